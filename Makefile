@@ -1,0 +1,96 @@
+# Every target runs on a fresh machine with Go, make, git and a C compiler; what
+# else it needs is built through the Go module proxy into bin/.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := $(CURDIR)/bin
+TOOL := go tool -modfile=$(CURDIR)/hack/tools/go.mod
+CONTROLLER_GEN := $(TOOL) controller-gen
+KUSTOMIZE := $(TOOL) kustomize
+IMAGE ?= exactmatch.dev/operator:latest
+# Packages that run ginkgo against the API server: their closing lines are printed.
+GINKGO_PACKAGES := ./controllers/... ./api/...
+FUZZTIME ?= 10s
+
+# The control plane: binaries that the environment names or setup-envtest brought, else our own.
+K8S := $(BIN)/k8s
+ASSETS := $(shell hack/assets.sh)
+ifeq ($(ASSETS),)
+ASSETS := $(K8S)
+CONTROLPLANE := $(K8S)/controlplane
+endif
+export KUBEBUILDER_ASSETS = $(ASSETS)
+
+.PHONY: help
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build the operator's binary into bin/
+	@mkdir -p $(BIN)
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(BIN)/exactmatch .
+
+.PHONY: controlplane
+controlplane: $(CONTROLPLANE) ## Build etcd, kube-apiserver and kubectl into bin/k8s, unless they are there
+
+$(K8S)/controlplane: hack/controlplane/main.go hack/controlplane/go.mod hack/controlplane/go.sum hack/controlplane/build.sh
+	@echo "Building etcd, kube-apiserver and kubectl: the first time takes 5 to 10 minutes on two cores."
+	@hack/controlplane/build.sh $(K8S)
+
+.PHONY: demo
+demo: controlplane build ## Upload a table of 1,000,000 patients and prove it with lookups
+	@go build -o $(BIN)/demo ./hack/demo
+	@$(BIN)/demo
+
+.PHONY: test
+test: controlplane ## Run all tests with the race detector
+	go test -race $$(go list ./... | grep -v -e /controllers -e /api/)
+	go test -race -v $(GINKGO_PACKAGES)
+
+.PHONY: e2e
+e2e: controlplane build ## Run the lifecycle with real processes of the manager and the service
+	go test -tags e2e -count 1 -v ./hack/e2e/...
+
+.PHONY: verify
+verify: ## Format, vet, lint, generated files, vulnerabilities
+	@hack/verify.sh
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME
+	@hack/fuzz.sh $(FUZZTIME)
+
+.PHONY: bench
+bench: ## Run the benchmarks of the table's way
+	go test -run '^$$' -bench . -benchmem ./internal/fingerprint ./internal/block ./internal/table
+
+.PHONY: generate
+generate: ## Generate deep copies, CRDs, RBAC and the document of the states
+	$(CONTROLLER_GEN) object paths=./api/...
+	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
+	$(CONTROLLER_GEN) rbac:roleName=manager-role paths=./controllers/... output:rbac:dir=config/rbac
+	go generate ./...
+
+.PHONY: docs
+docs: generate ## Generate the documents that come from code
+
+.PHONY: fmt
+fmt: ## Format the code
+	gofmt -w .
+
+.PHONY: run
+run: build ## Run the manager against the current kubeconfig
+	$(BIN)/exactmatch manager --leader-elect=false --metrics-bind-address=127.0.0.1:8080 --metrics-secure=false
+
+.PHONY: image
+image: ## Build the image with docker or podman
+	@engine=$$(command -v docker || command -v podman) || { echo "image: install docker or podman" >&2; exit 1; }; \
+	$$engine build -t $(IMAGE) .
+
+.PHONY: deploy
+deploy: ## Deploy to the cluster of the current kubeconfig
+	$(KUSTOMIZE) build config/default | kubectl apply --server-side -f -
+
+.PHONY: undeploy
+undeploy: ## Remove what deploy made, with every object of the project's kinds
+	$(KUSTOMIZE) build config/default | kubectl delete --ignore-not-found -f -

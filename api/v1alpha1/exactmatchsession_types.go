@@ -1,0 +1,350 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// DesiredState is what a session shall come to.
+// +kubebuilder:validation:Enum=Uploaded;Committed;Cancelled
+type DesiredState string
+
+// The values of spec.desiredState.
+const (
+	// DesiredUploaded stops before the commit, so that the commit is a reviewed change.
+	DesiredUploaded DesiredState = "Uploaded"
+	// DesiredCommitted commits and waits until the table is live.
+	DesiredCommitted DesiredState = "Committed"
+	// DesiredCancelled cancels what is not committed.
+	DesiredCancelled DesiredState = "Cancelled"
+)
+
+// SessionDeletionPolicy says what happens to the remote session when the object is deleted.
+// +kubebuilder:validation:Enum=Cancel;Delete;Orphan
+type SessionDeletionPolicy string
+
+// The values of a session's spec.deletionPolicy.
+const (
+	// SessionDeletionPolicyCancel cancels an unfinished remote session.
+	SessionDeletionPolicyCancel SessionDeletionPolicy = "Cancel"
+	// SessionDeletionPolicyDelete deletes the remote session, finished or not.
+	SessionDeletionPolicyDelete SessionDeletionPolicy = "Delete"
+	// SessionDeletionPolicyOrphan leaves the remote session as it is.
+	SessionDeletionPolicyOrphan SessionDeletionPolicy = "Orphan"
+)
+
+// LocalReference names an object of the same namespace.
+type LocalReference struct {
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+}
+
+// KeyReference names one key of a Secret or ConfigMap of the same namespace.
+type KeyReference struct {
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Key string `json:"key"`
+}
+
+// Source says where the table lies: exactly one of uri, uriSecretRef,
+// persistentVolumeClaim and configMapKeyRef.
+// +kubebuilder:validation:XValidation:rule="[has(self.uri), has(self.uriSecretRef), has(self.persistentVolumeClaim), has(self.configMapKeyRef)].filter(x, x).size() == 1",message="give exactly one of uri, uriSecretRef, persistentVolumeClaim and configMapKeyRef"
+type Source struct {
+	// URI of the table: file, https or a scheme of object storage that the upload
+	// agent allows. A URI that carries a credential belongs into a Secret (uriSecretRef).
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z][a-z0-9+.-]*://')",message="must begin with a scheme, as in s3://bucket/table.csv"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^[^/]*//[^/?#]*@')",message="must not contain user info; use uriSecretRef or credentialsSecretRef"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('(?i)[?&#]([^=&]*(signature|token|secret|password|credential|accesskey|api-?key)[^=&]*|sig|se|sp|sv|key|awsaccesskeyid)=')",message="must not contain a signature or credential; use uriSecretRef"
+	URI string `json:"uri,omitempty"`
+	// URISecretRef names a Secret's key that holds the URI, for presigned URLs.
+	// +optional
+	URISecretRef *KeyReference `json:"uriSecretRef,omitempty"`
+	// PersistentVolumeClaim names a claim and a file on it.
+	// +optional
+	PersistentVolumeClaim *VolumeFile `json:"persistentVolumeClaim,omitempty"`
+	// ConfigMapKeyRef names a ConfigMap's key that holds the table (at most 1 MiB).
+	// +optional
+	ConfigMapKeyRef *KeyReference `json:"configMapKeyRef,omitempty"`
+	// Format of the table.
+	// +optional
+	// +kubebuilder:default={}
+	Format Format `json:"format,omitempty"`
+	// CredentialsSecretRef names a Secret with the credentials of the object storage.
+	// +optional
+	CredentialsSecretRef *LocalReference `json:"credentialsSecretRef,omitempty"`
+}
+
+// VolumeFile is a file on a PersistentVolumeClaim.
+type VolumeFile struct {
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ClaimName string `json:"claimName"`
+	// Path of the file, relative to the volume's root.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="!self.startsWith('/') && !self.split('/').exists(p, p == '..')",message="must be relative and stay on the volume"
+	Path string `json:"path"`
+}
+
+// Format says how the bytes of a table are read.
+type Format struct {
+	// Delimiter between cells, one byte; "\t" is a tab.
+	// +optional
+	// +kubebuilder:default=","
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[\\\\x01-\\\\x7f]$') && !self.matches('^[\"\\r\\n]$')",message="must be one ASCII character, and neither a quote nor a line break"
+	// +kubebuilder:validation:MaxLength=1
+	Delimiter string `json:"delimiter,omitempty"`
+	// Encoding of the text. Auto takes UTF-8, or UTF-16 with a byte order mark.
+	// +optional
+	// +kubebuilder:default=Auto
+	// +kubebuilder:validation:Enum=Auto;UTF-8;UTF-16;Windows-1252
+	Encoding string `json:"encoding,omitempty"`
+	// Compression of the bytes. Auto looks at them.
+	// +optional
+	// +kubebuilder:default=Auto
+	// +kubebuilder:validation:Enum=Auto;None;Gzip;Zstd
+	Compression string `json:"compression,omitempty"`
+}
+
+// BadRowsAllowance is how many rows may be left out because they cannot be read.
+type BadRowsAllowance struct {
+	// MaxPercent of the rows read.
+	// +optional
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	MaxPercent int32 `json:"maxPercent"`
+	// MinSample is how many rows are read before the share is judged.
+	// +optional
+	// +kubebuilder:default=1000
+	// +kubebuilder:validation:Minimum=1
+	MinSample int32 `json:"minSample,omitempty"`
+}
+
+// ExactMatchSessionSpec is one table to get into one data store.
+type ExactMatchSessionSpec struct {
+	// DataStoreRef names the ExactMatchDataStore. Immutable.
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="is immutable; make a new session for another data store"
+	DataStoreRef LocalReference `json:"dataStoreRef"`
+	// Source of the table.
+	Source Source `json:"source"`
+	// FileName as the service shows it; default: the last element of the source.
+	// +optional
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9._ -]{1,128}$`
+	FileName string `json:"fileName,omitempty"`
+	// Checksum pins the stored bytes: "sha256:" and what sha256sum prints.
+	// +optional
+	// +kubebuilder:validation:Pattern=`^sha256:[0-9a-f]{64}$`
+	Checksum string `json:"checksum,omitempty"`
+	// Fields to hash, by the names of the store's columns; default: all of them.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=128
+	Fields []string `json:"fields,omitempty"`
+	// RowsPerBlock of the upload.
+	// +optional
+	// +kubebuilder:default=100000
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	RowsPerBlock int32 `json:"rowsPerBlock,omitempty"`
+	// DesiredState is the one knob of the lifecycle.
+	// +optional
+	// +kubebuilder:default=Committed
+	DesiredState DesiredState `json:"desiredState,omitempty"`
+	// BadRows is the allowance of rows that cannot be read.
+	// +optional
+	// +kubebuilder:default={}
+	BadRows BadRowsAllowance `json:"badRows,omitempty"`
+	// GuardOverride releases exactly this content from the store's guards: status.preparedContent.
+	// +optional
+	// +kubebuilder:validation:Pattern=`^(sha256:[0-9a-f]{64})?$`
+	GuardOverride string `json:"guardOverride,omitempty"`
+	// RenewToken renews the upload URI when it changes.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	RenewToken string `json:"renewToken,omitempty"`
+	// RestartToken reads the source again when it changes; a failed session gets a new attempt.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	RestartToken string `json:"restartToken,omitempty"`
+	// Suspend stops reading and uploading; the remote session stays as it is.
+	// +optional
+	Suspend bool `json:"suspend,omitempty"`
+	// DeletionPolicy says what happens to the remote session when the object is deleted.
+	// +optional
+	// +kubebuilder:default=Cancel
+	DeletionPolicy SessionDeletionPolicy `json:"deletionPolicy,omitempty"`
+}
+
+// ClassificationErrorBase mirrors Graph's classifcationErrorBase.
+type ClassificationErrorBase struct {
+	Code       string                    `json:"code,omitempty"`
+	Message    string                    `json:"message,omitempty"`
+	Target     string                    `json:"target,omitempty"`
+	InnerError *ClassificationInnerError `json:"innerError,omitempty"`
+}
+
+// ClassificationError mirrors Graph's classificationError.
+type ClassificationError struct {
+	ClassificationErrorBase `json:",inline"`
+	// +listType=atomic
+	Details []ClassificationErrorBase `json:"details,omitempty"`
+}
+
+// ClassificationInnerError mirrors Graph's classificationInnerError.
+type ClassificationInnerError struct {
+	Code            string       `json:"code,omitempty"`
+	ErrorDateTime   *metav1.Time `json:"errorDateTime,omitempty"`
+	ClientRequestID string       `json:"clientRequestId,omitempty"`
+	ActivityID      string       `json:"activityId,omitempty"`
+}
+
+// BadRows counts the rows that were left out. Samples name positions, never values.
+type BadRows struct {
+	Count int64 `json:"count"`
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=10
+	Samples []string `json:"samples,omitempty"`
+}
+
+// CreateIntent is written before a remote session is created, so that no crash
+// can leave one that nobody remembers.
+type CreateIntent struct {
+	ContentKey      string      `json:"contentKey"`
+	Instance        string      `json:"instance"`
+	Time            metav1.Time `json:"time"`
+	ClientRequestID string      `json:"clientRequestId"`
+}
+
+// HistoryEntry is an attempt that has ended.
+type HistoryEntry struct {
+	Revision       int64        `json:"revision"`
+	Attempt        int32        `json:"attempt,omitempty"`
+	ID             string       `json:"id,omitempty"`
+	State          string       `json:"state,omitempty"`
+	Outcome        string       `json:"outcome,omitempty"`
+	Checksum       string       `json:"checksum,omitempty"`
+	CompletionTime *metav1.Time `json:"completionTime,omitempty"`
+}
+
+// ExactMatchSessionStatus mirrors the remote session under Graph's names and
+// adds what the operator knows.
+type ExactMatchSessionStatus struct {
+	// ObservedGeneration is the spec's generation that the status speaks of; -1 before the first look.
+	// +optional
+	// +kubebuilder:default=-1
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	ID                           string               `json:"id,omitempty"`
+	CreationDateTime             *metav1.Time         `json:"creationDateTime,omitempty"`
+	StartDateTime                *metav1.Time         `json:"startDateTime,omitempty"`
+	LastUpdatedDateTime          *metav1.Time         `json:"lastUpdatedDateTime,omitempty"`
+	CompletionDateTime           *metav1.Time         `json:"completionDateTime,omitempty"`
+	UploadCompletionDateTime     *metav1.Time         `json:"uploadCompletionDateTime,omitempty"`
+	ProcessingCompletionDateTime *metav1.Time         `json:"processingCompletionDateTime,omitempty"`
+	Error                        *ClassificationError `json:"error,omitempty"`
+	DatastoreID                  string               `json:"datastoreId,omitempty"`
+	UploadAgentID                string               `json:"uploadAgentId,omitempty"`
+	// +listType=atomic
+	Fields   []string `json:"fields,omitempty"`
+	FileName string   `json:"fileName,omitempty"`
+	Checksum string   `json:"checksum,omitempty"`
+	// DataUploadURI without its query: the query is a bearer capability.
+	DataUploadURI       string `json:"dataUploadURI,omitempty"`
+	State               string `json:"state,omitempty"`
+	RowsPerBlock        *int32 `json:"rowsPerBlock,omitempty"`
+	TotalBlockCount     *int32 `json:"totalBlockCount,omitempty"`
+	RemainingBlockCount *int32 `json:"remainingBlockCount,omitempty"`
+	TotalJobCount       *int32 `json:"totalJobCount,omitempty"`
+	RemainingJobCount   *int32 `json:"remainingJobCount,omitempty"`
+
+	// Step is what is being done now, then how it ended.
+	Step string `json:"step,omitempty"`
+	// Revision counts contents, Attempt the remote sessions opened for the revision.
+	Revision int64 `json:"revision,omitempty"`
+	Attempt  int32 `json:"attempt,omitempty"`
+	// ContentKey names everything that decides the blocks of this revision.
+	ContentKey string `json:"contentKey,omitempty"`
+	// PreparedChecksum is the SHA-256 of the stored bytes, PreparedContent that of the cells.
+	PreparedChecksum string `json:"preparedChecksum,omitempty"`
+	PreparedContent  string `json:"preparedContent,omitempty"`
+	PreparedBlocks   int32  `json:"preparedBlocks,omitempty"`
+	// KeyID names the key of the tokens without revealing it.
+	KeyID string `json:"keyID,omitempty"`
+	// Rows that are uploaded; bad rows are not among them.
+	Rows    *int64   `json:"rows,omitempty"`
+	BadRows *BadRows `json:"badRows,omitempty"`
+	// Progress of the upload in percent of acknowledged blocks.
+	Progress                string       `json:"progress,omitempty"`
+	EstimatedCompletionTime *metav1.Time `json:"estimatedCompletionTime,omitempty"`
+	// LeaseExpiryTime is when the upload URI ends.
+	LeaseExpiryTime *metav1.Time `json:"leaseExpiryTime,omitempty"`
+	// Attempts that failed in a row, and when the next one is.
+	Attempts        int32        `json:"attempts,omitempty"`
+	NextAttemptTime *metav1.Time `json:"nextAttemptTime,omitempty"`
+	WaitingFor      string       `json:"waitingFor,omitempty"`
+	// ObservedRenewToken and ObservedRestartToken are the tokens last honoured.
+	ObservedRenewToken   string `json:"observedRenewToken,omitempty"`
+	ObservedRestartToken string `json:"observedRestartToken,omitempty"`
+	// ObservedSpecHash names the inputs of the reading that the status speaks of.
+	ObservedSpecHash string `json:"observedSpecHash,omitempty"`
+
+	// What is written down before the act.
+	Intent              *CreateIntent `json:"intent,omitempty"`
+	CommitRequestedTime *metav1.Time  `json:"commitRequestedTime,omitempty"`
+	CancelRequestedTime *metav1.Time  `json:"cancelRequestedTime,omitempty"`
+	// Outcome is the reason that ended the lifecycle for the observed generation.
+	Outcome          string       `json:"outcome,omitempty"`
+	OutcomeMessage   string       `json:"outcomeMessage,omitempty"`
+	FinalizeDeadline *metav1.Time `json:"finalizeDeadline,omitempty"`
+
+	// History of ended attempts, newest first.
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=10
+	History []HistoryEntry `json:"history,omitempty"`
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// ExactMatchSession is one table on its way into one data store.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=ems,categories=exactmatch
+// +kubebuilder:selectablefield:JSONPath=`.spec.dataStoreRef.name`
+// +kubebuilder:selectablefield:JSONPath=`.spec.desiredState`
+// +kubebuilder:printcolumn:name="Store",type=string,JSONPath=`.spec.dataStoreRef.name`
+// +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.step`
+// +kubebuilder:printcolumn:name="Progress",type=string,JSONPath=`.status.progress`
+// +kubebuilder:printcolumn:name="Remaining",type=integer,JSONPath=`.status.remainingBlockCount`
+// +kubebuilder:printcolumn:name="Blocks",type=integer,JSONPath=`.status.totalBlockCount`
+// +kubebuilder:printcolumn:name="Jobs",type=integer,JSONPath=`.status.remainingJobCount`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Service-State",type=string,JSONPath=`.status.state`,priority=1
+// +kubebuilder:printcolumn:name="ID",type=string,JSONPath=`.status.id`,priority=1
+// +kubebuilder:printcolumn:name="Rows",type=integer,JSONPath=`.status.rows`,priority=1
+type ExactMatchSession struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec ExactMatchSessionSpec `json:"spec"`
+	// +kubebuilder:default={"observedGeneration":-1}
+	Status ExactMatchSessionStatus `json:"status,omitempty"`
+}
+
+// ExactMatchSessionList is a list of sessions.
+//
+// +kubebuilder:object:root=true
+type ExactMatchSessionList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []ExactMatchSession `json:"items"`
+}

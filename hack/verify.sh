@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Checks the tree without changing it: format, vet, lint with the import rules,
+# tidy modules, generated files, manifests, known vulnerabilities.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+tool() { go tool -modfile="$PWD/hack/tools/go.mod" "$@"; }
+step() { printf '== %s\n' "$*"; }
+
+step format
+unformatted=$(git ls-files -z '*.go' | xargs -0 gofmt -l)
+[ -z "$unformatted" ] || { echo "run 'make fmt': $unformatted" >&2; exit 1; }
+
+step vet
+go vet ./...
+
+step lint and import rules
+tool golangci-lint run ./...
+
+step tidy modules
+go mod tidy -diff
+(cd hack/controlplane && go mod tidy -diff)
+
+step generated files
+fresh=$(mktemp -d)
+trap 'rm -rf "$fresh"' EXIT
+mkdir -p "$fresh/crd" "$fresh/rbac" "$fresh/object"
+tool controller-gen object paths=./api/... output:object:dir="$fresh/object"
+tool controller-gen crd paths=./api/... output:crd:dir="$fresh/crd"
+tool controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:dir="$fresh/rbac"
+go run ./hack/states >"$fresh/STATES.md"
+stale() { echo "stale: run 'make generate' and commit" >&2; exit 1; }
+diff -u api/v1alpha1/zz_generated.deepcopy.go "$fresh/object/zz_generated.deepcopy.go" || stale
+diff -ru config/crd/bases "$fresh/crd" || stale
+diff -u config/rbac/role.yaml "$fresh/rbac/role.yaml" || stale
+diff -u internal/session/STATES.md "$fresh/STATES.md" || stale
+
+step manifests
+tool kustomize build config/default >/dev/null
+
+step vulnerabilities
+if curl -fsS --max-time 10 -o /dev/null https://vuln.go.dev/index/db.json 2>/dev/null; then
+	tool govulncheck ./...
+else
+	echo "skipped: the vulnerability database cannot be reached"
+fi
+echo "verify: all good"

@@ -1,0 +1,179 @@
+// Package block turns columns of tokens into the bytes that are uploaded, and
+// back. FORMAT.md is the format's specification.
+package block
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"exactmatch.dev/operator/internal/fingerprint"
+)
+
+const (
+	// MaxSize is the most bytes of an encoded block.
+	MaxSize = 64 << 20
+	// MaxColumns and MaxRows bound a block.
+	MaxColumns = 32
+	MaxRows    = 1_000_000
+
+	magic     = "XMB1"
+	tokenSize = fingerprint.TokenSize
+	maxName   = 256
+
+	encodingRaw        = 0
+	encodingDictionary = 1
+)
+
+// Header says what a block holds. Index counts blocks and FirstRow good rows,
+// both from 0; Columns are names in the order of the tokens.
+type Header struct {
+	Rules    string
+	KeyID    fingerprint.KeyID
+	Store    string
+	Index    int
+	FirstRow int64
+	Rows     int
+	Columns  []string
+}
+
+// ErrTooLarge says that a block would exceed MaxSize.
+var ErrTooLarge = fmt.Errorf("the block would exceed %d bytes; lower rowsPerBlock", MaxSize)
+
+// LargestRowsPerBlock is the most rows whose block surely stays within MaxSize.
+func LargestRowsPerBlock(columns int) int {
+	return min(MaxRows, (MaxSize-headerBound(columns))/(tokenSize*max(columns, 1)))
+}
+
+// SizeBound is the most bytes that a block of so many rows and columns takes.
+func SizeBound(rows, columns int) int { return headerBound(columns) + rows*columns*tokenSize }
+
+// headerBound is the most bytes that everything but the tokens takes.
+func headerBound(columns int) int {
+	return len(magic) + 3*(2+maxName) + 8 + 4 + 8 + 4 + 2 + columns*(2+maxName+1+4)
+}
+
+// Append encodes a block behind dst. columns[c] holds Rows tokens of column c
+// one after another. The result depends on nothing but the arguments. It fails
+// with ErrTooLarge or where the arguments do not fit each other.
+func Append(dst []byte, h Header, columns [][]byte) ([]byte, error) {
+	if err := h.check(columns); err != nil {
+		return dst, err
+	}
+	start := len(dst)
+	dst = appendHeader(dst, h)
+	for _, tokens := range columns {
+		dst = appendColumn(dst, tokens)
+	}
+	if len(dst)-start > MaxSize {
+		return dst[:start], ErrTooLarge
+	}
+	return dst, nil
+}
+
+func (h Header) check(columns [][]byte) error {
+	switch {
+	case len(h.Columns) == 0 || len(h.Columns) > MaxColumns:
+		return fmt.Errorf("a block has 1 to %d columns, not %d", MaxColumns, len(h.Columns))
+	case len(columns) != len(h.Columns):
+		return fmt.Errorf("%d columns of tokens for %d names", len(columns), len(h.Columns))
+	case h.Rows <= 0 || h.Rows > MaxRows:
+		return fmt.Errorf("a block has 1 to %d rows, not %d", MaxRows, h.Rows)
+	case h.Index < 0 || h.Index > math.MaxInt32 || h.FirstRow < 0:
+		return errors.New("the index or first row of a block is out of range")
+	}
+	for _, name := range append([]string{h.Rules, h.Store}, h.Columns...) {
+		if name == "" || len(name) > maxName {
+			return fmt.Errorf("a name in a block has 1 to %d bytes", maxName)
+		}
+	}
+	for i, tokens := range columns {
+		if len(tokens) != h.Rows*tokenSize {
+			return fmt.Errorf("column %q has %d bytes of tokens, want %d", h.Columns[i], len(tokens), h.Rows*tokenSize)
+		}
+	}
+	return nil
+}
+
+func appendHeader(dst []byte, h Header) []byte {
+	dst = append(dst, magic...)
+	dst = appendName(dst, h.Rules)
+	dst = append(dst, h.KeyID[:]...)
+	dst = appendName(dst, h.Store)
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(h.Index))        //nolint:gosec // checked
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(h.FirstRow))     //nolint:gosec // checked
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(h.Rows))         //nolint:gosec // checked
+	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(h.Columns))) //nolint:gosec // checked
+	for _, name := range h.Columns {
+		dst = appendName(dst, name)
+	}
+	return dst
+}
+
+func appendName(dst []byte, name string) []byte {
+	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(name))) //nolint:gosec // checked
+	return append(dst, name...)
+}
+
+// appendColumn uses a dictionary where a column has fewer distinct tokens than
+// a quarter of its rows: tokens do not compress otherwise.
+func appendColumn(dst, tokens []byte) []byte {
+	words, index, ok := dictionaryOf(tokens)
+	if !ok {
+		return append(append(dst, encodingRaw), tokens...)
+	}
+	dst = append(dst, encodingDictionary)
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(words)/tokenSize)) //nolint:gosec // at most a quarter of the rows
+	dst = append(dst, words...)
+	return appendIndex(dst, index, indexWidth(len(words)/tokenSize))
+}
+
+// dictionaryOf lists the distinct tokens in the order of their first row, and
+// for each row its place in the list; not ok where that does not pay.
+func dictionaryOf(tokens []byte) (words []byte, index []uint32, ok bool) {
+	rows := len(tokens) / tokenSize
+	most := (rows - 1) / 4 // distinct < rows/4, in whole numbers
+	seen := make(map[fingerprint.Token]uint32, min(most, 1024))
+	index = make([]uint32, 0, rows)
+	for at := 0; at < len(tokens); at += tokenSize {
+		token := fingerprint.Token(tokens[at : at+tokenSize])
+		place, known := seen[token]
+		if !known {
+			place = uint32(len(seen)) //nolint:gosec // at most MaxRows
+			if len(seen) == most {
+				return nil, nil, false
+			}
+			seen[token] = place
+			words = append(words, token[:]...)
+		}
+		index = append(index, place)
+	}
+	return words, index, true
+}
+
+// indexWidth is the bytes that a place in a dictionary takes.
+func indexWidth(distinct int) int {
+	switch {
+	case distinct <= 1<<8:
+		return 1
+	case distinct <= 1<<16:
+		return 2
+	default:
+		return 4
+	}
+}
+
+func appendIndex(dst []byte, index []uint32, width int) []byte {
+	for _, place := range index {
+		switch width {
+		case 1:
+			dst = append(dst, byte(place)) //nolint:gosec // fits the width
+		case 2:
+			dst = binary.LittleEndian.AppendUint16(dst, uint16(place)) //nolint:gosec // fits the width
+		default:
+			dst = binary.LittleEndian.AppendUint32(dst, place)
+		}
+	}
+	return dst
+}

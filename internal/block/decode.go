@@ -1,0 +1,158 @@
+package block
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"exactmatch.dev/operator/internal/fingerprint"
+)
+
+// Block is a decoded block.
+type Block struct {
+	Header
+	columns [][]byte
+}
+
+// Column returns the Rows tokens of a column one after another. The caller must
+// not change them.
+func (b *Block) Column(c int) []byte { return b.columns[c] }
+
+// Token returns one token.
+func (b *Block) Token(column, row int) fingerprint.Token {
+	return fingerprint.Token(b.columns[column][row*tokenSize:])
+}
+
+// FormatError says why bytes are no block.
+type FormatError struct {
+	Offset int
+	What   string
+}
+
+func (e *FormatError) Error() string {
+	return fmt.Sprintf("not a block of this format: %s at byte %d", e.What, e.Offset)
+}
+
+// Decode reads one block. It fails with a *FormatError. It never keeps data and
+// allocates at most Rows × columns tokens, bounded by MaxRows and MaxColumns.
+func Decode(data []byte) (*Block, error) {
+	r := &reader{data: data}
+	b := &Block{Header: r.header()}
+	for range b.Columns {
+		if r.err != nil {
+			break
+		}
+		b.columns = append(b.columns, r.column(b.Rows))
+	}
+	if r.err == nil && r.at != len(data) {
+		r.fail("bytes behind the last column")
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	return b, nil
+}
+
+// reader takes fields off the front and remembers the first failure.
+type reader struct {
+	data []byte
+	at   int
+	err  *FormatError
+}
+
+func (r *reader) fail(what string) {
+	if r.err == nil {
+		r.err = &FormatError{Offset: r.at, What: what}
+	}
+}
+
+// take returns the next n bytes, or n zero bytes after a failure. n is small
+// wherever the data might not have it.
+func (r *reader) take(n int, what string) []byte {
+	if r.err != nil || len(r.data)-r.at < n {
+		r.fail(what + " is cut off")
+		return nil
+	}
+	out := r.data[r.at : r.at+n]
+	r.at += n
+	return out
+}
+
+func (r *reader) uint(width int, what string) uint64 {
+	var wide [8]byte
+	copy(wide[:], r.take(width, what))
+	return binary.LittleEndian.Uint64(wide[:])
+}
+
+func (r *reader) name(what string) string {
+	n := int(r.uint(2, what)) //nolint:gosec // two bytes
+	if n == 0 || n > maxName {
+		r.fail("the length of " + what)
+		return ""
+	}
+	return string(r.take(n, what))
+}
+
+func (r *reader) header() Header {
+	var h Header
+	if string(r.take(len(magic), "the magic number")) != magic {
+		r.fail("the magic number is not " + magic)
+		return h
+	}
+	h.Rules = r.name("the rules' version")
+	copy(h.KeyID[:], r.take(len(h.KeyID), "the key id"))
+	h.Store = r.name("the store's name")
+	index, first := r.uint(4, "the index"), r.uint(8, "the first row")
+	rows, columns := r.uint(4, "the number of rows"), r.uint(2, "the number of columns")
+	if index > math.MaxInt32 || first > math.MaxInt64 || rows == 0 || rows > MaxRows || columns == 0 || columns > MaxColumns {
+		r.fail("a number in the header is out of range")
+		return h
+	}
+	h.Index, h.FirstRow, h.Rows = int(index), int64(first), int(rows) //nolint:gosec // judged above
+	for range columns {
+		h.Columns = append(h.Columns, r.name("a column's name"))
+	}
+	return h
+}
+
+func (r *reader) column(rows int) []byte {
+	encoding := r.uint(1, "a column's encoding")
+	if r.err != nil {
+		return nil
+	}
+	switch encoding {
+	case encodingRaw:
+		return append([]byte(nil), r.take(rows*tokenSize, "a column's tokens")...)
+	case encodingDictionary:
+		return r.dictionaryColumn(rows)
+	default:
+		r.fail("a column's encoding is unknown")
+		return nil
+	}
+}
+
+func (r *reader) dictionaryColumn(rows int) []byte {
+	distinct := int(r.uint(4, "a dictionary's size")) //nolint:gosec // four bytes
+	if distinct == 0 || distinct > (rows-1)/4 {
+		r.fail("a dictionary's size")
+		return nil
+	}
+	words := r.take(distinct*tokenSize, "a dictionary")
+	width := indexWidth(distinct)
+	index := r.take(rows*width, "a dictionary's index")
+	if r.err != nil {
+		return nil
+	}
+	tokens := make([]byte, 0, rows*tokenSize)
+	for at := 0; at < len(index); at += width {
+		var wide [4]byte
+		copy(wide[:], index[at:at+width])
+		place := int(binary.LittleEndian.Uint32(wide[:]))
+		if place >= distinct {
+			r.fail("an entry behind the dictionary's end")
+			return nil
+		}
+		tokens = append(tokens, words[place*tokenSize:(place+1)*tokenSize]...)
+	}
+	return tokens
+}

@@ -1,0 +1,179 @@
+// Package dial holds the one guard that every outgoing connection of the operator passes.
+//
+// Hosts come from objects that users write, so the address that is really dialled is judged after the name has been
+// resolved: a name that points into the cluster, at the node or at a cloud's metadata endpoint is refused unless the
+// upload agent lists the host.
+package dial
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	dialTimeout           = 10 * time.Second
+	tlsTimeout            = 10 * time.Second
+	responseHeaderTimeout = 60 * time.Second
+	idleTimeout           = 90 * time.Second
+	maxIdlePerHost        = 16
+)
+
+// PlainHTTP says where http without TLS is accepted. The zero value is PlainHTTPLoopback.
+type PlainHTTP string
+
+const (
+	// PlainHTTPLoopback accepts http only for a loopback address (or localhost) that AllowHosts lists.
+	PlainHTTPLoopback PlainHTTP = "Loopback"
+	// PlainHTTPAnywhere accepts http for every host; the address that is dialled is still judged.
+	PlainHTTPAnywhere PlainHTTP = "Anywhere"
+)
+
+// Guard decides which hosts may be dialled. The zero value allows https to public addresses and nothing else.
+// A Guard is safe for concurrent use as long as nobody changes its fields.
+type Guard struct {
+	// AllowHosts lists hosts that may resolve to a loopback, private or link-local address, each as "host" (any port)
+	// or "host:port", as written in the URL. Letter case and a trailing dot do not matter; there are no wildcards.
+	AllowHosts []string
+	// PlainHTTP says where http is accepted.
+	PlainHTTP PlainHTTP
+	// RootCAs are the authorities that servers are verified against; nil means those of the system.
+	RootCAs *x509.CertPool
+}
+
+// CheckURL judges what can be seen in a URL before anything is dialled: https is required (http only as PlainHTTP says),
+// a host must be there, user info must not. The error is a *RefusedError, which never repeats the path or the query.
+func (g Guard) CheckURL(u *url.URL) error {
+	host := u.Host
+	switch {
+	case u.Hostname() == "":
+		return &RefusedError{Reason: NoHost}
+	case u.User != nil:
+		return &RefusedError{Host: host, Reason: UserInfo}
+	case u.Scheme == "https":
+		return nil
+	case u.Scheme != "http":
+		return &RefusedError{Host: host, Reason: SchemeNotHTTP}
+	case g.PlainHTTP == PlainHTTPAnywhere:
+		return nil
+	case isLoopbackName(u.Hostname()) && g.allows(withPort(u)):
+		return nil
+	}
+	return &RefusedError{Host: host, Reason: PlainHTTPNotAllowed}
+}
+
+// DialContext dials addr ("host:port") and judges each address that the host resolves to at the moment it is dialled.
+// It fits http.Transport.DialContext. A refusal is a *RefusedError, found with errors.As.
+func (g Guard) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
+	if !g.allows(addr) {
+		dialer.Control = func(_, address string, _ syscall.RawConn) error {
+			return judge(addr, address)
+		}
+	}
+	return dialer.DialContext(ctx, network, addr)
+}
+
+// HTTPClient returns a client whose every request passes CheckURL and DialContext. It follows no redirect (the 3xx
+// response itself is returned), uses no proxy, asks for no transparent compression, wants TLS 1.2 or newer, and has no
+// overall timeout: bound a call with its context. Errors of the client carry the URL: strip it before showing one.
+func (g Guard) HTTPClient() *http.Client {
+	return &http.Client{
+		Transport: &transport{guard: g, base: g.baseTransport()},
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
+	}
+}
+
+// baseTransport speaks HTTP/1.1: over it a few connections move large bodies faster than HTTP/2 streams do.
+// There is no proxy because a proxy would resolve the host itself, behind the guard's back.
+func (g Guard) baseTransport() *http.Transport {
+	return &http.Transport{
+		DialContext:           g.DialContext,
+		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: g.RootCAs},
+		TLSHandshakeTimeout:   tlsTimeout,
+		ResponseHeaderTimeout: responseHeaderTimeout,
+		ExpectContinueTimeout: time.Second,
+		IdleConnTimeout:       idleTimeout,
+		MaxIdleConnsPerHost:   maxIdlePerHost,
+		DisableCompression:    true,
+	}
+}
+
+type transport struct {
+	guard Guard
+	base  *http.Transport
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if err := t.guard.CheckURL(req.URL); err != nil {
+		if req.Body != nil {
+			_ = req.Body.Close() // the contract of RoundTripper: the body is closed on errors too
+		}
+		return nil, err
+	}
+	return t.base.RoundTrip(req)
+}
+
+// CloseIdleConnections lets http.Client.CloseIdleConnections reach the pool.
+func (t *transport) CloseIdleConnections() { t.base.CloseIdleConnections() }
+
+// allows tells whether AllowHosts lists addr, which is always "host:port".
+func (g Guard) allows(addr string) bool {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	host = canonical(host)
+	for _, entry := range g.AllowHosts {
+		entryHost, entryPort := splitEntry(entry)
+		if canonical(entryHost) == host && (entryPort == "" || entryPort == port) {
+			return true
+		}
+	}
+	return false
+}
+
+func splitEntry(entry string) (host, port string) {
+	entry = strings.TrimSpace(entry)
+	if addr, err := netip.ParseAddr(entry); err == nil {
+		return addr.String(), ""
+	}
+	if host, port, err := net.SplitHostPort(entry); err == nil {
+		return host, port
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(entry, "["), "]"), ""
+}
+
+func canonical(host string) string {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.Unmap().String()
+	}
+	return host
+}
+
+func withPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
+
+func isLoopbackName(host string) bool {
+	if canonical(host) == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}

@@ -1,0 +1,199 @@
+// Package session decides what happens next to one ExactMatchSession. It is
+// pure: facts go in, a step comes out, and nothing is read, written or kept.
+//
+// The whole lifecycle is the table in table.go: what was observed (a
+// Situation) against what is desired (a Desired) names one Step. Observe turns
+// raw facts into a Situation, in the order in which they must be judged.
+package session
+
+import "time"
+
+// Desired is what the object asks for.
+type Desired string
+
+// The columns of the lifecycle's table. The three Delete columns are a
+// deletionTimestamp read together with spec.deletionPolicy.
+const (
+	Uploaded     Desired = "Uploaded"
+	Committed    Desired = "Committed"
+	Cancelled    Desired = "Cancelled"
+	Suspended    Desired = "Suspended"
+	DeleteCancel Desired = "DeleteCancel"
+	DeleteRemote Desired = "DeleteRemote"
+	DeleteOrphan Desired = "DeleteOrphan"
+)
+
+// Step is one thing that the controller does in one pass.
+type Step string
+
+// The steps. Those that say so end the lifecycle until somebody changes
+// something; at most one call that changes the remote session is made a step.
+const (
+	// StepNone does nothing: the wish is suspended or there is nothing to do.
+	StepNone Step = "None"
+	// StepPrepare reads the source, or waits for the reading that runs.
+	StepPrepare Step = "Prepare"
+	// StepRejectSource ends: the source cannot become blocks.
+	StepRejectSource Step = "RejectSource"
+	// StepAlreadyUploaded ends: the service shows this very content live.
+	StepAlreadyUploaded Step = "AlreadyUploaded"
+	// StepHold ends: a guard of the store forbids this content.
+	StepHold Step = "Hold"
+	// StepAwaitTurn waits until the store gives this session its turn.
+	StepAwaitTurn Step = "AwaitTurn"
+	// StepPlan writes the intent to create and ends the pass.
+	StepPlan Step = "Plan"
+	// StepCreate spends the intent on one POST.
+	StepCreate Step = "Create"
+	// StepSettle finds out what an unanswered create has done.
+	StepSettle Step = "Settle"
+	// StepUpload stages the missing blocks and seals the list.
+	StepUpload Step = "Upload"
+	// StepRenew fetches a fresh upload URI.
+	StepRenew Step = "Renew"
+	// StepCommit records the request and commits.
+	StepCommit Step = "Commit"
+	// StepWatch follows the indexing jobs.
+	StepWatch Step = "Watch"
+	// StepCancel records the request and cancels.
+	StepCancel Step = "Cancel"
+	// StepAbandon cancels an attempt whose upload cannot go on, then ends.
+	StepAbandon Step = "Abandon"
+	// StepSupersede cancels a session of older content and opens a revision.
+	StepSupersede Step = "Supersede"
+	// StepRestart files an ended attempt in the history and begins another.
+	StepRestart Step = "Restart"
+	// StepDelete deletes the remote session.
+	StepDelete Step = "Delete"
+	// StepRelease takes the finalizer off.
+	StepRelease Step = "Release"
+
+	// StepUploaded ends: sealed, and no commit is wished.
+	StepUploaded Step = "Uploaded"
+	// StepCompleted ends: the table is live.
+	StepCompleted Step = "Completed"
+	// StepCancelled ends: cancelled as wished.
+	StepCancelled Step = "Cancelled"
+	// StepTooLate ends: a cancel came after the commit.
+	StepTooLate Step = "TooLate"
+	// StepCancelledRemotely ends: somebody else cancelled.
+	StepCancelledRemotely Step = "CancelledRemotely"
+	// StepFail ends: the service failed, expired or forgot the session.
+	StepFail Step = "Fail"
+)
+
+// Remote is what the service says of the session, folded to what the lifecycle
+// tells apart.
+type Remote string
+
+// What a GET of the remote session can show.
+const (
+	RemoteNone       Remote = ""           // no id is known
+	RemoteOpen       Remote = "Open"       // Created, UploadInProgress
+	RemoteSealed     Remote = "Sealed"     // UploadCompleted
+	RemoteProcessing Remote = "Processing" // committed, being indexed
+	RemoteCompleted  Remote = "Completed"
+	RemoteCancelled  Remote = "Cancelled"
+	RemoteFailed     Remote = "Failed"
+	RemoteExpired    Remote = "Expired"
+	RemoteForgotten  Remote = "Forgotten" // 404 on our id
+	RemoteUnknown    Remote = "Unknown"   // a state that nobody documents
+)
+
+// FoldState maps a service's state to a Remote. Graph documents only
+// ProcessingInProgress and Completed, so any other word is Unknown.
+func FoldState(state string) Remote {
+	switch state {
+	case "Created", "UploadInProgress":
+		return RemoteOpen
+	case "UploadCompleted":
+		return RemoteSealed
+	case "ProcessingInProgress":
+		return RemoteProcessing
+	case "Completed":
+		return RemoteCompleted
+	case "Cancelled":
+		return RemoteCancelled
+	case "Failed":
+		return RemoteFailed
+	case "Expired":
+		return RemoteExpired
+	default:
+		return RemoteUnknown
+	}
+}
+
+// Unfinished reports whether the remote session can still be cancelled.
+func (r Remote) Unfinished() bool {
+	return r == RemoteOpen || r == RemoteSealed || r == RemoteUnknown
+}
+
+// Intent is the state of a recorded intent to create.
+type Intent string
+
+// What an intent can be.
+const (
+	IntentNone     Intent = ""
+	IntentFresh    Intent = "Fresh"    // ours, not spent
+	IntentDoubtful Intent = "Doubtful" // spent without an answer, or another instance's
+)
+
+// Preparation is how far the reading of the source is, for the spec as it is now.
+type Preparation string
+
+// What a preparation can be.
+const (
+	PreparationNone    Preparation = ""
+	PreparationReady   Preparation = "Ready"
+	PreparationInvalid Preparation = "Invalid" // terminal: the source cannot become blocks
+)
+
+// Facts is everything that the decision rests on.
+type Facts struct {
+	Preparation Preparation
+	// ContentKey names the prepared content, RemoteContentKey that of the remote
+	// session or intent.
+	ContentKey, RemoteContentKey string
+	Remote                       Remote
+	Intent                       Intent
+	// Live: the service shows ContentKey as the live table of the store.
+	Live bool
+	// Guarded: a guard of the store forbids ContentKey.
+	Guarded bool
+	// Turn: the store's active session is this one.
+	Turn bool
+	// CancelRequested: a cancel of this remote session was recorded.
+	CancelRequested bool
+	// UploadFailed: the transfer ended with an error that no repetition mends.
+	UploadFailed bool
+	// RestartRequested: spec.restartToken differs from the one last honoured.
+	RestartRequested bool
+	// RenewRequested: spec.renewToken differs from the one last honoured.
+	RenewRequested bool
+	// LeaseExpiry is when the upload URI ends, zero where unknown.
+	LeaseExpiry time.Time
+	// EstimatedEnd is when the upload ends at the measured rate, zero where unknown.
+	EstimatedEnd time.Time
+}
+
+// Bounds of a lease: a renewal is due LeaseMargin before the end, and, where
+// the upload is estimated to outlast the lease, already RenewAhead before it.
+const (
+	LeaseMargin = 5 * time.Minute
+	RenewAhead  = 30 * time.Minute
+)
+
+// leaseEnding reports whether the upload URI must be renewed now.
+func (f Facts) leaseEnding(now time.Time) bool {
+	if f.LeaseExpiry.IsZero() {
+		return false
+	}
+	left := f.LeaseExpiry.Sub(now)
+	outlasts := f.EstimatedEnd.After(f.LeaseExpiry.Add(-LeaseMargin))
+	return left < LeaseMargin || outlasts && left < RenewAhead
+}
+
+// Next is the lifecycle: the table's cell for what is desired and observed.
+func Next(desired Desired, facts Facts, now time.Time) Step {
+	return table[Observe(facts, now)][desired]
+}

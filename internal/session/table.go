@@ -1,0 +1,164 @@
+package session
+
+import "time"
+
+// Situation is a row of the lifecycle's table.
+type Situation string
+
+// The situations, in the order in which Observe judges them.
+const (
+	Unsettled         Situation = "Unsettled"         // a create is unanswered: the service may have opened a session
+	Invalid           Situation = "Invalid"           // the source cannot become blocks; nothing is open
+	InvalidOpen       Situation = "InvalidOpen"       // as Invalid, while an older remote session is unfinished
+	Processing        Situation = "Processing"        // committed, being indexed
+	Unprepared        Situation = "Unprepared"        // the source is not read for the spec as it is; nothing is open
+	UnpreparedOpen    Situation = "UnpreparedOpen"    // as Unprepared, while a remote session is unfinished
+	Outdated          Situation = "Outdated"          // the unfinished remote session carries other content
+	OutdatedEnded     Situation = "OutdatedEnded"     // the ended remote session carried other content, or a restart was asked for
+	Completed         Situation = "Completed"         // indexed: the table is live, or was
+	CancelledByUs     Situation = "CancelledByUs"     // cancelled, as we asked
+	CancelledByOthers Situation = "CancelledByOthers" // cancelled, and we did not ask
+	Failed            Situation = "Failed"            // the service says Failed or Expired, or knows the id no more
+	AlreadyLive       Situation = "AlreadyLive"       // prepared; the service shows this content live
+	Guarded           Situation = "Guarded"           // prepared; a guard of the store forbids it
+	Queued            Situation = "Queued"            // prepared; another session has the turn
+	Ready             Situation = "Ready"             // prepared, our turn, nothing open
+	Intended          Situation = "Intended"          // the intent to create is written and unspent
+	Broken            Situation = "Broken"            // unfinished, and its upload cannot go on
+	Parked            Situation = "Parked"            // unfinished; another session has the turn
+	LeaseEnding       Situation = "LeaseEnding"       // the upload URI must be renewed, or its renewal was asked for
+	Open              Situation = "Open"              // blocks are missing
+	Sealed            Situation = "Sealed"            // every block is there and the list is sealed
+	Strange           Situation = "Strange"           // a state that nobody documents
+)
+
+// Situations lists the rows in the order of judgement.
+var Situations = []Situation{
+	Unsettled, Invalid, InvalidOpen, Processing, Unprepared, UnpreparedOpen, Outdated, OutdatedEnded,
+	Completed, CancelledByUs, CancelledByOthers, Failed, AlreadyLive, Guarded, Queued, Ready, Intended,
+	Broken, Parked, LeaseEnding, Open, Sealed, Strange,
+}
+
+// Desires lists the columns in order.
+var Desires = []Desired{Uploaded, Committed, Cancelled, Suspended, DeleteCancel, DeleteRemote, DeleteOrphan}
+
+// row is one line of the table, in the order of Desires.
+func row(steps ...Step) map[Desired]Step {
+	r := make(map[Desired]Step, len(Desires))
+	for i, d := range Desires {
+		r[d] = steps[i]
+	}
+	return r
+}
+
+// table is the lifecycle. Every cell is asserted by a test and printed in
+// STATES.md.
+var table = map[Situation]map[Desired]Step{
+	//                     Uploaded               Committed              Cancelled      Suspended   DeleteCancel  DeleteRemote DeleteOrphan
+	Unsettled:         row(StepSettle, StepSettle, StepSettle, StepSettle, StepSettle, StepSettle, StepRelease),
+	Invalid:           row(StepRejectSource, StepRejectSource, StepCancelled, StepNone, StepRelease, StepRelease, StepRelease),
+	InvalidOpen:       row(StepAbandon, StepAbandon, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
+	Processing:        row(StepWatch, StepWatch, StepTooLate, StepWatch, StepRelease, StepDelete, StepRelease),
+	Unprepared:        row(StepPrepare, StepPrepare, StepCancelled, StepNone, StepRelease, StepRelease, StepRelease),
+	UnpreparedOpen:    row(StepPrepare, StepPrepare, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
+	Outdated:          row(StepSupersede, StepSupersede, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
+	OutdatedEnded:     row(StepRestart, StepRestart, StepCancelled, StepNone, StepRelease, StepDelete, StepRelease),
+	Completed:         row(StepCompleted, StepCompleted, StepTooLate, StepCompleted, StepRelease, StepDelete, StepRelease),
+	CancelledByUs:     row(StepRestart, StepRestart, StepCancelled, StepNone, StepRelease, StepDelete, StepRelease),
+	CancelledByOthers: row(StepCancelledRemotely, StepCancelledRemotely, StepCancelled, StepNone, StepRelease, StepDelete, StepRelease),
+	Failed:            row(StepFail, StepFail, StepCancelled, StepNone, StepRelease, StepDelete, StepRelease),
+	AlreadyLive:       row(StepAlreadyUploaded, StepAlreadyUploaded, StepCancelled, StepNone, StepRelease, StepRelease, StepRelease),
+	Guarded:           row(StepHold, StepHold, StepCancelled, StepNone, StepRelease, StepRelease, StepRelease),
+	Queued:            row(StepAwaitTurn, StepAwaitTurn, StepCancelled, StepNone, StepRelease, StepRelease, StepRelease),
+	Ready:             row(StepPlan, StepPlan, StepCancelled, StepNone, StepRelease, StepRelease, StepRelease),
+	Intended:          row(StepCreate, StepCreate, StepCancelled, StepNone, StepRelease, StepRelease, StepRelease),
+	Broken:            row(StepAbandon, StepAbandon, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
+	Parked:            row(StepAwaitTurn, StepAwaitTurn, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
+	LeaseEnding:       row(StepRenew, StepRenew, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
+	Open:              row(StepUpload, StepUpload, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
+	Sealed:            row(StepUploaded, StepCommit, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
+	Strange:           row(StepWatch, StepWatch, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
+}
+
+// Observe names the situation that the facts amount to. It is total: every
+// combination of facts has exactly one situation.
+func Observe(f Facts, now time.Time) Situation {
+	if f.Intent == IntentDoubtful && f.Remote == RemoteNone {
+		return Unsettled
+	}
+	// The commit cannot be taken back, so what follows it is watched before a
+	// changed spec is looked at.
+	if f.Remote == RemoteProcessing {
+		return Processing
+	}
+	unfinished := f.Remote.Unfinished()
+	switch f.Preparation {
+	case PreparationInvalid:
+		return either(unfinished, InvalidOpen, Invalid)
+	case PreparationNone:
+		return either(unfinished, UnpreparedOpen, Unprepared)
+	case PreparationReady:
+	}
+	if f.Remote != RemoteNone && f.RemoteContentKey != f.ContentKey {
+		return either(unfinished, Outdated, OutdatedEnded)
+	}
+	if f.Remote != RemoteNone && !unfinished && f.RestartRequested {
+		return OutdatedEnded
+	}
+	if unfinished {
+		return observeUnfinished(f, now)
+	}
+	return observeSettled(f)
+}
+
+// observeSettled names the situation while no remote session is unfinished.
+func observeSettled(f Facts) Situation {
+	switch f.Remote {
+	case RemoteCompleted:
+		return Completed
+	case RemoteCancelled:
+		return either(f.CancelRequested, CancelledByUs, CancelledByOthers)
+	case RemoteFailed, RemoteExpired, RemoteForgotten:
+		return Failed
+	}
+	switch {
+	case f.Live:
+		return AlreadyLive
+	case f.Guarded:
+		return Guarded
+	case !f.Turn:
+		return Queued
+	case f.Intent == IntentFresh && f.RemoteContentKey == f.ContentKey:
+		return Intended
+	default:
+		return Ready
+	}
+}
+
+// observeUnfinished names the situation of an unfinished session of the
+// prepared content.
+func observeUnfinished(f Facts, now time.Time) Situation {
+	switch {
+	case f.Remote == RemoteUnknown:
+		return Strange
+	case f.UploadFailed:
+		return Broken
+	case !f.Turn:
+		return Parked
+	case f.RenewRequested:
+		return LeaseEnding
+	case f.Remote == RemoteSealed:
+		return Sealed
+	case f.leaseEnding(now):
+		return LeaseEnding
+	default:
+		return Open
+	}
+}
+
+func either(condition bool, yes, no Situation) Situation { //nolint:revive // a conditional expression, not a mode
+	if condition {
+		return yes
+	}
+	return no
+}

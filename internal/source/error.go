@@ -1,0 +1,148 @@
+package source
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"syscall"
+
+	"exactmatch.dev/operator/internal/dial"
+)
+
+// Reason says why a source cannot be read. It is a CamelCase word fit for a condition.
+type Reason string
+
+// The reasons of an Error.
+const (
+	// SchemeNotAllowed: the agent does not allow the scheme of the URI.
+	SchemeNotAllowed Reason = "SchemeNotAllowed"
+	// PathOutsideRoot: a file URI, or a link on its way, leaves the folder of the namespace.
+	PathOutsideRoot Reason = "PathOutsideRoot"
+	// NotFound: nothing lies there.
+	NotFound Reason = "NotFound"
+	// Refused: the credentials do not suffice, or the guard does not let the host through.
+	Refused Reason = "Refused"
+	// Unavailable: the network or the server failed; trying again may help.
+	Unavailable Reason = "Unavailable"
+	// Invalid: the URI, the credentials or the answer of the server cannot be used.
+	Invalid Reason = "Invalid"
+	// Changed: the table is not the one that was there at first.
+	Changed Reason = "Changed"
+)
+
+// Error is a source that cannot be read.
+type Error struct {
+	Reason Reason
+	// Source says where, as Source.String does; "" where not even that is known.
+	Source string
+	// Message says what is wrong and what to do. It has no credential, query, or content.
+	Message string
+	// cause is only ever something that is safe to print.
+	cause error
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	if e.Source == "" {
+		return "source: " + e.Message
+	}
+	return fmt.Sprintf("source %q: %s", e.Source, e.Message)
+}
+
+// Unwrap gives the error of the context or the *dial.RefusedError behind it, if one is.
+func (e *Error) Unwrap() error { return e.cause }
+
+// Transient tells whether trying again later may help without anybody changing anything.
+func (e *Error) Transient() bool { return e.Reason == Unavailable }
+
+// statusError turns the status of an answer, and the code that a service gives with it, into an Error.
+func statusError(where string, status int, code string) *Error {
+	e := &Error{Source: where, Message: fmt.Sprintf("the server answers %d %s", status, http.StatusText(status))}
+	if isCode(code) {
+		e.Message += " (" + code + ")"
+	}
+	switch status {
+	case http.StatusNotFound, http.StatusGone:
+		e.Reason = NotFound
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
+		e.Reason = Refused
+		e.Message += ": check the credentials"
+	case http.StatusPreconditionFailed:
+		e.Reason = Changed
+		e.Message = "it has changed while it was read"
+	case http.StatusRequestedRangeNotSatisfiable:
+		e.Reason = Changed
+		e.Message = "it is shorter than it was"
+	case http.StatusRequestTimeout, http.StatusConflict, http.StatusLocked, http.StatusTooEarly, http.StatusTooManyRequests:
+		e.Reason = Unavailable
+	default:
+		e.Reason = Invalid
+		if status >= http.StatusInternalServerError {
+			e.Reason = Unavailable
+		}
+		if status >= 300 && status < 400 {
+			e.Message += ": redirects are not followed, give the address that it leads to"
+		}
+	}
+	return e
+}
+
+// isCode keeps out what is no plain error code: the text of an answer may repeat the request.
+func isCode(code string) bool {
+	for _, c := range code {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
+			return false
+		}
+	}
+	return code != "" && len(code) <= 64
+}
+
+// networkError turns an error that came instead of an answer, or in the middle of one, into an Error. Errors of clients print URLs with
+// all that they carry: only what is known to be harmless is taken from them.
+func networkError(where string, err error) *Error {
+	var own *Error
+	var refused *dial.RefusedError
+	var netErr net.Error
+	var dns *net.DNSError
+	var errno syscall.Errno
+	e := &Error{Reason: Unavailable, Source: where, Message: "the connection failed"}
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.As(err, &refused):
+		e.Reason, e.Message, e.cause = Refused, refused.Error(), refused
+	case errors.Is(err, context.Canceled):
+		e.Message, e.cause = "reading was cancelled", context.Canceled
+	case errors.Is(err, context.DeadlineExceeded):
+		e.Message, e.cause = "reading took too long", context.DeadlineExceeded
+	case isCertificateError(err):
+		e.Message = "the certificate of the server is not trusted"
+	case errors.As(err, &dns):
+		e.Message = "the name of the host does not resolve"
+	case errors.As(err, &netErr) && netErr.Timeout():
+		e.Message = "the server did not answer in time"
+	case errors.As(err, &errno):
+		e.Message = errno.Error()
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		e.Message = "the connection ended too early"
+	}
+	return e
+}
+
+func isCertificateError(err error) bool {
+	var verification *tls.CertificateVerificationError
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	return errors.As(err, &verification) || errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid)
+}
+
+func isNameError(err error) bool {
+	var dns *net.DNSError
+	return errors.As(err, &dns)
+}

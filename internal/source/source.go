@@ -1,0 +1,151 @@
+// Package source opens a table wherever it lies: a file, an https server, or an object of S3, Google Cloud Storage or Azure Blob
+// Storage. What it knows about credentials, signatures and queries of URLs never reaches an error or a String.
+package source
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"exactmatch.dev/operator/internal/dial"
+)
+
+// ToEnd is the length that Open takes for everything from the offset on.
+const ToEnd int64 = -1
+
+// Source is one table at rest. It is safe for concurrent use.
+//
+// A Source remembers the version (entity tag, or size and time) that it saw first: when a later Open meets another one, it fails with
+// reason Changed instead of mixing two tables. It never retries; the caller does, where the *Error is transient.
+type Source interface {
+	// Open returns the stored bytes from offset on, length of them or, for ToEnd, all. An offset at the end gives no bytes; one beyond
+	// it is an error. The reader fails with an *Error where the bytes end too early, and so may its Close: both matter.
+	// Cancelling ctx ends the reading.
+	Open(ctx context.Context, offset, length int64) (io.ReadCloser, error)
+	// Name is the last element of where the table lies, such as "patients.csv"; "" where there is none.
+	Name() string
+	// String says where the table lies, without user info, query and fragment.
+	String() string
+}
+
+// Config says where a table lies and what may be used to get there.
+type Config struct {
+	// URI is where the table lies:
+	//
+	//	file:///exports/patients.csv      the file exports/patients.csv below Root
+	//	https://host/path?query           (http as Guard allows)
+	//	s3://bucket/key  gs://bucket/key  azblob://container/key
+	//
+	// User info is refused everywhere, a query everywhere but with https; put what is secret there into a Secret as a whole.
+	URI string
+	// Credentials are the entries of one Secret; white space around values is dropped. Keys other than these are ignored:
+	//
+	//	https   bearerToken | username and password
+	//	s3      accessKeyID and secretAccessKey, sessionToken; region (default us-east-1 with an endpoint); endpoint (any
+	//	        service that speaks S3, addressed by path)
+	//	gs      serviceAccountJSON (a key of type service_account); endpoint
+	//	azblob  connectionString | accountName with accountKey or sasToken; endpoint (default https://<accountName>.blob.core.windows.net)
+	//
+	// With anonymous: "true" requests are not signed. Without credentials the identity of the process is used (workload identity,
+	// environment), and nothing of the process is used where credentials are given.
+	Credentials map[string][]byte
+	// Root is the folder that file URIs lie below, one per namespace; "" means that no file may be opened.
+	Root string
+	// Schemes are the schemes that may be used: file, https, s3, gs, azblob. Others are refused; https admits http, which Guard
+	// still judges.
+	Schemes []string
+	// Guard is passed by every connection to a host that URI or Credentials name.
+	Guard dial.Guard
+}
+
+// Open checks the configuration and returns the source. It reads nothing of the table: whether it is there, Source.Open tells.
+// The error is an *Error.
+func Open(ctx context.Context, c Config) (Source, error) {
+	u, err := url.Parse(strings.TrimSpace(c.URI))
+	if err != nil || u.Scheme == "" {
+		// The error of url.Parse repeats the URL.
+		return nil, &Error{Reason: Invalid, Message: "it is not a URI: use file:///path, https://host/path, s3://bucket/key, gs://bucket/key or azblob://container/key"}
+	}
+	open, known := openers[u.Scheme]
+	scheme := u.Scheme
+	if scheme == "http" {
+		scheme = "https" // the same server, the guard decides
+	}
+	where := describe(u)
+	switch {
+	case !known:
+		return nil, &Error{Reason: SchemeNotAllowed, Source: where, Message: "no such scheme: use file, https, s3, gs or azblob"}
+	case !slices.Contains(c.Schemes, scheme):
+		return nil, &Error{Reason: SchemeNotAllowed, Source: where, Message: "add " + scheme + " to spec.allow.sourceSchemes of the upload agent"}
+	case u.User != nil:
+		return nil, &Error{Reason: Invalid, Source: where, Message: "the URI carries user info: put credentials into a Secret"}
+	}
+	return open(ctx, c, u)
+}
+
+var openers = map[string]func(context.Context, Config, *url.URL) (Source, error){
+	"file":   openFile,
+	"https":  openHTTP,
+	"http":   openHTTP,
+	"s3":     openS3,
+	"gs":     openGS,
+	"azblob": openAzure,
+}
+
+// describe keeps of a URI what may be shown.
+func describe(u *url.URL) string {
+	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+	return shown.String()
+}
+
+func baseName(p string) string {
+	switch name := path.Base(p); name {
+	case ".", "/":
+		return ""
+	default:
+		return name
+	}
+}
+
+// credential is one entry of the Secret. A line end after it is what an editor left there.
+func (c Config) credential(key string) string {
+	return strings.TrimSpace(string(c.Credentials[key]))
+}
+
+func (c Config) anonymous() bool { return c.credential("anonymous") == "true" }
+
+// Bytes is a source of content that is at hand already, such as the entry of a ConfigMap. b must not change afterwards.
+func Bytes(name string, b []byte) Source { return &memory{name: name, content: b} }
+
+type memory struct {
+	name    string
+	content []byte
+}
+
+func (m *memory) Name() string   { return baseName(m.name) }
+func (m *memory) String() string { return m.name }
+
+func (m *memory) Open(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
+	n, err := span(m.name, int64(len(m.content)), offset, length)
+	if err != nil {
+		return nil, err
+	}
+	return newBody(ctx, io.NopCloser(bytes.NewReader(m.content[offset:offset+n])), m.name, n), nil
+}
+
+// span returns how many of size bytes a range asks for.
+func span(where string, size, offset, length int64) (int64, error) {
+	switch {
+	case offset < 0 || length < ToEnd:
+		return 0, &Error{Reason: Invalid, Source: where, Message: "the range to read is negative"}
+	case offset > size || length != ToEnd && length > size-offset:
+		return 0, &Error{Reason: Changed, Source: where, Message: "it is shorter than it was"}
+	case length == ToEnd:
+		return size - offset, nil
+	}
+	return length, nil
+}

@@ -1,0 +1,51 @@
+package table_test
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"testing"
+
+	"exactmatch.dev/operator/internal/table"
+)
+
+// patients is a table with a quoted comma and some letters beyond ASCII in its rows.
+func patients(rows int) []byte {
+	var b bytes.Buffer
+	b.WriteString("PatientID,SSN,Name,Street,City,Phone,Mail,Born\n")
+	for i := range rows {
+		name := [...]string{"Ada Lovelace", "Kurt Gödel", "Emmy Noether", "Alan Turing"}[i%4]
+		fmt.Fprintf(&b, "P-%08d,%03d-%02d-%04d,%s,\"%d Main Street, Apt %d\",Springfield,+1 555 %07d,p%d@example.com,19%02d-%02d-%02d\n",
+			i, i%900, i%99, i%9999, name, i%300, i%40, i, i, i%100, 1+i%12, 1+i%28)
+	}
+	return b.Bytes()
+}
+
+func BenchmarkReader(b *testing.B) {
+	text := patients(20000)
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		r := table.NewReader(bytes.NewReader(text), ',', table.DefaultLimits())
+		for {
+			if _, err := r.Read(); err != nil {
+				break
+			}
+		}
+	}
+}
+
+func BenchmarkEncodingCSV(b *testing.B) {
+	text := patients(20000)
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		r := csv.NewReader(bytes.NewReader(text))
+		r.ReuseRecord = true
+		for {
+			if _, err := r.Read(); err != nil {
+				break
+			}
+		}
+	}
+}

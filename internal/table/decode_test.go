@@ -1,0 +1,242 @@
+package table_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"unicode/utf16"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"pgregory.net/rapid"
+
+	"exactmatch.dev/operator/internal/table"
+)
+
+func gzipped(t testing.TB, members ...string) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	for _, m := range members {
+		w := gzip.NewWriter(&out)
+		_, err := w.Write([]byte(m))
+		if err = errors.Join(err, w.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out.Bytes()
+}
+
+func zstandard(t testing.TB, options []zstd.EOption, frames ...string) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	for _, f := range frames {
+		w, err := zstd.NewWriter(&out, options...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = w.Write([]byte(f))
+		if err = errors.Join(err, w.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out.Bytes()
+}
+
+func utf16Of(order binary.AppendByteOrder, text string) []byte {
+	var out []byte
+	for _, unit := range utf16.Encode([]rune(text)) {
+		out = order.AppendUint16(out, unit)
+	}
+	return out
+}
+
+func TestDecode(t *testing.T) {
+	const text = "Größe,€\n𝔸,2\n"
+	little, big := utf16Of(binary.LittleEndian, "\uFEFF"+text), utf16Of(binary.BigEndian, "\uFEFF"+text)
+	for _, tc := range []struct {
+		name    string
+		stored  []byte
+		format  table.Format
+		want    string
+		striped bool
+	}{
+		{"empty", nil, table.Format{}, "", true},
+		{"plain", []byte(text), table.Format{}, text, true},
+		{"a byte", []byte("a"), table.Format{}, "a", true},
+		{"UTF-8 with a mark", []byte("\xEF\xBB\xBF" + text), table.Format{}, "\xEF\xBB\xBF" + text, true},
+		{"UTF-8 by name", []byte(text), table.Format{Encoding: table.EncodingUTF8}, text, true},
+		{"UTF-16LE", little, table.Format{}, text, false},
+		{"UTF-16BE", big, table.Format{Encoding: table.EncodingUTF16}, text, false},
+		{"UTF-16 with half a pair", append(little[:len(little):len(little)], 0x00, 0xD8, 'a', 0), table.Format{}, text + "\xffa", false},
+		{"UTF-16 with half a pair at the end", append(little[:len(little):len(little)], 0x00, 0xD8), table.Format{}, text + "\xff", false},
+		{"UTF-16 with half a unit", append(little[:len(little):len(little)], 'a'), table.Format{}, text + "\xff", false},
+		{"Windows-1252", []byte("Gr\xf6\xdfe,\x80\n"), table.Format{Encoding: table.EncodingWindows1252}, "Größe,€\n", false},
+		{"Windows-1252 with a byte that is nothing", []byte("a\x81\x8d\n"), table.Format{Encoding: table.EncodingWindows1252}, "a\xff\xff\n", false},
+		{"Windows-1252, long", []byte(strings.Repeat("\x80", 5000)), table.Format{Encoding: table.EncodingWindows1252}, strings.Repeat("€", 5000), false},
+		{"gzip", gzipped(t, text), table.Format{}, text, false},
+		{"gzip by name", gzipped(t, text), table.Format{Compression: table.CompressionGzip}, text, false},
+		{"gzip with several members", gzipped(t, text, "", text), table.Format{}, text + text, false},
+		{"gzip of UTF-16", gzipped(t, string(big)), table.Format{}, text, false},
+		{"zstd", zstandard(t, nil, text), table.Format{}, text, false},
+		{"zstd with several frames", zstandard(t, nil, text, text), table.Format{Compression: table.CompressionZstd}, text + text, false},
+		{"zstd after a frame to skip", append([]byte{0x52, 0x2A, 0x4D, 0x18, 1, 0, 0, 0, 'x'}, zstandard(t, nil, text)...), table.Format{}, text, false},
+		{"not decompressed", gzipped(t, text), table.Format{Compression: table.CompressionNone}, string(gzipped(t, text)), true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			for _, stored := range []io.Reader{bytes.NewReader(tc.stored), iotest.OneByteReader(bytes.NewReader(tc.stored))} {
+				d, err := table.Decode(stored, tc.format, table.DefaultLimits())
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := io.ReadAll(d)
+				if err != nil || string(got) != tc.want || d.Striped != tc.striped {
+					t.Errorf("%q, striped %v, %v, want %q", got, d.Striped, err, tc.want)
+				}
+			}
+		})
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	whole, squeezed := gzipped(t, strings.Repeat("a,b\n", 1000)), zstandard(t, nil, strings.Repeat("a,b\n", 1000))
+	flipped := bytes.Clone(whole)
+	flipped[len(flipped)-6] ^= 1
+	for _, tc := range []struct {
+		name, says string
+		stored     []byte
+		format     table.Format
+	}{
+		{"UTF-32LE", "UTF-32", []byte("\xFF\xFE\x00\x00a\x00\x00\x00"), table.Format{}},
+		{"UTF-32BE", "UTF-32", []byte("\x00\x00\xFE\xFF\x00\x00\x00a"), table.Format{}},
+		{"UTF-16 without a mark", "byte order mark", []byte("a\x00"), table.Format{Encoding: table.EncodingUTF16}},
+		{"UTF-16 named UTF-8", "set it to Auto", []byte("\xFF\xFEa\x00"), table.Format{Encoding: table.EncodingUTF8}},
+		{"UTF-8 named Windows-1252", "set it to Auto", []byte("\xEF\xBB\xBFa"), table.Format{Encoding: table.EncodingWindows1252}},
+		{"not gzip", "set it to Auto", []byte("a,b\n"), table.Format{Compression: table.CompressionGzip}},
+		{"zstd named gzip", "set it to Auto", squeezed, table.Format{Compression: table.CompressionGzip}},
+		{"gzip cut short", "ends too early", whole[:len(whole)-9], table.Format{}},
+		{"gzip header cut short", "ends too early", whole[:5], table.Format{}},
+		{"gzip with a wrong sum", "damaged", flipped, table.Format{}},
+		{"gzip and something else", "damaged", append(bytes.Clone(whole), "something else"...), table.Format{}},
+		{"zstd cut short", "ends too early", squeezed[:len(squeezed)-5], table.Format{}},
+		{"zstd of nonsense", "damaged", append(bytes.Clone(squeezed[:6]), bytes.Repeat([]byte{0xFF}, 40)...), table.Format{}},
+		{"zstd with a large window", "window", zstandard(t, []zstd.EOption{zstd.WithWindowSize(64 << 20), zstd.WithSingleSegment(false)},
+			strings.Repeat("0123456789", 10<<20)), table.Format{}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			d, err := table.Decode(bytes.NewReader(tc.stored), tc.format, table.DefaultLimits())
+			if err == nil {
+				_, err = io.Copy(io.Discard, d)
+			}
+			var encoding *table.EncodingError
+			if !errors.As(err, &encoding) || !strings.Contains(err.Error(), tc.says) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestFormatValidate(t *testing.T) {
+	for field, format := range map[string]table.Format{
+		"delimiter":   {Delimiter: '"'},
+		"encoding":    {Encoding: "EBCDIC"},
+		"compression": {Compression: "Bzip2"},
+	} {
+		_, err := table.Decode(strings.NewReader(""), format, table.Limits{})
+		var e *table.FormatError
+		if !errors.As(err, &e) || e.Field != field {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+}
+
+func TestDecodeLimits(t *testing.T) {
+	long := strings.Repeat("a,b\n", 1<<20)
+	for _, tc := range []struct {
+		name   string
+		stored []byte
+		limits table.Limits
+		want   string
+	}{
+		{"bytes", []byte("a,b\n1,2\n"), table.Limits{Bytes: 7}, "Bytes"},
+		{"bytes that fit", []byte("a,b\n1,2\n"), table.Limits{Bytes: 8}, ""},
+		{"decompressed bytes", gzipped(t, "a,b\n1,2\n"), table.Limits{Bytes: 7}, "Bytes"},
+		{"gzip bomb", gzipped(t, long), table.Limits{DecompressionRatio: 100}, "DecompressionRatio"},
+		{"zstd bomb", zstandard(t, nil, long), table.Limits{DecompressionRatio: 100}, "DecompressionRatio"},
+		{"small and dense", gzipped(t, long[:1<<19]), table.Limits{DecompressionRatio: 100}, ""},
+		{"no cap", gzipped(t, long), table.Limits{}, ""},
+		{"not compressed", []byte(long), table.Limits{DecompressionRatio: 1}, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			d, err := table.Decode(bytes.NewReader(tc.stored), table.Format{}, tc.limits)
+			if err == nil {
+				_, err = io.Copy(io.Discard, d)
+			}
+			var limit *table.LimitError
+			switch {
+			case tc.want == "" && err != nil:
+				t.Error(err)
+			case tc.want != "" && (!errors.As(err, &limit) || limit.Limit != tc.want):
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestErrorOfTheSourceComesThrough(t *testing.T) {
+	broken := errors.New("connection reset")
+	zipped, squeezed := gzipped(t, strings.Repeat("a,b\n", 1000)), zstandard(t, nil, strings.Repeat("a,b\n", 1000))
+	for name, start := range map[string][]byte{
+		"nothing": nil, "plain": []byte("a,b\n1"), "gzip": zipped[:len(zipped)-9], "gzip header": zipped[:5], "zstd": squeezed[:len(squeezed)-5],
+		"UTF-16": []byte("\xFF\xFEa\x00b\x00"),
+	} {
+		d, err := table.Decode(io.MultiReader(bytes.NewReader(start), iotest.ErrReader(broken)), table.Format{}, table.DefaultLimits())
+		if err == nil {
+			_, err = io.Copy(io.Discard, d)
+		}
+		if !errors.Is(err, broken) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestUTF16ComesBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := "x" + rapid.String().Draw(t, "text") // NUL after the mark would be UTF-32
+		order := rapid.SampledFrom([]binary.AppendByteOrder{binary.LittleEndian, binary.BigEndian}).Draw(t, "order")
+		stored := utf16Of(order, "\uFEFF"+text)
+		d, err := table.Decode(iotest.HalfReader(bytes.NewReader(stored)), table.Format{}, table.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(d); err != nil || string(got) != text {
+			t.Fatalf("%q, %v, want %q", got, err, text)
+		}
+	})
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte("a,b\n"))
+	f.Add([]byte("\xFF\xFEa\x00"))
+	f.Add(gzipped(f, "a,b\n"))
+	f.Add(zstandard(f, nil, "a,b\n"))
+	f.Fuzz(func(t *testing.T, stored []byte) {
+		limits := table.Limits{Bytes: 1 << 20}
+		d, err := table.Decode(bytes.NewReader(stored), table.Format{}, limits)
+		if err != nil {
+			return
+		}
+		r := table.NewReader(d, ',', limits)
+		for err == nil {
+			_, err = r.Read()
+		}
+		var encoding *table.EncodingError
+		var limit *table.LimitError
+		if !errors.Is(err, io.EOF) && !errors.As(err, &encoding) && !errors.As(err, &limit) {
+			t.Fatal(err)
+		}
+	})
+}

@@ -1,0 +1,231 @@
+package table
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+const maxMessage = 500
+
+// HeaderReason says why the first record cannot be a header.
+type HeaderReason string
+
+// The reasons of a HeaderError.
+const (
+	// HeaderMissing: the table is empty.
+	HeaderMissing HeaderReason = "HeaderMissing"
+	// HeaderMalformed: the first record is too long, or its quotes are wrong.
+	HeaderMalformed HeaderReason = "HeaderMalformed"
+	// DuplicateHeader: several columns have the same name.
+	DuplicateHeader HeaderReason = "DuplicateHeader"
+	// EmptyHeader: columns have no name.
+	EmptyHeader HeaderReason = "EmptyHeader"
+	// TooManyColumns: more columns than Limits.Columns.
+	TooManyColumns HeaderReason = "TooManyColumns"
+)
+
+// HeaderError is a first record that cannot be a header. It names columns by position only: where a table has no header, its
+// first record holds values.
+type HeaderError struct {
+	Reason HeaderReason
+	// Positions are the columns at fault, from 1; none for HeaderMissing and HeaderMalformed.
+	Positions []int
+	detail    string
+}
+
+// Error says what is wrong and what to do, in at most 500 bytes.
+func (e *HeaderError) Error() string {
+	switch e.Reason {
+	case HeaderMissing:
+		return "the table is empty: its first line has to name the columns"
+	case HeaderMalformed:
+		return "the first line of the table is not a header (" + e.detail + "): check the delimiter and the quotes"
+	case TooManyColumns:
+		return fmt.Sprintf("the header of the table has %s columns: check the delimiter", e.detail)
+	case EmptyHeader:
+		return bound("the header of the table has no name at column " + positions(e.Positions) + ": give each column a name")
+	default:
+		return bound("the header of the table has the same name at columns " + positions(e.Positions) + ": give each column its own name")
+	}
+}
+
+// Header reads the first record and returns its cells without surrounding white space. Rows have to have as many cells from then on.
+// Errors are *HeaderError, *EncodingError (the header is not text), and those of Read.
+func (r *Reader) Header() ([]string, error) {
+	r.split.keep = r.limits.Columns + 1
+	if r.err == nil {
+		r.err = r.skipBlank()
+	}
+	binary := bytes.IndexByte(r.firstLine(), 0) >= 0
+	row, err := r.next()
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil, &HeaderError{Reason: HeaderMissing}
+	case err != nil:
+		return nil, err
+	case binary:
+		return nil, &EncodingError{"the first line of the table has NUL bytes: it is binary, or UTF-16 without a byte order mark;" +
+			" save it as UTF-8 text"}
+	}
+	header, err := r.names(row)
+	if err != nil {
+		return nil, err
+	}
+	r.setWidth(len(header))
+	return header, nil
+}
+
+// firstLine is as much of the line at pos as is at hand, at most 1 KiB.
+func (r *Reader) firstLine() []byte {
+	b := r.buf[r.pos:min(r.end, r.pos+1024)]
+	if n := bytes.IndexByte(b, '\n'); n >= 0 {
+		return b[:n]
+	}
+	return b
+}
+
+func (r *Reader) names(row Row) ([]string, error) {
+	switch {
+	case row.Bad != nil && row.Bad.Reason == InvalidEncoding:
+		return nil, &EncodingError{"the first line of the table is not valid UTF-8: save it as UTF-8, or set format.encoding" +
+			" (Windows-1252 is never guessed)"}
+	case row.Bad != nil:
+		return nil, &HeaderError{Reason: HeaderMalformed, detail: string(row.Bad.Reason)}
+	case len(row.Cells) > r.limits.Columns:
+		return nil, &HeaderError{Reason: TooManyColumns, Positions: []int{r.limits.Columns + 1}, detail: fmt.Sprintf("more than %d", r.limits.Columns)}
+	case bytes.IndexByte(bytes.Join(row.Cells, nil), '\r') >= 0:
+		return nil, &EncodingError{"the lines of the table end in CR alone: save it with LF or CRLF"}
+	}
+	return unique(row.Cells)
+}
+
+func unique(cells [][]byte) ([]string, error) {
+	header := make([]string, len(cells))
+	at := make(map[string][]int, len(cells))
+	for i, cell := range cells {
+		header[i] = strings.TrimSpace(string(cell))
+		at[header[i]] = append(at[header[i]], i+1)
+	}
+	if empty := at[""]; len(empty) > 0 {
+		return nil, &HeaderError{Reason: EmptyHeader, Positions: empty}
+	}
+	for _, name := range header {
+		if len(at[name]) > 1 {
+			return nil, &HeaderError{Reason: DuplicateHeader, Positions: at[name]}
+		}
+	}
+	return header, nil
+}
+
+// Column says which column of a table is wanted.
+type Column struct {
+	// Name is what the data store calls the column.
+	Name string
+	// SourceName is what the header calls it; empty means Name.
+	SourceName string
+}
+
+func (c Column) header() string {
+	if c.SourceName != "" {
+		return c.SourceName
+	}
+	return c.Name
+}
+
+// MatchHeader returns the position in header, from 0, of each of the columns. Names match to the letter, but for white space around
+// them. The error is a *MissingColumnsError. Columns of the header that nobody wants are ignored.
+func MatchHeader(header []string, columns []Column) ([]int, error) {
+	found, similar := make([]int, len(columns)), 0
+	var missing []string
+	for i, c := range columns {
+		want := strings.TrimSpace(c.header())
+		found[i] = -1
+		for j, name := range header {
+			if name = strings.TrimSpace(name); name == want {
+				found[i] = j
+			}
+			if strings.EqualFold(name, want) {
+				similar++
+			}
+		}
+		if found[i] < 0 {
+			missing = append(missing, c.header())
+		}
+	}
+	if len(missing) == 0 {
+		return found, nil
+	}
+	e := &MissingColumnsError{Missing: missing, Columns: len(header)}
+	if similar > 0 {
+		e.Header = append(e.Header, header...)
+	}
+	return nil, e
+}
+
+// MissingColumnsError is a header without some of the wanted columns.
+type MissingColumnsError struct {
+	// Missing are the names looked for.
+	Missing []string
+	// Header are the names that are there. It is empty where not one wanted name was found, in whatever letter case: the first line may
+	// then be a row of values, which no error may repeat.
+	Header []string
+	// Columns is how many cells the first line has.
+	Columns int
+}
+
+// Error names what is missing and what is there, in at most 500 bytes.
+func (e *MissingColumnsError) Error() string {
+	missing := shorten("the header of the table has no column "+quoted(e.Missing), maxMessage/2)
+	if len(e.Header) == 0 {
+		return fmt.Sprintf("%s, nor any other that is wanted, among its %d columns: check that the first line names the columns, and the delimiter",
+			missing, e.Columns)
+	}
+	return bound(missing + "; it has " + quoted(e.Header))
+}
+
+func quoted(names []string) string {
+	var b strings.Builder
+	for i, name := range names {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		if b.Len() > maxMessage {
+			break // the caller shortens it anyway
+		}
+		fmt.Fprintf(&b, "%q", shorten(name, 80))
+	}
+	return b.String()
+}
+
+func positions(at []int) string {
+	var b strings.Builder
+	for i, p := range at {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		if i == 20 {
+			b.WriteString("…")
+			break
+		}
+		fmt.Fprint(&b, p)
+	}
+	return b.String()
+}
+
+func bound(s string) string { return shorten(s, maxMessage) }
+
+// shorten cuts s to at most n bytes without cutting a character in two.
+func shorten(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	n -= len("…")
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}
