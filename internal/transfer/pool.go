@@ -1,0 +1,225 @@
+package transfer
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// Phase is how far a piece of work is.
+type Phase string
+
+// The phases of a piece of work.
+const (
+	PhaseNone      Phase = "" // the pool does not know the key
+	PhasePreparing Phase = "Preparing"
+	PhasePrepared  Phase = "Prepared"
+	PhaseUploading Phase = "Uploading"
+	PhaseUploaded  Phase = "Uploaded" // sealed
+	PhaseFailed    Phase = "Failed"
+)
+
+// Status is a snapshot of one piece of work. Err is set where Phase is
+// PhaseFailed; Prepared from PhasePrepared on, also where the upload failed.
+type Status struct {
+	Phase    Phase
+	Prepared *Prepared
+	Progress Progress
+	Err      error
+}
+
+// PoolOptions bound the pool. Parallelism bounds the tables that are read at
+// once; Memory is the budget of all blocks in the making, in bytes. Wake is
+// called with a work's key when its phase changes and at most every
+// WakeInterval while it uploads; it may block.
+type PoolOptions struct {
+	Parallelism  int
+	Workers      int
+	Memory       int64
+	Wake         func(key string)
+	WakeInterval time.Duration
+}
+
+// Pool runs preparations and uploads in the background, bounded by one budget
+// of memory. Blocks of all works wait in one line for memory, so none starves.
+// What it knows is lost with the process and can be found out again.
+type Pool struct {
+	options PoolOptions
+	memory  *semaphore.Weighted
+	tables  *semaphore.Weighted
+
+	mu      sync.Mutex
+	running context.Context // nil before Start and after it returned
+	works   map[string]*work
+	group   sync.WaitGroup
+}
+
+// work is one piece of work under one key.
+type work struct {
+	status Status
+	stop   context.CancelFunc
+	woken  time.Time
+	job    func(context.Context)
+}
+
+// NewPool makes a pool. It does nothing until Start.
+func NewPool(o PoolOptions) *Pool {
+	if o.Parallelism < 1 {
+		o.Parallelism = 1
+	}
+	if o.Workers < 1 {
+		o.Workers = 4
+	}
+	if o.Memory < 1 {
+		o.Memory = 256 << 20
+	}
+	if o.WakeInterval == 0 {
+		o.WakeInterval = time.Second
+	}
+	return &Pool{
+		options: o, memory: semaphore.NewWeighted(o.Memory), tables: semaphore.NewWeighted(int64(o.Parallelism)),
+		works: map[string]*work{},
+	}
+}
+
+// Start runs until ctx ends and then waits for the works to stop. Work that was
+// given before begins now.
+func (p *Pool) Start(ctx context.Context) error {
+	p.mu.Lock()
+	p.running = ctx
+	for _, w := range p.works {
+		p.launch(w)
+	}
+	p.mu.Unlock()
+	<-ctx.Done()
+	p.mu.Lock()
+	p.running = nil
+	p.mu.Unlock()
+	p.group.Wait()
+	return nil
+}
+
+// Status returns a snapshot of the work under a key.
+func (p *Pool) Status(key string) Status {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w := p.works[key]; w != nil {
+		return w.status
+	}
+	return Status{}
+}
+
+// Prepare reads the plan's source in the background, unless the key has work.
+func (p *Pool) Prepare(key string, plan Plan) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.works[key] != nil {
+		return
+	}
+	w := &work{status: Status{Phase: PhasePreparing}}
+	w.job = func(ctx context.Context) {
+		prepared, err := Prepare(ctx, plan)
+		p.done(ctx, key, w, func(s *Status) { s.Phase, s.Prepared = PhasePrepared, prepared }, err)
+	}
+	p.works[key] = w
+	p.launch(w)
+}
+
+// Upload moves the blocks of a prepared plan in the background, unless that is
+// being done or is done already.
+func (p *Pool) Upload(key string, plan Plan, prepared *Prepared, target Target) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w := p.works[key]; w != nil && w.status.Phase != PhasePrepared {
+		return
+	}
+	w := &work{status: Status{Phase: PhaseUploading, Prepared: prepared, Progress: Progress{Blocks: prepared.Blocks}}}
+	w.job = func(ctx context.Context) {
+		err := Upload(ctx, plan, prepared, target, Options{
+			Memory: p.memory, MemorySize: p.options.Memory, Workers: p.options.Workers,
+			Progress: func(now Progress) { p.progress(key, w, now) },
+		})
+		p.done(ctx, key, w, func(s *Status) { s.Phase = PhaseUploaded }, err)
+	}
+	p.works[key] = w
+	p.launch(w)
+}
+
+// Cancel stops the work under a key and forgets it.
+func (p *Pool) Cancel(key string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w := p.works[key]; w != nil {
+		if w.stop != nil {
+			w.stop()
+		}
+		delete(p.works, key)
+	}
+}
+
+// CancelOthers stops the works whose keys begin with prefix, but for the key
+// itself: they belong to inputs that the object has no more.
+func (p *Pool) CancelOthers(prefix, key string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for k, w := range p.works {
+		if k == key || len(k) < len(prefix) || k[:len(prefix)] != prefix {
+			continue
+		}
+		if w.stop != nil {
+			w.stop()
+		}
+		delete(p.works, k)
+	}
+}
+
+// launch runs a work's job once a table may be read; p.mu is held.
+func (p *Pool) launch(w *work) {
+	if p.running == nil || w.job == nil {
+		return
+	}
+	ctx, stop := context.WithCancel(p.running)
+	job := w.job
+	w.stop, w.job = stop, nil
+	p.group.Go(func() {
+		defer stop()
+		if p.tables.Acquire(ctx, 1) != nil {
+			return
+		}
+		defer p.tables.Release(1)
+		job(ctx)
+	})
+}
+
+// done records how a job ended, unless it was cancelled, and wakes its object.
+func (p *Pool) done(ctx context.Context, key string, w *work, success func(*Status), err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	p.mu.Lock()
+	if err != nil {
+		w.status.Phase, w.status.Err = PhaseFailed, err
+	} else {
+		success(&w.status)
+	}
+	p.mu.Unlock()
+	p.options.Wake(key)
+}
+
+// progress records progress and wakes the object now and then.
+func (p *Pool) progress(key string, w *work, now Progress) {
+	p.mu.Lock()
+	if now.Done >= w.status.Progress.Done {
+		w.status.Progress = now
+	}
+	due := time.Since(w.woken) >= p.options.WakeInterval
+	if due {
+		w.woken = time.Now()
+	}
+	p.mu.Unlock()
+	if due {
+		p.options.Wake(key)
+	}
+}

@@ -1,0 +1,207 @@
+package transfer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+
+	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/dial"
+)
+
+// Target is where blocks go. URI returns the upload URI as it is now: it is a
+// bearer capability, so it is asked for at each use and never kept or printed.
+type Target struct {
+	URI  func() string
+	HTTP *http.Client
+}
+
+// stageTries bounds how often one block is sent because its sum was wrong at
+// the other end.
+const stageTries = 4
+
+// storage speaks Azure Block Blob to a Target.
+type storage struct {
+	target Target
+
+	mu     sync.Mutex
+	uri    string
+	client *blockblob.Client
+}
+
+// at returns the client of the upload URI as it is now.
+func (s *storage) at() (*blockblob.Client, string, error) {
+	uri := s.target.URI()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.client != nil && s.uri == uri {
+		return s.client, uri, nil
+	}
+	client, err := blockblob.NewClientWithNoCredential(uri, &blockblob.ClientOptions{ClientOptions: azcore.ClientOptions{
+		Transport: s.target.HTTP,
+		Retry:     policy.RetryOptions{MaxRetries: 4, RetryDelay: 500 * time.Millisecond, MaxRetryDelay: 10 * time.Second},
+		Telemetry: policy.TelemetryOptions{ApplicationID: "exactmatch-operator"},
+	}})
+	if err != nil {
+		return nil, "", refuse(StorageRefused, "the service gave an upload URI that cannot be used")
+	}
+	s.client, s.uri = client, uri
+	return client, uri, nil
+}
+
+// do runs one call and, where the storage says 403 and the URI has been renewed
+// since, once more.
+func (s *storage) do(call func(*blockblob.Client) error) error {
+	for {
+		client, used, err := s.at()
+		if err != nil {
+			return err
+		}
+		err = call(client)
+		if err == nil || statusOf(err) != http.StatusForbidden || s.target.URI() == used {
+			return err
+		}
+	}
+}
+
+// staged lists the ids of the blocks that are there, by index. A signature that
+// may not list is no fault: everything is staged again then.
+func (s *storage) staged(ctx context.Context) (map[int]string, error) {
+	ids := map[int]string{}
+	err := s.do(func(c *blockblob.Client) error {
+		list, err := c.GetBlockList(ctx, blockblob.BlockListTypeAll, nil)
+		if err != nil {
+			return err
+		}
+		for _, b := range append(list.UncommittedBlocks, list.CommittedBlocks...) {
+			if err := addStaged(ids, *b.Name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil && (bloberror.HasCode(err, bloberror.BlobNotFound) || statusOf(err) == http.StatusForbidden) {
+		return ids, nil
+	}
+	return ids, storageError("list the staged blocks", err)
+}
+
+// addStaged refuses two different blocks of one index: they come from two
+// contents, and a list of them would be a mixture.
+func addStaged(ids map[int]string, id string) error {
+	index, _, err := block.ParseID(id)
+	if err != nil {
+		return refuse(SourceChanged, "the remote session holds a block that this operator did not make; a new attempt begins afresh")
+	}
+	if known, ok := ids[index]; ok && known != id {
+		return refuse(SourceChanged, "the remote session holds two different blocks %d: the source changed during the upload", index)
+	}
+	ids[index] = id
+	return nil
+}
+
+// stage sends one block. A sum that is wrong at the other end means bytes that
+// were damaged on the way, so they are sent again.
+func (s *storage) stage(ctx context.Context, id string, sum uint64, data []byte) error {
+	var err error
+	for range stageTries {
+		err = s.do(func(c *blockblob.Client) error {
+			_, err := c.StageBlock(ctx, id, streaming.NopCloser(bytes.NewReader(data)), &blockblob.StageBlockOptions{
+				TransactionalValidation: blob.TransferValidationTypeCRC64(sum),
+			})
+			return err
+		})
+		if !hasCode(err, "Crc64Mismatch") {
+			break
+		}
+	}
+	return storageError("stage a block", err)
+}
+
+// errUnsealed says that the storage misses a block of the list.
+var errUnsealed = errors.New("a block of the list is not there")
+
+// seal commits the block list, which publishes nothing by itself.
+func (s *storage) seal(ctx context.Context, ids []string) error {
+	err := s.do(func(c *blockblob.Client) error {
+		_, err := c.CommitBlockList(ctx, ids, nil)
+		return err
+	})
+	if bloberror.HasCode(err, bloberror.InvalidBlockList) {
+		return errUnsealed
+	}
+	return storageError("seal the block list", err)
+}
+
+// statusOf is the status that the storage answered, 0 where it did not.
+func statusOf(err error) int {
+	var answered *azcore.ResponseError
+	if errors.As(err, &answered) {
+		return answered.StatusCode
+	}
+	return 0
+}
+
+func hasCode(err error, code string) bool {
+	var answered *azcore.ResponseError
+	return errors.As(err, &answered) && answered.ErrorCode == code
+}
+
+// storageError classifies what the storage met. The SDK's own texts show the
+// URL with its signature, so none of them is passed on.
+func storageError(op string, err error) error {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	var done *Error
+	if errors.As(err, &done) {
+		return err
+	}
+	var answered *azcore.ResponseError
+	if errors.As(err, &answered) {
+		return answeredError(op, answered)
+	}
+	var refused *dial.RefusedError
+	if errors.As(err, &refused) {
+		return refuse(StorageRefused, "%s: %s", op, refused.Error())
+	}
+	return &Error{Reason: StorageUnavailable, Transient: true, Message: op + ": no answer: " + causeOf(err)}
+}
+
+func answeredError(op string, answered *azcore.ResponseError) *Error {
+	e := &Error{Reason: StorageUnavailable, Transient: true,
+		Message: fmt.Sprintf("%s: the storage answered %d %s", op, answered.StatusCode, bounded(answered.ErrorCode))}
+	switch code := answered.StatusCode; {
+	case code == http.StatusForbidden || code == http.StatusUnauthorized:
+		// The signature has expired or was revoked: a renewal mends it.
+		e.Reason = StorageRefused
+	case code == http.StatusRequestTimeout, code == http.StatusConflict, code == http.StatusLocked, code == http.StatusTooEarly,
+		code == http.StatusTooManyRequests, code >= 500:
+	default:
+		e.Reason, e.Transient = StorageRefused, false
+	}
+	return e
+}
+
+// causeOf is a transport error without its URL.
+func causeOf(err error) string {
+	var withURL *url.Error
+	if errors.As(err, &withURL) {
+		return bounded(withURL.Err.Error())
+	}
+	return "the connection failed"
+}
+
+func bounded(s string) string { return s[:min(len(s), 200)] }

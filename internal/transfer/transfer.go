@@ -1,0 +1,152 @@
+// Package transfer joins the steps of the table's way: it prepares a source
+// (one pass that costs nothing remotely) and moves the blocks that the service
+// does not have yet. It runs in the manager, in a bounded Pool.
+package transfer
+
+import (
+	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/source"
+	"exactmatch.dev/operator/internal/table"
+)
+
+// Limits of one session. MaxBlocks is Azure's limit of blocks in one blob.
+const (
+	MaxBlocks  = 50_000
+	MaxStripes = 32
+	maxSamples = 10
+)
+
+// Column is one column to hash. SourceName is its header in the table, Name
+// where it is empty.
+type Column struct {
+	Name, SourceName  string
+	IsCaseInsensitive bool
+	IgnoredDelimiters []string
+}
+
+// BadRowsAllowance is how many rows may be unusable: at most MaxPercent of the
+// rows read, judged once MinSample rows are read and at the end.
+type BadRowsAllowance struct {
+	MaxPercent int
+	MinSample  int64
+}
+
+// Format is how the bytes of a table are to be read, in the words of the API:
+// a delimiter of one byte, encodings Auto, UTF-8, UTF-16 and Windows-1252,
+// compressions Auto, None, Gzip and Zstd. Empty words mean "," and Auto.
+type Format struct{ Delimiter, Encoding, Compression string }
+
+// Plan is everything that decides a session's blocks.
+type Plan struct {
+	Source source.Source
+	Format Format
+	Limits table.Limits
+	// Store is the data store's displayName, Key its secret (never logged).
+	Store string
+	Key   []byte
+	// Columns are those of the session's fields, in order.
+	Columns      []Column
+	RowsPerBlock int
+	// Pin is "sha256:…" of the stored bytes, or "".
+	Pin     string
+	BadRows BadRowsAllowance
+}
+
+// BadRows counts the rows that are left out. Samples are the first positions
+// with reasons, at most ten, never values.
+type BadRows struct {
+	Count   int64
+	Samples []string
+}
+
+// Stripe is a run of consecutive blocks that is read and checked by itself.
+// Offset and Bytes are stored bytes; Bytes is -1 for "to the end". Row is the
+// number of the first row in the source, FirstRow its number among the good ones.
+type Stripe struct {
+	FirstBlock, Blocks int
+	FirstRow, Row      int64
+	Offset, Bytes      int64
+	// Sum is the CRC-64/NVME over the CRCs of the stripe's blocks of cells.
+	Sum uint64
+}
+
+// Prepared is what one reading of the source found out. Checksum, Content and
+// ContentKey are "sha256:" and 64 hexadecimal digits: of the stored bytes, of
+// the cells of the fields, and of everything that decides the blocks.
+type Prepared struct {
+	Checksum, Content, ContentKey, KeyID string
+	Rows, Bytes                          int64
+	Blocks                               int
+	BadRows                              BadRows
+	Stripes                              []Stripe
+
+	width     int   // columns of the header
+	positions []int // of the fields in a row
+	striped   bool  // stripes can be read from their offsets
+}
+
+// KeyID names a store's key without revealing it. It fails where the key is too
+// short.
+func KeyID(key []byte, store string) (string, error) {
+	k, err := fingerprint.NewKey(key)
+	if err != nil {
+		return "", err
+	}
+	return k.ID(store).String(), nil
+}
+
+// Tokens hashes plain values as the column of the store would hold them, for
+// lookups. A value that is empty after normalisation has the zero token.
+func Tokens(key []byte, store string, c Column, values []string) ([]fingerprint.Token, error) {
+	k, err := fingerprint.NewKey(key)
+	if err != nil {
+		return nil, err
+	}
+	h, err := k.Hasher(store, c.rules())
+	if err != nil {
+		return nil, err
+	}
+	tokens := make([]fingerprint.Token, 0, len(values))
+	for _, v := range values {
+		tokens = append(tokens, fingerprint.Token(h.AppendToken(nil, []byte(v))))
+	}
+	return tokens, nil
+}
+
+func (c Column) rules() fingerprint.Column {
+	return fingerprint.Column{Name: c.Name, IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters}
+}
+
+// names are the columns' names in order.
+func (p Plan) names() []string {
+	names := make([]string, 0, len(p.Columns))
+	for _, c := range p.Columns {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+// wanted are the columns as the header is matched.
+func (p Plan) wanted() []table.Column {
+	wanted := make([]table.Column, 0, len(p.Columns))
+	for _, c := range p.Columns {
+		wanted = append(wanted, table.Column{Name: c.Name, SourceName: c.SourceName})
+	}
+	return wanted
+}
+
+// format translates the API's words.
+func (p Plan) format() table.Format {
+	f := table.Format{Encoding: table.Encoding(p.Format.Encoding), Compression: table.Compression(p.Format.Compression)}
+	if p.Format.Delimiter != "" {
+		f.Delimiter = p.Format.Delimiter[0]
+	}
+	return f
+}
+
+// blockMemory is the most bytes that one block takes while it is made: its
+// tokens and its encoded form.
+func (p Plan) blockMemory() int64 {
+	return 2 * int64(block.SizeBound(p.RowsPerBlock, len(p.Columns)))
+}
