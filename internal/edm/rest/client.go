@@ -1,0 +1,215 @@
+// Package rest speaks the contract of package edm over HTTP, as Microsoft Graph
+// beta and the self-hosted service have it.
+package rest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/time/rate"
+
+	"exactmatch.dev/operator/internal/edm"
+)
+
+const (
+	maxBody     = 8 << 20
+	maxItems    = 10_000
+	retries     = 3
+	firstDelay  = 200 * time.Millisecond
+	gatePatience = 2 * time.Second
+)
+
+// Options of a client. Token is nil where the service asks for none.
+type Options struct {
+	// Endpoint up to and without /dataClassification.
+	Endpoint string
+	Token    TokenSource
+	HTTP     *http.Client
+	// Limiter bounds the calls of this client; nil means 10 a second in bursts of 20.
+	Limiter *rate.Limiter
+}
+
+// Client is an edm.Service over HTTP. It is safe for concurrent use. A
+// Retry-After of one answer holds back every call of the client.
+type Client struct {
+	base  *url.URL
+	o     Options
+	gate  gate
+	sleep func(context.Context, time.Duration) error
+}
+
+var _ edm.Service = (*Client)(nil)
+
+// New makes a client. It fails where the endpoint is no http or https URL.
+func New(o Options) (*Client, error) {
+	base, err := url.Parse(strings.TrimSuffix(o.Endpoint, "/"))
+	if err != nil || base.Host == "" || base.Scheme != "https" && base.Scheme != "http" || base.User != nil || base.RawQuery != "" {
+		return nil, errors.New("spec.endpoint must be an http or https URL without user info and query")
+	}
+	if o.HTTP == nil {
+		o.HTTP = http.DefaultClient
+	}
+	if o.Limiter == nil {
+		o.Limiter = rate.NewLimiter(10, 20)
+	}
+	return &Client{base: base, o: o, sleep: sleep}, nil
+}
+
+// call is one request of the contract.
+type call struct {
+	op        string
+	method    string
+	path      []string // below /dataClassification, not escaped
+	query     url.Values
+	body, out any
+	requestID string
+	once      bool // never sent twice: create, commit and cancel
+}
+
+// do sends a call, repeats what may be repeated, and decodes the answer.
+func (c *Client) do(ctx context.Context, k call) (http.Header, error) {
+	if k.requestID == "" {
+		k.requestID = uuid.NewString()
+	}
+	for attempt := 0; ; attempt++ {
+		header, err := c.try(ctx, k)
+		if err == nil || k.once || attempt == retries || !worthwhile(err) || ctx.Err() != nil {
+			return header, err
+		}
+		if err := c.sleep(ctx, delay(attempt)); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// worthwhile reports whether a repetition within the call can help. A wait that
+// the service asked for is left to the caller, who can do something else.
+func worthwhile(err error) bool {
+	var e *edm.Error
+	return errors.As(err, &e) && e.Class == edm.Transient && e.RetryAfter == 0 && e.Status != http.StatusTooManyRequests
+}
+
+// delay doubles, with jitter between half and the whole of it.
+func delay(attempt int) time.Duration {
+	whole := firstDelay << attempt
+	return whole/2 + rand.N(whole/2) //nolint:gosec // jitter
+}
+
+// try sends a call once.
+func (c *Client) try(ctx context.Context, k call) (http.Header, error) {
+	if wait := c.gate.wait(); wait > 0 {
+		if wait > gatePatience {
+			return nil, &edm.Error{Op: k.op, Class: edm.Transient, RetryAfter: wait, RequestID: k.requestID, Err: errHeldBack}
+		}
+		if err := c.sleep(ctx, wait); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.o.Limiter.Wait(ctx); err != nil {
+		return nil, err
+	}
+	var sent atomic.Bool
+	request, err := c.request(ctx, k, &sent)
+	if err != nil {
+		return nil, err
+	}
+	response, err := c.o.HTTP.Do(request)
+	if err != nil {
+		return nil, unanswered(k, sent.Load(), err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
+	if err != nil {
+		return nil, unanswered(k, true, err)
+	}
+	return response.Header, c.answer(k, response, body)
+}
+
+var errHeldBack = errors.New("the service asked to wait")
+
+// answer decodes a success or turns anything else into an *edm.Error.
+func (c *Client) answer(k call, response *http.Response, body []byte) error {
+	if response.StatusCode < 200 || response.StatusCode > 299 {
+		e := errorOf(k, response, body)
+		c.gate.shut(e.RetryAfter)
+		return e
+	}
+	if k.out == nil {
+		return nil
+	}
+	if len(body) > maxBody {
+		return malformed(k, response, "the answer is too large")
+	}
+	if err := json.Unmarshal(body, k.out); err != nil {
+		return malformed(k, response, "the answer is not the JSON of this API; check spec.endpoint")
+	}
+	return nil
+}
+
+// request builds the HTTP request. sent becomes true once it was written.
+func (c *Client) request(ctx context.Context, k call, sent *atomic.Bool) (*http.Request, error) {
+	var body io.Reader
+	if k.body != nil {
+		text, err := json.Marshal(k.body)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", k.op, err)
+		}
+		body = bytes.NewReader(text)
+	}
+	target := c.base.JoinPath(append([]string{"dataClassification"}, escaped(k.path)...)...)
+	target.RawQuery = strings.ReplaceAll(k.query.Encode(), "+", "%20")
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})
+	request, err := http.NewRequestWithContext(ctx, k.method, target.String(), body)
+	if err != nil {
+		return nil, fmt.Errorf("%s: the request cannot be built", k.op)
+	}
+	if k.once {
+		request.GetBody = nil // the transport must not repeat it on another connection
+	}
+	request.Header.Set("Accept", "application/json")
+	request.Header.Set("client-request-id", k.requestID)
+	request.Header.Set("User-Agent", "exactmatch-operator")
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	if c.o.Token == nil {
+		return request, nil
+	}
+	token, err := c.o.Token.Token(ctx)
+	if err != nil {
+		return nil, tokenError(k, err)
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	return request, nil
+}
+
+func escaped(path []string) []string {
+	out := make([]string, len(path))
+	for i, p := range path {
+		out[i] = url.PathEscape(p)
+	}
+	return out
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

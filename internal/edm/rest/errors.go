@@ -1,0 +1,118 @@
+package rest
+
+import (
+	"encoding/json"
+	"errors"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+
+	"exactmatch.dev/operator/internal/dial"
+	"exactmatch.dev/operator/internal/edm"
+)
+
+const maxMessage = 512
+
+// gate holds back every call of an endpoint until the time that a Retry-After
+// named.
+type gate struct {
+	mu    sync.Mutex
+	until time.Time
+}
+
+func (g *gate) wait() time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return time.Until(g.until)
+}
+
+func (g *gate) shut(d time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if until := time.Now().Add(d); d > 0 && until.After(g.until) {
+		g.until = until
+	}
+}
+
+// odataError is the body of every error.
+type odataError struct {
+	Error struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	} `json:"error"`
+}
+
+// errorOf reads an OData error. Of any other body only its type is told: it may
+// be a page of somebody else's, or a secret.
+func errorOf(k call, response *http.Response, body []byte) *edm.Error {
+	e := &edm.Error{
+		Op: k.op, Status: response.StatusCode, Class: edm.ClassOfStatus(response.StatusCode), RequestID: k.requestID,
+		RetryAfter: retryAfter(response.Header.Get("Retry-After"), time.Now()),
+	}
+	var said odataError
+	if json.Unmarshal(body, &said) == nil && said.Error.Code != "" {
+		e.Code, e.Message = bounded(said.Error.Code, 128), bounded(said.Error.Message, maxMessage)
+		return e
+	}
+	kind, _, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	if err != nil {
+		kind = "no type"
+	}
+	e.Message = "answered with " + bounded(kind, 64) + " in place of an OData error; check spec.endpoint"
+	e.Code = http.StatusText(response.StatusCode)
+	return e
+}
+
+// malformed is a success whose body cannot be read: it may pass.
+func malformed(k call, response *http.Response, message string) *edm.Error {
+	class := edm.Transient
+	if k.once {
+		class = edm.Ambiguous
+	}
+	return &edm.Error{Op: k.op, Status: response.StatusCode, Code: "MalformedAnswer", Message: message, RequestID: k.requestID, Class: class}
+}
+
+// unanswered is a call that brought no answer. One that may not be repeated is
+// ambiguous from the moment its headers were written.
+func unanswered(k call, sent bool, err error) error { //nolint:revive // sent is a datum
+	e := &edm.Error{Op: k.op, RequestID: k.requestID, Class: edm.Transient, Err: withoutURL(err)}
+	var refused *dial.RefusedError
+	switch {
+	case errors.As(err, &refused):
+		e.Class = edm.Terminal
+	case k.once && sent:
+		e.Class = edm.Ambiguous
+	}
+	return e
+}
+
+// withoutURL drops the URL that net/http puts around its errors.
+func withoutURL(err error) error {
+	var around *url.Error
+	if errors.As(err, &around) {
+		return around.Err
+	}
+	return err
+}
+
+// tokenError is a bearer token that could not be had.
+func tokenError(k call, err error) error {
+	return &edm.Error{Op: k.op, RequestID: k.requestID, Class: edm.Credentials, Code: "TokenUnavailable", Err: err, Status: http.StatusUnauthorized,
+		Message: "no bearer token could be had for spec.auth: " + bounded(err.Error(), maxMessage)}
+}
+
+// retryAfter reads seconds or an HTTP date; 0 where there is none or it is past.
+func retryAfter(value string, now time.Time) time.Duration {
+	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
+		return min(time.Duration(seconds)*time.Second, 24*time.Hour)
+	}
+	if at, err := http.ParseTime(value); err == nil && at.After(now) {
+		return min(at.Sub(now), 24*time.Hour)
+	}
+	return 0
+}
+
+func bounded(s string, most int) string { return s[:min(len(s), most)] }

@@ -1,0 +1,228 @@
+package rest
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"exactmatch.dev/operator/internal/edm"
+)
+
+const (
+	storesPath = "exactMatchDataStores"
+	agentsPath = "exactMatchUploadAgents"
+	// FormatHeader carries the block format that a service publishes.
+	FormatHeader = "X-Block-Format"
+)
+
+// Stores implements edm.Service.
+func (c *Client) Stores() edm.Stores { return stores{c} }
+
+// Sessions implements edm.Service.
+func (c *Client) Sessions() edm.Sessions { return sessions{c} }
+
+// Agents implements edm.Service.
+func (c *Client) Agents() edm.Agents { return agents{c} }
+
+// BlockFormat implements edm.Service.
+func (c *Client) BlockFormat(ctx context.Context) (string, error) {
+	header, err := c.do(ctx, call{op: "read the block format", method: http.MethodGet, path: []string{agentsPath}, query: url.Values{"$top": {"1"}}})
+	if err != nil {
+		return "", err
+	}
+	return header.Get(FormatHeader), nil
+}
+
+// item gets, changes or makes one resource.
+func item[T any](ctx context.Context, c *Client, k call) (*T, error) {
+	out := new(T)
+	k.out = out
+	if _, err := c.do(ctx, k); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// remove deletes a resource; one that is gone already is no error.
+func remove(ctx context.Context, c *Client, op string, path ...string) error {
+	_, err := c.do(ctx, call{op: op, method: http.MethodDelete, path: path})
+	if edm.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// list reads a collection page by page. A nextLink is followed by its $skip or
+// $skiptoken alone, so it cannot lead to another host.
+func list[T any](ctx context.Context, c *Client, op string, q edm.Query, path ...string) ([]T, error) {
+	var all []T
+	for query := queryOf(q); ; {
+		var page struct {
+			Value    []T    `json:"value"`
+			NextLink string `json:"@odata.nextLink"`
+		}
+		if _, err := c.do(ctx, call{op: op, method: http.MethodGet, path: path, query: query, out: &page}); err != nil {
+			return nil, err
+		}
+		all = append(all, page.Value...)
+		next, err := url.Parse(page.NextLink)
+		if page.NextLink == "" || err != nil || q.Top > 0 && len(all) >= q.Top || len(all) >= maxItems {
+			return all, nil
+		}
+		query = next.Query()
+	}
+}
+
+func queryOf(q edm.Query) url.Values {
+	values := url.Values{}
+	set := func(name, value string) {
+		if value != "" {
+			values.Set(name, value)
+		}
+	}
+	set("$filter", q.Filter)
+	set("$orderby", q.OrderBy)
+	set("$select", strings.Join(q.Select, ","))
+	if q.Top > 0 {
+		set("$top", strconv.Itoa(q.Top))
+	}
+	if q.Skip > 0 {
+		set("$skip", strconv.Itoa(q.Skip))
+	}
+	return values
+}
+
+type agents struct{ c *Client }
+
+func (a agents) Create(ctx context.Context, agent edm.UploadAgent, requestID string) (*edm.UploadAgent, error) {
+	agent.ODataType = edm.TypeUploadAgent
+	return item[edm.UploadAgent](ctx, a.c, call{op: "create upload agent", method: http.MethodPost, path: []string{agentsPath}, body: agent, requestID: requestID, once: true})
+}
+
+func (a agents) Get(ctx context.Context, id string) (*edm.UploadAgent, error) {
+	return item[edm.UploadAgent](ctx, a.c, call{op: "get upload agent", method: http.MethodGet, path: []string{agentsPath, id}})
+}
+
+func (a agents) List(ctx context.Context, q edm.Query) ([]edm.UploadAgent, error) {
+	return list[edm.UploadAgent](ctx, a.c, "list upload agents", q, agentsPath)
+}
+
+func (a agents) Update(ctx context.Context, agent edm.UploadAgent) (*edm.UploadAgent, error) {
+	return item[edm.UploadAgent](ctx, a.c, call{op: "update upload agent", method: http.MethodPatch, path: []string{agentsPath, agent.ID},
+		body: map[string]string{"description": agent.Description}})
+}
+
+func (a agents) Delete(ctx context.Context, id string) error {
+	return remove(ctx, a.c, "delete upload agent", agentsPath, id)
+}
+
+type stores struct{ c *Client }
+
+func (s stores) Create(ctx context.Context, store edm.DataStore, requestID string) (*edm.DataStore, error) {
+	store.ODataType = edm.TypeDataStore
+	return item[edm.DataStore](ctx, s.c, call{op: "create data store", method: http.MethodPost, path: []string{storesPath}, body: store, requestID: requestID, once: true})
+}
+
+func (s stores) Get(ctx context.Context, id string) (*edm.DataStore, error) {
+	return item[edm.DataStore](ctx, s.c, call{op: "get data store", method: http.MethodGet, path: []string{storesPath, id}})
+}
+
+func (s stores) List(ctx context.Context, q edm.Query) ([]edm.DataStore, error) {
+	return list[edm.DataStore](ctx, s.c, "list data stores", q, storesPath)
+}
+
+func (s stores) Update(ctx context.Context, store edm.DataStore) (*edm.DataStore, error) {
+	return item[edm.DataStore](ctx, s.c, call{op: "update data store", method: http.MethodPatch, path: []string{storesPath, store.ID},
+		body: map[string]any{"description": store.Description, "columns": store.Columns}})
+}
+
+func (s stores) Delete(ctx context.Context, id string) error {
+	return remove(ctx, s.c, "delete data store", storesPath, id)
+}
+
+func (s stores) Lookup(ctx context.Context, id string, r edm.LookupRequest) ([]string, error) {
+	var out struct {
+		Value []string `json:"value"`
+	}
+	_, err := s.c.do(ctx, call{op: "look up", method: http.MethodPost, path: []string{storesPath, id, "lookup"}, body: r, out: &out})
+	return out.Value, err
+}
+
+func (s stores) Match(ctx context.Context, id string, r edm.MatchRequest) (*edm.MatchResult, error) {
+	return item[edm.MatchResult](ctx, s.c, call{op: "match", method: http.MethodPost, path: []string{storesPath, id, "match"}, body: r})
+}
+
+type sessions struct{ c *Client }
+
+// wireSession reads both shapes that the resource has had: dataStoreId and
+// datastoreId, a bare entity and one under "value".
+type wireSession struct{ edm.Session }
+
+func (w *wireSession) UnmarshalJSON(text []byte) error {
+	var wrapped struct {
+		Value json.RawMessage `json:"value"`
+	}
+	if err := json.Unmarshal(text, &wrapped); err != nil {
+		return err
+	}
+	if len(wrapped.Value) > 0 {
+		text = wrapped.Value
+	}
+	// encoding/json matches names without regard to case, which covers datastoreId.
+	return json.Unmarshal(text, &w.Session)
+}
+
+func (s sessions) item(ctx context.Context, k call) (*edm.Session, error) {
+	got, err := item[wireSession](ctx, s.c, k)
+	if err != nil {
+		return nil, err
+	}
+	return &got.Session, nil
+}
+
+func sessionPath(storeID string, rest ...string) []string {
+	return append([]string{storesPath, storeID, "sessions"}, rest...)
+}
+
+func (s sessions) Create(ctx context.Context, storeID string, session edm.Session, requestID string) (*edm.Session, error) {
+	session.ODataType = edm.TypeSession
+	return s.item(ctx, call{op: "create session", method: http.MethodPost, path: sessionPath(storeID), body: session, requestID: requestID, once: true})
+}
+
+func (s sessions) Get(ctx context.Context, storeID, id string) (*edm.Session, error) {
+	return s.item(ctx, call{op: "get session", method: http.MethodGet, path: sessionPath(storeID, id)})
+}
+
+func (s sessions) List(ctx context.Context, storeID string, q edm.Query) ([]edm.Session, error) {
+	all, err := list[wireSession](ctx, s.c, "list sessions", q, sessionPath(storeID)...)
+	out := make([]edm.Session, 0, len(all))
+	for _, one := range all {
+		out = append(out, one.Session)
+	}
+	return out, err
+}
+
+func (s sessions) Update(ctx context.Context, storeID, id, fileName string) (*edm.Session, error) {
+	return s.item(ctx, call{op: "update session", method: http.MethodPatch, path: sessionPath(storeID, id), body: map[string]string{"fileName": fileName}})
+}
+
+func (s sessions) Commit(ctx context.Context, storeID, id string) error {
+	_, err := s.c.do(ctx, call{op: "commit session", method: http.MethodPost, path: sessionPath(storeID, id, "commit"), once: true})
+	return err
+}
+
+func (s sessions) Cancel(ctx context.Context, storeID, id string) error {
+	_, err := s.c.do(ctx, call{op: "cancel session", method: http.MethodPost, path: sessionPath(storeID, id, "cancel"), once: true})
+	return err
+}
+
+func (s sessions) Renew(ctx context.Context, storeID, id string) (*edm.Session, error) {
+	return s.item(ctx, call{op: "renew session", method: http.MethodPost, path: sessionPath(storeID, id, "renew")})
+}
+
+func (s sessions) Delete(ctx context.Context, storeID, id string) error {
+	return remove(ctx, s.c, "delete session", sessionPath(storeID, id)...)
+}
