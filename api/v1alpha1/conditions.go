@@ -56,43 +56,43 @@ const (
 	ReasonCancelledRemotely = "CancelledRemotely" // somebody else cancelled
 	ReasonRejected          = "Rejected"          // the service refused the request for good
 
-	ReasonMissingColumn      = "MissingColumn"
-	ReasonDuplicateHeader    = "DuplicateHeader"
-	ReasonChecksumMismatch   = "ChecksumMismatch"
-	ReasonTooManyBadRows     = "TooManyBadRows"
-	ReasonEmptyTable         = "EmptyTable"
-	ReasonInvalidEncoding    = "InvalidEncoding"
-	ReasonTooManyBlocks      = "TooManyBlocks"
-	ReasonBlockTooLarge      = "BlockTooLarge"
-	ReasonLimitExceeded      = "LimitExceeded"
-	ReasonFormatInvalid      = "FormatInvalid"
-	ReasonSourceChanged      = "SourceChanged"
-	ReasonSourceInvalid      = "SourceInvalid"
-	ReasonSourceNotFound     = "SourceNotFound"
-	ReasonSourceRefused      = "SourceRefused"
-	ReasonPathOutsideRoot    = "PathOutsideRoot"
-	ReasonSchemeNotAllowed   = "SchemeNotAllowed"
-	ReasonStorageRefused     = "StorageRefused"
-	ReasonSecretNotFound     = "SecretNotFound"
-	ReasonConfigMapNotFound  = "ConfigMapNotFound"
-	ReasonKeyTooShort        = "KeyTooShort"
-	ReasonDataStoreNotFound  = "DataStoreNotFound"
-	ReasonDataStoreNotReady  = "DataStoreNotReady"
-	ReasonCredentialsRefused = "CredentialsRefused"
-	ReasonFormatUnpublished  = "FormatUnpublished"
-	ReasonWorkersUnavailable = "WorkersUnavailable"
-	ReasonRowDecrease        = "RowDecrease"
-	ReasonColumnsMissing     = "ColumnsMissing"
+	ReasonMissingColumn      = "MissingColumn"      // a field is no column of the store, or a column is not in the header
+	ReasonDuplicateHeader    = "DuplicateHeader"    // the header has a name twice, or none
+	ReasonChecksumMismatch   = "ChecksumMismatch"   // the stored bytes are not those that spec.checksum pins
+	ReasonTooManyBadRows     = "TooManyBadRows"     // more rows cannot be read than spec.badRows allows
+	ReasonEmptyTable         = "EmptyTable"         // the table has no good row
+	ReasonInvalidEncoding    = "InvalidEncoding"    // the bytes are no text of the format's encoding
+	ReasonTooManyBlocks      = "TooManyBlocks"      // rowsPerBlock makes more than 50,000 blocks
+	ReasonBlockTooLarge      = "BlockTooLarge"      // rowsPerBlock makes a block of more than 64 MiB
+	ReasonLimitExceeded      = "LimitExceeded"      // a cap of bytes, rows, columns, cell, record or decompression is passed
+	ReasonFormatInvalid      = "FormatInvalid"      // the format does not fit the bytes, or a column's rule cannot be used
+	ReasonSourceChanged      = "SourceChanged"      // the table changed while it was read
+	ReasonSourceInvalid      = "SourceInvalid"      // the URI, the credentials or the source's answer cannot be used
+	ReasonSourceNotFound     = "SourceNotFound"     // nothing lies at the source
+	ReasonSourceRefused      = "SourceRefused"      // the credentials do not suffice, or the host is not allowed
+	ReasonPathOutsideRoot    = "PathOutsideRoot"    // a file leaves the folder of the namespace
+	ReasonSchemeNotAllowed   = "SchemeNotAllowed"   // the upload agent does not allow the scheme
+	ReasonStorageRefused     = "StorageRefused"     // the upload URI's storage refused a block for good
+	ReasonSecretNotFound     = "SecretNotFound"     // a Secret, or a key of it, is missing
+	ReasonConfigMapNotFound  = "ConfigMapNotFound"  // a ConfigMap, or a key of it, is missing
+	ReasonKeyTooShort        = "KeyTooShort"        // the store's key has fewer than 32 bytes
+	ReasonDataStoreNotFound  = "DataStoreNotFound"  // the data store is missing
+	ReasonDataStoreNotReady  = "DataStoreNotReady"  // the data store needs repair
+	ReasonCredentialsRefused = "CredentialsRefused" // the service refused the agent's credentials
+	ReasonFormatUnpublished  = "FormatUnpublished"  // the service does not say that it reads our blocks
+	ReasonWorkersUnavailable = "WorkersUnavailable" // the source needs workers that are not there
+	ReasonRowDecrease        = "RowDecrease"        // guard, in Held's message: too few rows against those that are live
+	ReasonColumnsMissing     = "ColumnsMissing"     // guard, in Held's message: fields leave columns of the store out
 
-	ReasonUploadAgentNotFound = "UploadAgentNotFound"
-	ReasonUploadAgentNotReady = "UploadAgentNotReady"
-	ReasonDuplicateStore      = "DuplicateStore"
+	ReasonUploadAgentNotFound = "UploadAgentNotFound" // the upload agent is missing
+	ReasonUploadAgentNotReady = "UploadAgentNotReady" // the upload agent is not registered, or its spec cannot be used
+	ReasonDuplicateStore      = "DuplicateStore"      // an older object stands for the same remote store
 )
 
 // Reasons of data stores, upload agents and events.
 const (
-	ReasonReady             = "Ready"
-	ReasonRemoteSessionLeft = "RemoteSessionLeft"
-	ReasonRemoteStoreLeft   = "RemoteStoreLeft"
-	ReasonRemoteAgentLeft   = "RemoteAgentLeft"
+	ReasonReady             = "Ready"             // the remote object is there and agrees with spec
+	ReasonRemoteSessionLeft = "RemoteSessionLeft" // event: deleted, and the remote session stays as it is
+	ReasonRemoteStoreLeft   = "RemoteStoreLeft"   // event: deleted, and the remote store stays
+	ReasonRemoteAgentLeft   = "RemoteAgentLeft"   // event: deleted, and the remote upload agent stays
 )

@@ -20,10 +20,12 @@ const (
 // Column of the schema. The name decides the column's key: another name is
 // another column.
 type Column struct {
+	// Name of the column at the service.
 	// +kubebuilder:validation:Pattern=`^[A-Za-z][A-Za-z0-9_]{0,63}$`
 	Name string `json:"name"`
 	// SourceName is the column's header in the table; default: the name.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	SourceName string `json:"sourceName,omitempty"`
 	// IsSearchable columns are indexed by the service.
@@ -69,6 +71,7 @@ type ExactMatchDataStoreSpec struct {
 	// +optional
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9._-]{1,128}$`
 	DisplayName string `json:"displayName,omitempty"`
+	// Description at the service.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Description string `json:"description,omitempty"`
@@ -81,9 +84,11 @@ type ExactMatchDataStoreSpec struct {
 	Columns []Column `json:"columns"`
 	// KeySecretRef names the Secret's key that holds at least 32 random bytes.
 	KeySecretRef SecretKeyReference `json:"keySecretRef"`
+	// Guards hold content that looks like a mistake, before anything is spent.
 	// +optional
 	// +kubebuilder:default={}
 	Guards Guards `json:"guards,omitempty"`
+	// DeletionPolicy says what happens to the remote store when the object is deleted.
 	// +optional
 	// +kubebuilder:default=Orphan
 	DeletionPolicy StoreDeletionPolicy `json:"deletionPolicy,omitempty"`

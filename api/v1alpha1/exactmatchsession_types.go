@@ -58,7 +58,7 @@ type Source struct {
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z][a-z0-9+.-]*://')",message="must begin with a scheme, as in s3://bucket/table.csv"
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^[^/]*//[^/?#]*@')",message="must not contain user info; use uriSecretRef or credentialsSecretRef"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('(?i)[?&#]([^=&]*(signature|token|secret|password|credential|accesskey|api-?key)[^=&]*|sig|se|sp|sv|key|awsaccesskeyid)=')",message="must not contain a signature or credential; use uriSecretRef"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('(?i)[?&;#]([^=&;]*(signature|token|secret|passw|pwd|credential|auth|jwt|(access|api|account|private)[-_]?key|%)[^=&;]*|sig|se|sp|sv|sr|key|awsaccesskeyid)=')",message="must not contain a signature or credential; use uriSecretRef"
 	URI string `json:"uri,omitempty"`
 	// URISecretRef names a Secret's key that holds the URI, for presigned URLs.
 	// +optional
@@ -143,6 +143,7 @@ type ExactMatchSessionSpec struct {
 	// Fields to hash, by the names of the store's columns; default: all of them.
 	// +optional
 	// +listType=set
+	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=128

@@ -110,9 +110,11 @@ type ExactMatchUploadAgentSpec struct {
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHost() != '' && !self.matches('[@?#]')",message="must be an http or https URL without user info, query and fragment"
 	Endpoint string `json:"endpoint"`
+	// Auth says how the service is spoken to.
 	// +optional
 	// +kubebuilder:default={}
 	Auth Auth `json:"auth,omitempty"`
+	// Allow says which addresses the operator may talk to, and which schemes it may read from.
 	// +optional
 	// +kubebuilder:default={}
 	Allow Allow `json:"allow,omitempty"`
@@ -122,6 +124,7 @@ type ExactMatchUploadAgentSpec struct {
 	// AllowUnpublishedFormat uploads and commits also where the service does not publish that it reads our blocks.
 	// +optional
 	AllowUnpublishedFormat bool `json:"allowUnpublishedFormat,omitempty"`
+	// Workers says where tables are read and uploaded.
 	// +optional
 	// +kubebuilder:default={}
 	Workers Workers `json:"workers,omitempty"`

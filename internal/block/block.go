@@ -17,9 +17,11 @@ const (
 	// MaxColumns and MaxRows bound a block.
 	MaxColumns = 32
 	MaxRows    = 1_000_000
+	// TokenSize is the length of a token in bytes.
+	TokenSize = fingerprint.TokenSize
 
 	magic     = "XMB1"
-	tokenSize = fingerprint.TokenSize
+	tokenSize = TokenSize
 	maxName   = 256
 
 	encodingRaw        = 0

@@ -33,6 +33,7 @@ const (
 	CodeUnauthorized  = "Unauthorized"
 	CodeForbidden     = "Forbidden"
 	CodeKeyMismatch   = "KeyMismatch"
+	CodeNoLiveTable   = "NoLiveTable"
 	CodeTooLate       = "TooLate"
 	CodeNotSealed     = "NotSealed"
 	CodeUnprocessable = "UnprocessableEntity"

@@ -49,6 +49,8 @@ const (
 	StepSettle Step = "Settle"
 	// StepUpload stages the missing blocks and seals the list.
 	StepUpload Step = "Upload"
+	// StepRename gives the open remote session the file name of the spec.
+	StepRename Step = "Rename"
 	// StepRenew fetches a fresh upload URI.
 	StepRenew Step = "Renew"
 	// StepCommit records the request and commits.
@@ -170,6 +172,8 @@ type Facts struct {
 	RestartRequested bool
 	// RenewRequested: spec.renewToken differs from the one last honoured.
 	RenewRequested bool
+	// RenameRequested: the remote session has another file name than the spec.
+	RenameRequested bool
 	// LeaseExpiry is when the upload URI ends, zero where unknown.
 	LeaseExpiry time.Time
 	// EstimatedEnd is when the upload ends at the measured rate, zero where unknown.

@@ -46,6 +46,7 @@ Ready             Plan              Plan              Cancelled None      Releas
 Intended          Create            Create            Cancelled None      Release Release Release
 Broken            Abandon           Abandon           Cancel    None      Cancel  Delete  Release
 Parked            AwaitTurn         AwaitTurn         Cancel    None      Cancel  Delete  Release
+Renamed           Rename            Rename            Cancel    None      Cancel  Delete  Release
 LeaseEnding       Renew             Renew             Cancel    None      Cancel  Delete  Release
 Open              Upload            Upload            Cancel    None      Cancel  Delete  Release
 Sealed            Uploaded          Commit            Cancel    None      Cancel  Delete  Release
@@ -94,6 +95,10 @@ var examples = map[Situation][]Facts{
 	Parked: {
 		prepared(remote(RemoteOpen), func(f *Facts) { f.Turn = false }),
 		prepared(remote(RemoteSealed), func(f *Facts) { f.Turn = false }),
+	},
+	Renamed: {
+		prepared(remote(RemoteOpen), func(f *Facts) { f.RenameRequested = true }),
+		prepared(remote(RemoteSealed), func(f *Facts) { f.RenameRequested = true }),
 	},
 	LeaseEnding: {
 		prepared(remote(RemoteOpen), func(f *Facts) { f.LeaseExpiry = now.Add(4 * time.Minute) }),

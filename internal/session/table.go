@@ -26,6 +26,7 @@ const (
 	Intended          Situation = "Intended"          // the intent to create is written and unspent
 	Broken            Situation = "Broken"            // unfinished, and its upload cannot go on
 	Parked            Situation = "Parked"            // unfinished; another session has the turn
+	Renamed           Situation = "Renamed"           // the unfinished remote session has another file name than the spec
 	LeaseEnding       Situation = "LeaseEnding"       // the upload URI must be renewed, or its renewal was asked for
 	Open              Situation = "Open"              // blocks are missing
 	Sealed            Situation = "Sealed"            // every block is there and the list is sealed
@@ -36,7 +37,7 @@ const (
 var Situations = []Situation{
 	Unsettled, Invalid, InvalidOpen, Processing, Unprepared, UnpreparedOpen, Outdated, OutdatedEnded,
 	Completed, CancelledByUs, CancelledByOthers, Failed, AlreadyLive, Guarded, Queued, Ready, Intended,
-	Broken, Parked, LeaseEnding, Open, Sealed, Strange,
+	Broken, Parked, Renamed, LeaseEnding, Open, Sealed, Strange,
 }
 
 // Desires lists the columns in order.
@@ -74,6 +75,7 @@ var table = map[Situation]map[Desired]Step{
 	Intended:          row(StepCreate, StepCreate, StepCancelled, StepNone, StepRelease, StepRelease, StepRelease),
 	Broken:            row(StepAbandon, StepAbandon, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
 	Parked:            row(StepAwaitTurn, StepAwaitTurn, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
+	Renamed:           row(StepRename, StepRename, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
 	LeaseEnding:       row(StepRenew, StepRenew, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
 	Open:              row(StepUpload, StepUpload, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
 	Sealed:            row(StepUploaded, StepCommit, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
@@ -147,6 +149,8 @@ func observeUnfinished(f Facts, now time.Time) Situation {
 		return Parked
 	case f.RenewRequested:
 		return LeaseEnding
+	case f.RenameRequested:
+		return Renamed
 	case f.Remote == RemoteSealed:
 		return Sealed
 	case f.leaseEnding(now):

@@ -58,6 +58,7 @@ type Pool struct {
 
 // work is one piece of work under one key.
 type work struct {
+	key    string
 	status Status
 	stop   context.CancelFunc
 	woken  time.Time
@@ -118,10 +119,10 @@ func (p *Pool) Prepare(key string, plan Plan) {
 	if p.works[key] != nil {
 		return
 	}
-	w := &work{status: Status{Phase: PhasePreparing}}
+	w := &work{key: key, status: Status{Phase: PhasePreparing}}
 	w.job = func(ctx context.Context) {
 		prepared, err := Prepare(ctx, plan)
-		p.done(ctx, key, w, func(s *Status) { s.Phase, s.Prepared = PhasePrepared, prepared }, err)
+		p.done(ctx, w, func(s *Status) { s.Phase, s.Prepared = PhasePrepared, prepared }, err)
 	}
 	p.works[key] = w
 	p.launch(w)
@@ -135,32 +136,31 @@ func (p *Pool) Upload(key string, plan Plan, prepared *Prepared, target Target) 
 	if w := p.works[key]; w != nil && w.status.Phase != PhasePrepared {
 		return
 	}
-	w := &work{status: Status{Phase: PhaseUploading, Prepared: prepared, Progress: Progress{Blocks: prepared.Blocks}}}
+	w := &work{key: key, status: Status{Phase: PhaseUploading, Prepared: prepared, Progress: Progress{Blocks: prepared.Blocks}}}
 	w.job = func(ctx context.Context) {
 		err := Upload(ctx, plan, prepared, target, Options{
 			Memory: p.memory, MemorySize: p.options.Memory, Workers: p.options.Workers,
-			Progress: func(now Progress) { p.progress(key, w, now) },
+			Progress: func(now Progress) { p.progress(w, now) },
 		})
-		p.done(ctx, key, w, func(s *Status) { s.Phase = PhaseUploaded }, err)
+		p.done(ctx, w, func(s *Status) { s.Phase = PhaseUploaded }, err)
 	}
 	p.works[key] = w
 	p.launch(w)
 }
 
-// Cancel stops the work under a key and forgets it.
-func (p *Pool) Cancel(key string) {
+// Rename lets the work under one key go on under another.
+func (p *Pool) Rename(from, to string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if w := p.works[key]; w != nil {
-		if w.stop != nil {
-			w.stop()
-		}
-		delete(p.works, key)
+	if w := p.works[from]; w != nil && from != to {
+		delete(p.works, from)
+		w.key = to
+		p.works[to] = w
 	}
 }
 
-// CancelOthers stops the works whose keys begin with prefix, but for the key
-// itself: they belong to inputs that the object has no more.
+// CancelOthers stops and forgets the works whose keys begin with prefix, but for
+// one key; "" spares none.
 func (p *Pool) CancelOthers(prefix, key string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -194,7 +194,7 @@ func (p *Pool) launch(w *work) {
 }
 
 // done records how a job ended, unless it was cancelled, and wakes its object.
-func (p *Pool) done(ctx context.Context, key string, w *work, success func(*Status), err error) {
+func (p *Pool) done(ctx context.Context, w *work, success func(*Status), err error) {
 	if ctx.Err() != nil {
 		return
 	}
@@ -204,12 +204,13 @@ func (p *Pool) done(ctx context.Context, key string, w *work, success func(*Stat
 	} else {
 		success(&w.status)
 	}
+	key := w.key
 	p.mu.Unlock()
 	p.options.Wake(key)
 }
 
 // progress records progress and wakes the object now and then.
-func (p *Pool) progress(key string, w *work, now Progress) {
+func (p *Pool) progress(w *work, now Progress) {
 	p.mu.Lock()
 	if now.Done >= w.status.Progress.Done {
 		w.status.Progress = now
@@ -218,6 +219,7 @@ func (p *Pool) progress(key string, w *work, now Progress) {
 	if due {
 		w.woken = time.Now()
 	}
+	key := w.key
 	p.mu.Unlock()
 	if due {
 		p.options.Wake(key)

@@ -24,10 +24,10 @@ import (
 )
 
 const (
-	maxBody     = 8 << 20
-	maxItems    = 10_000
-	retries     = 3
-	firstDelay  = 200 * time.Millisecond
+	maxBody      = 8 << 20
+	maxItems     = 10_000
+	retries      = 3
+	firstDelay   = 200 * time.Millisecond
 	gatePatience = 2 * time.Second
 )
 

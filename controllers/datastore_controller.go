@@ -1,0 +1,313 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/transfer"
+)
+
+// DataStoreReconciler makes or adopts the remote data store, hands out the turn
+// to upload, and shows quota and what is live.
+type DataStoreReconciler struct {
+	client.Client
+	Reader    client.Reader
+	Recorder  events.EventRecorder
+	Endpoints *endpoints
+	Options   Options
+	Now       func() time.Time
+}
+
+// storeScope is what one pass over a data store knows.
+type storeScope struct {
+	object, before *v1alpha1.ExactMatchDataStore
+	agent          *v1alpha1.ExactMatchUploadAgent
+	service        edm.Service
+	sessions       []v1alpha1.ExactMatchSession
+	after          time.Duration
+	released       bool
+}
+
+// displayName is the name under which the service knows the store.
+func displayName(store *v1alpha1.ExactMatchDataStore) string {
+	if store.Spec.DisplayName != "" {
+		return store.Spec.DisplayName
+	}
+	return store.Name
+}
+
+// Reconcile brings one data store to what its spec says.
+//
+// +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchdatastores,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchdatastores/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchdatastores/finalizers,verbs=update
+func (r *DataStoreReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
+	object := &v1alpha1.ExactMatchDataStore{}
+	if err := r.Get(ctx, req.NamespacedName, object); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	s := &storeScope{object: object.DeepCopy(), before: object.DeepCopy()}
+	defer func() { result, err = r.finish(ctx, s, err) }()
+	if s.sessions, err = r.sessionsOf(ctx, object); err != nil {
+		return ctrl.Result{}, err
+	}
+	if !object.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, r.remove(ctx, s)
+	}
+	if err := r.holdObject(ctx, s); err != nil {
+		return ctrl.Result{}, err
+	}
+	if err := r.reach(ctx, s); err != nil {
+		return ctrl.Result{}, err
+	}
+	r.handOutTurn(s)
+	recordLive(s)
+	return ctrl.Result{}, nil
+}
+
+// holdObject puts the finalizer on before anything remote can exist.
+func (r *DataStoreReconciler) holdObject(ctx context.Context, s *storeScope) error {
+	if controllerutil.ContainsFinalizer(s.object, Finalizer) {
+		return nil
+	}
+	before := s.object.DeepCopy()
+	controllerutil.AddFinalizer(s.object, Finalizer)
+	if err := r.Patch(ctx, s.object, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+		return err
+	}
+	s.before = s.object.DeepCopy()
+	return nil
+}
+
+// sessionsOf lists the sessions that refer to the store.
+func (r *DataStoreReconciler) sessionsOf(ctx context.Context, store *v1alpha1.ExactMatchDataStore) ([]v1alpha1.ExactMatchSession, error) {
+	list := &v1alpha1.ExactMatchSessionList{}
+	err := r.List(ctx, list, client.InNamespace(store.Namespace), client.MatchingFields{storeIndex: store.Name})
+	return list.Items, err
+}
+
+// reach makes sure that the remote store exists and carries the spec's columns.
+func (r *DataStoreReconciler) reach(ctx context.Context, s *storeScope) error {
+	if err := r.openService(ctx, s); err != nil {
+		return err
+	}
+	if err := r.recordKey(ctx, s); err != nil {
+		return err
+	}
+	if err := r.refuseDuplicate(ctx, s); err != nil {
+		return err
+	}
+	bounded, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
+	defer stop()
+	remote, err := r.ensureRemote(bounded, s)
+	if err != nil {
+		r.Endpoints.note(s.agent, err)
+		return err
+	}
+	mirrorStore(&s.object.Status, remote)
+	return nil
+}
+
+// openService opens the client of the store's upload agent.
+func (r *DataStoreReconciler) openService(ctx context.Context, s *storeScope) error {
+	agent := &v1alpha1.ExactMatchUploadAgent{}
+	name := s.object.Spec.UploadAgentRef.Name
+	if err := r.Get(ctx, client.ObjectKey{Namespace: s.object.Namespace, Name: name}, agent); err != nil {
+		return missing(err, v1alpha1.ReasonUploadAgentNotFound, "ExactMatchUploadAgent", name)
+	}
+	s.agent = agent
+	if p := agentProblem(agent); p != nil {
+		return p
+	}
+	point, err := r.Endpoints.open(ctx, agent)
+	if err != nil {
+		return err
+	}
+	s.service = point.service
+	return nil
+}
+
+// agentProblem is why an upload agent cannot be used now, nil where it can.
+func agentProblem(agent *v1alpha1.ExactMatchUploadAgent) *problem {
+	if stalled := findCondition(agent.Status.Conditions, v1alpha1.ConditionStalled); stalled != nil && stalled.Status == metav1.ConditionTrue {
+		return needsRepair(stalled.Reason, "ExactMatchUploadAgent %q: %s", agent.Name, stalled.Message)
+	}
+	if agent.Status.ID == "" {
+		message := "is not registered yet"
+		if ready := findCondition(agent.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
+			message = ready.Message
+		}
+		return passes(v1alpha1.ReasonUploadAgentNotReady, time.Second, "ExactMatchUploadAgent %q: %s", agent.Name, message)
+	}
+	return nil
+}
+
+// recordKey shows which key the store's tokens are made under.
+func (r *DataStoreReconciler) recordKey(ctx context.Context, s *storeScope) error {
+	read := &secretReader{Reader: r.Reader, namespace: s.object.Namespace}
+	ref := s.object.Spec.KeySecretRef
+	key, err := read.secret(ctx, ref.Name, ref.Key)
+	if err != nil {
+		return err
+	}
+	keyID, err := transfer.KeyID(key, displayName(s.object))
+	if err != nil {
+		return needsRepair(v1alpha1.ReasonKeyTooShort, "Secret %q, key %q: %v", ref.Name, ref.Key, err)
+	}
+	s.object.Status.KeyID = keyID
+	return nil
+}
+
+// refuseDuplicate stalls the younger of two objects that mean one remote store.
+func (r *DataStoreReconciler) refuseDuplicate(ctx context.Context, s *storeScope) error {
+	list := &v1alpha1.ExactMatchDataStoreList{}
+	if err := r.List(ctx, list); err != nil {
+		return err
+	}
+	for i := range list.Items {
+		other := &list.Items[i]
+		if other.UID == s.object.UID || displayName(other) != displayName(s.object) || !r.sameEndpoint(ctx, s, other) {
+			continue
+		}
+		if older(other, s.object) {
+			return needsRepair(v1alpha1.ReasonDuplicateStore, "ExactMatchDataStore %s/%s already stands for the remote store %q at this endpoint; delete one of the two or change spec.displayName",
+				other.Namespace, other.Name, displayName(other))
+		}
+	}
+	return nil
+}
+
+// sameEndpoint reports whether another store's agent speaks to our endpoint.
+func (r *DataStoreReconciler) sameEndpoint(ctx context.Context, s *storeScope, other *v1alpha1.ExactMatchDataStore) bool {
+	agent := &v1alpha1.ExactMatchUploadAgent{}
+	key := client.ObjectKey{Namespace: other.Namespace, Name: other.Spec.UploadAgentRef.Name}
+	return r.Get(ctx, key, agent) == nil && agent.Spec.Endpoint == s.agent.Spec.Endpoint
+}
+
+// older orders objects by age, then by name, so that two managers agree.
+func older(a, b client.Object) bool {
+	at, bt := a.GetCreationTimestamp(), b.GetCreationTimestamp()
+	if !at.Equal(&bt) {
+		return at.Before(&bt)
+	}
+	return a.GetNamespace()+"/"+a.GetName() < b.GetNamespace()+"/"+b.GetName()
+}
+
+// ensureRemote finds the remote store by id, adopts it by name, or makes it.
+// The display name identifies it, so a repeated create cannot make a second.
+func (r *DataStoreReconciler) ensureRemote(ctx context.Context, s *storeScope) (*edm.DataStore, error) {
+	remote, err := r.findRemote(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	wanted := edm.DataStore{DisplayName: displayName(s.object), Description: s.object.Spec.Description, Columns: remoteColumns(s.object)}
+	if remote == nil {
+		return s.service.Stores().Create(ctx, wanted, string(s.object.UID)+"-store")
+	}
+	if equality.Semantic.DeepEqual(remote.Columns, wanted.Columns) && remote.Description == wanted.Description {
+		return remote, nil
+	}
+	wanted.ID = remote.ID
+	return s.service.Stores().Update(ctx, wanted)
+}
+
+func (r *DataStoreReconciler) findRemote(ctx context.Context, s *storeScope) (*edm.DataStore, error) {
+	if id := s.object.Status.ID; id != "" {
+		remote, err := s.service.Stores().Get(ctx, id)
+		if !edm.IsNotFound(err) {
+			return remote, err
+		}
+	}
+	found, err := s.service.Stores().List(ctx, edm.Query{Filter: fmt.Sprintf("displayName eq '%s'", displayName(s.object))})
+	if err != nil {
+		return nil, err
+	}
+	for i := range found {
+		if found[i].DisplayName == displayName(s.object) {
+			return &found[i], nil
+		}
+	}
+	return nil, nil
+}
+
+// remoteColumns are the spec's columns as the service takes them.
+func remoteColumns(store *v1alpha1.ExactMatchDataStore) []edm.Column {
+	columns := make([]edm.Column, 0, len(store.Spec.Columns))
+	for _, c := range store.Spec.Columns {
+		columns = append(columns, edm.Column{
+			Name: c.Name, IsSearchable: c.Searchable(), IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters,
+		})
+	}
+	return columns
+}
+
+// mirrorStore copies the remote store into status.
+func mirrorStore(status *v1alpha1.ExactMatchDataStoreStatus, from *edm.DataStore) {
+	status.ID, status.DisplayName = from.ID, from.DisplayName
+	status.DataLastUpdatedDateTime = stampOf(from.DataLastUpdatedDateTime)
+	status.Quota = nil
+	if q := from.Quota; q != nil {
+		status.Quota = &v1alpha1.Quota{Max: q.Max, Remaining: q.Remaining, NextSlotTime: stampOf(q.NextSlotDateTime)}
+	}
+}
+
+// finish writes status, then says when to look again.
+func (r *DataStoreReconciler) finish(ctx context.Context, s *storeScope, err error) (ctrl.Result, error) {
+	if s.released {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if apierrors.IsConflict(err) {
+		return ctrl.Result{RequeueAfter: time.Second}, nil
+	}
+	status := &s.object.Status
+	status.ObservedGeneration = s.object.Generation
+	after := s.after
+	if after == 0 {
+		after = r.Options.ResyncInterval
+	}
+	if p := simpleConditions(&status.Conditions, s.object.Generation, v1alpha1.ReasonReady, "the remote data store is there", err); p != nil {
+		after = max(p.after, r.Options.PollInterval)
+	}
+	if !equality.Semantic.DeepEqual(s.before.Status, s.object.Status) {
+		if failed := r.Status().Patch(ctx, s.object, client.MergeFrom(s.before)); failed != nil {
+			return ctrl.Result{}, client.IgnoreNotFound(failed)
+		}
+	}
+	return ctrl.Result{RequeueAfter: after}, nil
+}
+
+// simpleConditions writes Ready, Reconciling and Stalled of an object that is
+// either there, on its way, or in need of somebody; it returns the problem.
+func simpleConditions(conditions *[]metav1.Condition, generation int64, reason, message string, err error) *problem {
+	ready, p := metav1.ConditionTrue, (*problem)(nil)
+	kind := ""
+	if err != nil {
+		p = asProblem(err)
+		reason, message = p.reason, p.message
+		ready, kind = metav1.ConditionUnknown, v1alpha1.ConditionReconciling
+		if p.remedy != retry {
+			ready, kind = metav1.ConditionFalse, v1alpha1.ConditionStalled
+		}
+	}
+	for _, other := range []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled} {
+		if other != kind {
+			meta.RemoveStatusCondition(conditions, other)
+			continue
+		}
+		meta.SetStatusCondition(conditions, metav1.Condition{Type: other, Status: metav1.ConditionTrue, Reason: reason, Message: message, ObservedGeneration: generation})
+	}
+	meta.SetStatusCondition(conditions, metav1.Condition{Type: v1alpha1.ConditionReady, Status: ready, Reason: reason, Message: message, ObservedGeneration: generation})
+	return p
+}

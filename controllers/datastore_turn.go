@@ -1,0 +1,146 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/edm"
+)
+
+// handOutTurn keeps the turn with its holder until that is done, then gives it
+// to the oldest session that waits. Nobody else writes status.activeSession.
+func (r *DataStoreReconciler) handOutTurn(s *storeScope) {
+	status := &s.object.Status
+	var next *v1alpha1.ExactMatchSession
+	status.WaitingSessions = 0
+	holds := false
+	for i := range s.sessions {
+		one := &s.sessions[i]
+		if one.Name == status.ActiveSession {
+			holds = needsTurn(one)
+			continue
+		}
+		if !waitsForTurn(one) {
+			continue
+		}
+		status.WaitingSessions++
+		if next == nil || older(one, next) {
+			next = one
+		}
+	}
+	if holds {
+		return
+	}
+	status.ActiveSession = ""
+	if next != nil {
+		status.ActiveSession = next.Name
+		status.WaitingSessions--
+	}
+}
+
+// finished reports whether nothing more happens to a session.
+func finished(one *v1alpha1.ExactMatchSession) bool {
+	c := findCondition(one.Status.Conditions, v1alpha1.ConditionFinished)
+	return c != nil && c.Status == metav1.ConditionTrue && one.Status.ObservedGeneration == one.Generation
+}
+
+// needsTurn reports whether the holder still has use for the turn: until it is
+// finished, also while it is suspended with an unfinished remote session.
+func needsTurn(one *v1alpha1.ExactMatchSession) bool {
+	if finished(one) && one.Status.Outcome != "" {
+		return false
+	}
+	suspendedIdle := one.Spec.Suspend && one.Status.ID == ""
+	return !suspendedIdle
+}
+
+// waitsForTurn reports whether a session has asked for the turn.
+func waitsForTurn(one *v1alpha1.ExactMatchSession) bool {
+	return one.Status.Step == v1alpha1.ReasonWaitingForTurn && one.DeletionTimestamp.IsZero() && !one.Spec.Suspend
+}
+
+// recordLive remembers the youngest completed session of the store: what
+// AlreadyUploaded and the guards compare with.
+func recordLive(s *storeScope) {
+	for i := range s.sessions {
+		one := &s.sessions[i]
+		done := one.Status.ProcessingCompletionDateTime
+		if done == nil {
+			done = one.Status.CompletionDateTime
+		}
+		if one.Status.State != string(edm.StateCompleted) || done == nil || one.Status.Intent == nil || one.Status.Rows == nil {
+			continue
+		}
+		live := s.object.Status.Live
+		if live != nil && (live.RemoteID == one.Status.ID || !live.CompletionTime.Before(done)) {
+			continue
+		}
+		s.object.Status.Live = &v1alpha1.LiveTable{
+			SessionName: one.Name, SessionUID: one.UID, RemoteID: one.Status.ID, ContentKey: one.Status.Intent.ContentKey,
+			Checksum: one.Status.Checksum, Rows: *one.Status.Rows, CompletionTime: done,
+			KeyID: one.Status.KeyID, Fields: one.Status.Fields,
+		}
+	}
+}
+
+// remove lets the object go once no unfinished session uses it, and does what
+// its deletionPolicy says to the remote store.
+func (r *DataStoreReconciler) remove(ctx context.Context, s *storeScope) error {
+	if !controllerutil.ContainsFinalizer(s.object, Finalizer) {
+		s.released = true
+		return nil
+	}
+	for i := range s.sessions {
+		if one := &s.sessions[i]; one.Status.ID != "" && !finished(one) || !one.DeletionTimestamp.IsZero() {
+			r.handOutTurn(s)
+			return passes(v1alpha1.ReasonDeleting, r.Options.TurnInterval, "ExactMatchSession %q is unfinished and still uses this store", one.Name)
+		}
+	}
+	if s.object.Spec.DeletionPolicy == v1alpha1.StoreDeletionPolicyDelete && s.object.Status.ID != "" {
+		if err := r.deleteRemote(ctx, s); err != nil {
+			return err
+		}
+	}
+	return r.release(ctx, s)
+}
+
+func (r *DataStoreReconciler) deleteRemote(ctx context.Context, s *storeScope) error {
+	if err := r.openService(ctx, s); err != nil {
+		return r.orLeave(s, err)
+	}
+	bounded, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
+	defer stop()
+	return r.orLeave(s, s.service.Stores().Delete(bounded, s.object.Status.ID))
+}
+
+// orLeave lets a deletion go on, with a warning, where what it would need is
+// gone for good or the service did not answer until the deadline.
+func (r *DataStoreReconciler) orLeave(s *storeScope, err error) error {
+	if err == nil {
+		return nil
+	}
+	p, now := asProblem(err), r.Now()
+	if s.object.Status.FinalizeDeadline == nil {
+		s.object.Status.FinalizeDeadline = &metav1.Time{Time: now.Add(r.Options.FinalizeTimeout)}
+	}
+	if p.remedy == retry && now.Before(s.object.Status.FinalizeDeadline.Time) {
+		return err
+	}
+	r.Recorder.Eventf(s.object, nil, "Warning", v1alpha1.ReasonRemoteStoreLeft, "Delete", "the remote store %s was left as it is: %s", s.object.Status.ID, p.message)
+	return nil
+}
+
+func (r *DataStoreReconciler) release(ctx context.Context, s *storeScope) error {
+	before := s.object.DeepCopy()
+	controllerutil.RemoveFinalizer(s.object, Finalizer)
+	if err := r.Patch(ctx, s.object, client.MergeFrom(before)); err != nil {
+		return fmt.Errorf("take the finalizer off: %w", err)
+	}
+	s.released = true
+	return nil
+}

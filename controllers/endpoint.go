@@ -1,0 +1,208 @@
+package controllers
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/dial"
+	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/edm/rest"
+)
+
+// endpoints keeps one client of the service per upload agent, so that a
+// Retry-After holds back every object of that endpoint. A client lives as long
+// as the agent's spec and its Secret stay the same.
+type endpoints struct {
+	reader client.Reader // uncached: Secrets are read by name, never listed
+
+	mu      sync.Mutex
+	byAgent map[types.UID]*endpoint
+}
+
+// endpoint is the client of one agent as its spec and Secret were.
+type endpoint struct {
+	service edm.Service
+	http    *http.Client
+	version string // the agent's generation and its Secrets' resource versions
+	refused error  // the service refused the credentials of this version
+}
+
+func newEndpoints(reader client.Reader) *endpoints {
+	return &endpoints{reader: reader, byAgent: map[types.UID]*endpoint{}}
+}
+
+// open returns the client of an agent. It fails without a call where the
+// service has refused these very credentials before.
+func (e *endpoints) open(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent) (*endpoint, error) {
+	read := &secretReader{Reader: e.reader, namespace: agent.Namespace}
+	options, err := optionsOf(ctx, agent, read)
+	if err != nil {
+		return nil, err
+	}
+	version := fmt.Sprintf("%d/%s", agent.Generation, read.versions)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if known := e.byAgent[agent.UID]; known != nil && known.version == version {
+		return known, known.refused
+	}
+	service, err := rest.New(*options)
+	if err != nil {
+		return nil, needsRepair(v1alpha1.ReasonUploadAgentNotReady, "spec of ExactMatchUploadAgent %q: %v", agent.Name, err)
+	}
+	made := &endpoint{service: service, http: options.HTTP, version: version}
+	e.byAgent[agent.UID] = made
+	return made, nil
+}
+
+// note remembers that the service refused the credentials, so that they are
+// not tried again until a Secret changes.
+func (e *endpoints) note(agent *v1alpha1.ExactMatchUploadAgent, err error) {
+	if agent == nil || edm.ClassOf(err) != edm.Credentials {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if known := e.byAgent[agent.UID]; known != nil {
+		known.refused = err
+	}
+}
+
+// forget drops the client of a deleted agent.
+func (e *endpoints) forget(uid types.UID) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.byAgent, uid)
+}
+
+// secretReader reads Secrets and ConfigMaps of one namespace by name and
+// remembers which versions it saw.
+type secretReader struct {
+	client.Reader
+	namespace string
+	versions  string
+}
+
+// secret returns one key of a Secret.
+func (r *secretReader) secret(ctx context.Context, name, key string) ([]byte, error) {
+	data, err := r.secretData(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	value, ok := data[key]
+	if !ok {
+		return nil, needsRepair(v1alpha1.ReasonSecretNotFound, "Secret %q has no key %q; add it", name, key)
+	}
+	return value, nil
+}
+
+// secretData returns a Secret's data.
+func (r *secretReader) secretData(ctx context.Context, name string) (map[string][]byte, error) {
+	found := &corev1.Secret{}
+	err := r.Get(ctx, client.ObjectKey{Namespace: r.namespace, Name: name}, found)
+	if apierrors.IsNotFound(err) {
+		return nil, needsRepair(v1alpha1.ReasonSecretNotFound, "Secret %q does not exist in namespace %q; create it", name, r.namespace)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read Secret %q: %w", name, err)
+	}
+	r.versions += name + "@" + found.ResourceVersion + " "
+	return found.Data, nil
+}
+
+// configMap returns one key of a ConfigMap.
+func (r *secretReader) configMap(ctx context.Context, name, key string) ([]byte, error) {
+	found := &corev1.ConfigMap{}
+	err := r.Get(ctx, client.ObjectKey{Namespace: r.namespace, Name: name}, found)
+	if apierrors.IsNotFound(err) {
+		return nil, needsRepair(v1alpha1.ReasonConfigMapNotFound, "ConfigMap %q does not exist in namespace %q; create it", name, r.namespace)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read ConfigMap %q: %w", name, err)
+	}
+	r.versions += name + "@" + found.ResourceVersion + " "
+	if text, ok := found.Data[key]; ok {
+		return []byte(text), nil
+	}
+	if data, ok := found.BinaryData[key]; ok {
+		return data, nil
+	}
+	return nil, needsRepair(v1alpha1.ReasonConfigMapNotFound, "ConfigMap %q has no key %q; add it", name, key)
+}
+
+// guardOf is the rule of addresses that the agent's spec.allow makes.
+func guardOf(agent *v1alpha1.ExactMatchUploadAgent) dial.Guard {
+	guard := dial.Guard{AllowHosts: agent.Spec.Allow.Hosts, PlainHTTP: dial.PlainHTTPLoopback}
+	if agent.Spec.Allow.PlainHTTP {
+		guard.PlainHTTP = dial.PlainHTTPAnywhere
+	}
+	return guard
+}
+
+// optionsOf makes the client's options out of the agent's spec.
+func optionsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *secretReader) (*rest.Options, error) {
+	roots, err := rootsOf(ctx, agent, read)
+	if err != nil {
+		return nil, err
+	}
+	guard := guardOf(agent)
+	guard.RootCAs = roots
+	guarded := guard.HTTPClient()
+	token, err := tokenOf(ctx, agent, read, guarded)
+	if err != nil {
+		return nil, err
+	}
+	return &rest.Options{Endpoint: agent.Spec.Endpoint, Token: token, HTTP: guarded}, nil
+}
+
+// rootsOf returns the certificates of the agent's private authority, nil where
+// the system's are meant.
+func rootsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *secretReader) (*x509.CertPool, error) {
+	ref := agent.Spec.CABundleConfigMapRef
+	if ref == nil {
+		return nil, nil
+	}
+	pem, err := read.configMap(ctx, ref.Name, ref.Key)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, needsRepair(v1alpha1.ReasonUploadAgentNotReady, "ConfigMap %q holds no PEM certificate under %q", ref.Name, ref.Key)
+	}
+	return pool, nil
+}
+
+// tokenOf makes the source of bearer tokens that spec.auth names; nil where the
+// service asks for none.
+func tokenOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *secretReader, c *http.Client) (rest.TokenSource, error) {
+	auth := agent.Spec.Auth
+	switch {
+	case auth.BearerTokenSecretRef != nil:
+		value, err := read.secret(ctx, auth.BearerTokenSecretRef.Name, auth.BearerTokenSecretRef.Key)
+		if err != nil {
+			return nil, err
+		}
+		return rest.StaticToken(string(value)), nil
+	case auth.ClientSecret != nil:
+		value, err := read.secret(ctx, auth.ClientSecret.SecretRef.Name, auth.ClientSecret.SecretRef.Key)
+		if err != nil {
+			return nil, err
+		}
+		return rest.NewClientSecret(auth.ClientSecret.TenantID, auth.ClientSecret.ClientID, string(value), auth.Scope, c)
+	case auth.WorkloadIdentity != nil:
+		return rest.NewWorkloadIdentity(auth.WorkloadIdentity.TenantID, auth.WorkloadIdentity.ClientID, auth.Scope, c)
+	case auth.ManagedIdentity != nil:
+		return rest.NewManagedIdentity(auth.ManagedIdentity.ClientID, auth.Scope)
+	default:
+		return nil, nil
+	}
+}

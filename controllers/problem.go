@@ -1,0 +1,124 @@
+package controllers
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/transfer"
+)
+
+// remedy says who acts next on a problem.
+type remedy int
+
+const (
+	// retry: it passes by itself; the object goes on Reconciling.
+	retry remedy = iota
+	// repair: somebody must change another object (a Secret, a store, an agent).
+	// The object is Stalled and looked at again every recheck.
+	repair
+	// change: somebody must change this object's spec. Recorded as its outcome.
+	change
+)
+
+// How often an object that waits for somebody's repair is looked at: what a look
+// at the API server tells, and refused credentials.
+const (
+	recheck            = 15 * time.Second
+	recheckCredentials = 5 * time.Minute
+)
+
+// problem is why a pass did not get on: a reason of the API, words for a
+// person, and who acts next. It never carries a secret: what it wraps is
+// already free of them.
+type problem struct {
+	reason  string
+	message string
+	remedy  remedy
+	after   time.Duration
+	err     error
+}
+
+func (p *problem) Error() string { return p.reason + ": " + p.message }
+func (p *problem) Unwrap() error { return p.err }
+
+// needsRepair is a problem that another object's change mends.
+func needsRepair(reason, format string, args ...any) *problem {
+	return &problem{reason: reason, message: fmt.Sprintf(format, args...), remedy: repair, after: recheck}
+}
+
+// needsChange is a problem that this object's spec must mend.
+func needsChange(reason, format string, args ...any) *problem {
+	return &problem{reason: reason, message: fmt.Sprintf(format, args...), remedy: change}
+}
+
+// passes is a problem that time mends.
+func passes(reason string, after time.Duration, format string, args ...any) *problem {
+	return &problem{reason: reason, message: fmt.Sprintf(format, args...), remedy: retry, after: after}
+}
+
+// asProblem turns any error into a problem. What nobody classified is retried.
+func asProblem(err error) *problem {
+	var p *problem
+	if errors.As(err, &p) {
+		return p
+	}
+	var service *edm.Error
+	if errors.As(err, &service) {
+		return serviceProblem(service)
+	}
+	var moved *transfer.Error
+	if errors.As(err, &moved) {
+		return transferProblem(moved)
+	}
+	return &problem{reason: v1alpha1.ReasonRetrying, message: bounded(err.Error()), remedy: retry, err: err}
+}
+
+// serviceProblem maps the service's word to a reason.
+func serviceProblem(e *edm.Error) *problem {
+	p := &problem{message: bounded(e.Error()), after: e.RetryAfter, err: e}
+	switch e.Class {
+	case edm.Credentials:
+		p.reason, p.remedy, p.after = v1alpha1.ReasonCredentialsRefused, repair, recheckCredentials
+		p.message += "; correct the Secret that the upload agent's spec.auth names"
+	case edm.Terminal:
+		p.reason, p.remedy = v1alpha1.ReasonRejected, change
+	default:
+		p.reason, p.remedy = v1alpha1.ReasonServiceUnavailable, retry
+		if edm.IsThrottled(e) {
+			p.reason = v1alpha1.ReasonQuotaExceeded
+		}
+	}
+	return p
+}
+
+// transferProblem maps what reading or moving the table met to a reason. The
+// reasons of transfer carry the API's names.
+func transferProblem(e *transfer.Error) *problem {
+	p := &problem{reason: string(e.Reason), message: bounded(e.Message), remedy: change, err: e}
+	if e.Transient {
+		p.remedy = retry
+	}
+	return p
+}
+
+// bounded keeps a message of a condition readable; the API allows 32 KiB.
+func bounded(s string) string {
+	const most = 1024
+	if len(s) <= most {
+		return s
+	}
+	return s[:most] + "…"
+}
+
+// backoff is the wait after the given number of failed attempts: 1 s doubling
+// to at most 5 min. It is derived from status, so a restart does not forget it.
+func backoff(attempts int32) time.Duration {
+	const most = 5 * time.Minute
+	if attempts > 9 {
+		return most
+	}
+	return min(most, time.Second<<max(attempts-1, 0))
+}

@@ -1,0 +1,108 @@
+package controllers
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/session"
+)
+
+// verdict is one line of the conditions table: what kstatus, `kubectl wait`,
+// Flux and Argo CD judge by.
+type verdict struct {
+	ready, reconciling, stalled, finished bool
+	reason, message                       string
+}
+
+// verdictOf judges a pass. What is reached is Ready; what only a person can
+// mend is Stalled; both are Finished. Everything else is on its way.
+func verdictOf(s *scope, err error) verdict {
+	status := s.status()
+	if status.Outcome != "" {
+		v := verdict{finished: true, reason: status.Outcome, message: status.OutcomeMessage}
+		switch status.Outcome {
+		case v1alpha1.ReasonUploaded, v1alpha1.ReasonCompleted, v1alpha1.ReasonCancelled, v1alpha1.ReasonAlreadyUploaded:
+			v.ready = true
+		default:
+			v.stalled = true
+		}
+		return v
+	}
+	if err != nil {
+		p := asProblem(err)
+		if p.remedy == repair {
+			return verdict{stalled: true, finished: true, reason: p.reason, message: p.message}
+		}
+		return verdict{reconciling: true, reason: p.reason, message: retryMessage(s, p)}
+	}
+	if s.step == session.StepNone {
+		return verdict{reason: v1alpha1.ReasonSuspended, message: "spec.suspend is true; nothing is read or uploaded until it is false"}
+	}
+	return verdict{reconciling: true, reason: workReason(s), message: workMessage(s)}
+}
+
+// retryMessage tells what failed, how often, and when it is tried again.
+func retryMessage(s *scope, p *problem) string {
+	next := ""
+	if t := s.status().NextAttemptTime; t != nil {
+		next = t.UTC().Format("15:04:05") + " UTC"
+	}
+	return bounded(fmt.Sprintf("%s (attempt %d failed; next at %s)", p.message, s.status().Attempts, next))
+}
+
+// workMessage says what is being done or waited for.
+func workMessage(s *scope) string {
+	status := s.status()
+	switch s.step {
+	case session.StepAwaitTurn:
+		return "waiting for " + status.WaitingFor
+	case session.StepUpload:
+		if total, left := status.TotalBlockCount, status.RemainingBlockCount; total != nil && left != nil {
+			return fmt.Sprintf("%d of %d blocks are uploaded", *total-*left, *total)
+		}
+	case session.StepWatch:
+		if total, left := status.TotalJobCount, status.RemainingJobCount; total != nil && left != nil {
+			return fmt.Sprintf("%d of %d indexing jobs are done", *total-*left, *total)
+		}
+	}
+	return workReason(s)
+}
+
+// setConditions writes the verdict. Reconciling and Stalled are there only
+// while they are true, as kstatus expects of abnormal-true conditions.
+func setConditions(s *scope, err error) {
+	if s.step == "" && err == nil {
+		return // nothing was decided: the verdict stands
+	}
+	v := verdictOf(s, err)
+	ready := metav1.ConditionUnknown
+	switch {
+	case v.ready:
+		ready = metav1.ConditionTrue
+	case v.stalled:
+		ready = metav1.ConditionFalse
+	}
+	set := func(kind string, status metav1.ConditionStatus) {
+		meta.SetStatusCondition(&s.status().Conditions, metav1.Condition{
+			Type: kind, Status: status, Reason: v.reason, Message: v.message, ObservedGeneration: s.object.Generation,
+		})
+	}
+	present := func(kind string, is bool) { //nolint:revive // the condition's presence is the datum
+		if !is {
+			meta.RemoveStatusCondition(&s.status().Conditions, kind)
+			return
+		}
+		set(kind, metav1.ConditionTrue)
+	}
+	set(v1alpha1.ConditionReady, ready)
+	present(v1alpha1.ConditionReconciling, v.reconciling)
+	present(v1alpha1.ConditionStalled, v.stalled)
+	finished := metav1.ConditionFalse
+	if v.finished {
+		finished = metav1.ConditionTrue
+	}
+	set(v1alpha1.ConditionFinished, finished)
+}

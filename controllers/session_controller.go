@@ -1,0 +1,111 @@
+package controllers
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/session"
+	"exactmatch.dev/operator/internal/transfer"
+)
+
+// Finalizer keeps an object until what it owns remotely is settled.
+const Finalizer = "exactmatch.dev/remote"
+
+// SessionReconciler turns changes of an ExactMatchSession's spec into upload,
+// commit and cancel, and mirrors the remote session in its status.
+type SessionReconciler struct {
+	client.Client
+	// Reader reads Secrets and ConfigMaps uncached.
+	Reader    client.Reader
+	Recorder  events.EventRecorder
+	Pool      *transfer.Pool
+	Endpoints *endpoints
+	Options   Options
+	Now       func() time.Time
+
+	memory memory
+}
+
+// memory is what one process remembers to be cheap. Nothing in it is a fact
+// that a restart may not lose.
+type memory struct {
+	mu      sync.Mutex
+	polled  map[types.UID]poll      // the last GET of the remote session
+	written map[types.UID]time.Time // the last write of status
+	spent   map[string]bool         // client-request-ids whose POST was sent
+}
+
+// Reconcile takes one session one step further.
+//
+// +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchsessions,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchsessions/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchsessions/finalizers,verbs=update
+// +kubebuilder:rbac:groups="",resources=secrets;configmaps,verbs=get
+// +kubebuilder:rbac:groups="";events.k8s.io,resources=events,verbs=create;patch
+func (r *SessionReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
+	object := &v1alpha1.ExactMatchSession{}
+	if err := r.Get(ctx, req.NamespacedName, object); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	s := newScope(object)
+	defer func() { result, err = r.finish(ctx, s, err) }()
+	if err := r.holdObject(ctx, s); err != nil || s.released {
+		return ctrl.Result{}, err
+	}
+	if s.settled() || s.waits(r.Now()) {
+		return ctrl.Result{}, nil
+	}
+	s.status().Outcome, s.status().OutcomeMessage = "", "" // judged afresh
+	if err := r.observe(ctx, s); err != nil {
+		return ctrl.Result{}, err
+	}
+	s.step = session.Next(s.desired(), s.facts, r.Now())
+	return ctrl.Result{}, r.steps()[s.step](ctx, s)
+}
+
+// holdObject puts the finalizer on before anything remote can exist.
+func (r *SessionReconciler) holdObject(ctx context.Context, s *scope) error {
+	if !s.object.DeletionTimestamp.IsZero() {
+		s.released = !controllerutil.ContainsFinalizer(s.object, Finalizer)
+		return nil
+	}
+	if controllerutil.ContainsFinalizer(s.object, Finalizer) {
+		return nil
+	}
+	before := s.object.DeepCopy()
+	controllerutil.AddFinalizer(s.object, Finalizer)
+	if err := r.Patch(ctx, s.object, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+		return err
+	}
+	s.before = s.object.DeepCopy()
+	return nil
+}
+
+// workKey names one reading and upload of one object in the pool: its name, so
+// that a wake finds the object, and what decides the content.
+func workKey(object client.Object, inputs string) string {
+	return strings.Join([]string{object.GetNamespace(), object.GetName(), string(object.GetUID()), inputs}, "/")
+}
+
+// objectOfWork is the inverse of workKey as far as the object's name.
+func objectOfWork(key string) types.NamespacedName {
+	parts := strings.SplitN(key, "/", 3)
+	return types.NamespacedName{Namespace: parts[0], Name: parts[1]}
+}
+
+// forget drops what the process remembers of an object.
+func (m *memory) forget(uid types.UID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.polled, uid)
+	delete(m.written, uid)
+}

@@ -1,0 +1,101 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"exactmatch.dev/operator/internal/edm"
+)
+
+// finish is the one exit of a pass: it writes what came of it, always, and
+// only then tells the world.
+func (r *SessionReconciler) finish(ctx context.Context, s *scope, err error) (ctrl.Result, error) {
+	if s.released {
+		r.tell(s)
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if apierrors.IsConflict(err) || edm.Interrupted(err) && ctx.Err() != nil {
+		// Somebody wrote in between, or the manager stops: the next pass judges afresh.
+		return ctrl.Result{RequeueAfter: time.Second}, nil
+	}
+	r.report(s, err)
+	if wait := r.heldBack(s); wait > 0 {
+		return ctrl.Result{RequeueAfter: wait}, nil
+	}
+	if failed := r.write(ctx, s); failed != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(failed)
+	}
+	r.tell(s)
+	if err != nil {
+		logf.FromContext(ctx).Info("the pass did not get on", "reason", asProblem(err).reason, "message", asProblem(err).message)
+	}
+	return ctrl.Result{RequeueAfter: s.after}, nil
+}
+
+// heldBack returns how long a status that differs only in numbers must wait
+// for its write, so that watching stays cheap.
+func (r *SessionReconciler) heldBack(s *scope) time.Duration {
+	if s.status().Step != s.before.Status.Step || s.status().Outcome != s.before.Status.Outcome {
+		return 0
+	}
+	if s.status().ObservedGeneration != s.before.Status.ObservedGeneration || s.status().ID != s.before.Status.ID {
+		return 0
+	}
+	if s.status().Attempts != s.before.Status.Attempts {
+		return 0
+	}
+	since := r.Now().Sub(r.memory.lastWrite(s.object.UID))
+	wait := r.Options.StatusInterval - since
+	if wait <= 0 {
+		return 0
+	}
+	if s.after > 0 {
+		wait = min(wait, s.after)
+	}
+	return wait
+}
+
+// write patches status where it changed.
+func (r *SessionReconciler) write(ctx context.Context, s *scope) error {
+	return r.patchStatus(ctx, s, client.MergeFrom(s.before))
+}
+
+// writeLocked patches status only if nobody wrote the object in between.
+func (r *SessionReconciler) writeLocked(ctx context.Context, s *scope) error {
+	return r.patchStatus(ctx, s, client.MergeFromWithOptions(s.before, client.MergeFromWithOptimisticLock{}))
+}
+
+func (r *SessionReconciler) patchStatus(ctx context.Context, s *scope, patch client.Patch) error {
+	if equality.Semantic.DeepEqual(s.before.Status, s.object.Status) {
+		return nil
+	}
+	written := s.object.DeepCopy()
+	if err := r.Status().Patch(ctx, written, patch); err != nil {
+		return err
+	}
+	s.object, s.before = written, written.DeepCopy()
+	r.memory.setWritten(s.object.UID, r.Now())
+	return nil
+}
+
+// tell sends the events and counts the pass.
+func (r *SessionReconciler) tell(s *scope) {
+	for _, e := range s.events {
+		r.Recorder.Eventf(s.object, nil, e.kind, e.reason, e.reason, "%s", e.message)
+	}
+	if s.status().Outcome != "" && s.status().Outcome != s.first.Outcome {
+		kind := "Normal"
+		if v := verdictOf(s, nil); v.stalled {
+			kind = "Warning"
+		}
+		r.Recorder.Eventf(s.object, nil, kind, s.status().Outcome, s.status().Outcome, "%s", s.status().OutcomeMessage)
+		outcomes.WithLabelValues(outcomeName(s.status().Outcome)).Inc()
+	}
+	steps.WithLabelValues(string(s.step)).Inc()
+}

@@ -1,0 +1,295 @@
+package controllers
+
+import (
+	"context"
+	"net/url"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/session"
+)
+
+// poll is the last GET of a remote session.
+type poll struct {
+	at     time.Time
+	remote *edm.Session
+}
+
+// observe gathers the facts of a pass: the objects that the session refers to,
+// the work in this process, and the remote session.
+func (r *SessionReconciler) observe(ctx context.Context, s *scope) error {
+	if err := r.observeStore(ctx, s); err != nil {
+		return r.orLeave(s, err)
+	}
+	if err := r.observeRemote(ctx, s); err != nil {
+		return r.orLeave(s, err)
+	}
+	if s.leftBehind != "" {
+		s.facts = session.Facts{Preparation: session.PreparationReady}
+		return nil
+	}
+	s.facts = session.Facts{
+		Remote:           s.remoteFact(),
+		RemoteContentKey: s.intentContentKey(),
+		Intent:           r.intentFact(s),
+		CancelRequested:  s.status().CancelRequestedTime != nil,
+		RestartRequested: s.object.Spec.RestartToken != s.status().ObservedRestartToken,
+		RenewRequested:   s.object.Spec.RenewToken != s.status().ObservedRenewToken,
+		Turn:             s.store != nil && s.store.Status.ActiveSession == s.object.Name,
+	}
+	if d := s.desired(); s.deleting() || d == session.Cancelled || d == session.Suspended {
+		// What ends or parks the session does not depend on its source.
+		s.facts.Preparation = session.PreparationReady
+		s.facts.ContentKey = s.facts.RemoteContentKey
+		return nil
+	}
+	if err := r.observeWork(ctx, s); err != nil {
+		return err
+	}
+	return r.observeRivals(ctx, s)
+}
+
+// observeStore reads the data store and its upload agent.
+func (r *SessionReconciler) observeStore(ctx context.Context, s *scope) error {
+	store := &v1alpha1.ExactMatchDataStore{}
+	name := s.object.Spec.DataStoreRef.Name
+	if err := r.Get(ctx, s.named(name), store); err != nil {
+		return missing(err, v1alpha1.ReasonDataStoreNotFound, "ExactMatchDataStore", name)
+	}
+	agent := &v1alpha1.ExactMatchUploadAgent{}
+	name = store.Spec.UploadAgentRef.Name
+	if err := r.Get(ctx, s.named(name), agent); err != nil {
+		return missing(err, v1alpha1.ReasonUploadAgentNotFound, "ExactMatchUploadAgent", name)
+	}
+	s.store, s.agent = store, agent
+	return nil
+}
+
+// missing turns a 404 of the API server into a problem that names the object.
+func missing(err error, reason, kind, name string) error {
+	if apierrors.IsNotFound(err) {
+		return needsRepair(reason, "%s %q does not exist in this namespace; create it", kind, name)
+	}
+	return err
+}
+
+// orLeave lets a deletion go on where what it would need is gone for good.
+func (r *SessionReconciler) orLeave(s *scope, err error) error {
+	if !s.deleting() {
+		return err
+	}
+	p := asProblem(err)
+	now := r.Now()
+	if s.status().FinalizeDeadline == nil {
+		s.status().FinalizeDeadline = &metav1.Time{Time: now.Add(r.Options.FinalizeTimeout)}
+	}
+	if p.remedy == repair || now.After(s.status().FinalizeDeadline.Time) {
+		s.leftBehind = p.message
+		return nil
+	}
+	return err
+}
+
+// service opens the client of the agent on first use.
+func (r *SessionReconciler) service(ctx context.Context, s *scope) (edm.Service, error) {
+	if s.point != nil {
+		return s.point.service, nil
+	}
+	if stalled := findCondition(s.agent.Status.Conditions, v1alpha1.ConditionStalled); stalled != nil && stalled.Status == metav1.ConditionTrue {
+		return nil, needsRepair(stalled.Reason, "ExactMatchUploadAgent %q: %s", s.agent.Name, stalled.Message)
+	}
+	point, err := r.Endpoints.open(ctx, s.agent)
+	if err != nil {
+		return nil, err
+	}
+	s.point = point
+	return point.service, nil
+}
+
+// observeRemote reads the remote session, at most once a poll while the same
+// upload goes on.
+func (r *SessionReconciler) observeRemote(ctx context.Context, s *scope) error {
+	id := s.status().ID
+	if id == "" {
+		return nil
+	}
+	now := r.Now()
+	if last, ok := r.memory.lastPoll(s.object.UID); ok && last.remote.ID == id && now.Sub(last.at) < r.Options.PollInterval {
+		s.remote = last.remote
+		mirror(s.status(), last.remote) // the write of the pass that polled may have been held back
+		return nil
+	}
+	service, err := r.service(ctx, s)
+	if err != nil {
+		return err
+	}
+	got, err := service.Sessions().Get(ctx, s.store.Status.ID, id)
+	switch {
+	case edm.IsNotFound(err):
+		s.remote = &edm.Session{ID: id, State: stateForgotten}
+		return nil
+	case err != nil:
+		r.Endpoints.note(s.agent, err)
+		return err
+	}
+	s.remote = got
+	r.memory.setPoll(s.object.UID, poll{at: now, remote: got})
+	mirror(s.status(), got)
+	return nil
+}
+
+// stateForgotten marks a session that the service knows no more. It never
+// stands in status: there the last state that the service gave stays.
+const stateForgotten edm.State = "exactmatch.dev/Forgotten"
+
+// remoteFact folds the remote session's state.
+func (s *scope) remoteFact() session.Remote {
+	switch {
+	case s.remote == nil:
+		return session.RemoteNone
+	case s.remote.State == stateForgotten:
+		return session.RemoteForgotten
+	default:
+		return session.FoldState(string(s.remote.State))
+	}
+}
+
+// intentContentKey names the content of the remote session or of the intent to
+// open one.
+func (s *scope) intentContentKey() string {
+	if s.status().Intent == nil {
+		return ""
+	}
+	return s.status().Intent.ContentKey
+}
+
+// intentFact judges the recorded intent: only what this very process wrote and
+// has not sent may be sent.
+func (r *SessionReconciler) intentFact(s *scope) session.Intent {
+	intent := s.status().Intent
+	switch {
+	case intent == nil || s.status().ID != "":
+		return session.IntentNone
+	case intent.Instance == r.Options.Instance && !r.memory.isSpent(intent.ClientRequestID):
+		return session.IntentFresh
+	default:
+		return session.IntentDoubtful
+	}
+}
+
+// observeRivals reads what decides whether content may be uploaded now: what
+// is live and the store's guards.
+func (r *SessionReconciler) observeRivals(ctx context.Context, s *scope) error {
+	if s.facts.Preparation != session.PreparationReady || s.facts.Remote != session.RemoteNone {
+		return nil
+	}
+	if s.store.Status.ID == "" {
+		return nil // not our turn before the store is there
+	}
+	live, err := r.liveOf(ctx, s)
+	if err != nil {
+		return err
+	}
+	s.facts.Live = live
+	s.facts.Guarded = len(guardsAgainst(s)) > 0
+	return nil
+}
+
+// liveOf asks the service whether the prepared content is live. Only what our
+// last completed session of the store carried can be.
+func (r *SessionReconciler) liveOf(ctx context.Context, s *scope) (bool, error) {
+	ours := s.store.Status.Live
+	if ours == nil || ours.ContentKey != s.facts.ContentKey {
+		return false, nil
+	}
+	service, err := r.service(ctx, s)
+	if err != nil {
+		return false, err
+	}
+	shown, err := service.Stores().Get(ctx, s.store.Status.ID)
+	if err != nil {
+		r.Endpoints.note(s.agent, err)
+		return false, err
+	}
+	if shown.Live == nil {
+		return !shownLater(shown.DataLastUpdatedDateTime, ours.CompletionTime), nil
+	}
+	return shown.Live.SessionID == ours.RemoteID, nil
+}
+
+// shownLater reports whether the store changed after our completion. A second
+// is the precision of a time in status.
+func shownLater(updated *time.Time, completed *metav1.Time) bool {
+	return updated != nil && completed != nil && updated.Sub(completed.Time) > time.Second
+}
+
+// leaseOf returns when an upload URI expires: the signature's "se".
+func leaseOf(uri string) time.Time {
+	parsed, err := url.Parse(uri)
+	if err != nil {
+		return time.Time{}
+	}
+	expiry, err := time.Parse(time.RFC3339, parsed.Query().Get("se"))
+	if err != nil {
+		return time.Time{}
+	}
+	return expiry
+}
+
+func (m *memory) lastPoll(uid types.UID) (poll, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p, ok := m.polled[uid]
+	return p, ok
+}
+
+func (m *memory) setPoll(uid types.UID, p poll) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.polled == nil {
+		m.polled = map[types.UID]poll{}
+	}
+	m.polled[uid] = p
+}
+
+// dropPoll makes the next pass look again: something was changed remotely.
+func (m *memory) dropPoll(uid types.UID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.polled, uid)
+}
+
+func (m *memory) isSpent(id string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.spent[id]
+}
+
+func (m *memory) spend(id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.spent == nil {
+		m.spent = map[string]bool{}
+	}
+	m.spent[id] = true
+}
+
+func (m *memory) lastWrite(uid types.UID) time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.written[uid]
+}
+
+func (m *memory) setWritten(uid types.UID, at time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.written == nil {
+		m.written = map[types.UID]time.Time{}
+	}
+	m.written[uid] = at
+}

@@ -1,0 +1,109 @@
+package controllers
+
+import (
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/session"
+	"exactmatch.dev/operator/internal/transfer"
+)
+
+// scope is what one pass knows. observe fills it, one step reads it, finish
+// writes what came of it.
+type scope struct {
+	// object is changed by the pass; before is what the API server has.
+	object, before *v1alpha1.ExactMatchSession
+	// first is the status that the pass began with.
+	first v1alpha1.ExactMatchSessionStatus
+
+	store *v1alpha1.ExactMatchDataStore
+	agent *v1alpha1.ExactMatchUploadAgent
+	point *endpoint
+
+	// plan is how the source becomes blocks; version is the digest of what
+	// decides it, and inputs that with a pin that asks for another reading.
+	plan            transfer.Plan
+	version, inputs string
+	// work is what the pool knows of the plan.
+	work   transfer.Status
+	remote *edm.Session
+	facts  session.Facts
+
+	// step is the one step of this pass, "" where none was decided.
+	step session.Step
+	// after is when to look again; 0 leaves it to a wake or a watch.
+	after time.Duration
+	// events go out after the write of status took.
+	events []note
+	// released: the finalizer is off, so there is nothing left to write.
+	released bool
+	// leftBehind: the finalizer may let go although the remote session stays.
+	leftBehind string
+}
+
+// note is one line for `kubectl describe`.
+type note struct{ kind, reason, message string }
+
+func newScope(object *v1alpha1.ExactMatchSession) *scope {
+	return &scope{object: object.DeepCopy(), before: object.DeepCopy(), first: *object.Status.DeepCopy()}
+}
+
+// status is the status that the pass writes.
+func (s *scope) status() *v1alpha1.ExactMatchSessionStatus { return &s.object.Status }
+
+// deleting reports whether the object is on its way out.
+func (s *scope) deleting() bool { return !s.object.DeletionTimestamp.IsZero() }
+
+// settled reports whether an outcome is recorded for the spec as it is: then
+// nothing is observed, so a finished session costs no call.
+func (s *scope) settled() bool {
+	return !s.deleting() && s.status().Outcome != "" && s.status().ObservedGeneration == s.object.Generation
+}
+
+// waits reports whether the next attempt lies in the future. A changed spec
+// does not wait for the old one's next time.
+func (s *scope) waits(now time.Time) bool {
+	next := s.status().NextAttemptTime
+	if next == nil || s.status().ObservedGeneration != s.object.Generation || s.deleting() != deletionSeen(s.status()) {
+		return false
+	}
+	s.after = next.Sub(now)
+	return s.after > 0
+}
+
+// deletionSeen reports whether a pass has already worked on the deletion.
+func deletionSeen(status *v1alpha1.ExactMatchSessionStatus) bool {
+	return status.FinalizeDeadline != nil
+}
+
+// desired is the column of the lifecycle's table.
+func (s *scope) desired() session.Desired {
+	if s.deleting() {
+		return map[v1alpha1.SessionDeletionPolicy]session.Desired{
+			v1alpha1.SessionDeletionPolicyDelete: session.DeleteRemote,
+			v1alpha1.SessionDeletionPolicyOrphan: session.DeleteOrphan,
+			v1alpha1.SessionDeletionPolicyCancel: session.DeleteCancel,
+		}[s.object.Spec.DeletionPolicy]
+	}
+	if s.object.Spec.Suspend {
+		return session.Suspended
+	}
+	return session.Desired(s.object.Spec.DesiredState)
+}
+
+// key names this plan's work in the pool; allKeys begins every key of the object.
+func (s *scope) key() string     { return workKey(s.object, s.inputs) }
+func (s *scope) allKeys() string { return workKey(s.object, "") }
+
+// event queues an event.
+func (s *scope) event(kind, reason, message string) {
+	s.events = append(s.events, note{kind: kind, reason: reason, message: message})
+}
+
+// named is the key of an object in the session's namespace.
+func (s *scope) named(name string) client.ObjectKey {
+	return client.ObjectKey{Namespace: s.object.Namespace, Name: name}
+}

@@ -1,0 +1,259 @@
+package controllers
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/session"
+	"exactmatch.dev/operator/internal/source"
+	"exactmatch.dev/operator/internal/transfer"
+)
+
+// observeWork makes the plan of how the source becomes blocks and judges how
+// far its reading is, for the spec as it is now.
+func (r *SessionReconciler) observeWork(ctx context.Context, s *scope) error {
+	if err := r.makePlan(ctx, s); err != nil {
+		return err
+	}
+	r.Pool.CancelOthers(s.allKeys(), s.key())
+	s.work = r.Pool.Status(s.key())
+	if s.work.Prepared != nil && s.status().ObservedSpecHash != s.inputs {
+		r.takePrepared(s)
+	}
+	status := s.status()
+	s.facts.ContentKey = status.ContentKey
+	switch {
+	case s.work.Phase == transfer.PhaseFailed && s.work.Prepared == nil && !transient(s.work.Err):
+		s.facts.Preparation = session.PreparationInvalid
+	case status.ObservedSpecHash == s.inputs && status.ContentKey != "" && pinned(s):
+		s.facts.Preparation = session.PreparationReady
+	}
+	s.facts.UploadFailed = s.work.Phase == transfer.PhaseFailed && s.work.Prepared != nil && !transient(s.work.Err)
+	if s.remote != nil {
+		s.facts.RenameRequested = s.remote.FileName != fileNameOf(s)
+		s.facts.LeaseExpiry = leaseOf(s.remote.DataUploadURI)
+	}
+	if end := status.EstimatedCompletionTime; end != nil {
+		s.facts.EstimatedEnd = end.Time
+	}
+	return nil
+}
+
+// pinned reports whether spec.checksum allows the prepared bytes.
+func pinned(s *scope) bool {
+	return s.object.Spec.Checksum == "" || s.object.Spec.Checksum == s.status().PreparedChecksum
+}
+
+// transient reports whether the pool's error passes by itself.
+func transient(err error) bool {
+	var moved *transfer.Error
+	return !errors.As(err, &moved) || moved.Transient
+}
+
+// makePlan resolves every reference that decides the blocks.
+func (r *SessionReconciler) makePlan(ctx context.Context, s *scope) error {
+	read := &secretReader{Reader: r.Reader, namespace: s.object.Namespace}
+	ref := s.store.Spec.KeySecretRef
+	key, err := read.secret(ctx, ref.Name, ref.Key)
+	if err != nil {
+		return err
+	}
+	keyID, err := transfer.KeyID(key, displayName(s.store))
+	if err != nil {
+		return needsRepair(v1alpha1.ReasonKeyTooShort, "Secret %q, key %q: %v", ref.Name, ref.Key, err)
+	}
+	columns, err := fieldsOf(s)
+	if err != nil {
+		return err
+	}
+	from, version, err := r.sourceOf(ctx, s, read)
+	if err != nil {
+		return err
+	}
+	spec := s.object.Spec
+	s.plan = transfer.Plan{
+		Source: from, Format: formatOf(spec.Source.Format), Store: displayName(s.store), Columns: columns,
+		RowsPerBlock: int(spec.RowsPerBlock), Key: key, Pin: spec.Checksum,
+		BadRows: transfer.BadRowsAllowance{MaxPercent: int(spec.BadRows.MaxPercent), MinSample: int64(spec.BadRows.MinSample)},
+	}
+	if !fileNamePattern.MatchString(fileNameOf(s)) {
+		return needsChange(v1alpha1.ReasonSourceInvalid, "the source's last element cannot be the session's fileName; set spec.fileName to 1 to 128 letters, digits, dots, spaces, underscores and hyphens")
+	}
+	s.version = digestOf(spec.Source, spec.BadRows, columns, spec.RowsPerBlock, keyID, spec.RestartToken, version)
+	s.inputs = inputsOf(s)
+	return nil
+}
+
+// fileNamePattern is what the service takes as fileName.
+var fileNamePattern = regexp.MustCompile(`^[A-Za-z0-9._ -]{1,128}$`)
+
+// formatOf is the spec's format in the words of transfer.
+func formatOf(f v1alpha1.Format) transfer.Format {
+	return transfer.Format{Delimiter: f.Delimiter, Encoding: string(f.Encoding), Compression: string(f.Compression)}
+}
+
+// inputsOf names what decides the reading, the pin included while the prepared
+// bytes do not satisfy it.
+func inputsOf(s *scope) string { return digestOf(s.version, pinOf(s)) }
+
+// takePrepared records a finished reading. A pin that it satisfies asks for
+// nothing any more, so the work goes on under the inputs without it.
+func (r *SessionReconciler) takePrepared(s *scope) {
+	recordPrepared(s)
+	if s.remote == nil || s.remoteFact().Unfinished() {
+		s.status().ObservedRestartToken = s.object.Spec.RestartToken // honoured by this reading
+	}
+	was := s.key()
+	s.inputs = inputsOf(s)
+	s.status().ObservedSpecHash = s.inputs
+	r.Pool.Rename(was, s.key())
+}
+
+// pinOf is the pin as far as it asks for another reading: one that the
+// prepared bytes satisfy changes nothing, nor does taking it away.
+func pinOf(s *scope) string {
+	if pinned(s) {
+		return ""
+	}
+	return s.object.Spec.Checksum
+}
+
+// digestOf names whatever decides the reading.
+func digestOf(parts ...any) string {
+	text, err := json.Marshal(parts)
+	if err != nil {
+		panic(err) // plain structs of strings and numbers marshal
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}
+
+// fieldsOf resolves spec.fields against the store's columns.
+func fieldsOf(s *scope) ([]transfer.Column, error) {
+	want := s.object.Spec.Fields
+	if len(want) == 0 {
+		for _, c := range s.store.Spec.Columns {
+			want = append(want, c.Name)
+		}
+	}
+	columns := make([]transfer.Column, 0, len(want))
+	for i, name := range want {
+		at := slices.IndexFunc(s.store.Spec.Columns, func(c v1alpha1.Column) bool { return c.Name == name })
+		if at < 0 {
+			return nil, needsChange(v1alpha1.ReasonMissingColumn, "spec.fields[%d]: %q is no column of ExactMatchDataStore %q, which has %s",
+				i, name, s.store.Name, strings.Join(columnNames(s.store), ", "))
+		}
+		c := s.store.Spec.Columns[at]
+		columns = append(columns, transfer.Column{
+			Name: c.Name, SourceName: c.SourceName,
+			IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters,
+		})
+	}
+	return columns, nil
+}
+
+func columnNames(store *v1alpha1.ExactMatchDataStore) []string {
+	names := make([]string, 0, len(store.Spec.Columns))
+	for _, c := range store.Spec.Columns {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+// sourceOf opens what spec.source names. The version names the bytes as far as
+// the reference can tell them apart without reading them.
+func (r *SessionReconciler) sourceOf(ctx context.Context, s *scope, read *secretReader) (source.Source, string, error) {
+	spec := s.object.Spec.Source
+	switch {
+	case spec.ConfigMapKeyRef != nil:
+		text, err := read.configMap(ctx, spec.ConfigMapKeyRef.Name, spec.ConfigMapKeyRef.Key)
+		if err != nil {
+			return nil, "", err
+		}
+		sum := sha256.Sum256(text)
+		return source.Bytes(spec.ConfigMapKeyRef.Key, text), hex.EncodeToString(sum[:]), nil
+	case spec.PersistentVolumeClaim != nil:
+		return nil, "", needsChange(v1alpha1.ReasonWorkersUnavailable,
+			"spec.source.persistentVolumeClaim needs workers that run as Jobs, which this release does not have; use uri, uriSecretRef or configMapKeyRef")
+	}
+	return r.remoteSource(ctx, s, read)
+}
+
+// remoteSource opens a URI, given in the spec or in a Secret.
+func (r *SessionReconciler) remoteSource(ctx context.Context, s *scope, read *secretReader) (source.Source, string, error) {
+	spec := s.object.Spec.Source
+	uri, version := spec.URI, ""
+	if ref := spec.URISecretRef; ref != nil {
+		value, err := read.secret(ctx, ref.Name, ref.Key)
+		if err != nil {
+			return nil, "", err
+		}
+		sum := sha256.Sum256(value)
+		uri, version = strings.TrimSpace(string(value)), hex.EncodeToString(sum[:])
+	}
+	var credentials map[string][]byte
+	if spec.CredentialsSecretRef != nil {
+		data, err := read.secretData(ctx, spec.CredentialsSecretRef.Name)
+		if err != nil {
+			return nil, "", err
+		}
+		credentials = data
+	}
+	guard := guardOf(s.agent)
+	opened, err := source.Open(ctx, source.Config{
+		URI: uri, Credentials: credentials, Root: r.sourceRoot(s.object.Namespace),
+		Schemes: s.agent.Spec.Allow.SourceSchemes, Guard: guard,
+	})
+	if err != nil {
+		return nil, "", sourceProblem(err)
+	}
+	return opened, version, nil
+}
+
+// sourceRoot is the folder that the file sources of a namespace may lie in.
+func (r *SessionReconciler) sourceRoot(namespace string) string {
+	if r.Options.SourceRoot == "" {
+		return ""
+	}
+	return filepath.Join(r.Options.SourceRoot, namespace)
+}
+
+// sourceProblem maps what opening a source met to a reason.
+func sourceProblem(err error) error {
+	var failed *source.Error
+	if !errors.As(err, &failed) {
+		return fmt.Errorf("open the source: %w", err)
+	}
+	p := &problem{reason: string(transfer.ReasonOf(failed)), message: bounded(failed.Error()), remedy: change, err: err}
+	if failed.Transient() {
+		p.remedy = retry
+	}
+	return p
+}
+
+// recordPrepared writes the facts of a finished reading. A revision begins
+// where the content differs.
+func recordPrepared(s *scope) {
+	p, status := s.work.Prepared, s.status()
+	if status.ContentKey != p.ContentKey {
+		status.Revision++
+		status.Attempt = 0
+	}
+	status.ContentKey, status.KeyID = p.ContentKey, p.KeyID
+	status.PreparedChecksum, status.PreparedContent = p.Checksum, p.Content
+	status.Rows = &p.Rows
+	status.PreparedBlocks = int32(p.Blocks) //nolint:gosec // at most 50,000
+	status.BadRows = nil
+	if p.BadRows.Count > 0 {
+		status.BadRows = &v1alpha1.BadRows{Count: p.BadRows.Count, Samples: p.BadRows.Samples}
+	}
+}

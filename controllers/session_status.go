@@ -1,0 +1,230 @@
+package controllers
+
+import (
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/session"
+	"exactmatch.dev/operator/internal/transfer"
+)
+
+// maxHistory bounds status.history.
+const maxHistory = 10
+
+// mirror copies the remote session into status, property by property under
+// Graph's names. The upload URI comes without its query: that is the signature.
+func mirror(status *v1alpha1.ExactMatchSessionStatus, from *edm.Session) {
+	status.ID = from.ID
+	status.State = string(from.State)
+	status.CreationDateTime = stampOf(from.CreationDateTime)
+	status.StartDateTime = stampOf(from.StartDateTime)
+	status.LastUpdatedDateTime = stampOf(from.LastUpdatedDateTime)
+	status.CompletionDateTime = stampOf(from.CompletionDateTime)
+	status.UploadCompletionDateTime = stampOf(from.UploadCompletionDateTime)
+	status.ProcessingCompletionDateTime = stampOf(from.ProcessingCompletionDateTime)
+	status.Error = mirrorError(from.Error)
+	status.DatastoreID = from.DataStoreID
+	status.UploadAgentID = from.UploadAgentID
+	status.Fields = from.Fields
+	status.FileName = from.FileName
+	status.Checksum = from.Checksum
+	status.DataUploadURI = withoutQuery(from.DataUploadURI)
+	status.RowsPerBlock = from.RowsPerBlock
+	status.TotalBlockCount, status.RemainingBlockCount = from.TotalBlockCount, from.RemainingBlockCount
+	status.TotalJobCount, status.RemainingJobCount = from.TotalJobCount, from.RemainingJobCount
+	if expiry := leaseOf(from.DataUploadURI); !expiry.IsZero() {
+		status.LeaseExpiryTime = &metav1.Time{Time: expiry}
+	}
+}
+
+// unmirror empties the mirror: the object has no remote session now.
+func unmirror(status *v1alpha1.ExactMatchSessionStatus) {
+	mirror(status, &edm.Session{})
+	status.LeaseExpiryTime = nil
+}
+
+// archive files the attempt in the history, newest first, and forgets its id.
+func (r *SessionReconciler) archive(s *scope, outcome string) {
+	status := s.status()
+	entry := v1alpha1.HistoryEntry{
+		Revision: status.Revision, Attempt: status.Attempt, ID: status.ID, State: status.State, Outcome: outcome,
+		Checksum: status.Checksum, CompletionTime: r.stamp(),
+	}
+	if s.remote != nil && s.intentContentKey() != status.ContentKey {
+		// The revision was counted when the new content was read.
+		entry.Revision, entry.Attempt = status.Revision-1, 0
+	}
+	status.History = append([]v1alpha1.HistoryEntry{entry}, status.History...)
+	if len(status.History) > maxHistory {
+		status.History = status.History[:maxHistory]
+	}
+	unmirror(status)
+	status.Intent, status.CommitRequestedTime, status.CancelRequestedTime = nil, nil, nil
+	status.Progress, status.EstimatedCompletionTime = "", nil
+	r.memory.forget(s.object.UID)
+}
+
+// report turns the pass into status: the step, the progress and the conditions.
+func (r *SessionReconciler) report(s *scope, err error) {
+	status := s.status()
+	if s.step != "" && s.step != session.StepAwaitTurn {
+		status.WaitingFor = ""
+	}
+	r.reportAttempts(s, err)
+	reportProgress(s, r.Now())
+	status.ObservedGeneration = s.object.Generation
+	status.Step = stepName(s, err)
+	setConditions(s, err)
+}
+
+// reportAttempts counts failed attempts and writes the next time down, so that
+// a restart keeps both. A problem that only the spec can mend is an outcome.
+func (r *SessionReconciler) reportAttempts(s *scope, err error) {
+	status := s.status()
+	if err == nil {
+		if s.step != "" {
+			status.NextAttemptTime = nil
+		}
+		if gotOn(s) {
+			status.Attempts = 0
+		}
+		return
+	}
+	p := asProblem(err)
+	if p.remedy == change && !s.deleting() {
+		end(s, p.reason, p.message)
+		status.Attempts, status.NextAttemptTime = 0, nil
+		return
+	}
+	if p.remedy == repair {
+		// Whoever mends it wakes the object; until then nothing is attempted.
+		s.after, status.Attempts, status.NextAttemptTime = p.after, 0, nil
+		return
+	}
+	status.Attempts++
+	s.after = max(p.after, backoff(status.Attempts))
+	status.NextAttemptTime = &metav1.Time{Time: r.Now().Add(s.after)}
+}
+
+// gotOn reports whether the pass shows that what failed before works now: to
+// begin a reading or an upload anew proves nothing yet.
+func gotOn(s *scope) bool {
+	switch s.step {
+	case "", session.StepPrepare:
+		return false
+	case session.StepUpload:
+		return s.work.Progress.Done > 0 || s.work.Phase == transfer.PhaseUploaded
+	}
+	return true
+}
+
+// reportProgress derives progress and the estimate from acknowledged blocks.
+func reportProgress(s *scope, now time.Time) {
+	status := s.status()
+	switch s.step {
+	case session.StepUpload:
+		p := s.work.Progress
+		if s.work.Phase != transfer.PhaseUploading || p.Blocks == 0 {
+			return
+		}
+		status.Progress = fmt.Sprintf("%d%%", 100*p.Done/p.Blocks)
+		if p.BlocksPerSecond > 0 {
+			left := time.Duration(float64(p.Blocks-p.Done) / p.BlocksPerSecond * float64(time.Second))
+			status.EstimatedCompletionTime = &metav1.Time{Time: now.Add(left).Truncate(time.Second)}
+		}
+	case session.StepCommit, session.StepUploaded, session.StepWatch, session.StepCompleted:
+		status.Progress, status.EstimatedCompletionTime = "100%", nil
+	}
+}
+
+// stepName is what `kubectl get` shows under STATE: the step while it works,
+// then the ending.
+func stepName(s *scope, err error) string {
+	if s.status().Outcome != "" {
+		return outcomeName(s.status().Outcome)
+	}
+	if err != nil {
+		return asProblem(err).reason
+	}
+	if s.step == "" {
+		return s.status().Step
+	}
+	return workReason(s)
+}
+
+// outcomeName folds the many reasons of a failure to Failed.
+func outcomeName(outcome string) string {
+	switch outcome {
+	case v1alpha1.ReasonUploaded, v1alpha1.ReasonCompleted, v1alpha1.ReasonCancelled, v1alpha1.ReasonAlreadyUploaded,
+		v1alpha1.ReasonHeld, v1alpha1.ReasonTooLate, v1alpha1.ReasonCancelledRemotely, v1alpha1.ReasonExpired:
+		return outcome
+	}
+	return v1alpha1.ReasonFailed
+}
+
+// workReasons name a step that works as a reason of Reconciling.
+var workReasons = map[session.Step]string{
+	session.StepPrepare: v1alpha1.ReasonPreparing, session.StepAwaitTurn: v1alpha1.ReasonWaitingForTurn,
+	session.StepPlan: v1alpha1.ReasonPlanning, session.StepCreate: v1alpha1.ReasonCreating,
+	session.StepSettle: v1alpha1.ReasonAdopting, session.StepUpload: v1alpha1.ReasonUploading,
+	session.StepRename: v1alpha1.ReasonUploading, session.StepRenew: v1alpha1.ReasonRenewing, session.StepCommit: v1alpha1.ReasonCommitting,
+	session.StepWatch: v1alpha1.ReasonProcessing, session.StepCancel: v1alpha1.ReasonCancelling,
+	session.StepAbandon: v1alpha1.ReasonCancelling, session.StepSupersede: v1alpha1.ReasonSuperseding,
+	session.StepRestart: v1alpha1.ReasonPlanning, session.StepDelete: v1alpha1.ReasonDeleting,
+	session.StepRelease: v1alpha1.ReasonDeleting, session.StepNone: v1alpha1.ReasonSuspended,
+}
+
+func workReason(s *scope) string {
+	if s.step == session.StepUpload && (s.work.Phase == transfer.PhaseNone || s.work.Phase == transfer.PhasePreparing) {
+		return v1alpha1.ReasonPreparing // read again after a restart
+	}
+	return workReasons[s.step]
+}
+
+// withoutQuery cuts the signature off an upload URI.
+func withoutQuery(uri string) string {
+	for i := range uri {
+		if uri[i] == '?' || uri[i] == '#' {
+			return uri[:i]
+		}
+	}
+	return uri
+}
+
+func stampOf(t *time.Time) *metav1.Time {
+	if t == nil {
+		return nil
+	}
+	return &metav1.Time{Time: *t}
+}
+
+func mirrorError(from *edm.ClassificationError) *v1alpha1.ClassificationError {
+	if from == nil {
+		return nil
+	}
+	to := &v1alpha1.ClassificationError{ClassificationErrorBase: mirrorErrorBase(from.ErrorBase)}
+	for _, d := range from.Details {
+		to.Details = append(to.Details, mirrorErrorBase(d))
+	}
+	return to
+}
+
+func mirrorErrorBase(from edm.ErrorBase) v1alpha1.ClassificationErrorBase {
+	to := v1alpha1.ClassificationErrorBase{Code: from.Code, Message: bounded(from.Message), Target: from.Target}
+	if e := from.InnerError; e != nil {
+		to.InnerError = &v1alpha1.ClassificationInnerError{
+			ErrorDateTime: stampOf(e.ErrorDateTime), ClientRequestID: e.ClientRequestID, ActivityID: e.ActivityID, Code: e.Code,
+		}
+	}
+	return to
+}
+
+// findCondition returns a condition by type, nil where there is none.
+func findCondition(conditions []metav1.Condition, kind string) *metav1.Condition {
+	return meta.FindStatusCondition(conditions, kind)
+}

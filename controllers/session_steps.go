@@ -1,0 +1,401 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/session"
+	"exactmatch.dev/operator/internal/transfer"
+)
+
+// stepFunc carries out one step. Its error becomes the pass's problem.
+type stepFunc func(context.Context, *scope) error
+
+// steps is what each step of the lifecycle's table does.
+func (r *SessionReconciler) steps() map[session.Step]stepFunc {
+	return map[session.Step]stepFunc{
+		session.StepNone:              r.pause,
+		session.StepPrepare:           r.prepare,
+		session.StepRejectSource:      r.rejectSource,
+		session.StepAlreadyUploaded:   ends(v1alpha1.ReasonAlreadyUploaded, "the store already shows this content live; no quota was spent"),
+		session.StepHold:              r.hold,
+		session.StepAwaitTurn:         r.awaitTurn,
+		session.StepPlan:              r.planCreate,
+		session.StepCreate:            r.create,
+		session.StepSettle:            r.settle,
+		session.StepUpload:            r.upload,
+		session.StepRename:            r.rename,
+		session.StepRenew:             r.renew,
+		session.StepCommit:            r.commit,
+		session.StepWatch:             r.watch,
+		session.StepCancel:            r.cancel,
+		session.StepAbandon:           r.abandon,
+		session.StepSupersede:         r.supersede,
+		session.StepRestart:           r.restart,
+		session.StepDelete:            r.deleteRemote,
+		session.StepRelease:           r.release,
+		session.StepUploaded:          ends(v1alpha1.ReasonUploaded, "every block is uploaded and sealed; set spec.desiredState to Committed to publish them"),
+		session.StepCompleted:         r.complete,
+		session.StepCancelled:         ends(v1alpha1.ReasonCancelled, "cancelled, as spec.desiredState asks"),
+		session.StepTooLate:           ends(v1alpha1.ReasonTooLate, "the session was committed before the cancel came; commit other content to replace it"),
+		session.StepCancelledRemotely: ends(v1alpha1.ReasonCancelledRemotely, "somebody cancelled the session at the service; change spec.restartToken to upload again"),
+		session.StepFail:              r.fail,
+	}
+}
+
+// ends is a step that records an outcome.
+func ends(reason, message string) stepFunc {
+	return func(_ context.Context, s *scope) error {
+		end(s, reason, message)
+		return nil
+	}
+}
+
+// end records the outcome: nothing more happens until the spec changes.
+func end(s *scope, reason, message string) {
+	s.status().Outcome, s.status().OutcomeMessage = reason, message
+}
+
+// stopWork ends what this process reads or uploads for the object.
+func (r *SessionReconciler) stopWork(s *scope) { r.Pool.CancelOthers(s.allKeys(), "") }
+
+// pause stops the work in this process; the remote session stays as it is.
+func (r *SessionReconciler) pause(_ context.Context, s *scope) error {
+	r.stopWork(s)
+	return nil
+}
+
+// prepare starts the reading of the source, or waits for the one that runs.
+func (r *SessionReconciler) prepare(_ context.Context, s *scope) error {
+	if s.work.Phase == transfer.PhaseFailed {
+		r.stopWork(s) // a transient fault: the next attempt reads anew
+		return s.work.Err
+	}
+	if s.work.Phase == transfer.PhaseNone {
+		r.Pool.Prepare(s.key(), s.plan)
+	}
+	s.after = r.Options.PollInterval
+	return nil
+}
+
+// rejectSource ends with the reason that the reading gave.
+func (r *SessionReconciler) rejectSource(_ context.Context, s *scope) error {
+	r.stopWork(s)
+	p := asProblem(s.work.Err)
+	end(s, p.reason, p.message)
+	return nil
+}
+
+// hold ends with the guards that forbid the content.
+func (r *SessionReconciler) hold(_ context.Context, s *scope) error {
+	r.stopWork(s)
+	end(s, v1alpha1.ReasonHeld, guardMessage(s))
+	return nil
+}
+
+// awaitTurn waits; the store's reconciler hands out the turn, and its status
+// wakes this object.
+func (r *SessionReconciler) awaitTurn(_ context.Context, s *scope) error {
+	ready := findCondition(s.store.Status.Conditions, v1alpha1.ConditionReady)
+	switch {
+	case ready != nil && ready.Status == metav1.ConditionFalse:
+		return needsRepair(v1alpha1.ReasonDataStoreNotReady, "ExactMatchDataStore %q: %s: %s", s.store.Name, ready.Reason, ready.Message)
+	case s.store.Status.ActiveSession != "":
+		s.status().WaitingFor = "ExactMatchSession " + s.store.Status.ActiveSession
+	case ready == nil || ready.Status != metav1.ConditionTrue:
+		s.status().WaitingFor = "ExactMatchDataStore " + s.store.Name
+		if ready != nil && ready.Message != "" {
+			s.status().WaitingFor += " (" + bounded(ready.Message) + ")"
+		}
+	default:
+		s.status().WaitingFor = "its turn at ExactMatchDataStore " + s.store.Name
+	}
+	s.after = r.Options.TurnInterval
+	return nil
+}
+
+// upload stages the missing blocks and seals the list. After a restart the
+// source is read again first: a crash costs time, never facts.
+func (r *SessionReconciler) upload(ctx context.Context, s *scope) error {
+	s.after = r.Options.PollInterval
+	if err := r.refuseUnpublishedFormat(s); err != nil {
+		return err
+	}
+	if _, err := r.service(ctx, s); err != nil {
+		return err
+	}
+	switch s.work.Phase {
+	case transfer.PhaseNone:
+		r.Pool.Prepare(s.key(), s.plan)
+	case transfer.PhasePrepared:
+		if s.work.Prepared.ContentKey != s.status().ContentKey {
+			r.takePrepared(s) // the next pass supersedes what is open
+			s.after = time.Millisecond
+			return nil
+		}
+		r.Pool.Upload(s.key(), s.plan, s.work.Prepared, r.target(s))
+	case transfer.PhaseFailed:
+		err := s.work.Err
+		r.stopWork(s)
+		return err
+	case transfer.PhaseUploaded:
+		r.memory.dropPoll(s.object.UID) // the service shows the sealed list now
+		s.after = uploadedCheck
+	}
+	return nil
+}
+
+// uploadedCheck is the wait between the seal's acknowledgement and the GET that
+// must show it.
+const uploadedCheck = 200 * time.Millisecond
+
+// target hands the pool the upload URI as it is at each use: a renewal reaches
+// a running upload, and the URI stays out of status and logs.
+func (r *SessionReconciler) target(s *scope) transfer.Target {
+	uid := s.object.UID
+	first := s.remote.DataUploadURI
+	return transfer.Target{
+		HTTP: s.point.http,
+		URI: func() string {
+			if last, ok := r.memory.lastPoll(uid); ok && last.remote.DataUploadURI != "" {
+				return last.remote.DataUploadURI
+			}
+			return first
+		},
+	}
+}
+
+// refuseUnpublishedFormat keeps our blocks from a service that does not read
+// them, unless the user says that it may be tried.
+func (r *SessionReconciler) refuseUnpublishedFormat(s *scope) error {
+	if s.agent.Status.BlockFormat == edm.BlockFormatV1 || s.agent.Spec.AllowUnpublishedFormat {
+		return nil
+	}
+	return needsRepair(v1alpha1.ReasonFormatUnpublished,
+		"the service behind ExactMatchUploadAgent %q does not say that it reads %s; the operator observes, renews and cancels there, and uploads only where the agent's spec.allowUnpublishedFormat is true",
+		s.agent.Name, edm.BlockFormatV1)
+}
+
+// rename gives the open remote session the file name of the spec.
+func (r *SessionReconciler) rename(ctx context.Context, s *scope) error {
+	got, err := r.call(ctx, s, func(c context.Context, sessions edm.Sessions) (*edm.Session, error) {
+		return sessions.Update(c, s.store.Status.ID, s.status().ID, fileNameOf(s))
+	})
+	if err != nil {
+		return err
+	}
+	mirror(s.status(), got)
+	s.after = time.Millisecond
+	return nil
+}
+
+// renew fetches a fresh upload URI; the running upload takes it up by itself.
+func (r *SessionReconciler) renew(ctx context.Context, s *scope) error {
+	got, err := r.call(ctx, s, func(c context.Context, sessions edm.Sessions) (*edm.Session, error) {
+		return sessions.Renew(c, s.store.Status.ID, s.status().ID)
+	})
+	if err != nil {
+		return err
+	}
+	s.status().ObservedRenewToken = s.object.Spec.RenewToken
+	if got.DataUploadURI != "" {
+		s.remote = got
+		r.memory.setPoll(s.object.UID, poll{at: r.Now(), remote: got})
+		mirror(s.status(), got)
+	}
+	s.event("Normal", v1alpha1.ReasonRenewing, "the upload URI was renewed")
+	s.after = time.Millisecond
+	return nil
+}
+
+// commit records the request before it is sent, so that a crash in between
+// cannot make a commit that nobody remembers.
+func (r *SessionReconciler) commit(ctx context.Context, s *scope) error {
+	if err := r.refuseUnpublishedFormat(s); err != nil {
+		return err
+	}
+	if s.status().CommitRequestedTime == nil {
+		s.status().CommitRequestedTime = r.stamp()
+		if err := r.write(ctx, s); err != nil {
+			return err
+		}
+	}
+	_, err := r.call(ctx, s, func(c context.Context, sessions edm.Sessions) (*edm.Session, error) {
+		return nil, sessions.Commit(c, s.store.Status.ID, s.status().ID)
+	})
+	if err != nil {
+		return r.settleByGet(ctx, s, err, session.RemoteProcessing, session.RemoteCompleted)
+	}
+	r.stopWork(s)
+	s.event("Normal", v1alpha1.ReasonCommitting, "the session was committed")
+	s.after = uploadedCheck
+	return nil
+}
+
+// cancel records the request and cancels the remote session.
+func (r *SessionReconciler) cancel(ctx context.Context, s *scope) error {
+	err := r.cancelRemote(ctx, s)
+	if err != nil {
+		err = r.orLeave(s, err)
+	}
+	if s.leftBehind != "" {
+		return r.release(ctx, s)
+	}
+	s.after = time.Millisecond
+	return err
+}
+
+// cancelRemote is the recorded cancel; a session that the service has forgotten
+// needs none.
+func (r *SessionReconciler) cancelRemote(ctx context.Context, s *scope) error {
+	r.stopWork(s)
+	if s.status().CancelRequestedTime == nil {
+		s.status().CancelRequestedTime = r.stamp()
+		if err := r.write(ctx, s); err != nil {
+			return err
+		}
+	}
+	_, err := r.call(ctx, s, func(c context.Context, sessions edm.Sessions) (*edm.Session, error) {
+		return nil, sessions.Cancel(c, s.store.Status.ID, s.status().ID)
+	})
+	if err == nil || edm.IsNotFound(err) {
+		return nil
+	}
+	return r.settleByGet(ctx, s, err, session.RemoteCancelled, session.RemoteProcessing, session.RemoteCompleted)
+}
+
+// settleByGet looks whether a failed or unanswered call had its effect before
+// anybody classifies it.
+func (r *SessionReconciler) settleByGet(ctx context.Context, s *scope, failed error, effects ...session.Remote) error {
+	r.memory.dropPoll(s.object.UID)
+	if err := r.observeRemote(ctx, s); err != nil {
+		return failed
+	}
+	for _, effect := range effects {
+		if s.remoteFact() == effect {
+			s.after = time.Millisecond
+			return nil
+		}
+	}
+	return failed
+}
+
+// abandon cancels an attempt whose upload cannot go on, and ends with why.
+func (r *SessionReconciler) abandon(ctx context.Context, s *scope) error {
+	p := asProblem(s.work.Err)
+	if err := r.cancelRemote(ctx, s); err != nil {
+		return err
+	}
+	r.archive(s, p.reason)
+	end(s, p.reason, p.message)
+	return nil
+}
+
+// supersede cancels the session of older content; the next pass opens its
+// successor.
+func (r *SessionReconciler) supersede(ctx context.Context, s *scope) error {
+	if err := r.cancelRemote(ctx, s); err != nil {
+		return err
+	}
+	s.event("Normal", v1alpha1.ReasonSuperseding, "the source's content changed: the session of the older content was cancelled")
+	r.archive(s, v1alpha1.ReasonSuperseding)
+	s.after = time.Millisecond
+	return nil
+}
+
+// restart files an ended attempt and lets the next one begin.
+func (r *SessionReconciler) restart(_ context.Context, s *scope) error {
+	s.status().ObservedRestartToken = s.object.Spec.RestartToken
+	r.archive(s, string(s.remote.State))
+	s.after = time.Millisecond
+	return nil
+}
+
+// watch follows a committed session's indexing jobs.
+func (r *SessionReconciler) watch(_ context.Context, s *scope) error {
+	r.stopWork(s)
+	s.after = r.Options.PollInterval
+	return nil
+}
+
+// complete ends: the table is live.
+func (r *SessionReconciler) complete(_ context.Context, s *scope) error {
+	r.stopWork(s)
+	end(s, v1alpha1.ReasonCompleted, "the table is indexed and live")
+	return nil
+}
+
+// fail ends with the service's own words.
+func (r *SessionReconciler) fail(_ context.Context, s *scope) error {
+	r.stopWork(s)
+	reason, message := v1alpha1.ReasonFailed, "the service failed the session"
+	switch s.remoteFact() {
+	case session.RemoteExpired:
+		reason, message = v1alpha1.ReasonExpired, "the session expired at the service before it was committed"
+	case session.RemoteForgotten:
+		reason, message = v1alpha1.ReasonForgotten, "the service does not know the session any more"
+	}
+	if e := s.remote.Error; e != nil {
+		message += ": " + e.Code + ": " + bounded(e.Message)
+	}
+	end(s, reason, message+"; change spec.restartToken to try again")
+	return nil
+}
+
+// deleteRemote removes the remote session, finished or not.
+func (r *SessionReconciler) deleteRemote(ctx context.Context, s *scope) error {
+	r.stopWork(s)
+	_, err := r.call(ctx, s, func(c context.Context, sessions edm.Sessions) (*edm.Session, error) {
+		return nil, sessions.Delete(c, s.store.Status.ID, s.status().ID)
+	})
+	if err != nil {
+		err = r.orLeave(s, err)
+	}
+	if err != nil {
+		return err
+	}
+	return r.release(ctx, s)
+}
+
+// release takes the finalizer off: nothing of this object is left to settle.
+func (r *SessionReconciler) release(ctx context.Context, s *scope) error {
+	r.stopWork(s)
+	before := s.object.DeepCopy()
+	controllerutil.RemoveFinalizer(s.object, Finalizer)
+	if err := r.Patch(ctx, s.object, client.MergeFrom(before)); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if s.leftBehind != "" {
+		s.event("Warning", v1alpha1.ReasonRemoteSessionLeft, "the remote session "+s.status().ID+" was left as it is: "+s.leftBehind)
+	}
+	s.released = true
+	r.memory.forget(s.object.UID)
+	return nil
+}
+
+// call makes the one remote lifecycle call of a pass.
+func (r *SessionReconciler) call(ctx context.Context, s *scope, do func(context.Context, edm.Sessions) (*edm.Session, error)) (*edm.Session, error) {
+	service, err := r.service(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	bounded, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
+	defer stop()
+	r.memory.dropPoll(s.object.UID)
+	got, err := do(bounded, service.Sessions())
+	if err != nil {
+		r.Endpoints.note(s.agent, err)
+	}
+	return got, err
+}
+
+// stamp is now, in the precision that the API keeps.
+func (r *SessionReconciler) stamp() *metav1.Time {
+	return &metav1.Time{Time: r.Now().Truncate(time.Second)}
+}

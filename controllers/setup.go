@@ -1,0 +1,192 @@
+// Package controllers turns the project's objects into calls of an exact data
+// match service: one reconciler a kind. What to do next is decided in
+// internal/session; here it is done.
+package controllers
+
+import (
+	"context"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/transfer"
+)
+
+// Options are the manager's flags as far as the reconcilers use them.
+type Options struct {
+	// SourceRoot is the folder that holds one folder a namespace for sources of
+	// the scheme file; "" allows none.
+	SourceRoot string
+	// TransferMemory is the one budget of all uploads, in bytes.
+	TransferMemory int64
+	// TransferParallelism bounds the tables that are read at once.
+	TransferParallelism int
+	// StatusInterval is the least time between two writes of a session's status
+	// that differ only in numbers.
+	StatusInterval time.Duration
+	// PollInterval is the time between two GETs of an active remote session.
+	PollInterval time.Duration
+	// Instance names this process; an intent of another instance is settled, not sent.
+	Instance string
+
+	// The rest has defaults that only tests change.
+
+	// RequestTimeout bounds one call of the service: default 30 s.
+	RequestTimeout time.Duration
+	// TurnInterval is how often a waiting session looks by itself: default 30 s.
+	TurnInterval time.Duration
+	// ResyncInterval is how often a store or an agent is looked at: default 5 min.
+	ResyncInterval time.Duration
+	// FinalizeTimeout is how long a deletion waits for a service that does not
+	// answer: default 10 min.
+	FinalizeTimeout time.Duration
+}
+
+// withDefaults fills what is zero.
+func (o Options) withDefaults() Options {
+	set := func(d *time.Duration, fallback time.Duration) {
+		if *d == 0 {
+			*d = fallback
+		}
+	}
+	set(&o.StatusInterval, 10*time.Second)
+	set(&o.PollInterval, 10*time.Second)
+	set(&o.RequestTimeout, 30*time.Second)
+	set(&o.TurnInterval, 30*time.Second)
+	set(&o.ResyncInterval, 5*time.Minute)
+	set(&o.FinalizeTimeout, 10*time.Minute)
+	return o
+}
+
+// Indexes of the cache.
+const (
+	storeIndex = "spec.dataStoreRef.name"
+	agentIndex = "spec.uploadAgentRef.name"
+)
+
+// Add puts the reconcilers and the pool of transfers into the manager.
+func Add(ctx context.Context, mgr manager.Manager, o Options) error {
+	o = o.withDefaults()
+	if err := addIndexes(ctx, mgr); err != nil {
+		return err
+	}
+	shared := newEndpoints(mgr.GetAPIReader())
+	wakes := make(chan event.GenericEvent, 1024)
+	pool := transfer.NewPool(transfer.PoolOptions{
+		Parallelism: o.TransferParallelism, Memory: o.TransferMemory,
+		Wake: func(key string) {
+			select {
+			case wakes <- event.GenericEvent{Object: wakeUp(key)}:
+			default: // so many wait that the poll comes sooner
+			}
+		},
+	})
+	if err := mgr.Add(manager.RunnableFunc(pool.Start)); err != nil {
+		return err
+	}
+	recorder := mgr.GetEventRecorder("exactmatch-operator")
+	if err := (&UploadAgentReconciler{Client: mgr.GetClient(), Recorder: recorder, Endpoints: shared, Options: o, Now: time.Now}).setup(mgr); err != nil {
+		return err
+	}
+	stores := &DataStoreReconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: recorder, Endpoints: shared, Options: o, Now: time.Now}
+	if err := stores.setup(mgr); err != nil {
+		return err
+	}
+	sessions := &SessionReconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: recorder,
+		Pool: pool, Endpoints: shared, Options: o, Now: time.Now}
+	return sessions.setup(mgr, wakes)
+}
+
+// wakeUp is the object that a wake of the pool is about.
+func wakeUp(key string) client.Object {
+	name := objectOfWork(key)
+	woken := &v1alpha1.ExactMatchSession{}
+	woken.Namespace, woken.Name = name.Namespace, name.Name
+	return woken
+}
+
+func addIndexes(ctx context.Context, mgr manager.Manager) error {
+	index := mgr.GetFieldIndexer()
+	if err := index.IndexField(ctx, &v1alpha1.ExactMatchSession{}, storeIndex, func(o client.Object) []string {
+		return []string{o.(*v1alpha1.ExactMatchSession).Spec.DataStoreRef.Name}
+	}); err != nil {
+		return err
+	}
+	return index.IndexField(ctx, &v1alpha1.ExactMatchDataStore{}, agentIndex, func(o client.Object) []string {
+		return []string{o.(*v1alpha1.ExactMatchDataStore).Spec.UploadAgentRef.Name}
+	})
+}
+
+func (r *SessionReconciler) setup(mgr manager.Manager, wakes <-chan event.GenericEvent) error {
+	return builder.ControllerManagedBy(mgr).
+		For(&v1alpha1.ExactMatchSession{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.ExactMatchDataStore{}, handler.EnqueueRequestsFromMapFunc(r.sessionsOfStore)).
+		WatchesRawSource(source.Channel(wakes, &handler.EnqueueRequestForObject{})).
+		WithOptions(controller.Options{MaxConcurrentReconciles: 8}).
+		Complete(r)
+}
+
+// sessionsOfStore wakes what a change of a store can get on: everything that is
+// not finished with an outcome.
+func (r *SessionReconciler) sessionsOfStore(ctx context.Context, store client.Object) []reconcile.Request {
+	list := &v1alpha1.ExactMatchSessionList{}
+	if err := r.List(ctx, list, client.InNamespace(store.GetNamespace()), client.MatchingFields{storeIndex: store.GetName()}); err != nil {
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range list.Items {
+		if one := &list.Items[i]; one.Status.Outcome == "" || !one.DeletionTimestamp.IsZero() {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(one)})
+		}
+	}
+	return requests
+}
+
+func (r *DataStoreReconciler) setup(mgr manager.Manager) error {
+	return builder.ControllerManagedBy(mgr).
+		For(&v1alpha1.ExactMatchDataStore{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.ExactMatchSession{}, handler.EnqueueRequestsFromMapFunc(storeOfSession), builder.WithPredicates(stepChanged())).
+		Watches(&v1alpha1.ExactMatchUploadAgent{}, handler.EnqueueRequestsFromMapFunc(r.storesOfAgent)).
+		Complete(r)
+}
+
+func storeOfSession(_ context.Context, o client.Object) []reconcile.Request {
+	one := o.(*v1alpha1.ExactMatchSession)
+	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: one.Namespace, Name: one.Spec.DataStoreRef.Name}}}
+}
+
+// stepChanged lets those changes of a session through that can move the turn.
+func stepChanged() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, after := e.ObjectOld.(*v1alpha1.ExactMatchSession), e.ObjectNew.(*v1alpha1.ExactMatchSession)
+		return before.Status.Step != after.Status.Step || before.Status.Outcome != after.Status.Outcome ||
+			before.Generation != after.Generation || before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero()
+	}}
+}
+
+func (r *DataStoreReconciler) storesOfAgent(ctx context.Context, agent client.Object) []reconcile.Request {
+	list := &v1alpha1.ExactMatchDataStoreList{}
+	if err := r.List(ctx, list, client.InNamespace(agent.GetNamespace()), client.MatchingFields{agentIndex: agent.GetName()}); err != nil {
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range list.Items {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+	}
+	return requests
+}
+
+func (r *UploadAgentReconciler) setup(mgr manager.Manager) error {
+	return builder.ControllerManagedBy(mgr).
+		For(&v1alpha1.ExactMatchUploadAgent{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Complete(r)
+}

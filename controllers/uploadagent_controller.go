@@ -1,0 +1,182 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/edm"
+)
+
+// UploadAgentReconciler registers the upload agent at its endpoint and finds
+// out whether the endpoint takes our blocks.
+type UploadAgentReconciler struct {
+	client.Client
+	Recorder  events.EventRecorder
+	Endpoints *endpoints
+	Options   Options
+	Now       func() time.Time
+}
+
+// agentScope is what one pass over an upload agent knows.
+type agentScope struct {
+	object, before *v1alpha1.ExactMatchUploadAgent
+	released       bool
+}
+
+// Reconcile brings one upload agent to what its spec says.
+//
+// +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchuploadagents,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchuploadagents/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchuploadagents/finalizers,verbs=update
+func (r *UploadAgentReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
+	object := &v1alpha1.ExactMatchUploadAgent{}
+	if err := r.Get(ctx, req.NamespacedName, object); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	s := &agentScope{object: object.DeepCopy(), before: object.DeepCopy()}
+	defer func() { result, err = r.finish(ctx, s, err) }()
+	if !object.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, r.remove(ctx, s)
+	}
+	if !controllerutil.ContainsFinalizer(object, Finalizer) {
+		controllerutil.AddFinalizer(s.object, Finalizer)
+		if err := r.Patch(ctx, s.object, client.MergeFromWithOptions(s.before, client.MergeFromWithOptimisticLock{})); err != nil {
+			return ctrl.Result{}, err
+		}
+		s.before = s.object.DeepCopy()
+	}
+	return ctrl.Result{}, r.register(ctx, s)
+}
+
+// register finds the remote agent or makes it. Our object's UID stands in the
+// description, so an unanswered create is settled by a list.
+func (r *UploadAgentReconciler) register(ctx context.Context, s *agentScope) error {
+	point, err := r.Endpoints.open(ctx, s.object)
+	if err != nil {
+		return err
+	}
+	bounded, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
+	defer stop()
+	remote, err := r.ensureRemote(bounded, s, point.service.Agents())
+	if err != nil {
+		r.Endpoints.note(s.object, err)
+		return err
+	}
+	format, err := point.service.BlockFormat(bounded)
+	if err != nil {
+		r.Endpoints.note(s.object, err)
+		return err
+	}
+	status := &s.object.Status
+	status.ID, status.CreationDateTime, status.BlockFormat = remote.ID, stampOf(remote.CreationDateTime), format
+	return nil
+}
+
+// describe is how the remote agent names its object.
+func describe(agent *v1alpha1.ExactMatchUploadAgent) string {
+	return fmt.Sprintf("exactmatch.dev %s/%s (%s)", agent.Namespace, agent.Name, agent.UID)
+}
+
+func (r *UploadAgentReconciler) ensureRemote(ctx context.Context, s *agentScope, agents edm.Agents) (*edm.UploadAgent, error) {
+	if id := s.object.Status.ID; id != "" {
+		remote, err := agents.Get(ctx, id)
+		if !edm.IsNotFound(err) {
+			return remote, err
+		}
+	}
+	all, err := agents.List(ctx, edm.Query{})
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		if all[i].Description == describe(s.object) {
+			return &all[i], nil
+		}
+	}
+	return agents.Create(ctx, edm.UploadAgent{Description: describe(s.object)}, string(s.object.UID)+"-agent")
+}
+
+// remove lets the object go once no store uses it.
+func (r *UploadAgentReconciler) remove(ctx context.Context, s *agentScope) error {
+	if !controllerutil.ContainsFinalizer(s.object, Finalizer) {
+		s.released = true
+		return nil
+	}
+	stores := &v1alpha1.ExactMatchDataStoreList{}
+	err := r.List(ctx, stores, client.InNamespace(s.object.Namespace), client.MatchingFields{agentIndex: s.object.Name})
+	if err != nil {
+		return err
+	}
+	for i := range stores.Items {
+		if one := &stores.Items[i]; one.Status.ActiveSession != "" || !one.DeletionTimestamp.IsZero() {
+			return passes(v1alpha1.ReasonDeleting, r.Options.TurnInterval, "ExactMatchDataStore %q still uses this upload agent", one.Name)
+		}
+	}
+	if err := r.unregister(ctx, s); err != nil {
+		return err
+	}
+	before := s.object.DeepCopy()
+	controllerutil.RemoveFinalizer(s.object, Finalizer)
+	if err := r.Patch(ctx, s.object, client.MergeFrom(before)); err != nil {
+		return fmt.Errorf("take the finalizer off: %w", err)
+	}
+	r.Endpoints.forget(s.object.UID)
+	s.released = true
+	return nil
+}
+
+// unregister deletes the remote agent, or leaves it with a warning where the
+// service cannot be asked any more.
+func (r *UploadAgentReconciler) unregister(ctx context.Context, s *agentScope) error {
+	if s.object.Status.ID == "" {
+		return nil
+	}
+	point, err := r.Endpoints.open(ctx, s.object)
+	if err == nil {
+		bounded, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
+		defer stop()
+		err = point.service.Agents().Delete(bounded, s.object.Status.ID)
+	}
+	if err == nil {
+		return nil
+	}
+	p, now := asProblem(err), r.Now()
+	if s.object.Status.FinalizeDeadline == nil {
+		s.object.Status.FinalizeDeadline = &metav1.Time{Time: now.Add(r.Options.FinalizeTimeout)}
+	}
+	if p.remedy == retry && now.Before(s.object.Status.FinalizeDeadline.Time) {
+		return err
+	}
+	r.Recorder.Eventf(s.object, nil, "Warning", v1alpha1.ReasonRemoteAgentLeft, "Delete", "the remote upload agent %s was left as it is: %s", s.object.Status.ID, p.message)
+	return nil
+}
+
+func (r *UploadAgentReconciler) finish(ctx context.Context, s *agentScope, err error) (ctrl.Result, error) {
+	if s.released {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if apierrors.IsConflict(err) {
+		return ctrl.Result{RequeueAfter: time.Second}, nil
+	}
+	s.object.Status.ObservedGeneration = s.object.Generation
+	after := r.Options.ResyncInterval
+	if p := simpleConditions(&s.object.Status.Conditions, s.object.Generation, v1alpha1.ReasonReady, "the upload agent is registered", err); p != nil {
+		after = max(p.after, r.Options.PollInterval)
+	}
+	if !equality.Semantic.DeepEqual(s.before.Status, s.object.Status) {
+		if failed := r.Status().Patch(ctx, s.object, client.MergeFrom(s.before)); failed != nil {
+			return ctrl.Result{}, client.IgnoreNotFound(failed)
+		}
+	}
+	return ctrl.Result{RequeueAfter: after}, nil
+}

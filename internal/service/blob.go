@@ -1,0 +1,215 @@
+package service
+
+import (
+	"crypto/md5" //nolint:gosec // the protocol's transfer check, not a secret's
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/xml"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/google/uuid"
+	"go.etcd.io/bbolt"
+
+	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/edm"
+)
+
+const maxBlockList = 8 << 20
+
+// blob is the upload URI: as much of Azure Block Blob as an upload needs, under
+// the names and errors of its protocol.
+func (s *Service) blob(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("x-ms-version", sasVersion)
+	w.Header().Set("x-ms-request-id", uuid.NewString())
+	err := s.blobCall(w, r)
+	if err == nil {
+		return
+	}
+	var f *failure
+	if !errors.As(err, &f) {
+		s.config.Log.Error("internal error", "session", r.PathValue("session"), "error", err)
+		f = fail(http.StatusInternalServerError, "InternalError", "the service failed")
+	}
+	w.Header().Set("x-ms-error-code", f.code)
+	writeXML(w, f.status, struct {
+		XMLName xml.Name `xml:"Error"`
+		Code    string
+		Message string
+	}{Code: f.code, Message: f.message})
+}
+
+// blobCall finds out which operation is meant.
+func (s *Service) blobCall(w http.ResponseWriter, r *http.Request) error {
+	id, query := r.PathValue("session"), r.URL.Query()
+	permission := map[string]string{http.MethodPut: "w", http.MethodGet: "r"}[r.Method]
+	if permission == "" || !s.permitted(r, id, permission) {
+		return fail(http.StatusForbidden, "AuthenticationFailed", "the signature is not valid, has expired, or does not permit the operation")
+	}
+	one, err := read[sessionRecord](s.db.db, sessionsBucket, id)
+	if err != nil {
+		return fail(http.StatusNotFound, "ContainerNotFound", "there is no such session")
+	}
+	switch comp := query.Get("comp"); {
+	case comp == "blocklist" && r.Method == http.MethodGet:
+		return s.getBlockList(w, one, query.Get("blocklisttype"))
+	case !one.unfinished():
+		return fail(http.StatusConflict, "BlobImmutableDueToPolicy", "a session in state %s takes no blocks", one.State)
+	case comp == "block" && r.Method == http.MethodPut:
+		return s.putBlock(w, r, one)
+	case comp == "blocklist":
+		return s.putBlockList(w, r, one)
+	}
+	return fail(http.StatusBadRequest, "InvalidQueryParameterValue", "comp is block or blocklist")
+}
+
+// putBlock stages one block; the answer means that it is synced.
+func (s *Service) putBlock(w http.ResponseWriter, r *http.Request, one *sessionRecord) error {
+	id := r.URL.Query().Get("blockid")
+	index, _, err := block.ParseID(id)
+	if err != nil || index >= int(*one.TotalBlockCount) {
+		return fail(http.StatusBadRequest, "InvalidQueryParameterValue", "blockid is no block of this session")
+	}
+	if r.ContentLength > block.MaxSize {
+		return fail(http.StatusRequestEntityTooLarge, "RequestBodyTooLarge", "a block has at most %d bytes", block.MaxSize)
+	}
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, block.MaxSize))
+	if err != nil {
+		return fail(http.StatusBadRequest, "InvalidInput", "the body is cut off or too large")
+	}
+	sum, err := checkTransfer(r, data)
+	if err != nil {
+		return err
+	}
+	if err := s.blocks.put(one.ID, id, data); err != nil {
+		return err
+	}
+	s.config.Log.Info("block staged", "session", one.ID, "block", index, "bytes", len(data))
+	w.Header().Set("x-ms-content-crc64", crcHeader(sum))
+	w.Header().Set("x-ms-request-server-encrypted", "false")
+	w.WriteHeader(http.StatusCreated)
+	return nil
+}
+
+// checkTransfer compares the sums that the request carries with the bytes. The
+// id's sum is compared too: it is what a resumed upload goes by.
+func checkTransfer(r *http.Request, data []byte) (uint64, error) {
+	sum := block.Sum(data)
+	if want := r.Header.Get("x-ms-content-crc64"); want != "" && want != crcHeader(sum) {
+		return 0, fail(http.StatusBadRequest, "Crc64Mismatch", "the CRC64 of the body is another")
+	}
+	if want := r.Header.Get("Content-MD5"); want != "" {
+		if got := md5.Sum(data); want != base64.StdEncoding.EncodeToString(got[:]) { //nolint:gosec // the protocol's transfer check
+			return 0, fail(http.StatusBadRequest, "Md5Mismatch", "the MD5 of the body is another")
+		}
+	}
+	if _, named, err := block.ParseID(r.URL.Query().Get("blockid")); err != nil || named != sum {
+		return 0, fail(http.StatusBadRequest, "Crc64Mismatch", "the CRC64 in the block id is another")
+	}
+	return sum, nil
+}
+
+func crcHeader(sum uint64) string {
+	return base64.StdEncoding.EncodeToString(binary.LittleEndian.AppendUint64(nil, sum))
+}
+
+// The XML of a block list.
+type (
+	xmlBlock struct {
+		Name string
+		Size int64
+	}
+	xmlBlocks struct {
+		Block []xmlBlock
+	}
+	xmlBlockList struct {
+		XMLName           xml.Name `xml:"BlockList"`
+		CommittedBlocks   *xmlBlocks
+		UncommittedBlocks *xmlBlocks
+	}
+)
+
+func (s *Service) getBlockList(w http.ResponseWriter, one *sessionRecord, kind string) error {
+	staged := s.blocks.list(one.ID)
+	if len(staged) == 0 {
+		return fail(http.StatusNotFound, "BlobNotFound", "nothing is staged")
+	}
+	all := &xmlBlocks{}
+	for _, b := range staged {
+		all.Block = append(all.Block, xmlBlock{Name: b.id, Size: b.size})
+	}
+	out := xmlBlockList{CommittedBlocks: &xmlBlocks{}, UncommittedBlocks: &xmlBlocks{}}
+	if len(one.Sealed) > 0 {
+		out.CommittedBlocks = all
+	} else {
+		out.UncommittedBlocks = all
+	}
+	switch kind {
+	case "committed":
+		out.UncommittedBlocks = nil
+	case "uncommitted":
+		out.CommittedBlocks = nil
+	case "", "all":
+	default:
+		return fail(http.StatusBadRequest, "InvalidQueryParameterValue", "blocklisttype is all, committed or uncommitted")
+	}
+	writeXML(w, http.StatusOK, out)
+	return nil
+}
+
+// putBlockList seals: every index once, in order, and every block there.
+func (s *Service) putBlockList(w http.ResponseWriter, r *http.Request, one *sessionRecord) error {
+	var list struct {
+		Latest      []string `xml:"Latest"`
+		Uncommitted []string `xml:"Uncommitted"`
+		Committed   []string `xml:"Committed"`
+	}
+	if err := xml.NewDecoder(io.LimitReader(r.Body, maxBlockList)).Decode(&list); err != nil {
+		return fail(http.StatusBadRequest, "InvalidXmlDocument", "the block list is no XML of this protocol")
+	}
+	ids := slices.Concat(list.Latest, list.Uncommitted, list.Committed)
+	if len(ids) != int(*one.TotalBlockCount) {
+		return fail(http.StatusBadRequest, "InvalidBlockList", "the list has %d blocks, the session %d", len(ids), *one.TotalBlockCount)
+	}
+	for i, id := range ids {
+		if index, _, err := block.ParseID(id); err != nil || index != i || !s.blocks.has(one.ID, id) {
+			return fail(http.StatusBadRequest, "InvalidBlockList", "block %d of the list is not staged", i)
+		}
+	}
+	if err := s.seal(one.ID, ids); err != nil {
+		return err
+	}
+	w.Header().Set("ETag", strconv.Quote(one.ID))
+	w.Header().Set("Last-Modified", s.now().Format(http.TimeFormat))
+	w.WriteHeader(http.StatusCreated)
+	return nil
+}
+
+func (s *Service) seal(id string, ids []string) error {
+	_, err := change(s.db.db, sessionsBucket, id, func(_ *bbolt.Tx, one *sessionRecord) error {
+		if !one.unfinished() {
+			return fail(http.StatusConflict, "BlobImmutableDueToPolicy", "a session in state %s takes no blocks", one.State)
+		}
+		now, none := s.now(), int32(0)
+		one.Sealed, one.State, one.RemainingBlockCount = ids, edm.StateUploadCompleted, &none
+		one.UploadCompletionDateTime, one.LastUpdatedDateTime = &now, &now
+		return nil
+	})
+	if err == nil {
+		s.config.Log.Info("sealed", "session", id, "blocks", len(ids))
+	}
+	return err
+}
+
+func writeXML(w http.ResponseWriter, status int, body any) {
+	text, err := xml.Marshal(body)
+	if err != nil {
+		status, text = http.StatusInternalServerError, nil
+	}
+	w.Header().Set("Content-Type", "application/xml")
+	w.WriteHeader(status)
+	_, _ = w.Write(append([]byte(xml.Header), text...)) // the caller is gone where this fails
+}

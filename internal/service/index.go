@@ -1,0 +1,282 @@
+package service
+
+import (
+	"bytes"
+	"container/heap"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"sort"
+
+	"exactmatch.dev/operator/internal/fingerprint"
+)
+
+// An index entry is a token and, big-endian so that entries sort as bytes, the
+// row that it stands in.
+const (
+	indexEntry = fingerprint.TokenSize + 4
+	maxRows    = math.MaxUint32
+	runEntries = 1 << 20
+)
+
+var emptyToken fingerprint.Token
+
+// indexColumn sorts the tokens of a column's token file into an index file, by
+// way of sorted runs: its memory does not grow with the table, nor with a token
+// that every row has.
+func indexColumn(ctx context.Context, dir string, column int) (err error) {
+	tokens, err := openPages(tokenPath(dir, column), fingerprint.TokenSize)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tokens.close()) }()
+	runs := &sortedRuns{dir: dir, column: column}
+	defer func() { err = errors.Join(err, runs.remove()) }()
+	if err := runs.fill(ctx, tokens); err != nil {
+		return err
+	}
+	return runs.merge(ctx, indexPath(dir, column))
+}
+
+// sortedRuns are page files of index entries, each in order.
+type sortedRuns struct {
+	dir    string
+	column int
+	count  int
+	buffer []byte
+}
+
+func (s *sortedRuns) path(n int) string {
+	return filepath.Join(s.dir, fmt.Sprintf("col-%d.run-%d", s.column, n))
+}
+
+func (s *sortedRuns) fill(ctx context.Context, tokens *pageFile) error {
+	s.buffer = make([]byte, 0, int(min(runEntries, tokens.entries))*indexEntry)
+	row := uint32(0)
+	err := tokens.each(func(page []byte) error {
+		for ; len(page) > 0; page = page[fingerprint.TokenSize:] {
+			token := page[:fingerprint.TokenSize]
+			if !bytes.Equal(token, emptyToken[:]) {
+				s.buffer = binary.BigEndian.AppendUint32(append(s.buffer, token...), row)
+			}
+			row++
+		}
+		if len(s.buffer)+pageEntries*indexEntry <= runEntries*indexEntry {
+			return nil
+		}
+		return errors.Join(ctx.Err(), s.spill())
+	})
+	return errors.Join(err, s.spill())
+}
+
+// entries sorts a buffer of index entries in place.
+type entries []byte
+
+func (e entries) Len() int           { return len(e) / indexEntry }
+func (e entries) at(i int) []byte    { return e[i*indexEntry : (i+1)*indexEntry] }
+func (e entries) Less(i, j int) bool { return bytes.Compare(e.at(i), e.at(j)) < 0 }
+func (e entries) Swap(i, j int) {
+	var hold [indexEntry]byte
+	copy(hold[:], e.at(i))
+	copy(e.at(i), e.at(j))
+	copy(e.at(j), hold[:])
+}
+
+func (s *sortedRuns) spill() error {
+	if len(s.buffer) == 0 {
+		return nil
+	}
+	sort.Sort(entries(s.buffer))
+	w, err := newPageWriter(s.path(s.count), indexEntry)
+	if err != nil {
+		return err
+	}
+	s.count++
+	err = errors.Join(w.add(s.buffer), w.close())
+	s.buffer = s.buffer[:0]
+	return err
+}
+
+func (s *sortedRuns) remove() (err error) {
+	for n := range s.count {
+		err = errors.Join(err, os.Remove(s.path(n)))
+	}
+	return err
+}
+
+// cursor stands at an entry of a run.
+type cursor struct {
+	run  *pageFile
+	page []byte
+	next int64
+}
+
+// advance goes to the next entry; false at the end.
+func (c *cursor) advance() (bool, error) {
+	if len(c.page) > indexEntry {
+		c.page = c.page[indexEntry:]
+		return true, nil
+	}
+	if c.next == c.run.pages() {
+		return false, nil
+	}
+	page, err := c.run.page(c.next)
+	c.page = page
+	c.next++
+	return err == nil, err
+}
+
+// cursors is a heap by the entries at hand.
+type cursors []*cursor
+
+func (c cursors) Len() int { return len(c) }
+func (c cursors) Less(i, j int) bool {
+	return bytes.Compare(c[i].page[:indexEntry], c[j].page[:indexEntry]) < 0
+}
+func (c cursors) Swap(i, j int) { c[i], c[j] = c[j], c[i] }
+func (c *cursors) Push(x any)   { *c = append(*c, x.(*cursor)) } //nolint:forcetypeassert // container/heap
+func (c *cursors) Pop() any {
+	last := (*c)[len(*c)-1]
+	*c = (*c)[:len(*c)-1]
+	return last
+}
+
+// merge joins the runs into the index file, and the first entry of each of its
+// pages into the file of tops.
+func (s *sortedRuns) merge(ctx context.Context, path string) (err error) {
+	heads, err := s.open()
+	defer func() {
+		for _, c := range heads {
+			err = errors.Join(err, c.run.close())
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	index, err := newPageWriter(path, indexEntry)
+	if err != nil {
+		return err
+	}
+	tops, err := newPageWriter(topsPath(path), indexEntry)
+	if err != nil {
+		return errors.Join(err, index.close())
+	}
+	return errors.Join(drain(ctx, slices.Clone(heads), index, tops), index.close(), tops.close())
+}
+
+// open sets a cursor on each run. It returns those that it opened on failure too.
+func (s *sortedRuns) open() (heads cursors, err error) {
+	for n := range s.count {
+		run, err := openPages(s.path(n), indexEntry)
+		if err != nil {
+			return heads, err
+		}
+		c := &cursor{run: run}
+		heads = append(heads, c)
+		if _, err := c.advance(); err != nil {
+			return heads, err
+		}
+	}
+	return heads, nil
+}
+
+func drain(ctx context.Context, heads cursors, index, tops *pageWriter) error {
+	heap.Init(&heads)
+	for n := 0; heads.Len() > 0; n++ {
+		if n%runEntries == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		first := heads[0]
+		if n%pageEntries == 0 {
+			if err := tops.add(first.page[:indexEntry]); err != nil {
+				return err
+			}
+		}
+		if err := index.add(first.page[:indexEntry]); err != nil {
+			return err
+		}
+		more, err := first.advance()
+		if err != nil {
+			return err
+		}
+		if more {
+			heap.Fix(&heads, 0)
+		} else {
+			heap.Pop(&heads)
+		}
+	}
+	return nil
+}
+
+// columnIndex finds the rows of a token. tops are the first entries of its
+// pages, kept in memory.
+type columnIndex struct {
+	file *pageFile
+	tops [][indexEntry]byte
+}
+
+func topsPath(index string) string { return index + ".tops" }
+
+func openIndex(path string) (*columnIndex, error) {
+	tops, err := openPages(topsPath(path), indexEntry)
+	if err != nil {
+		return nil, err
+	}
+	x := &columnIndex{tops: make([][indexEntry]byte, 0, tops.entries)}
+	err = errors.Join(tops.each(func(page []byte) error {
+		for ; len(page) > 0; page = page[indexEntry:] {
+			x.tops = append(x.tops, [indexEntry]byte(page))
+		}
+		return nil
+	}), tops.close())
+	if err != nil {
+		return nil, err
+	}
+	x.file, err = openPages(path, indexEntry)
+	return x, err
+}
+
+// rows counts the rows of a token and returns the first of them, in order, as
+// many as limit.
+func (x *columnIndex) rows(token fingerprint.Token, limit int) (total int64, first []int64, err error) {
+	if token == emptyToken {
+		return 0, nil, nil
+	}
+	from, err := x.bound(token, 0)
+	if err != nil {
+		return 0, nil, err
+	}
+	to, err := x.bound(token, maxRows)
+	if err != nil {
+		return 0, nil, err
+	}
+	for n := from; n < to && len(first) < limit; n++ {
+		entry, err := x.file.at(n)
+		if err != nil {
+			return 0, nil, err
+		}
+		first = append(first, int64(binary.BigEndian.Uint32(entry[fingerprint.TokenSize:])))
+	}
+	return to - from, first, nil
+}
+
+// bound is the place of the first entry that is not before (token, row). No row
+// has the number maxRows.
+func (x *columnIndex) bound(token fingerprint.Token, row uint32) (int64, error) {
+	key := binary.BigEndian.AppendUint32(token[:len(token):len(token)], row)
+	page, _ := slices.BinarySearchFunc(x.tops, key, func(top [indexEntry]byte, key []byte) int { return bytes.Compare(top[:], key) })
+	if page == 0 {
+		return 0, nil
+	}
+	text, err := x.file.page(int64(page - 1))
+	if err != nil {
+		return 0, err
+	}
+	in := sort.Search(len(text)/indexEntry, func(i int) bool { return bytes.Compare(entries(text).at(i), key) >= 0 })
+	return int64(page-1)*pageEntries + int64(in), nil
+}

@@ -1,0 +1,242 @@
+package service
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"go.etcd.io/bbolt"
+
+	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/edm"
+)
+
+// jobsOf counts the indexing jobs of a session: one reads the blocks, one sorts
+// each searchable column, the last one publishes.
+func jobsOf(one *sessionRecord) int { return len(searchable(one)) + 2 }
+
+// searchable are the places of the columns that are indexed.
+func searchable(one *sessionRecord) []int {
+	var out []int
+	for c, column := range one.Columns {
+		if column.IsSearchable {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// indexSession does the jobs of a session that are not done, in order. Each is
+// done from its beginning after a crash, and counted once its files are synced.
+func (s *Service) indexSession(ctx context.Context, id string) error {
+	one, err := read[sessionRecord](s.db.db, sessionsBucket, id)
+	if err != nil || !one.processing() {
+		return ignoreNotFound(err)
+	}
+	return errors.Join(s.doJobs(ctx, one), s.dropDeleted(id))
+}
+
+// dropDeleted removes what indexing wrote for a session that was deleted
+// meanwhile.
+func (s *Service) dropDeleted(id string) error {
+	_, err := read[sessionRecord](s.db.db, sessionsBucket, id)
+	if err == nil || ignoreNotFound(err) != nil {
+		return err
+	}
+	if s.live.servesAny(id) {
+		return nil
+	}
+	return s.dropFiles(id)
+}
+
+func (s *Service) doJobs(ctx context.Context, one *sessionRecord) error {
+	columns := searchable(one)
+	for done := one.JobsDone; done <= len(columns); done++ {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		var err error
+		if done == 0 {
+			err = s.readBlocks(ctx, one)
+		} else {
+			err = indexColumn(ctx, s.live.dir(one.ID), columns[done-1])
+		}
+		if err != nil {
+			return s.indexingFailed(one, err)
+		}
+		if err := s.jobDone(one.ID, done+1); err != nil {
+			return ignoreNotFound(err)
+		}
+	}
+	return s.publish(one)
+}
+
+// ignoreNotFound drops the 404 of a session that was deleted meanwhile.
+func ignoreNotFound(err error) error {
+	var f *failure
+	if errors.As(err, &f) && f.code == edm.CodeNotFound {
+		return nil
+	}
+	return err
+}
+
+func (s *Service) jobDone(id string, done int) error {
+	_, err := change(s.db.db, sessionsBucket, id, func(_ *bbolt.Tx, r *sessionRecord) error {
+		now, left := s.now(), int32(jobsOf(r)-done) //nolint:gosec // at most 34
+		r.JobsDone, r.RemainingJobCount, r.LastUpdatedDateTime = done, &left, &now
+		return nil
+	})
+	if err == nil {
+		s.config.Log.Info("indexing job done", "session", id, "job", done)
+	}
+	return err
+}
+
+// indexingFailed ends the session where its blocks are at fault. Anything else,
+// a full disk for one, is tried again by the next sweep.
+func (s *Service) indexingFailed(one *sessionRecord, cause error) error {
+	var bad *damaged
+	if !errors.As(cause, &bad) {
+		return cause
+	}
+	_, err := change(s.db.db, sessionsBucket, one.ID, func(_ *bbolt.Tx, r *sessionRecord) error {
+		s.finish(r, edm.StateFailed)
+		r.Error = &edm.ClassificationError{ErrorBase: edm.ErrorBase{
+			Code: "InvalidBlock", Message: bad.what, Target: "blocks", InnerError: &edm.InnerError{ErrorDateTime: r.CompletionDateTime},
+		}}
+		return nil
+	})
+	return errors.Join(cause, ignoreNotFound(err), s.dropFiles(one.ID))
+}
+
+// readBlocks is the first job: every block in order, checked against the
+// session, into one token file per column and a description of the table.
+func (s *Service) readBlocks(ctx context.Context, one *sessionRecord) error {
+	dir := s.live.dir(one.ID)
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o700)); err != nil {
+		return err
+	}
+	meta := tableMeta{SessionID: one.ID, KeyID: one.KeyID}
+	files := make([]*pageWriter, 0, len(one.Columns))
+	for c, column := range one.Columns {
+		meta.Columns = append(meta.Columns, metaColumn{column.Name, column.IsSearchable})
+		w, err := newPageWriter(tokenPath(dir, c), block.TokenSize)
+		if err != nil {
+			return errors.Join(err, closeAll(files))
+		}
+		files = append(files, w)
+	}
+	rows, err := s.copyTokens(ctx, one, files)
+	if err := errors.Join(err, closeAll(files)); err != nil {
+		return err
+	}
+	meta.Rows = rows
+	text, err := json.Marshal(meta)
+	if err != nil {
+		return err
+	}
+	return writeSynced(dir, filepath.Base(metaPath(dir)), text)
+}
+
+func closeAll(files []*pageWriter) (err error) {
+	for _, w := range files {
+		err = errors.Join(err, w.close())
+	}
+	return err
+}
+
+func (s *Service) copyTokens(ctx context.Context, one *sessionRecord, files []*pageWriter) (rows int64, err error) {
+	var first *block.Header
+	for index, id := range one.Sealed {
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+		data, err := s.blocks.read(one.ID, id)
+		if err != nil {
+			return 0, err
+		}
+		b, err := block.Decode(data)
+		if err != nil {
+			return 0, &damaged{fmt.Sprintf("block %d: %v", index, err)}
+		}
+		if first == nil {
+			first = &b.Header
+		}
+		if what := misfit(one, first, &b.Header, index, rows); what != "" {
+			return 0, &damaged{fmt.Sprintf("block %d: %s", index, what)}
+		}
+		for c := range files {
+			if err := files[c].add(b.Column(c)); err != nil {
+				return 0, err
+			}
+		}
+		rows += int64(b.Rows)
+	}
+	return rows, nil
+}
+
+// misfit says how a block contradicts its session or the blocks before it.
+func misfit(one *sessionRecord, first, h *block.Header, index int, rows int64) string {
+	last := index == len(one.Sealed)-1
+	switch {
+	case h.Index != index:
+		return fmt.Sprintf("it says that it is block %d", h.Index)
+	case h.FirstRow != rows:
+		return fmt.Sprintf("it begins with row %d in place of %d", h.FirstRow, rows)
+	case !slices.Equal(h.Columns, one.Fields):
+		return "its columns are not the session's fields"
+	case one.KeyID != "" && h.KeyID.String() != one.KeyID:
+		return "its keyId is not the session's"
+	case h.KeyID != first.KeyID || h.Rules != first.Rules || h.Store != first.Store:
+		return "its key, rules or store are not those of the first block"
+	case h.Rows > int(*one.RowsPerBlock) || !last && h.Rows != int(*one.RowsPerBlock):
+		return fmt.Sprintf("it has %d rows in place of %d", h.Rows, *one.RowsPerBlock)
+	}
+	return ""
+}
+
+// publish is the last job: one transaction makes the table the live one and the
+// session Completed; then lookups begin to see it. A table whose commit is older
+// than that of the live one does not replace it.
+func (s *Service) publish(one *sessionRecord) error {
+	dir := s.live.dir(one.ID)
+	table, err := openLive(dir, 0)
+	if err != nil {
+		return s.indexingFailed(one, err)
+	}
+	superseded := false
+	_, err = change(s.db.db, sessionsBucket, one.ID, func(tx *bbolt.Tx, r *sessionRecord) error {
+		store, err := get[storeRecord](tx, storesBucket, r.DataStoreID)
+		if err != nil {
+			return err
+		}
+		s.finish(r, edm.StateCompleted)
+		jobs, none := jobsOf(r), int32(0)
+		r.ProcessingCompletionDateTime, r.RemainingJobCount, r.JobsDone = r.CompletionDateTime, &none, jobs
+		if superseded = store.LiveCommitted.After(r.Committed); superseded {
+			return nil
+		}
+		table.generation = store.Generation + 1
+		store.Generation, store.LiveCommitted, store.DataLastUpdatedDateTime = table.generation, r.Committed, r.CompletionDateTime
+		store.Live = &edm.Live{SessionID: r.ID, ContentKey: r.ContentKey, KeyID: table.KeyID, Rows: table.Rows, Generation: table.generation}
+		return put(tx, storesBucket, store.ID, store)
+	})
+	if err != nil || superseded {
+		return errors.Join(ignoreNotFound(err), table.close(), s.dropFiles(one.ID))
+	}
+	s.config.Log.Info("live", "session", one.ID, "store", one.DataStoreID, "rows", table.Rows, "generation", table.generation)
+	return errors.Join(s.live.swap(one.DataStoreID, table), s.blocks.drop(one.ID))
+}
+
+// byCommit orders sessions by the time of their commits.
+func byCommit(a, b *sessionRecord) int {
+	if order := a.Committed.Compare(b.Committed); order != 0 {
+		return order
+	}
+	return bytes.Compare([]byte(a.ID), []byte(b.ID))
+}

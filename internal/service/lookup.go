@@ -1,0 +1,205 @@
+package service
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+
+	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/fingerprint"
+)
+
+const (
+	maxValues    = 1000
+	maxMatches   = 1000
+	defaultLimit = 100
+)
+
+// ask runs f on the live table of the request's data store, which stays the
+// same until f returns, after it made sure that the caller has the same key.
+func (s *Service) ask(r *http.Request, keyID string, f func(*openTable) (*answer, error)) (out *answer, err error) {
+	store, err := read[storeRecord](s.db.db, storesBucket, r.PathValue("store"))
+	if err != nil {
+		return nil, err
+	}
+	t := s.live.acquire(store.ID)
+	if t == nil {
+		return nil, unprocessable(edm.CodeNoLiveTable, "the data store %q has no table yet: complete a session first", store.DisplayName)
+	}
+	defer func() { err = errors.Join(err, s.live.release(t)) }()
+	if _, err := fingerprint.ParseKeyID(keyID); err != nil {
+		return nil, unprocessable(edm.CodeUnprocessable, "the key id: %s", err.Error())
+	}
+	if keyID != t.KeyID {
+		return nil, unprocessable(edm.CodeKeyMismatch, "the lookup's key is %s and the live table's is %s: use the key that the table was hashed under", keyID, t.KeyID)
+	}
+	return f(t)
+}
+
+// parseToken reads 16 bytes of base64.
+func parseToken(where, text string) (fingerprint.Token, error) {
+	raw, err := base64.StdEncoding.Strict().DecodeString(text)
+	if err != nil || len(raw) != fingerprint.TokenSize {
+		return emptyToken, unprocessable(edm.CodeUnprocessable, "%s is no token: 16 bytes in base64", where)
+	}
+	return fingerprint.Token(raw), nil
+}
+
+// columnOf finds a column that a request names.
+func (t *openTable) columnOf(name string) (int, error) {
+	c := t.column(name)
+	if c < 0 {
+		return 0, unprocessable(edm.CodeUnprocessable, "the live table has no column %q", name)
+	}
+	return c, nil
+}
+
+// lookup is Graph's action: every value is searched in every searchable column,
+// and each row found is one string, the JSON of its number and the tokens asked
+// for, at most maxMatches in all.
+func (s *Service) lookup(r *http.Request) (*answer, error) {
+	var q edm.LookupRequest
+	if err := decode(r, &q); err != nil {
+		return nil, err
+	}
+	if len(q.Values) == 0 || len(q.Values) > maxValues {
+		return nil, unprocessable(edm.CodeUnprocessable, "values has 1 to %d tokens", maxValues)
+	}
+	return s.ask(r, q.Key, func(t *openTable) (*answer, error) {
+		results := make([]int, 0, len(q.ResultColumnNames))
+		for _, name := range q.ResultColumnNames {
+			c, err := t.columnOf(name)
+			if err != nil {
+				return nil, err
+			}
+			results = append(results, c)
+		}
+		found, err := t.find(q.Values)
+		if err != nil {
+			return nil, err
+		}
+		lines := make([]string, 0, len(found))
+		for _, row := range found {
+			line, err := t.line(row, results)
+			if err != nil {
+				return nil, err
+			}
+			lines = append(lines, line)
+		}
+		return ok(map[string]any{"value": lines})
+	})
+}
+
+// find returns the rows of the values, each row once, in the order of values.
+func (t *openTable) find(values []string) ([]int64, error) {
+	var found []int64
+	seen := map[int64]bool{}
+	for _, value := range values {
+		token, err := parseToken("a value", value)
+		if err != nil {
+			return nil, err
+		}
+		for _, x := range t.indexes {
+			if x == nil {
+				continue
+			}
+			_, rows, err := x.rows(token, maxMatches-len(found))
+			if err != nil {
+				return nil, err
+			}
+			for _, row := range rows {
+				if !seen[row] {
+					seen[row] = true
+					found = append(found, row)
+				}
+			}
+		}
+	}
+	return found, nil
+}
+
+func (t *openTable) line(row int64, columns []int) (string, error) {
+	out := map[string]any{"row": row}
+	for _, c := range columns {
+		token, err := t.token(c, row)
+		if err != nil {
+			return "", err
+		}
+		out[t.Columns[c].Name] = base64.StdEncoding.EncodeToString(token[:])
+	}
+	text, err := json.Marshal(out)
+	return string(text), err
+}
+
+// match is this project's question: the rows of one token, and which other
+// tokens stand in the same rows.
+func (s *Service) match(r *http.Request) (*answer, error) {
+	var q edm.MatchRequest
+	if err := decode(r, &q); err != nil {
+		return nil, err
+	}
+	if q.Limit == 0 {
+		q.Limit = defaultLimit
+	}
+	if q.Limit < 1 || q.Limit > maxMatches {
+		return nil, unprocessable(edm.CodeUnprocessable, "limit is 1 to %d", maxMatches)
+	}
+	return s.ask(r, q.KeyID, func(t *openTable) (*answer, error) {
+		column, err := t.columnOf(q.Column)
+		if err != nil {
+			return nil, err
+		}
+		if t.indexes[column] == nil {
+			return nil, unprocessable(edm.CodeUnprocessable, "the column %q is not searchable", q.Column)
+		}
+		token, err := parseToken("token", q.Token)
+		if err != nil {
+			return nil, err
+		}
+		same, err := t.sameRow(q.SameRow)
+		if err != nil {
+			return nil, err
+		}
+		return t.matches(column, token, same, q.Limit)
+	})
+}
+
+// sameRow reads the tokens that are compared within the rows found.
+func (t *openTable) sameRow(wanted map[string]string) (map[int]fingerprint.Token, error) {
+	out := map[int]fingerprint.Token{}
+	for name, text := range wanted {
+		c, err := t.columnOf(name)
+		if err != nil {
+			return nil, err
+		}
+		if out[c], err = parseToken("sameRow of "+name, text); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (t *openTable) matches(column int, token fingerprint.Token, same map[int]fingerprint.Token, limit int) (*answer, error) {
+	total, rows, err := t.indexes[column].rows(token, limit)
+	if err != nil {
+		return nil, err
+	}
+	result := edm.MatchResult{Generation: t.generation, SessionID: t.SessionID, Total: total, Rows: make([]edm.MatchRow, 0, len(rows))}
+	for _, row := range rows {
+		matched := edm.MatchRow{Row: row}
+		for c, want := range same {
+			got, err := t.token(c, row)
+			if err != nil {
+				return nil, err
+			}
+			if got == want && got != emptyToken {
+				matched.Matched = append(matched.Matched, t.Columns[c].Name)
+			}
+		}
+		slices.Sort(matched.Matched)
+		result.Rows = append(result.Rows, matched)
+	}
+	return ok(result)
+}

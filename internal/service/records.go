@@ -1,0 +1,182 @@
+package service
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"exactmatch.dev/operator/internal/edm"
+)
+
+// Buckets of the database. Keys are ids; values are JSON.
+var (
+	storesBucket   = []byte("stores")
+	sessionsBucket = []byte("sessions")
+	agentsBucket   = []byte("agents")
+	replaysBucket  = []byte("replays") // client-request-id of a create → id
+	metaBucket     = []byte("meta")
+	sasKey         = []byte("sas")
+)
+
+// storeRecord is a data store as it is kept. Commits are the times of the
+// commits that still count against the quota. Generation counts the tables that
+// went live, and LiveCommitted is when the live one was committed.
+type storeRecord struct {
+	edm.DataStore
+	Commits       []time.Time `json:"commits,omitempty"`
+	Generation    int64       `json:"generation,omitempty"`
+	LiveCommitted time.Time   `json:"liveCommitted,omitzero"`
+}
+
+// sessionRecord is a session as it is kept. Sealed are the block ids in order;
+// JobsDone counts the indexing jobs that need not be done again.
+type sessionRecord struct {
+	edm.Session
+	Sealed    []string     `json:"sealed,omitempty"`
+	JobsDone  int          `json:"jobsDone,omitempty"`
+	Expiry    time.Time    `json:"expiry"`
+	Committed time.Time    `json:"committed,omitzero"`
+	Columns   []edm.Column `json:"columns"` // of its fields, as they were at the create
+}
+
+func (r *sessionRecord) unfinished() bool {
+	return r.State == edm.StateCreated || r.State == edm.StateUploadInProgress || r.State == edm.StateUploadCompleted
+}
+
+func (r *sessionRecord) processing() bool { return r.State == edm.StateProcessingInProgress }
+
+// records is the database. Every write is synced before it returns.
+type records struct{ db *bbolt.DB }
+
+func openRecords(path string) (*records, error) {
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 2 * time.Second})
+	if err != nil {
+		return nil, fmt.Errorf("open %s (does another service use the folder?): %w", path, err)
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		for _, name := range [][]byte{storesBucket, sessionsBucket, agentsBucket, replaysBucket, metaBucket} {
+			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+				return err
+			}
+		}
+		meta := tx.Bucket(metaBucket)
+		if meta.Get(sasKey) != nil {
+			return nil
+		}
+		secret := make([]byte, 32)
+		_, _ = rand.Read(secret) // crypto/rand never fails
+		return meta.Put(sasKey, secret)
+	})
+	return &records{db: db}, err
+}
+
+func (r *records) close() error { return r.db.Close() }
+
+// sasSecret signs upload URIs; it is made once and never leaves the file.
+func (r *records) sasSecret() []byte {
+	var secret []byte
+	_ = r.db.View(func(tx *bbolt.Tx) error { // a view of a bucket that openRecords made
+		secret = append(secret, tx.Bucket(metaBucket).Get(sasKey)...)
+		return nil
+	})
+	return secret
+}
+
+// get reads one record, nil where there is none.
+func get[T any](tx *bbolt.Tx, bucket []byte, id string) (*T, error) {
+	text := tx.Bucket(bucket).Get([]byte(id))
+	if text == nil {
+		return nil, nil
+	}
+	out := new(T)
+	if err := json.Unmarshal(text, out); err != nil {
+		return nil, fmt.Errorf("the record %s/%s is damaged: %w", bucket, id, err)
+	}
+	return out, nil
+}
+
+func put(tx *bbolt.Tx, bucket []byte, id string, record any) error {
+	text, err := json.Marshal(record)
+	if err != nil {
+		return err
+	}
+	return tx.Bucket(bucket).Put([]byte(id), text)
+}
+
+func all[T any](db *bbolt.DB, bucket []byte) ([]*T, error) {
+	var out []*T
+	err := db.View(func(tx *bbolt.Tx) error {
+		return tx.Bucket(bucket).ForEach(func(k, _ []byte) error {
+			one, err := get[T](tx, bucket, string(k))
+			out = append(out, one)
+			return err
+		})
+	})
+	return out, err
+}
+
+func (r *records) allStores() ([]*storeRecord, error) { return all[storeRecord](r.db, storesBucket) }
+func (r *records) allAgents() ([]*edm.UploadAgent, error) {
+	return all[edm.UploadAgent](r.db, agentsBucket)
+}
+func (r *records) allSessions() ([]*sessionRecord, error) {
+	return all[sessionRecord](r.db, sessionsBucket)
+}
+
+// read gets one record outside a change; a missing one is a 404.
+func read[T any](db *bbolt.DB, bucket []byte, id string) (*T, error) {
+	var out *T
+	err := db.View(func(tx *bbolt.Tx) (err error) {
+		out, err = get[T](tx, bucket, id)
+		return err
+	})
+	if err == nil && out == nil {
+		return nil, notFound(string(bucket), id)
+	}
+	return out, err
+}
+
+// change reads a record, lets f change it, and writes it, in one transaction.
+func change[T any](db *bbolt.DB, bucket []byte, id string, f func(*bbolt.Tx, *T) error) (*T, error) {
+	var out *T
+	err := db.Update(func(tx *bbolt.Tx) (err error) {
+		if out, err = get[T](tx, bucket, id); err != nil {
+			return err
+		}
+		if out == nil {
+			return notFound(string(bucket), id)
+		}
+		if err := f(tx, out); err != nil {
+			return err
+		}
+		return put(tx, bucket, id, out)
+	})
+	return out, err
+}
+
+// create makes a record under a new id, or returns the one that the same
+// request made before.
+func create[T any](db *bbolt.DB, bucket []byte, requestID, id string, f func(*bbolt.Tx) (*T, error)) (*T, error) {
+	var out *T
+	replay := []byte(string(bucket) + "/" + requestID)
+	err := db.Update(func(tx *bbolt.Tx) (err error) {
+		if known := tx.Bucket(replaysBucket).Get(replay); requestID != "" && known != nil {
+			if out, err = get[T](tx, bucket, string(known)); err != nil || out != nil {
+				return err
+			}
+		}
+		if out, err = f(tx); err != nil {
+			return err
+		}
+		if requestID != "" {
+			if err := tx.Bucket(replaysBucket).Put(replay, []byte(id)); err != nil {
+				return err
+			}
+		}
+		return put(tx, bucket, id, out)
+	})
+	return out, err
+}

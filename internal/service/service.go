@@ -1,0 +1,206 @@
+// Package service is the self-hosted exact data match service: it keeps data
+// stores, takes sessions of blocks, indexes them in the background and answers
+// lookups. Everything that it acknowledges survives a crash: records lie in one
+// bbolt file, blocks and indexes in files that are synced before the answer.
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Config of the service. Zero values mean the defaults that are named.
+type Config struct {
+	// Dir holds everything; it is created with mode 0700.
+	Dir string
+	// Token returns the bearer token that callers must show; it is asked at each
+	// request, so that a rotated one takes effect at once.
+	Token func() (string, error)
+	// PublicURL is the base of upload URIs; default: what the request was sent to.
+	PublicURL string
+	// MaxCommits of one data store in 24 hours: default 5.
+	MaxCommits int
+	// SessionTTL ends unfinished sessions: default 7 days.
+	SessionTTL time.Duration
+	// UploadURITTL is the life of an upload URI: default 4 hours.
+	UploadURITTL time.Duration
+	// Jobs bounds the sessions that are indexed at once: default 1.
+	Jobs int
+	Log  *slog.Logger
+	Now  func() time.Time
+}
+
+// Service implements http.Handler. Make it with New, let Run work in the
+// background, and Close it.
+type Service struct {
+	config Config
+	db     *records
+	live   *liveTables
+	blocks *blockFiles
+	mux    *http.ServeMux
+	jobs   chan string
+	queued sync.Map // session ids that wait for or are in indexing
+}
+
+// New opens the folder, repairs what a crash left, and is ready to serve.
+func New(c Config) (*Service, error) {
+	c = c.withDefaults()
+	if c.Token == nil {
+		return nil, errors.New("the service needs a bearer token")
+	}
+	for _, d := range []string{c.Dir, filepath.Join(c.Dir, "blocks"), filepath.Join(c.Dir, "tables")} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return nil, fmt.Errorf("make the data folder: %w", err)
+		}
+	}
+	db, err := openRecords(filepath.Join(c.Dir, "service.db"))
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{config: c, db: db, jobs: make(chan string, 1024)}
+	s.blocks = newBlockFiles(filepath.Join(c.Dir, "blocks"))
+	s.live = newLiveTables(filepath.Join(c.Dir, "tables"))
+	if err := s.recover(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	s.mux = s.routes()
+	return s, nil
+}
+
+func (c Config) withDefaults() Config {
+	if c.MaxCommits == 0 {
+		c.MaxCommits = 5
+	}
+	if c.SessionTTL == 0 {
+		c.SessionTTL = 7 * 24 * time.Hour
+	}
+	if c.UploadURITTL == 0 {
+		c.UploadURITTL = 4 * time.Hour
+	}
+	if c.Jobs == 0 {
+		c.Jobs = 1
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
+// now is the service's clock in UTC, in the precision that JSON keeps.
+func (s *Service) now() time.Time { return s.config.Now().UTC().Truncate(time.Millisecond) }
+
+// recover opens the live tables, drops half-written files, and takes up the
+// indexing that a crash interrupted.
+func (s *Service) recover() error {
+	sessions, err := s.db.allSessions()
+	if err != nil {
+		return err
+	}
+	known := map[string]bool{}
+	for _, one := range sessions {
+		known[one.ID] = true
+		if one.unfinished() {
+			if err := s.blocks.load(one.ID); err != nil {
+				return err
+			}
+		}
+	}
+	stores, err := s.db.allStores()
+	if err != nil {
+		return err
+	}
+	used := map[string]bool{}
+	for _, store := range stores {
+		if store.Live != nil {
+			used[store.Live.SessionID] = true
+			if err := s.live.publish(store.ID, store.Live.SessionID, store.Live.Generation); err != nil {
+				return fmt.Errorf("open the live table of data store %s: %w", store.ID, err)
+			}
+		}
+	}
+	slices.SortFunc(sessions, byCommit)
+	for _, one := range sessions {
+		if one.processing() {
+			used[one.ID] = true
+			s.enqueue(one.ID)
+		}
+	}
+	return errors.Join(s.blocks.dropUnknown(known), s.live.dropUnused(used))
+}
+
+// enqueue hands a committed session to the indexing workers.
+func (s *Service) enqueue(id string) {
+	if _, already := s.queued.LoadOrStore(id, true); already {
+		return
+	}
+	select {
+	case s.jobs <- id:
+	default:
+		s.queued.Delete(id) // taken up by the next sweep
+	}
+}
+
+// sweepInterval is how often sessions are looked at for expiry.
+const sweepInterval = 15 * time.Second
+
+// Run indexes and expires until ctx ends, then waits for the job at hand to
+// reach its next safe point.
+func (s *Service) Run(ctx context.Context) error {
+	var workers sync.WaitGroup
+	for range s.config.Jobs {
+		workers.Go(func() { s.index(ctx) })
+	}
+	tick := time.NewTicker(sweepInterval)
+	defer tick.Stop()
+	for {
+		s.sweep()
+		select {
+		case <-ctx.Done():
+			workers.Wait()
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// index works through the queue.
+func (s *Service) index(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case id := <-s.jobs:
+			if err := s.indexSession(ctx, id); err != nil && ctx.Err() == nil {
+				s.config.Log.Error("indexing failed", "session", id, "error", err)
+			}
+			s.queued.Delete(id)
+		}
+	}
+}
+
+// Close releases the files. Nothing is lost without it.
+func (s *Service) Close() error {
+	return errors.Join(s.live.close(), s.db.close())
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+// Server is an http.Server for this service with bounded times and headers.
+func (s *Service) Server(addr string) *http.Server {
+	return &http.Server{
+		Addr: addr, Handler: s, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Minute,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	}
+}

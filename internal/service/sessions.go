@@ -1,0 +1,345 @@
+package service
+
+import (
+	"errors"
+	"net/http"
+	"regexp"
+	"slices"
+
+	"github.com/google/uuid"
+	"go.etcd.io/bbolt"
+
+	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/fingerprint"
+)
+
+const maxBlocks = 50_000
+
+var (
+	fileNamePattern = regexp.MustCompile(`^[A-Za-z0-9._ -]{1,128}$`)
+	sumPattern      = regexp.MustCompile(`^(sha256:[0-9a-f]{64})?$`)
+)
+
+// showSession is the session as callers see it: blocks are counted as they are
+// now, and an upload URI is signed where blocks may still come.
+func (s *Service) showSession(r *http.Request, one *sessionRecord) *edm.Session {
+	out := one.Session
+	if one.State == edm.StateCreated || one.State == edm.StateUploadInProgress {
+		staged := s.blocks.count(one.ID)
+		remaining := max(*one.TotalBlockCount-int32(staged), 0) //nolint:gosec // at most maxBlocks
+		out.RemainingBlockCount = &remaining
+		if staged > 0 {
+			out.State = edm.StateUploadInProgress
+		}
+	}
+	if one.unfinished() {
+		out.DataUploadURI = s.uploadURI(r, one.ID)
+	}
+	return &out
+}
+
+// session reads the session that a request names.
+func (s *Service) session(r *http.Request) (*sessionRecord, error) {
+	one, err := read[sessionRecord](s.db.db, sessionsBucket, r.PathValue("id"))
+	if err == nil && one.DataStoreID != r.PathValue("store") {
+		return nil, notFound(string(sessionsBucket), r.PathValue("id"))
+	}
+	return one, err
+}
+
+func (s *Service) listSessions(r *http.Request) (*answer, error) {
+	if _, err := read[storeRecord](s.db.db, storesBucket, r.PathValue("store")); err != nil {
+		return nil, err
+	}
+	sessions, err := s.db.allSessions()
+	if err != nil {
+		return nil, err
+	}
+	shown := make([]*edm.Session, 0, len(sessions))
+	for _, one := range sessions {
+		if one.DataStoreID == r.PathValue("store") {
+			shown = append(shown, s.showSession(r, one))
+		}
+	}
+	return page(r, shown)
+}
+
+func (s *Service) createSession(r *http.Request) (*answer, error) {
+	var wanted edm.Session
+	if err := decode(r, &wanted); err != nil {
+		return nil, err
+	}
+	if err := checkSession(&wanted); err != nil {
+		return nil, err
+	}
+	id, storeID := uuid.NewString(), r.PathValue("store")
+	made, err := create(s.db.db, sessionsBucket, r.Header.Get("client-request-id"), id, func(tx *bbolt.Tx) (*sessionRecord, error) {
+		store, err := get[storeRecord](tx, storesBucket, storeID)
+		if err != nil {
+			return nil, err
+		}
+		if store == nil {
+			return nil, notFound(string(storesBucket), storeID)
+		}
+		if err := s.throttle(store); err != nil {
+			return nil, err
+		}
+		return s.newSession(store, id, &wanted)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return created(s.showSession(r, made))
+}
+
+// checkSession names the first field that cannot be taken.
+func checkSession(w *edm.Session) error {
+	switch {
+	case w.RowsPerBlock == nil || *w.RowsPerBlock < 1 || *w.RowsPerBlock > block.MaxRows:
+		return unprocessable(edm.CodeUnprocessable, "rowsPerBlock is 1 to %d", block.MaxRows)
+	case w.TotalBlockCount == nil || *w.TotalBlockCount < 1 || *w.TotalBlockCount > maxBlocks:
+		return unprocessable(edm.CodeUnprocessable, "totalBlockCount is 1 to %d", maxBlocks)
+	case !fileNamePattern.MatchString(w.FileName):
+		return unprocessable(edm.CodeUnprocessable, "fileName has 1 to 128 letters, digits, dots, spaces, underscores and hyphens")
+	case !sumPattern.MatchString(w.Checksum) || !sumPattern.MatchString(w.ContentKey):
+		return unprocessable(edm.CodeUnprocessable, "checksum and contentKey are sha256: and 64 hexadecimal digits")
+	case int64(*w.RowsPerBlock)*int64(*w.TotalBlockCount-1) >= maxRows:
+		return unprocessable(edm.CodeUnprocessable, "a table has at most %d rows", maxRows)
+	case len(w.Fields) == 0:
+		return unprocessable(edm.CodeUnprocessable, "fields names at least one column")
+	}
+	if _, err := fingerprint.ParseKeyID(w.KeyID); err != nil {
+		return unprocessable(edm.CodeUnprocessable, "keyId: %s", err.Error())
+	}
+	return nil
+}
+
+func (s *Service) newSession(store *storeRecord, id string, w *edm.Session) (*sessionRecord, error) {
+	columns := make([]edm.Column, 0, len(w.Fields))
+	for i, name := range w.Fields {
+		at := slices.IndexFunc(store.Columns, func(c edm.Column) bool { return c.Name == name })
+		if at < 0 || slices.Contains(w.Fields[:i], name) {
+			return nil, unprocessable(edm.CodeUnprocessable, "fields[%d] must be a column of the data store, named once", i)
+		}
+		columns = append(columns, store.Columns[at])
+	}
+	now, remaining := s.now(), *w.TotalBlockCount
+	return &sessionRecord{
+		Session: edm.Session{
+			ODataType: edm.TypeSession, ID: id, CreationDateTime: &now, StartDateTime: &now, LastUpdatedDateTime: &now,
+			DataStoreID: store.ID, UploadAgentID: w.UploadAgentID, Fields: w.Fields, FileName: w.FileName, Checksum: w.Checksum,
+			State: edm.StateCreated, RowsPerBlock: w.RowsPerBlock, TotalBlockCount: w.TotalBlockCount, RemainingBlockCount: &remaining,
+			KeyID: w.KeyID, ContentKey: w.ContentKey,
+		},
+		Columns: columns, Expiry: now.Add(s.config.SessionTTL),
+	}, nil
+}
+
+func (s *Service) getSession(r *http.Request) (*answer, error) {
+	one, err := s.session(r)
+	if err != nil {
+		return nil, err
+	}
+	o, err := optionsOf(r)
+	if err != nil {
+		return nil, err
+	}
+	entity, err := asMap(s.showSession(r, one))
+	if err != nil {
+		return nil, err
+	}
+	entity = o.project(entity)
+	if o.expandedAgent {
+		agent, err := read[edm.UploadAgent](s.db.db, agentsBucket, one.UploadAgentID)
+		if err != nil {
+			return nil, err
+		}
+		entity["uploadAgent"] = agent
+	}
+	return ok(entity)
+}
+
+func (s *Service) getSessionAgent(r *http.Request) (*answer, error) {
+	one, err := s.session(r)
+	if err != nil {
+		return nil, err
+	}
+	agent, err := read[edm.UploadAgent](s.db.db, agentsBucket, one.UploadAgentID)
+	if err != nil {
+		return nil, err
+	}
+	return ok(agent)
+}
+
+// alter changes a session of the request's store in one transaction.
+func (s *Service) alter(r *http.Request, f func(*bbolt.Tx, *sessionRecord) error) (*sessionRecord, error) {
+	return change(s.db.db, sessionsBucket, r.PathValue("id"), func(tx *bbolt.Tx, one *sessionRecord) error {
+		if one.DataStoreID != r.PathValue("store") {
+			return notFound(string(sessionsBucket), one.ID)
+		}
+		if err := f(tx, one); err != nil {
+			return err
+		}
+		now := s.now()
+		one.LastUpdatedDateTime = &now
+		return nil
+	})
+}
+
+func (s *Service) updateSession(r *http.Request) (*answer, error) {
+	var wanted struct {
+		FileName string `json:"fileName"`
+	}
+	if err := decode(r, &wanted); err != nil {
+		return nil, err
+	}
+	one, err := s.alter(r, func(_ *bbolt.Tx, one *sessionRecord) error {
+		if !one.unfinished() {
+			return unprocessable(edm.CodeTooLate, "a session in state %s cannot be changed", one.State)
+		}
+		if !fileNamePattern.MatchString(wanted.FileName) {
+			return unprocessable(edm.CodeUnprocessable, "fileName has 1 to 128 letters, digits, dots, spaces, underscores and hyphens")
+		}
+		one.FileName = wanted.FileName
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ok(s.showSession(r, one))
+}
+
+// errNothingToDo ends a transaction whose effect is there already.
+var errNothingToDo = errors.New("nothing to do")
+
+func (s *Service) commitSession(r *http.Request) (*answer, error) {
+	one, err := s.alter(r, func(tx *bbolt.Tx, one *sessionRecord) error {
+		switch {
+		case one.State.Committed():
+			return errNothingToDo
+		case one.State != edm.StateUploadCompleted:
+			return unprocessable(edm.CodeNotSealed, "a session in state %s cannot be committed: seal its block list first", one.State)
+		}
+		store, err := get[storeRecord](tx, storesBucket, one.DataStoreID)
+		if err != nil {
+			return err
+		}
+		if err := s.throttle(store); err != nil {
+			return err
+		}
+		one.Committed = s.now()
+		store.Commits = append(s.recentCommits(store), one.Committed)
+		jobs := int32(jobsOf(one)) //nolint:gosec // at most 34
+		one.State, one.TotalJobCount, one.RemainingJobCount = edm.StateProcessingInProgress, &jobs, &jobs
+		return put(tx, storesBucket, store.ID, store)
+	})
+	if errors.Is(err, errNothingToDo) {
+		return noContent()
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.config.Log.Info("committed", "session", one.ID, "store", one.DataStoreID)
+	s.enqueue(one.ID)
+	return noContent()
+}
+
+func (s *Service) cancelSession(r *http.Request) (*answer, error) {
+	one, err := s.alter(r, func(_ *bbolt.Tx, one *sessionRecord) error {
+		switch {
+		case one.State == edm.StateCancelled:
+			return errNothingToDo
+		case !one.unfinished():
+			return unprocessable(edm.CodeTooLate, "a session in state %s cannot be cancelled", one.State)
+		}
+		s.finish(one, edm.StateCancelled)
+		return nil
+	})
+	if errors.Is(err, errNothingToDo) {
+		return noContent()
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.config.Log.Info("cancelled", "session", one.ID, "store", one.DataStoreID)
+	if err := s.blocks.drop(one.ID); err != nil {
+		return nil, err
+	}
+	return noContent()
+}
+
+// finish stamps the end of a session.
+func (s *Service) finish(one *sessionRecord, state edm.State) {
+	now := s.now()
+	one.State, one.CompletionDateTime, one.LastUpdatedDateTime = state, &now, &now
+}
+
+// renewSession answers with a fresh upload URI; older ones live on until their
+// own expiry.
+func (s *Service) renewSession(r *http.Request) (*answer, error) {
+	one, err := s.session(r)
+	if err != nil {
+		return nil, err
+	}
+	if !one.unfinished() {
+		return nil, unprocessable(edm.CodeTooLate, "a session in state %s takes no more blocks", one.State)
+	}
+	return ok(s.showSession(r, one))
+}
+
+func (s *Service) deleteSession(r *http.Request) (*answer, error) {
+	one, err := s.session(r)
+	if err != nil {
+		return nil, err
+	}
+	err = s.db.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(sessionsBucket).Delete([]byte(one.ID)) })
+	if err != nil {
+		return nil, err
+	}
+	drop := s.dropFiles
+	if s.live.serves(one.DataStoreID, one.ID) {
+		drop = s.blocks.drop // its table stays live; only the session's record goes
+	}
+	if err := drop(one.ID); err != nil {
+		return nil, err
+	}
+	return noContent()
+}
+
+// dropFiles removes the blocks and the table of a session.
+func (s *Service) dropFiles(id string) error {
+	return errors.Join(s.blocks.drop(id), s.live.drop(id))
+}
+
+// sweep expires unfinished sessions and takes up indexing that found no place.
+func (s *Service) sweep() {
+	sessions, err := s.db.allSessions()
+	if err != nil {
+		s.config.Log.Error("sweep", "error", err)
+		return
+	}
+	slices.SortFunc(sessions, byCommit)
+	for _, one := range sessions {
+		if one.processing() {
+			s.enqueue(one.ID)
+		}
+		if one.unfinished() && s.now().After(one.Expiry) {
+			s.expire(one.ID)
+		}
+	}
+}
+
+func (s *Service) expire(id string) {
+	_, err := change(s.db.db, sessionsBucket, id, func(_ *bbolt.Tx, one *sessionRecord) error {
+		if !one.unfinished() {
+			return errNothingToDo
+		}
+		s.finish(one, edm.StateExpired)
+		return nil
+	})
+	if err == nil {
+		err = s.blocks.drop(id)
+	}
+	s.config.Log.Info("expired", "session", id, "error", err)
+}

@@ -1,0 +1,198 @@
+package service
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"go.etcd.io/bbolt"
+
+	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/edm"
+)
+
+const quotaWindow = 24 * time.Hour
+
+// show is the store as callers see it, with its quota as of now.
+func (s *Service) show(r *storeRecord) *edm.DataStore {
+	out := r.DataStore
+	out.Quota = s.quota(r)
+	return &out
+}
+
+// quota counts the commits of the rolling window.
+func (s *Service) quota(r *storeRecord) *edm.Quota {
+	recent := s.recentCommits(r)
+	q := &edm.Quota{Max: int32(s.config.MaxCommits), Remaining: int32(max(s.config.MaxCommits-len(recent), 0))} //nolint:gosec // small
+	if q.Remaining == 0 {
+		next := recent[len(recent)-s.config.MaxCommits].Add(quotaWindow)
+		q.NextSlotDateTime = &next
+	}
+	return q
+}
+
+func (s *Service) recentCommits(r *storeRecord) []time.Time {
+	since := s.now().Add(-quotaWindow)
+	return slices.DeleteFunc(slices.Clone(r.Commits), func(t time.Time) bool { return !t.After(since) })
+}
+
+// throttle refuses what the quota does not allow now.
+func (s *Service) throttle(r *storeRecord) error {
+	q := s.quota(r)
+	if q.Remaining > 0 {
+		return nil
+	}
+	f := fail(http.StatusTooManyRequests, edm.CodeThrottled, edm.ThrottledMessage, q.Max)
+	f.retryAfter = q.NextSlotDateTime.Sub(s.now())
+	return f
+}
+
+func (s *Service) listStores(r *http.Request) (*answer, error) {
+	stores, err := s.db.allStores()
+	if err != nil {
+		return nil, err
+	}
+	shown := make([]*edm.DataStore, 0, len(stores))
+	for _, one := range stores {
+		shown = append(shown, s.show(one))
+	}
+	return page(r, shown)
+}
+
+func (s *Service) createStore(r *http.Request) (*answer, error) {
+	var wanted edm.DataStore
+	if err := decode(r, &wanted); err != nil {
+		return nil, err
+	}
+	if wanted.DisplayName == "" || len(wanted.DisplayName) > 256 {
+		return nil, badRequest("displayName has 1 to 256 bytes")
+	}
+	if err := checkColumns(wanted.Columns); err != nil {
+		return nil, err
+	}
+	id := uuid.NewString()
+	made, err := create(s.db.db, storesBucket, r.Header.Get("client-request-id"), id, func(tx *bbolt.Tx) (*storeRecord, error) {
+		if err := refuseSameName(tx, wanted.DisplayName); err != nil {
+			return nil, err
+		}
+		return &storeRecord{DataStore: edm.DataStore{
+			ODataType: edm.TypeDataStore, ID: id, DisplayName: wanted.DisplayName, Description: wanted.Description, Columns: wanted.Columns,
+		}}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return created(s.show(made))
+}
+
+// refuseSameName keeps displayName unique: keys are derived from it.
+func refuseSameName(tx *bbolt.Tx, name string) error {
+	return tx.Bucket(storesBucket).ForEach(func(k, _ []byte) error {
+		other, err := get[storeRecord](tx, storesBucket, string(k))
+		if err == nil && other.DisplayName == name {
+			return fail(http.StatusConflict, edm.CodeConflict, "there is a data store with the displayName %q already", name)
+		}
+		return err
+	})
+}
+
+func checkColumns(columns []edm.Column) error {
+	if len(columns) == 0 || len(columns) > block.MaxColumns {
+		return badRequest("columns has 1 to %d entries", block.MaxColumns)
+	}
+	seen := map[string]bool{}
+	for i, c := range columns {
+		if c.Name == "" || len(c.Name) > 256 || seen[c.Name] {
+			return badRequest("columns[%d].name must be unique and have 1 to 256 bytes", i)
+		}
+		seen[c.Name] = true
+		for j, d := range c.IgnoredDelimiters {
+			if utf8.RuneCountInString(d) != 1 || !utf8.ValidString(d) {
+				return badRequest("columns[%d].ignoredDelimiters[%d] must be one character", i, j)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Service) getStore(r *http.Request) (*answer, error) {
+	store, err := read[storeRecord](s.db.db, storesBucket, r.PathValue("store"))
+	if err != nil {
+		return nil, err
+	}
+	return selected(r, s.show(store))
+}
+
+func (s *Service) updateStore(r *http.Request) (*answer, error) {
+	var wanted struct {
+		Description *string      `json:"description"`
+		Columns     []edm.Column `json:"columns"`
+	}
+	if err := decode(r, &wanted); err != nil {
+		return nil, err
+	}
+	store, err := change(s.db.db, storesBucket, r.PathValue("store"), func(_ *bbolt.Tx, one *storeRecord) error {
+		if wanted.Description != nil {
+			one.Description = *wanted.Description
+		}
+		if wanted.Columns == nil {
+			return nil
+		}
+		one.Columns = wanted.Columns
+		return checkColumns(wanted.Columns)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ok(s.show(store))
+}
+
+// deleteStore removes the store with its sessions and its live table.
+func (s *Service) deleteStore(r *http.Request) (*answer, error) {
+	id := r.PathValue("store")
+	var gone []string
+	err := s.db.db.Update(func(tx *bbolt.Tx) error {
+		if tx.Bucket(storesBucket).Get([]byte(id)) == nil {
+			return notFound(string(storesBucket), id)
+		}
+		ids, err := sessionsOf(tx, id)
+		if err != nil {
+			return err
+		}
+		for _, one := range ids {
+			gone = append(gone, one.ID)
+			if err := tx.Bucket(sessionsBucket).Delete([]byte(one.ID)); err != nil {
+				return err
+			}
+		}
+		return tx.Bucket(storesBucket).Delete([]byte(id))
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.live.retract(id); err != nil {
+		return nil, err
+	}
+	for _, session := range gone {
+		if err := s.dropFiles(session); err != nil {
+			return nil, fmt.Errorf("remove the files of session %s: %w", session, err)
+		}
+	}
+	return noContent()
+}
+
+// sessionsOf lists a store's sessions within a transaction.
+func sessionsOf(tx *bbolt.Tx, storeID string) ([]*sessionRecord, error) {
+	var out []*sessionRecord
+	err := tx.Bucket(sessionsBucket).ForEach(func(k, _ []byte) error {
+		one, err := get[sessionRecord](tx, sessionsBucket, string(k))
+		if err == nil && one.DataStoreID == storeID {
+			out = append(out, one)
+		}
+		return err
+	})
+	return out, err
+}
