@@ -198,9 +198,9 @@ func (s *Service) Close() error {
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
 // Server is an http.Server for this service with bounded times and headers.
-func (s *Service) Server(addr string) *http.Server {
+func (s *Service) Server() *http.Server {
 	return &http.Server{
-		Addr: addr, Handler: s, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Minute,
+		Handler: s, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Minute,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
 }

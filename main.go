@@ -1,0 +1,366 @@
+// Command exactmatch is the operator and what comes with it, one binary and one
+// image: manager, service and lookup.
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/controllers"
+	"exactmatch.dev/operator/internal/dial"
+	"exactmatch.dev/operator/internal/edm/rest"
+	"exactmatch.dev/operator/internal/lookup"
+	"exactmatch.dev/operator/internal/service"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := root().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "exactmatch:", err)
+		stop()
+		os.Exit(1) //nolint:gocritic // stop was called
+	}
+}
+
+func root() *cobra.Command {
+	c := &cobra.Command{
+		Use: "exactmatch", Short: "Exact data match sessions as Kubernetes objects",
+		SilenceErrors: true, SilenceUsage: true,
+	}
+	var level string
+	c.PersistentFlags().StringVar(&level, "log-level", "info", "least level of the JSON log on stderr: debug, info, warn or error")
+	c.PersistentPreRunE = func(*cobra.Command, []string) error { return startLog(level) }
+	c.AddCommand(managerCommand(), serviceCommand(), lookupCommand())
+	return c
+}
+
+// startLog sends this program's and the libraries' logs to stderr as JSON.
+func startLog(level string) error {
+	var least slog.Level
+	if err := least.UnmarshalText([]byte(level)); err != nil {
+		return fmt.Errorf("--log-level: %w", err)
+	}
+	handler := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: least})
+	slog.SetDefault(slog.New(handler))
+	ctrl.SetLogger(logr.FromSlogHandler(handler))
+	return nil
+}
+
+// managerFlags are the flags of the manager command.
+type managerFlags struct {
+	options                  controllers.Options
+	metricsAddr, probeAddr   string
+	metricsSecure, elect     bool
+	electionNamespace        string
+	shutdownTimeout          time.Duration
+	transferMemory           int64
+	kubeAPIQPS, kubeAPIBurst int
+}
+
+func managerCommand() *cobra.Command {
+	var f managerFlags
+	c := &cobra.Command{
+		Use: "manager", Short: "Run the controllers", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runManager(c.Context(), f) },
+	}
+	flags := c.Flags()
+	flags.StringVar(&f.metricsAddr, "metrics-bind-address", ":8443", `address of the metrics endpoint; "0" turns it off`)
+	flags.BoolVar(&f.metricsSecure, "metrics-secure", true, "serve metrics over TLS to authorised callers only")
+	flags.StringVar(&f.probeAddr, "health-probe-bind-address", ":8081", `address of /healthz and /readyz; "0" turns them off`)
+	flags.BoolVar(&f.elect, "leader-elect", true, "work only while holding the Lease, so that several replicas may run")
+	flags.StringVar(&f.electionNamespace, "leader-election-namespace", "", "namespace of the Lease; default: the manager's own")
+	flags.StringVar(&f.options.SourceRoot, "source-root", "", "folder with one folder per namespace that sources of the scheme file may lie in; empty allows none")
+	flags.Int64Var(&f.transferMemory, "transfer-memory", 256, "budget of all blocks in the making, in MiB")
+	flags.IntVar(&f.options.TransferParallelism, "transfer-parallelism", 4, "tables that are read or uploaded at once")
+	flags.DurationVar(&f.options.StatusInterval, "status-interval", 10*time.Second, "least time between writes of a session's status that differ only in numbers")
+	flags.DurationVar(&f.options.PollInterval, "poll-interval", 10*time.Second, "time between two looks at an active remote session")
+	flags.DurationVar(&f.options.RequestTimeout, "request-timeout", 30*time.Second, "bound of one call of the service")
+	flags.DurationVar(&f.options.FinalizeTimeout, "finalize-timeout", 10*time.Minute, "how long a deletion waits for a service that does not answer")
+	flags.DurationVar(&f.shutdownTimeout, "shutdown-timeout", 30*time.Second, "how long a stop waits for work at hand")
+	flags.IntVar(&f.kubeAPIQPS, "kube-api-qps", 50, "requests a second to the API server")
+	flags.IntVar(&f.kubeAPIBurst, "kube-api-burst", 100, "burst of requests to the API server")
+	return c
+}
+
+func runManager(ctx context.Context, f managerFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("find the cluster (is KUBECONFIG set?): %w", err)
+	}
+	config.QPS, config.Burst = float32(f.kubeAPIQPS), f.kubeAPIBurst
+	mgr, err := ctrl.NewManager(config, f.managerOptions())
+	if err != nil {
+		return err
+	}
+	f.options.TransferMemory = f.transferMemory << 20
+	f.options.Instance = uuid.NewString()
+	if err := controllers.Add(ctx, mgr, f.options); err != nil {
+		return err
+	}
+	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("ping", healthz.Ping)); err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}
+
+// check names the first flag whose value cannot be.
+func (f managerFlags) check() error {
+	switch {
+	case f.transferMemory < 1:
+		return errors.New("--transfer-memory must be at least 1 MiB")
+	case f.options.TransferParallelism < 1:
+		return errors.New("--transfer-parallelism must be at least 1")
+	case f.options.StatusInterval <= 0 || f.options.PollInterval <= 0 || f.options.RequestTimeout <= 0 || f.options.FinalizeTimeout <= 0:
+		return errors.New("--status-interval, --poll-interval, --request-timeout and --finalize-timeout must be more than 0")
+	}
+	if f.options.SourceRoot == "" {
+		return nil
+	}
+	if info, err := os.Stat(f.options.SourceRoot); err != nil || !info.IsDir() {
+		return fmt.Errorf("--source-root %q is no folder", f.options.SourceRoot)
+	}
+	return nil
+}
+
+func (f managerFlags) managerOptions() ctrl.Options {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			panic(err) // the types are compiled in
+		}
+	}
+	metrics := metricsserver.Options{BindAddress: f.metricsAddr, SecureServing: f.metricsSecure}
+	if f.metricsSecure {
+		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
+	}
+	return ctrl.Options{
+		Scheme: scheme, Metrics: metrics, HealthProbeBindAddress: f.probeAddr,
+		LeaderElection: f.elect, LeaderElectionID: "operator.exactmatch.dev",
+		LeaderElectionNamespace: f.electionNamespace, LeaderElectionReleaseOnCancel: true,
+		GracefulShutdownTimeout: &f.shutdownTimeout,
+		// Secrets and ConfigMaps are read one by one, never listed or kept.
+		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}},
+	}
+}
+
+// serviceFlags are the flags of the service command.
+type serviceFlags struct {
+	config                     service.Config
+	listen, tokenFile, tlsCert string
+	tlsKey                     string
+}
+
+func serviceCommand() *cobra.Command {
+	var f serviceFlags
+	c := &cobra.Command{
+		Use: "service", Short: "Run the self-hosted exact data match service", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runService(c.Context(), f) },
+	}
+	flags := c.Flags()
+	flags.StringVar(&f.listen, "listen", "127.0.0.1:8765", "address to serve at")
+	flags.StringVar(&f.config.Dir, "data-dir", "data", "folder of everything that the service keeps")
+	flags.StringVar(&f.tokenFile, "bearer-token-file", "", "file with the token that callers must show; read at each call (required)")
+	flags.StringVar(&f.config.PublicURL, "public-url", "", "base of upload URIs; default: what a request was sent to")
+	flags.IntVar(&f.config.MaxCommits, "max-commits-per-day", 5, "commits of one data store in 24 hours")
+	flags.DurationVar(&f.config.SessionTTL, "session-ttl", 7*24*time.Hour, "life of an unfinished session")
+	flags.DurationVar(&f.config.UploadURITTL, "upload-uri-ttl", 4*time.Hour, "life of an upload URI")
+	flags.IntVar(&f.config.Jobs, "index-jobs", 1, "sessions that are indexed at once")
+	flags.StringVar(&f.tlsCert, "tls-cert-file", "", "certificate chain in PEM; needs --tls-key-file")
+	flags.StringVar(&f.tlsKey, "tls-key-file", "", "key of the certificate in PEM")
+	_ = c.MarkFlagRequired("bearer-token-file") // the flag is there
+	return c
+}
+
+func runService(ctx context.Context, f serviceFlags) error {
+	if (f.tlsCert == "") != (f.tlsKey == "") {
+		return errors.New("--tls-cert-file and --tls-key-file go together")
+	}
+	if f.config.MaxCommits < 1 || f.config.Jobs < 1 || f.config.SessionTTL <= 0 || f.config.UploadURITTL <= 0 {
+		return errors.New("--max-commits-per-day, --index-jobs, --session-ttl and --upload-uri-ttl must be more than 0")
+	}
+	f.config.Token = func() (string, error) { return readToken(f.tokenFile) }
+	if _, err := f.config.Token(); err != nil {
+		return err
+	}
+	f.config.Log = slog.Default()
+	s, err := service.New(f.config)
+	if err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.listen)
+	if err != nil {
+		return errors.Join(err, s.Close())
+	}
+	slog.Info("serving", "address", listener.Addr().String())
+	server, failed := s.Server(), make(chan error, 1)
+	go func() {
+		if f.tlsCert != "" {
+			failed <- server.ServeTLS(listener, f.tlsCert, f.tlsKey)
+		} else {
+			failed <- server.Serve(listener)
+		}
+	}()
+	work, stop := context.WithCancel(ctx)
+	defer stop()
+	idle := make(chan error, 1)
+	go func() { idle <- s.Run(work) }()
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+		last, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer done()
+		err = server.Shutdown(last)
+	}
+	stop()
+	return errors.Join(err, <-idle, s.Close())
+}
+
+func readToken(path string) (string, error) {
+	text, err := os.ReadFile(path) //nolint:gosec // the flag's file
+	if err != nil {
+		return "", fmt.Errorf("--bearer-token-file: %w", err)
+	}
+	token := strings.TrimSpace(string(text))
+	if token == "" {
+		return "", fmt.Errorf("--bearer-token-file: %s is empty", path)
+	}
+	return token, nil
+}
+
+// lookupFlags are the flags of the lookup command.
+type lookupFlags struct {
+	query                                    lookup.Query
+	endpoint, tokenFile, keyFile, output, ca string
+	valuesFile                               string
+	plainHTTP                                bool
+}
+
+func lookupCommand() *cobra.Command {
+	var f lookupFlags
+	c := &cobra.Command{
+		Use: "lookup", Short: "Ask a data store whether it holds plain values; only tokens leave this machine", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return runLookup(c.Context(), c.InOrStdin(), c.OutOrStdout(), f)
+		},
+	}
+	flags := c.Flags()
+	flags.StringVar(&f.endpoint, "endpoint", "http://127.0.0.1:8765/beta", "endpoint of the service, as in the upload agent")
+	flags.StringVar(&f.tokenFile, "bearer-token-file", "", "file with the service's bearer token (required)")
+	flags.StringVar(&f.ca, "ca-file", "", "certificates of a private authority in PEM")
+	flags.BoolVar(&f.plainHTTP, "allow-plain-http", false, "speak http to other than loopback addresses")
+	flags.StringVar(&f.query.Store, "store", "", "displayName of the data store (required)")
+	flags.StringVar(&f.keyFile, "key-file", "", "file with the store's key, as it is in the Secret (required)")
+	flags.StringVar(&f.query.Column, "column", "", "searchable column to look in (required)")
+	flags.StringArrayVar(&f.query.Values, "value", nil, "plain value; may be repeated")
+	flags.StringVar(&f.valuesFile, "values-from", "", `file with one plain value per line, "-" for stdin: keeps values out of the process list`)
+	flags.StringToStringVar(&f.query.SameRow, "same-row", nil, "COLUMN=VALUE to compare within the rows found; may be repeated")
+	flags.IntVar(&f.query.Limit, "limit", 10, "rows to show of each value")
+	flags.StringVarP(&f.output, "output", "o", "table", "table or json")
+	for _, name := range []string{"bearer-token-file", "store", "key-file", "column"} {
+		_ = c.MarkFlagRequired(name) // the flag is there
+	}
+	return c
+}
+
+func runLookup(ctx context.Context, in io.Reader, out io.Writer, f lookupFlags) error {
+	write := map[string]func(io.Writer, []lookup.Found) error{"table": lookup.WriteTable, "json": lookup.WriteJSON}[f.output]
+	if write == nil {
+		return errors.New("--output is table or json")
+	}
+	values, err := readValues(in, f.valuesFile)
+	if err != nil {
+		return err
+	}
+	f.query.Values = append(f.query.Values, values...)
+	if len(f.query.Values) == 0 {
+		return errors.New("give at least one --value, or --values-from")
+	}
+	if f.query.Key, err = os.ReadFile(f.keyFile); err != nil {
+		return fmt.Errorf("--key-file: %w", err)
+	}
+	token, err := readToken(f.tokenFile)
+	if err != nil {
+		return err
+	}
+	web, err := f.client()
+	if err != nil {
+		return err
+	}
+	c, err := rest.New(rest.Options{Endpoint: f.endpoint, Token: rest.StaticToken(token), HTTP: web})
+	if err != nil {
+		return err
+	}
+	found, err := lookup.Ask(ctx, c.Stores(), f.query)
+	if err != nil {
+		return err
+	}
+	return write(out, found)
+}
+
+// client dials the endpoint's host wherever it is: the person at the keyboard
+// chose it. Plain HTTP beyond loopback needs to be allowed.
+func (f lookupFlags) client() (*http.Client, error) {
+	endpoint, err := url.Parse(f.endpoint)
+	if err != nil || endpoint.Host == "" {
+		return nil, errors.New("--endpoint must be an http or https URL")
+	}
+	guard := dial.Guard{AllowHosts: []string{endpoint.Host}, PlainHTTP: dial.PlainHTTPLoopback}
+	if f.plainHTTP {
+		guard.PlainHTTP = dial.PlainHTTPAnywhere
+	}
+	if f.ca != "" {
+		pem, err := os.ReadFile(f.ca)
+		if err != nil {
+			return nil, fmt.Errorf("--ca-file: %w", err)
+		}
+		guard.RootCAs = x509.NewCertPool()
+		if !guard.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("--ca-file: %s holds no certificate in PEM", f.ca)
+		}
+	}
+	return guard.HTTPClient(), nil
+}
+
+// readValues reads one value per line.
+func readValues(stdin io.Reader, path string) ([]string, error) {
+	if path == "" {
+		return nil, nil
+	}
+	text, err := io.ReadAll(stdin)
+	if path != "-" {
+		text, err = os.ReadFile(path) //nolint:gosec // the flag's file
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--values-from: %w", err)
+	}
+	return strings.Split(strings.TrimRight(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n"), "\n"), nil
+}
