@@ -88,8 +88,11 @@ image: ## Build the image with docker or podman
 	$$engine build -t $(IMAGE) .
 
 .PHONY: deploy
-deploy: ## Deploy to the cluster of the current kubeconfig
-	$(KUSTOMIZE) build config/default | kubectl apply --server-side -f -
+deploy: ## Deploy the manager and the service to the cluster of the current kubeconfig
+	$(KUSTOMIZE) build config/default | sed 's|exactmatch.dev/operator:latest|$(IMAGE)|' | kubectl apply --server-side -f -
+	@# The service's bearer token is made once and kept.
+	@kubectl -n exactmatch-system get secret exactmatch-service-token >/dev/null 2>&1 || \
+		head -c 24 /dev/urandom | base64 | kubectl -n exactmatch-system create secret generic exactmatch-service-token --from-file=token=/dev/stdin
 
 .PHONY: undeploy
 undeploy: ## Remove what deploy made, with every object of the project's kinds

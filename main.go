@@ -245,7 +245,7 @@ func runService(ctx context.Context, f serviceFlags) error {
 }
 
 func readToken(path string) (string, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // the flag's file
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return "", fmt.Errorf("--bearer-token-file: %w", err)
 	}
@@ -357,7 +357,7 @@ func readValues(stdin io.Reader, path string) ([]string, error) {
 	}
 	text, err := io.ReadAll(stdin)
 	if path != "-" {
-		text, err = os.ReadFile(path) //nolint:gosec // the flag's file
+		text, err = os.ReadFile(path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("--values-from: %w", err)

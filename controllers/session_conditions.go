@@ -90,7 +90,7 @@ func setConditions(s *scope, err error) {
 			Type: kind, Status: status, Reason: v.reason, Message: v.message, ObservedGeneration: s.object.Generation,
 		})
 	}
-	present := func(kind string, is bool) { //nolint:revive // the condition's presence is the datum
+	present := func(kind string, is bool) {
 		if !is {
 			meta.RemoveStatusCondition(&s.status().Conditions, kind)
 			return

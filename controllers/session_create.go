@@ -105,7 +105,7 @@ func (r *SessionReconciler) afterFailedCreate(s *scope, err error) error {
 func (r *SessionReconciler) adopt(ctx context.Context, s *scope, remote *edm.Session) error {
 	s.status().ID = remote.ID
 	s.status().CommitRequestedTime, s.status().CancelRequestedTime = nil, nil
-	s.remote = remote
+	s.remote, s.status().Step = remote, workReason(s)
 	mirror(s.status(), remote)
 	if err := r.write(context.WithoutCancel(ctx), s); err != nil {
 		return err

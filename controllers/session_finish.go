@@ -22,7 +22,7 @@ func (r *SessionReconciler) finish(ctx context.Context, s *scope, err error) (ct
 	}
 	if apierrors.IsConflict(err) || edm.Interrupted(err) && ctx.Err() != nil {
 		// Somebody wrote in between, or the manager stops: the next pass judges afresh.
-		return ctrl.Result{RequeueAfter: time.Second}, nil
+		return ctrl.Result{RequeueAfter: time.Second}, nil //nolint:nilerr // neither is a failure
 	}
 	r.report(s, err)
 	if wait := r.heldBack(s); wait > 0 {

@@ -98,7 +98,7 @@ var fileNamePattern = regexp.MustCompile(`^[A-Za-z0-9._ -]{1,128}$`)
 
 // formatOf is the spec's format in the words of transfer.
 func formatOf(f v1alpha1.Format) transfer.Format {
-	return transfer.Format{Delimiter: f.Delimiter, Encoding: string(f.Encoding), Compression: string(f.Compression)}
+	return transfer.Format{Delimiter: f.Delimiter, Encoding: f.Encoding, Compression: f.Compression}
 }
 
 // inputsOf names what decides the reading, the pin included while the prepared
@@ -251,7 +251,7 @@ func recordPrepared(s *scope) {
 	status.ContentKey, status.KeyID = p.ContentKey, p.KeyID
 	status.PreparedChecksum, status.PreparedContent = p.Checksum, p.Content
 	status.Rows = &p.Rows
-	status.PreparedBlocks = int32(p.Blocks) //nolint:gosec // at most 50,000
+	status.PreparedBlocks = int32(p.Blocks)
 	status.BadRows = nil
 	if p.BadRows.Count > 0 {
 		status.BadRows = &v1alpha1.BadRows{Count: p.BadRows.Count, Samples: p.BadRows.Samples}

@@ -129,6 +129,10 @@ func reportProgress(s *scope, now time.Time) {
 	switch s.step {
 	case session.StepUpload:
 		p := s.work.Progress
+		if s.work.Phase == transfer.PhaseUploaded {
+			status.Progress, status.EstimatedCompletionTime = "100%", nil
+			return
+		}
 		if s.work.Phase != transfer.PhaseUploading || p.Blocks == 0 {
 			return
 		}

@@ -221,7 +221,7 @@ func (r *SessionReconciler) commit(ctx context.Context, s *scope) error {
 		return err
 	}
 	if s.status().CommitRequestedTime == nil {
-		s.status().CommitRequestedTime = r.stamp()
+		s.status().CommitRequestedTime, s.status().Step = r.stamp(), workReason(s)
 		if err := r.write(ctx, s); err != nil {
 			return err
 		}
@@ -256,7 +256,7 @@ func (r *SessionReconciler) cancel(ctx context.Context, s *scope) error {
 func (r *SessionReconciler) cancelRemote(ctx context.Context, s *scope) error {
 	r.stopWork(s)
 	if s.status().CancelRequestedTime == nil {
-		s.status().CancelRequestedTime = r.stamp()
+		s.status().CancelRequestedTime, s.status().Step = r.stamp(), workReason(s)
 		if err := r.write(ctx, s); err != nil {
 			return err
 		}

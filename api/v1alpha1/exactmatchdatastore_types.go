@@ -80,7 +80,6 @@ type ExactMatchDataStoreSpec struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
-	// +kubebuilder:validation:XValidation:rule="self.all(a, self.filter(b, (has(a.sourceName) ? a.sourceName : a.name) == (has(b.sourceName) ? b.sourceName : b.name)).size() == 1)",message="two columns read the same column of the table"
 	Columns []Column `json:"columns"`
 	// KeySecretRef names the Secret's key that holds at least 32 random bytes.
 	KeySecretRef SecretKeyReference `json:"keySecretRef"`

@@ -14,9 +14,10 @@ import (
 const (
 	// MaxSize is the most bytes of an encoded block.
 	MaxSize = 64 << 20
-	// MaxColumns and MaxRows bound a block.
+	// MaxColumns is the most columns of a block.
 	MaxColumns = 32
-	MaxRows    = 1_000_000
+	// MaxRows is the most rows of a block.
+	MaxRows = 1_000_000
 	// TokenSize is the length of a token in bytes.
 	TokenSize = fingerprint.TokenSize
 
@@ -103,10 +104,10 @@ func appendHeader(dst []byte, h Header) []byte {
 	dst = appendName(dst, h.Rules)
 	dst = append(dst, h.KeyID[:]...)
 	dst = appendName(dst, h.Store)
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(h.Index))        //nolint:gosec // checked
-	dst = binary.LittleEndian.AppendUint64(dst, uint64(h.FirstRow))     //nolint:gosec // checked
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(h.Rows))         //nolint:gosec // checked
-	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(h.Columns))) //nolint:gosec // checked
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(h.Index))
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(h.FirstRow))
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(h.Rows))
+	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(h.Columns)))
 	for _, name := range h.Columns {
 		dst = appendName(dst, name)
 	}
@@ -114,7 +115,7 @@ func appendHeader(dst []byte, h Header) []byte {
 }
 
 func appendName(dst []byte, name string) []byte {
-	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(name))) //nolint:gosec // checked
+	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(name)))
 	return append(dst, name...)
 }
 
@@ -126,7 +127,7 @@ func appendColumn(dst, tokens []byte) []byte {
 		return append(append(dst, encodingRaw), tokens...)
 	}
 	dst = append(dst, encodingDictionary)
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(words)/tokenSize)) //nolint:gosec // at most a quarter of the rows
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(words)/tokenSize))
 	dst = append(dst, words...)
 	return appendIndex(dst, index, indexWidth(len(words)/tokenSize))
 }
@@ -142,7 +143,7 @@ func dictionaryOf(tokens []byte) (words []byte, index []uint32, ok bool) {
 		token := fingerprint.Token(tokens[at : at+tokenSize])
 		place, known := seen[token]
 		if !known {
-			place = uint32(len(seen)) //nolint:gosec // at most MaxRows
+			place = uint32(len(seen))
 			if len(seen) == most {
 				return nil, nil, false
 			}
@@ -170,9 +171,9 @@ func appendIndex(dst []byte, index []uint32, width int) []byte {
 	for _, place := range index {
 		switch width {
 		case 1:
-			dst = append(dst, byte(place)) //nolint:gosec // fits the width
+			dst = append(dst, byte(place))
 		case 2:
-			dst = binary.LittleEndian.AppendUint16(dst, uint16(place)) //nolint:gosec // fits the width
+			dst = binary.LittleEndian.AppendUint16(dst, uint16(place))
 		default:
 			dst = binary.LittleEndian.AppendUint32(dst, place)
 		}

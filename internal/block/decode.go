@@ -85,7 +85,7 @@ func (r *reader) uint(width int, what string) uint64 {
 }
 
 func (r *reader) name(what string) string {
-	n := int(r.uint(2, what)) //nolint:gosec // two bytes
+	n := int(r.uint(2, what))
 	if n == 0 || n > maxName {
 		r.fail("the length of " + what)
 		return ""
@@ -108,7 +108,7 @@ func (r *reader) header() Header {
 		r.fail("a number in the header is out of range")
 		return h
 	}
-	h.Index, h.FirstRow, h.Rows = int(index), int64(first), int(rows) //nolint:gosec // judged above
+	h.Index, h.FirstRow, h.Rows = int(index), int64(first), int(rows)
 	for range columns {
 		h.Columns = append(h.Columns, r.name("a column's name"))
 	}
@@ -132,7 +132,7 @@ func (r *reader) column(rows int) []byte {
 }
 
 func (r *reader) dictionaryColumn(rows int) []byte {
-	distinct := int(r.uint(4, "a dictionary's size")) //nolint:gosec // four bytes
+	distinct := int(r.uint(4, "a dictionary's size"))
 	if distinct == 0 || distinct > (rows-1)/4 {
 		r.fail("a dictionary's size")
 		return nil

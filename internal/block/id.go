@@ -21,7 +21,7 @@ func Sum(data []byte) uint64 { return crc64nvme.Checksum(data) }
 // its sum, so that a resumed upload knows whether the bytes are the same.
 func ID(index int, sum uint64) string {
 	var id [idSize]byte
-	binary.BigEndian.PutUint32(id[:4], uint32(index)) //nolint:gosec // 0 to 49,999
+	binary.BigEndian.PutUint32(id[:4], uint32(index))
 	binary.BigEndian.PutUint64(id[4:], sum)
 	return base64.StdEncoding.EncodeToString(id[:])
 }

@@ -68,7 +68,8 @@ type Service interface {
 	BlockFormat(ctx context.Context) (string, error)
 }
 
-// Query holds the OData options of a collection. Zero values are not sent.
+// Query holds the OData options of a collection. Zero values are not sent. Top
+// bounds the whole answer, not a page of it.
 type Query struct {
 	Top, Skip int
 	Filter    string // "a eq 'b' and c ge 2026-01-02T03:04:05Z"

@@ -155,7 +155,7 @@ func TestBadInputs(t *testing.T) {
 	}
 }
 
-func columnOf(fold bool, delimiters string) Column { //nolint:revive // a datum of the test
+func columnOf(fold bool, delimiters string) Column {
 	c := Column{Name: "c", IsCaseInsensitive: fold}
 	for _, r := range delimiters {
 		if r != utf8.RuneError {

@@ -86,7 +86,7 @@ func (k Key) ID(store string) KeyID {
 func (k Key) derive(purpose string, size int, names ...string) []byte {
 	info := []byte(purpose)
 	for _, name := range names {
-		info = binary.BigEndian.AppendUint16(info, uint16(len(name))) //nolint:gosec // names are at most 256 bytes, see Hasher
+		info = binary.BigEndian.AppendUint16(info, uint16(len(name)))
 		info = append(info, name...)
 	}
 	out, err := hkdf.Key(sha256.New, k.secret, []byte(derivationSalt), string(info), size)

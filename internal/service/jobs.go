@@ -87,7 +87,7 @@ func ignoreNotFound(err error) error {
 
 func (s *Service) jobDone(id string, done int) error {
 	_, err := change(s.db.db, sessionsBucket, id, func(_ *bbolt.Tx, r *sessionRecord) error {
-		now, left := s.now(), int32(jobsOf(r)-done) //nolint:gosec // at most 34
+		now, left := s.now(), int32(jobsOf(r)-done)
 		r.JobsDone, r.RemainingJobCount, r.LastUpdatedDateTime = done, &left, &now
 		return nil
 	})

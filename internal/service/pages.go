@@ -29,7 +29,7 @@ type pageWriter struct {
 }
 
 func newPageWriter(path string, entry int) (*pageWriter, error) {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600) //nolint:gosec // a path of our own
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ type pageFile struct {
 }
 
 func openPages(path string, entry int) (*pageFile, error) {
-	file, err := os.Open(path) //nolint:gosec // a path of our own
+	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -109,7 +109,7 @@ func (s *Service) recover() error {
 	}
 	known := map[string]bool{}
 	for _, one := range sessions {
-		known[one.ID] = true
+		known[one.ID] = one.unfinished() || one.processing()
 		if one.unfinished() {
 			if err := s.blocks.load(one.ID); err != nil {
 				return err

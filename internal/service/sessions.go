@@ -27,7 +27,7 @@ func (s *Service) showSession(r *http.Request, one *sessionRecord) *edm.Session 
 	out := one.Session
 	if one.State == edm.StateCreated || one.State == edm.StateUploadInProgress {
 		staged := s.blocks.count(one.ID)
-		remaining := max(*one.TotalBlockCount-int32(staged), 0) //nolint:gosec // at most maxBlocks
+		remaining := max(*one.TotalBlockCount-int32(staged), 0)
 		out.RemainingBlockCount = &remaining
 		if staged > 0 {
 			out.State = edm.StateUploadInProgress
@@ -230,7 +230,7 @@ func (s *Service) commitSession(r *http.Request) (*answer, error) {
 		}
 		one.Committed = s.now()
 		store.Commits = append(s.recentCommits(store), one.Committed)
-		jobs := int32(jobsOf(one)) //nolint:gosec // at most 34
+		jobs := int32(jobsOf(one))
 		one.State, one.TotalJobCount, one.RemainingJobCount = edm.StateProcessingInProgress, &jobs, &jobs
 		return put(tx, storesBucket, store.ID, store)
 	})

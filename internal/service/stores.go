@@ -26,7 +26,7 @@ func (s *Service) show(r *storeRecord) *edm.DataStore {
 // quota counts the commits of the rolling window.
 func (s *Service) quota(r *storeRecord) *edm.Quota {
 	recent := s.recentCommits(r)
-	q := &edm.Quota{Max: int32(s.config.MaxCommits), Remaining: int32(max(s.config.MaxCommits-len(recent), 0))} //nolint:gosec // small
+	q := &edm.Quota{Max: int32(s.config.MaxCommits), Remaining: int32(max(s.config.MaxCommits-len(recent), 0))}
 	if q.Remaining == 0 {
 		next := recent[len(recent)-s.config.MaxCommits].Add(quotaWindow)
 		q.NextSlotDateTime = &next

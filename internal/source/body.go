@@ -7,16 +7,13 @@ import (
 	"sync"
 )
 
-// unknownSize is the size of a body that nobody announced.
-const unknownSize int64 = -1
-
 // body is what Open returns: it ends with the context, and where the bytes end before the announced size it fails instead of giving
 // half a table.
 type body struct {
 	ctx   context.Context
 	r     io.ReadCloser
 	where string
-	left  int64 // bytes still to come, or unknownSize
+	left  int64 // bytes still to come, or -1 where nobody announced them
 	close func() error
 }
 

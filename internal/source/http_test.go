@@ -141,7 +141,7 @@ func TestHTTPSAnswers(t *testing.T) {
 		{"408", status(408), source.Unavailable},
 		{"429", status(429), source.Unavailable},
 		{"503", status(503), source.Unavailable},
-		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x?sig=hush", 302) }, source.Invalid},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x?sig=hush", http.StatusFound) }, source.Invalid},
 		{"another range", part("bytes 3-11/12", content[3:]), source.Invalid},
 		{"a shorter range", part("bytes 4-6/12", content[4:7]), source.Invalid},
 		{"no range", part("", content[4:]), source.Invalid},
@@ -150,7 +150,7 @@ func TestHTTPSAnswers(t *testing.T) {
 		{"body too short", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "8")
 			w.Header().Set("Content-Range", "bytes 4-11/12")
-			w.WriteHeader(206)
+			w.WriteHeader(http.StatusPartialContent)
 			_, _ = w.Write([]byte("1"))
 		}, source.Unavailable},
 		{"no answer", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, source.Unavailable},

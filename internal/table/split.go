@@ -94,7 +94,7 @@ func (s *splitter) plain(b []byte) int {
 func zeros(w uint64) uint64 { return (w - ones) &^ w & highBits }
 
 // quoted reads the cell whose opening quote is b[i].
-func (s *splitter) quoted(b []byte, i int, atEOF bool) (int, outcome) {
+func (s *splitter) quoted(b []byte, i int, atEOF bool) (int, outcome) { //nolint:revive // as bufio.SplitFunc has it
 	i++
 	start, copied := i, -1
 	for {
@@ -127,7 +127,7 @@ func (s *splitter) quoted(b []byte, i int, atEOF bool) (int, outcome) {
 	return s.afterQuote(b, i, atEOF)
 }
 
-func faultAtEnd(atEOF bool) outcome {
+func faultAtEnd(atEOF bool) outcome { //nolint:revive // as bufio.SplitFunc has it
 	if atEOF {
 		return faulty
 	}
@@ -135,7 +135,7 @@ func faultAtEnd(atEOF bool) outcome {
 }
 
 // afterQuote finds the delimiter or line end that has to follow the closing quote before b[i].
-func (s *splitter) afterQuote(b []byte, i int, atEOF bool) (int, outcome) {
+func (s *splitter) afterQuote(b []byte, i int, atEOF bool) (int, outcome) { //nolint:revive // as bufio.SplitFunc has it
 	if i < len(b) && b[i] == '\r' {
 		i++
 		if i == len(b) && !atEOF {

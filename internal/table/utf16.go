@@ -20,7 +20,7 @@ type utf16Reader struct {
 	buf     [4 << 10]byte
 }
 
-func newUTF16Reader(r *bufio.Reader, bigEndian bool) io.Reader {
+func newUTF16Reader(r *bufio.Reader, bigEndian bool) io.Reader { //nolint:revive // what the byte order mark says
 	u := &utf16Reader{r: r, hi: 1}
 	if bigEndian {
 		u.hi, u.lo = 0, 1

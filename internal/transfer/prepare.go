@@ -119,12 +119,11 @@ func (p *preparation) readRows(rows *table.Reader) error {
 			return err
 		}
 		p.all++
-		if row.Bad != nil {
-			err = p.addBad(row.Bad)
-		} else {
-			err = p.addGood(row)
+		if row.Bad == nil {
+			p.addGood(row)
+			continue
 		}
-		if err != nil {
+		if err := p.addBad(row.Bad); err != nil {
 			return err
 		}
 	}
@@ -150,7 +149,7 @@ func (p *preparation) judgeBadRows() error {
 		p.bad.Count, p.all, p.plan.BadRows.MaxPercent, joinSamples(p.bad.Samples))
 }
 
-func (p *preparation) addGood(row table.Row) error {
+func (p *preparation) addGood(row table.Row) {
 	if p.good%int64(p.plan.RowsPerBlock) == 0 {
 		p.closeBlock()
 		p.openBlock(row)
@@ -160,7 +159,6 @@ func (p *preparation) addGood(row table.Row) error {
 	p.cells = appendCells(p.cells[:0], row, p.positions)
 	p.content.Write(p.cells)
 	p.crc.Write(p.cells)
-	return nil
 }
 
 // openBlock remembers where a block starts. Beyond the limit of blocks only
@@ -184,7 +182,7 @@ func (p *preparation) closeBlock() {
 // cell behind its length.
 func appendCells(dst []byte, row table.Row, positions []int) []byte {
 	for _, at := range positions {
-		dst = binary.BigEndian.AppendUint32(dst, uint32(len(row.Cells[at]))) //nolint:gosec // a cell has at most 64 KiB
+		dst = binary.BigEndian.AppendUint32(dst, uint32(len(row.Cells[at])))
 		dst = append(dst, row.Cells[at]...)
 	}
 	return dst

@@ -83,7 +83,7 @@ func (e *entraToken) Token(ctx context.Context) (string, error) {
 	case errors.As(err, &refused) && refused.RawResponse != nil:
 		// The SDK's text repeats the answer's body; only its status is told.
 		_, _ = io.Copy(io.Discard, refused.RawResponse.Body)
-		return "", errors.New("Microsoft Entra ID answered " + refused.RawResponse.Status) //nolint:staticcheck // a name
+		return "", errors.New("Microsoft Entra ID answered " + refused.RawResponse.Status)
 	case err != nil:
 		return "", errors.New("Microsoft Entra ID did not issue a token") //nolint:staticcheck // a name
 	}

@@ -77,7 +77,7 @@ func malformed(k call, response *http.Response, message string) *edm.Error {
 
 // unanswered is a call that brought no answer. One that may not be repeated is
 // ambiguous from the moment its headers were written.
-func unanswered(k call, sent bool, err error) error { //nolint:revive // sent is a datum
+func unanswered(k call, sent bool, err error) error {
 	e := &edm.Error{Op: k.op, RequestID: k.requestID, Class: edm.Transient, Err: withoutURL(err)}
 	var refused *dial.RefusedError
 	switch {

@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -68,13 +69,18 @@ func list[T any](ctx context.Context, c *Client, op string, q edm.Query, path ..
 			return nil, err
 		}
 		all = append(all, page.Value...)
-		next, err := url.Parse(page.NextLink)
-		if page.NextLink == "" || err != nil || q.Top > 0 && len(all) >= q.Top || len(all) >= maxItems {
+		if page.NextLink == "" || q.Top > 0 && len(all) >= q.Top || len(all) >= maxItems {
 			return all, nil
+		}
+		next, err := url.Parse(page.NextLink)
+		if err != nil {
+			return nil, &edm.Error{Op: op, Class: edm.Transient, Err: errNextLink}
 		}
 		query = next.Query()
 	}
 }
+
+var errNextLink = errors.New("the answer's @odata.nextLink is no URL")
 
 func queryOf(q edm.Query) url.Values {
 	values := url.Values{}

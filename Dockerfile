@@ -1,0 +1,17 @@
+# One static binary for every role: manager, service, lookup.
+FROM --platform=$BUILDPLATFORM golang:1.26 AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY main.go ./
+COPY api/ api/
+COPY controllers/ controllers/
+COPY internal/ internal/
+ARG TARGETOS TARGETARCH
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags "-s -w" -o /exactmatch .
+
+FROM gcr.io/distroless/static:nonroot
+COPY --from=build /exactmatch /exactmatch
+USER 65532:65532
+ENTRYPOINT ["/exactmatch"]
+CMD ["manager"]
