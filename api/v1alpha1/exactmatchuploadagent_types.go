@@ -76,12 +76,12 @@ type Allow struct {
 	// PlainHTTP allows http to any host. Without it http is only for loopback hosts in hosts.
 	// +optional
 	PlainHTTP bool `json:"plainHTTP,omitempty"`
-	// SourceSchemes that a session's source may have.
+	// SourceSchemes that a session's source may have. https admits http where plainHTTP or a loopback host does.
 	// +optional
 	// +listType=set
 	// +kubebuilder:default={https,s3,gs,azblob,file}
 	// +kubebuilder:validation:MaxItems=8
-	// +kubebuilder:validation:items:Enum=file;https;http;s3;gs;azblob
+	// +kubebuilder:validation:items:Enum=file;https;s3;gs;azblob
 	SourceSchemes []string `json:"sourceSchemes,omitempty"`
 }
 
