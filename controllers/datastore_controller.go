@@ -48,11 +48,11 @@ func displayName(store *v1alpha1.ExactMatchDataStore) string {
 	return store.Name
 }
 
-// Reconcile brings one data store to what its spec says.
-//
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchdatastores,verbs=get;list;watch;update;patch
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchdatastores/status,verbs=get;update;patch
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchdatastores/finalizers,verbs=update
+
+// Reconcile brings one data store to what its spec says.
 func (r *DataStoreReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
 	object := &v1alpha1.ExactMatchDataStore{}
 	if err := r.Get(ctx, req.NamespacedName, object); err != nil {
@@ -278,7 +278,7 @@ func (r *DataStoreReconciler) finish(ctx context.Context, s *storeScope, err err
 		after = r.Options.ResyncInterval
 	}
 	if p := simpleConditions(&status.Conditions, s.object.Generation, v1alpha1.ReasonReady, "the remote data store is there", err); p != nil {
-		after = max(p.after, r.Options.PollInterval)
+		after = p.again(r.Options)
 	}
 	if !equality.Semantic.DeepEqual(s.before.Status, s.object.Status) {
 		if failed := r.Status().Patch(ctx, s.object, client.MergeFrom(s.before)); failed != nil {

@@ -17,18 +17,15 @@ const (
 	// retry: it passes by itself; the object goes on Reconciling.
 	retry remedy = iota
 	// repair: somebody must change another object (a Secret, a store, an agent).
-	// The object is Stalled and looked at again every recheck.
+	// The object is Stalled and looked at again every RepairInterval.
 	repair
 	// change: somebody must change this object's spec. Recorded as its outcome.
 	change
 )
 
-// How often an object that waits for somebody's repair is looked at: what a look
-// at the API server tells, and refused credentials.
-const (
-	recheck            = 15 * time.Second
-	recheckCredentials = 5 * time.Minute
-)
+// recheckCredentials is how often refused credentials are looked at: they are
+// sent again only where their Secret has changed.
+const recheckCredentials = 5 * time.Minute
 
 // problem is why a pass did not get on: a reason of the API, words for a
 // person, and who acts next. It never carries a secret: what it wraps is
@@ -46,7 +43,7 @@ func (p *problem) Unwrap() error { return p.err }
 
 // needsRepair is a problem that another object's change mends.
 func needsRepair(reason, format string, args ...any) *problem {
-	return &problem{reason: reason, message: fmt.Sprintf(format, args...), remedy: repair, after: recheck}
+	return &problem{reason: reason, message: fmt.Sprintf(format, args...), remedy: repair}
 }
 
 // needsChange is a problem that this object's spec must mend.
@@ -57,6 +54,14 @@ func needsChange(reason, format string, args ...any) *problem {
 // passes is a problem that time mends.
 func passes(reason string, after time.Duration, format string, args ...any) *problem {
 	return &problem{reason: reason, message: fmt.Sprintf(format, args...), remedy: retry, after: after}
+}
+
+// again is when to look again at a store or an agent with the problem.
+func (p *problem) again(o Options) time.Duration {
+	if p.remedy == retry {
+		return max(p.after, o.PollInterval)
+	}
+	return max(p.after, o.RepairInterval)
 }
 
 // asProblem turns any error into a problem. What nobody classified is retried.

@@ -44,13 +44,13 @@ type memory struct {
 	spent   map[string]bool         // client-request-ids whose POST was sent
 }
 
-// Reconcile takes one session one step further.
-//
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchsessions,verbs=get;list;watch;update;patch
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchsessions/status,verbs=get;update;patch
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchsessions/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=secrets;configmaps,verbs=get
 // +kubebuilder:rbac:groups="";events.k8s.io,resources=events,verbs=create;patch
+
+// Reconcile takes one session one step further.
 func (r *SessionReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
 	object := &v1alpha1.ExactMatchSession{}
 	if err := r.Get(ctx, req.NamespacedName, object); err != nil {

@@ -103,7 +103,7 @@ func (r *SessionReconciler) reportAttempts(s *scope, err error) {
 	}
 	if p.remedy == repair {
 		// Whoever mends it wakes the object; until then nothing is attempted.
-		s.after, status.Attempts, status.NextAttemptTime = p.after, 0, nil
+		s.after, status.Attempts, status.NextAttemptTime = max(p.after, r.Options.RepairInterval), 0, nil
 		return
 	}
 	status.Attempts++

@@ -46,6 +46,9 @@ type Options struct {
 	TurnInterval time.Duration
 	// ResyncInterval is how often a store or an agent is looked at: default 5 min.
 	ResyncInterval time.Duration
+	// RepairInterval is how often an object that waits for somebody's repair looks
+	// whether it came: default 15 s.
+	RepairInterval time.Duration
 	// FinalizeTimeout is how long a deletion waits for a service that does not
 	// answer: default 10 min.
 	FinalizeTimeout time.Duration
@@ -63,6 +66,7 @@ func (o Options) withDefaults() Options {
 	set(&o.RequestTimeout, 30*time.Second)
 	set(&o.TurnInterval, 30*time.Second)
 	set(&o.ResyncInterval, 5*time.Minute)
+	set(&o.RepairInterval, 15*time.Second)
 	set(&o.FinalizeTimeout, 10*time.Minute)
 	return o
 }

@@ -33,11 +33,11 @@ type agentScope struct {
 	released       bool
 }
 
-// Reconcile brings one upload agent to what its spec says.
-//
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchuploadagents,verbs=get;list;watch;update;patch
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchuploadagents/status,verbs=get;update;patch
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchuploadagents/finalizers,verbs=update
+
+// Reconcile brings one upload agent to what its spec says.
 func (r *UploadAgentReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
 	object := &v1alpha1.ExactMatchUploadAgent{}
 	if err := r.Get(ctx, req.NamespacedName, object); err != nil {
@@ -171,7 +171,7 @@ func (r *UploadAgentReconciler) finish(ctx context.Context, s *agentScope, err e
 	s.object.Status.ObservedGeneration = s.object.Generation
 	after := r.Options.ResyncInterval
 	if p := simpleConditions(&s.object.Status.Conditions, s.object.Generation, v1alpha1.ReasonReady, "the upload agent is registered", err); p != nil {
-		after = max(p.after, r.Options.PollInterval)
+		after = p.again(r.Options)
 	}
 	if !equality.Semantic.DeepEqual(s.before.Status, s.object.Status) {
 		if failed := r.Status().Patch(ctx, s.object, client.MergeFrom(s.before)); failed != nil {

@@ -1,0 +1,104 @@
+package controllers_test
+
+import (
+	"context"
+	"net/http/httptest"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"golang.org/x/time/rate"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/controllers"
+	"exactmatch.dev/operator/internal/edm/rest"
+	"exactmatch.dev/operator/internal/service"
+)
+
+const bearer = "the token of the suite"
+
+var (
+	kube       client.Client
+	front      *gate // stands before the service
+	endpoint   string
+	edmService *rest.Client // speaks to the service past the gate's faults
+	sourceRoot string
+)
+
+func TestControllers(t *testing.T) {
+	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(30 * time.Second)
+	SetDefaultEventuallyPollingInterval(20 * time.Millisecond)
+	SetDefaultConsistentlyDuration(400 * time.Millisecond)
+	SetDefaultConsistentlyPollingInterval(20 * time.Millisecond)
+	RunSpecs(t, "Controllers")
+}
+
+var _ = BeforeSuite(func() {
+	ctrl.SetLogger(logr.Discard())
+	sourceRoot = GinkgoT().TempDir()
+	startService()
+
+	plane := &envtest.Environment{CRDDirectoryPaths: []string{"../config/crd/bases"}, ErrorIfCRDPathMissing: true}
+	config, err := plane.Start()
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(plane.Stop)
+
+	scheme := runtime.NewScheme()
+	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
+	Expect(v1alpha1.AddToScheme(scheme)).To(Succeed())
+	kube, err = client.New(config, client.Options{Scheme: scheme})
+	Expect(err).NotTo(HaveOccurred())
+
+	config.QPS = -1 // the suite waits on nothing but the reconcilers
+	mgr, err := ctrl.NewManager(config, ctrl.Options{Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}})
+	Expect(err).NotTo(HaveOccurred())
+	ctx, stop := context.WithCancel(context.Background())
+	Expect(controllers.Add(ctx, mgr, controllers.Options{
+		SourceRoot: sourceRoot, TransferMemory: 64 << 20, TransferParallelism: 4, Instance: "the-suite",
+		StatusInterval: time.Millisecond, PollInterval: 30 * time.Millisecond, RequestTimeout: 2 * time.Second,
+		TurnInterval: 100 * time.Millisecond, ResyncInterval: 300 * time.Millisecond,
+		RepairInterval: 100 * time.Millisecond, FinalizeTimeout: time.Second,
+	})).To(Succeed())
+	ended := make(chan error, 1)
+	go func() { ended <- mgr.Start(ctx) }()
+	DeferCleanup(func() {
+		stop()
+		Eventually(ended, "30s").Should(Receive(BeNil()), "the manager stops in order")
+	})
+})
+
+// startService runs the self-hosted service behind the gate.
+func startService() {
+	dir, err := os.MkdirTemp(GinkgoT().TempDir(), "service")
+	Expect(err).NotTo(HaveOccurred())
+	s, err := service.New(service.Config{Dir: dir, Token: func() (string, error) { return bearer, nil }, MaxCommits: 4})
+	Expect(err).NotTo(HaveOccurred())
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	front = &gate{service: s}
+	server := httptest.NewServer(front)
+	direct := httptest.NewServer(s)
+	endpoint = server.URL + "/beta"
+	edmService, err = rest.New(rest.Options{Endpoint: direct.URL + "/beta", Token: rest.StaticToken(bearer), Limiter: rate.NewLimiter(rate.Inf, 1)})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(func() {
+		front.open()
+		server.CloseClientConnections()
+		server.Close()
+		direct.Close()
+		stop()
+		Expect(<-ended).To(Succeed())
+		Expect(s.Close()).To(Succeed())
+	})
+}
