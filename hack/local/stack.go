@@ -1,0 +1,213 @@
+// Package local runs the operator on this machine for the demo and the
+// end-to-end tests: a control plane, and the operator's binary as real processes
+// in a folder of their own.
+package local
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+)
+
+// Stack is one run. Its folder holds everything of it and goes with it, so that
+// several may run at once.
+type Stack struct {
+	// Port of the service, Token the file of its bearer token.
+	Port  int
+	Token string
+
+	dir, binary, assets string
+	plane               *envtest.Environment
+	running             []*process
+}
+
+type process struct {
+	name  string
+	cmd   *exec.Cmd
+	ended chan struct{} // closed once Wait has returned
+	err   error
+}
+
+// New makes the folder of a run in bin, which holds the operator's binary.
+func New(bin string) (*Stack, error) {
+	bin, err := filepath.Abs(bin)
+	if err != nil {
+		return nil, err
+	}
+	s := &Stack{binary: filepath.Join(bin, "exactmatch"), assets: os.Getenv("KUBEBUILDER_ASSETS")}
+	if s.dir, err = os.MkdirTemp(bin, "run-"); err != nil {
+		return nil, fmt.Errorf("run it by make: %w", err)
+	}
+	s.Token = s.Path("token")
+	// What the control plane keeps in temporary folders stays in ours.
+	err = errors.Join(os.Setenv("TMPDIR", s.dir), os.MkdirAll(s.Sources(), 0o750),
+		os.WriteFile(s.Token, []byte(base64.RawURLEncoding.EncodeToString(Random(24))), 0o600))
+	if err == nil {
+		s.Port, err = freePort()
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	return s, nil
+}
+
+// Path of a file in the folder of the run.
+func (s *Stack) Path(name string) string { return filepath.Join(s.dir, name) }
+
+// Sources is where file sources of the namespace default lie.
+func (s *Stack) Sources() string { return s.Path("sources/default") }
+
+// Log is the file that everything of a process' standard error is added to.
+func (s *Stack) Log(name string) string { return s.Path(name + ".log") }
+
+// Binary is the operator's.
+func (s *Stack) Binary() string { return s.binary }
+
+// Tools is the folder of the control plane's programs, kubectl among them.
+func (s *Stack) Tools() string { return s.assets }
+
+// Endpoint of the service.
+func (s *Stack) Endpoint() string { return fmt.Sprintf("http://127.0.0.1:%d/beta", s.Port) }
+
+// StartPlane starts etcd and the API server and writes the kubeconfig.
+func (s *Stack) StartPlane() error {
+	s.plane = &envtest.Environment{}
+	config, err := s.plane.Start()
+	if err != nil {
+		return fmt.Errorf("start the control plane: %w", err)
+	}
+	user, err := s.plane.AddUser(envtest.User{Name: "local", Groups: []string{"system:masters"}}, config)
+	if err != nil {
+		return err
+	}
+	kubeconfig, err := user.KubeConfig()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(s.Path("kubeconfig"), kubeconfig, 0o600)
+}
+
+// StartService starts the self-hosted service over the data of the run.
+func (s *Stack) StartService(more ...string) error {
+	return s.start("service", append([]string{"service", "--listen", fmt.Sprintf("127.0.0.1:%d", s.Port),
+		"--data-dir", s.Path("service"), "--bearer-token-file", s.Token}, more...)...)
+}
+
+// StartManager starts the manager, which looks and writes often.
+func (s *Stack) StartManager(more ...string) error {
+	return s.start("manager", append([]string{"manager", "--leader-elect=false", "--metrics-bind-address=0", "--health-probe-bind-address=0",
+		"--source-root", s.Path("sources"), "--status-interval=200ms", "--poll-interval=200ms"}, more...)...)
+}
+
+// start runs the operator's binary in the background.
+func (s *Stack) start(name string, args ...string) error {
+	log, err := os.OpenFile(s.Log(name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Close() }()   // the child has its own handle
+	c := exec.Command(s.binary, args...) //nolint:gosec,noctx // our own binary, which Stop ends in order
+	c.Env = s.environment()
+	c.Stdout, c.Stderr, c.SysProcAttr = log, log, ownGroup()
+	if err := c.Start(); err != nil {
+		return err
+	}
+	p := &process{name: name, cmd: c, ended: make(chan struct{})}
+	go func() {
+		p.err = c.Wait()
+		close(p.ended)
+	}()
+	s.running = append(s.running, p)
+	return nil
+}
+
+// Kill ends a process at once, as a crash of its machine would.
+func (s *Stack) Kill(name string) error {
+	for i, p := range s.running {
+		if p.name != name {
+			continue
+		}
+		s.running = append(s.running[:i], s.running[i+1:]...)
+		err := p.cmd.Process.Kill()
+		<-p.ended
+		return err
+	}
+	return fmt.Errorf("%s does not run", name)
+}
+
+// Kubectl is a command of the run's cluster.
+func (s *Stack) Kubectl(ctx context.Context, args ...string) *exec.Cmd {
+	c := exec.CommandContext(ctx, filepath.Join(s.assets, "kubectl"), args...) //nolint:gosec // the control plane's own
+	c.Env = s.environment()
+	return c
+}
+
+func (s *Stack) environment() []string {
+	return append(os.Environ(), "KUBECONFIG="+s.Path("kubeconfig"))
+}
+
+// Sample is a manifest of config/samples with the run's endpoint in place of
+// the cluster's, port being where the service is spoken to.
+func Sample(name string, port int) (string, error) {
+	const cluster = "exactmatch-service.exactmatch-system.svc"
+	text, err := os.ReadFile(filepath.Join("config/samples", name))
+	here := strings.ReplaceAll(string(text), cluster+":8765", fmt.Sprintf("127.0.0.1:%d", port))
+	return strings.ReplaceAll(here, cluster, "127.0.0.1"), err
+}
+
+// Stop ends what runs, last started first, and removes the folder.
+func (s *Stack) Stop() (err error) {
+	for i := len(s.running) - 1; i >= 0; i-- {
+		err = errors.Join(err, s.running[i].terminate())
+	}
+	if s.plane != nil {
+		err = errors.Join(err, s.plane.Stop())
+	}
+	return errors.Join(err, os.RemoveAll(s.dir))
+}
+
+// terminate asks a child to stop and kills it where it does not.
+func (p *process) terminate() error {
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	timer := time.NewTimer(40 * time.Second)
+	defer timer.Stop()
+	select {
+	case <-p.ended:
+	case <-timer.C:
+		return errors.Join(fmt.Errorf("%s did not stop and was killed", p.name), p.cmd.Process.Kill())
+	}
+	var exit *exec.ExitError
+	if errors.As(p.err, &exit) {
+		return fmt.Errorf("%s ended with %s", p.name, exit.ProcessState)
+	}
+	return p.err
+}
+
+// Random bytes for keys and tokens.
+func Random(size int) []byte {
+	out := make([]byte, size)
+	_, _ = rand.Read(out) // crypto/rand never fails
+	return out
+}
+
+func freePort() (int, error) {
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	port := l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // a TCP listener
+	return port, l.Close()
+}
