@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -34,6 +35,20 @@ type endpoint struct {
 	http    *http.Client
 	version string // the agent's generation and its Secrets' resource versions
 	refused error  // the service refused the credentials of this version
+	since   time.Time
+}
+
+// recheckIdentity is how often a refused identity is tried again that no Secret
+// holds: nothing in the cluster changes when somebody grants it access.
+const recheckIdentity = 5 * time.Minute
+
+// judge returns why the endpoint must not be called, nil where it may.
+func (e *endpoint) judge(auth v1alpha1.Auth) error {
+	if auth.WorkloadIdentity == nil && auth.ManagedIdentity == nil || time.Since(e.since) < recheckIdentity {
+		return e.refused
+	}
+	e.refused = nil
+	return nil
 }
 
 func newEndpoints(reader client.Reader) *endpoints {
@@ -52,7 +67,7 @@ func (e *endpoints) open(ctx context.Context, agent *v1alpha1.ExactMatchUploadAg
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if known := e.byAgent[agent.UID]; known != nil && known.version == version {
-		return known, known.refused
+		return known, known.judge(agent.Spec.Auth)
 	}
 	service, err := rest.New(*options)
 	if err != nil {
@@ -72,7 +87,7 @@ func (e *endpoints) note(agent *v1alpha1.ExactMatchUploadAgent, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if known := e.byAgent[agent.UID]; known != nil {
-		known.refused = err
+		known.refused, known.since = err, time.Now()
 	}
 }
 

@@ -17,15 +17,12 @@ const (
 	// retry: it passes by itself; the object goes on Reconciling.
 	retry remedy = iota
 	// repair: somebody must change another object (a Secret, a store, an agent).
-	// The object is Stalled and looked at again every RepairInterval.
+	// The object is Stalled and looked at again every RepairInterval; refused
+	// credentials are not sent again by that (endpoints.open).
 	repair
 	// change: somebody must change this object's spec. Recorded as its outcome.
 	change
 )
-
-// recheckCredentials is how often refused credentials are looked at: they are
-// sent again only where their Secret has changed.
-const recheckCredentials = 5 * time.Minute
 
 // problem is why a pass did not get on: a reason of the API, words for a
 // person, and who acts next. It never carries a secret: what it wraps is
@@ -86,7 +83,7 @@ func serviceProblem(e *edm.Error) *problem {
 	p := &problem{message: bounded(e.Error()), after: e.RetryAfter, err: e}
 	switch e.Class {
 	case edm.Credentials:
-		p.reason, p.remedy, p.after = v1alpha1.ReasonCredentialsRefused, repair, recheckCredentials
+		p.reason, p.remedy = v1alpha1.ReasonCredentialsRefused, repair
 		p.message += "; correct the Secret that the upload agent's spec.auth names"
 	case edm.Terminal:
 		p.reason, p.remedy = v1alpha1.ReasonRejected, change

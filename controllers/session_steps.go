@@ -161,7 +161,7 @@ func (r *SessionReconciler) target(s *scope) transfer.Target {
 	uid := s.object.UID
 	first := s.remote.DataUploadURI
 	return transfer.Target{
-		HTTP: s.point.http,
+		HTTP: s.point.http, Parallelism: int(s.agent.Spec.Workers.Parallelism),
 		URI: func() string {
 			if last, ok := r.memory.lastPoll(uid); ok && last.remote.DataUploadURI != "" {
 				return last.remote.DataUploadURI
@@ -222,6 +222,7 @@ func (r *SessionReconciler) commit(ctx context.Context, s *scope) error {
 	}
 	if s.status().CommitRequestedTime == nil {
 		s.status().CommitRequestedTime, s.status().Step = r.stamp(), workReason(s)
+		reportProgress(s, r.Now())
 		if err := r.write(ctx, s); err != nil {
 			return err
 		}

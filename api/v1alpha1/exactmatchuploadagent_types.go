@@ -85,6 +85,14 @@ type Allow struct {
 	SourceSchemes []string `json:"sourceSchemes,omitempty"`
 }
 
+// The values of spec.workers.mode.
+const (
+	// WorkersModeManager reads and uploads inside the manager.
+	WorkersModeManager = "Manager"
+	// WorkersModeJob is reserved for workers that run as Jobs.
+	WorkersModeJob = "Job"
+)
+
 // Workers says where tables are read and uploaded.
 type Workers struct {
 	// Mode Manager works inside the manager. Mode Job is reserved.
@@ -92,7 +100,8 @@ type Workers struct {
 	// +kubebuilder:default=Manager
 	// +kubebuilder:validation:Enum=Manager;Job
 	Mode string `json:"mode,omitempty"`
-	// Parallelism of one upload.
+	// Parallelism of one upload: parts of the table that are read, and blocks that
+	// are on their way, at once.
 	// +optional
 	// +kubebuilder:default=4
 	// +kubebuilder:validation:Minimum=1

@@ -216,7 +216,7 @@ func (d *demo) command(ctx context.Context, args ...string) *exec.Cmd {
 
 // shown runs a command as a person would type it.
 func (d *demo) shown(ctx context.Context, args ...string) error {
-	short := strings.ReplaceAll(strings.Join(args, " "), d.Path(""), "$DEMO/")
+	short := strings.ReplaceAll(strings.Join(args, " "), strings.TrimSuffix(d.Path(""), "/"), "$DEMO")
 	fmt.Println("$ kubectl", short)
 	if err := d.command(ctx, args...).Run(); err != nil {
 		return fmt.Errorf("kubectl %s: %w", short, err)

@@ -36,7 +36,6 @@ type Status struct {
 // WakeInterval while it uploads; it may block.
 type PoolOptions struct {
 	Parallelism  int
-	Workers      int
 	Memory       int64
 	Wake         func(key string)
 	WakeInterval time.Duration
@@ -69,9 +68,6 @@ type work struct {
 func NewPool(o PoolOptions) *Pool {
 	if o.Parallelism < 1 {
 		o.Parallelism = 1
-	}
-	if o.Workers < 1 {
-		o.Workers = 4
 	}
 	if o.Memory < 1 {
 		o.Memory = 256 << 20
@@ -139,7 +135,7 @@ func (p *Pool) Upload(key string, plan Plan, prepared *Prepared, target Target) 
 	w := &work{key: key, status: Status{Phase: PhaseUploading, Prepared: prepared, Progress: Progress{Blocks: prepared.Blocks}}}
 	w.job = func(ctx context.Context) {
 		err := Upload(ctx, plan, prepared, target, Options{
-			Memory: p.memory, MemorySize: p.options.Memory, Workers: p.options.Workers,
+			Memory: p.memory, MemorySize: p.options.Memory,
 			Progress: func(now Progress) { p.progress(w, now) },
 		})
 		p.done(ctx, w, func(s *Status) { s.Phase = PhaseUploaded }, err)

@@ -23,9 +23,12 @@ import (
 
 // Target is where blocks go. URI returns the upload URI as it is now: it is a
 // bearer capability, so it is asked for at each use and never kept or printed.
+// Parallelism bounds the stripes that are read and the blocks that are on their
+// way at once; at least 1.
 type Target struct {
-	URI  func() string
-	HTTP *http.Client
+	URI         func() string
+	HTTP        *http.Client
+	Parallelism int
 }
 
 // stageTries bounds how often one block is sent because its sum was wrong at

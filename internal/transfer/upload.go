@@ -16,7 +16,7 @@ import (
 )
 
 // Progress counts blocks. Done are acknowledged ones, those found there
-// (Skipped) included; BlocksPerSecond is measured over what this run staged.
+// (Skipped) included; BlocksPerSecond is measured over what this run has done.
 type Progress struct {
 	Blocks, Done, Staged, Skipped int
 	BytesSent                     int64
@@ -24,12 +24,11 @@ type Progress struct {
 }
 
 // Options of an upload. Memory is the budget that all uploads of the process
-// share, in bytes; MemorySize its whole size. Workers bounds the stripes that
-// are read at once. Progress is called after each acknowledged block.
+// share, in bytes; MemorySize its whole size. Progress is called after each
+// acknowledged block.
 type Options struct {
 	Memory     *semaphore.Weighted
 	MemorySize int64
-	Workers    int
 	Progress   func(Progress)
 }
 
@@ -40,7 +39,11 @@ const sealTries = 3
 // list. It may be repeated at will: what is there is not sent again. Errors are
 // *Error, or the context's.
 func Upload(ctx context.Context, plan Plan, prepared *Prepared, target Target, o Options) error {
-	u := &upload{plan: plan, prepared: prepared, options: o, storage: &storage{target: target}, ids: make([]string, prepared.Blocks)}
+	lanes := max(target.Parallelism, 1)
+	u := &upload{
+		plan: plan, prepared: prepared, options: o, storage: &storage{target: target}, ids: make([]string, prepared.Blocks),
+		lanes: semaphore.NewWeighted(int64(lanes)), stripes: lanes,
+	}
 	for range sealTries {
 		err := u.run(ctx)
 		if err == nil || !errors.Is(err, errUnsealed) {
@@ -56,6 +59,8 @@ type upload struct {
 	prepared *Prepared
 	options  Options
 	storage  *storage
+	lanes    *semaphore.Weighted // of the blocks on their way
+	stripes  int                 // that are read at once
 	there    map[int]string
 	started  time.Time
 
@@ -80,7 +85,7 @@ func (u *upload) run(ctx context.Context) error {
 	u.there, u.started = there, time.Now()
 	u.progress = Progress{Blocks: u.prepared.Blocks}
 	stripes, ctx := errgroup.WithContext(ctx)
-	stripes.SetLimit(max(u.options.Workers, 1))
+	stripes.SetLimit(u.stripes)
 	for i := range u.prepared.Stripes {
 		stripes.Go(func() error { return u.stripe(ctx, &u.prepared.Stripes[i]) })
 	}
@@ -164,12 +169,21 @@ func (u *upload) send(ctx context.Context, m made) error {
 	case isThere && known != id:
 		return refuse(SourceChanged, "block %d differs from the one that was uploaded before: the source changed during the upload; a new attempt reads it afresh", m.index)
 	case !isThere:
-		if err := u.storage.stage(ctx, id, sum, m.data); err != nil {
+		if err := u.stage(ctx, id, sum, m.data); err != nil {
 			return err
 		}
 	}
 	u.count(m, id, isThere)
 	return nil
+}
+
+// stage sends a block once a lane is free.
+func (u *upload) stage(ctx context.Context, id string, sum uint64, data []byte) error {
+	if err := u.lanes.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer u.lanes.Release(1)
+	return u.storage.stage(ctx, id, sum, data)
 }
 
 // count records an acknowledged block.
