@@ -35,18 +35,27 @@ func indexColumn(ctx context.Context, dir string, column int) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, tokens.close()) }()
-	runs := &sortedRuns{dir: dir, column: column}
-	defer func() { err = errors.Join(err, runs.remove()) }()
-	if err := runs.fill(ctx, tokens); err != nil {
+	runs := &sortedRuns{dir: dir, column: column, most: runEntries}
+	return runs.index(ctx, tokens)
+}
+
+// index sorts the tokens into the index file. Its name survives a crash too.
+func (s *sortedRuns) index(ctx context.Context, tokens *pageFile) (err error) {
+	defer func() { err = errors.Join(err, s.remove()) }()
+	if err := s.fill(ctx, tokens); err != nil {
 		return err
 	}
-	return runs.merge(ctx, indexPath(dir, column))
+	if err := s.merge(ctx, indexPath(s.dir, s.column)); err != nil {
+		return err
+	}
+	return syncDir(s.dir)
 }
 
 // sortedRuns are page files of index entries, each in order.
 type sortedRuns struct {
 	dir    string
 	column int
+	most   int // entries of one run
 	count  int
 	buffer []byte
 }
@@ -56,7 +65,7 @@ func (s *sortedRuns) path(n int) string {
 }
 
 func (s *sortedRuns) fill(ctx context.Context, tokens *pageFile) error {
-	s.buffer = make([]byte, 0, int(min(runEntries, tokens.entries))*indexEntry)
+	s.buffer = make([]byte, 0, int(min(int64(s.most), tokens.entries))*indexEntry)
 	row := uint32(0)
 	err := tokens.each(func(page []byte) error {
 		for ; len(page) > 0; page = page[fingerprint.TokenSize:] {
@@ -66,7 +75,7 @@ func (s *sortedRuns) fill(ctx context.Context, tokens *pageFile) error {
 			}
 			row++
 		}
-		if len(s.buffer)+pageEntries*indexEntry <= runEntries*indexEntry {
+		if len(s.buffer)+pageEntries*indexEntry <= s.most*indexEntry {
 			return nil
 		}
 		return errors.Join(ctx.Err(), s.spill())

@@ -194,6 +194,8 @@ func misfit(one *sessionRecord, first, h *block.Header, index int, rows int64) s
 		return "its keyId is not the session's"
 	case h.KeyID != first.KeyID || h.Rules != first.Rules || h.Store != first.Store:
 		return "its key, rules or store are not those of the first block"
+	case rows+int64(h.Rows) > maxRows:
+		return fmt.Sprintf("a table has at most %d rows", maxRows)
 	case h.Rows > int(*one.RowsPerBlock) || !last && h.Rows != int(*one.RowsPerBlock):
 		return fmt.Sprintf("it has %d rows in place of %d", h.Rows, *one.RowsPerBlock)
 	}

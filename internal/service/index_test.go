@@ -1,0 +1,125 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"exactmatch.dev/operator/internal/fingerprint"
+)
+
+// indexOf writes a column's tokens and sorts them by runs of at most most entries.
+func indexOf(t interface{ Fatal(...any) }, dir string, tokens []fingerprint.Token, most int) *columnIndex {
+	w, err := newPageWriter(tokenPath(dir, 0), fingerprint.TokenSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, token := range tokens {
+		if err := w.add(token[:]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.close(); err != nil {
+		t.Fatal(err)
+	}
+	file, err := openPages(tokenPath(dir, 0), fingerprint.TokenSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs := &sortedRuns{dir: dir, most: most}
+	if err := errors.Join(runs.index(context.Background(), file), file.close()); err != nil {
+		t.Fatal(err)
+	}
+	x, err := openIndex(indexPath(dir, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+// An index finds exactly the rows that a look at every row finds, in order.
+func TestIndexFindsWhatIsThere(t *testing.T) {
+	dir := t.TempDir()
+	rapid.Check(t, func(t *rapid.T) {
+		kinds := rapid.IntRange(1, 40).Draw(t, "kinds") // few tokens stand in many rows
+		kind := rapid.Custom(func(t *rapid.T) fingerprint.Token {
+			return fingerprint.Token{0: 1, 15: byte(rapid.IntRange(0, kinds).Draw(t, "kind"))}
+		})
+		token := rapid.OneOf(kind, kind, kind, rapid.Just(emptyToken))
+		tokens := rapid.SliceOfN(token, 0, 2_000).Draw(t, "tokens")
+		x := indexOf(t, dir, tokens, rapid.SampledFrom([]int{pageEntries, 2 * pageEntries, runEntries}).Draw(t, "run"))
+		defer func() {
+			if err := x.file.close(); err != nil {
+				t.Fatal(err)
+			}
+		}()
+		limit := rapid.IntRange(0, 30).Draw(t, "limit")
+		for k := range kinds + 2 { // the last one is nowhere
+			wanted := fingerprint.Token{0: 1, 15: byte(k)}
+			var rows []int64
+			for row, token := range tokens {
+				if token == wanted {
+					rows = append(rows, int64(row))
+				}
+			}
+			total, first, err := x.rows(wanted, limit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if total != int64(len(rows)) || !slices.Equal(first, rows[:min(limit, len(rows))]) {
+				t.Fatalf("token %d: %d rows, first %v; want %d, %v", k, total, first, len(rows), rows)
+			}
+		}
+		if total, _, err := x.rows(emptyToken, 1); err != nil || total != 0 {
+			t.Fatalf("an empty cell is found in %d rows (%v)", total, err)
+		}
+	})
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 3 {
+		t.Fatalf("sorting leaves %v (%v); want the tokens, the index and its tops", left, err)
+	}
+}
+
+func TestDamagedPagesAreNoAnswer(t *testing.T) {
+	tokens := make([]fingerprint.Token, 1_000)
+	for n := range tokens {
+		tokens[n] = fingerprint.Token{0: 1, 1: byte(n >> 8), 2: byte(n)}
+	}
+	dir := t.TempDir()
+	x := indexOf(t, dir, tokens, runEntries)
+	text, err := os.ReadFile(indexPath(dir, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text[len(text)/2] ^= 1
+	if err := os.WriteFile(indexPath(dir, 0), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var bad *damaged
+	failures := 0
+	for _, token := range tokens {
+		total, _, err := x.rows(token, 10)
+		switch {
+		case errors.As(err, &bad):
+			failures++
+		case err != nil || total != 1:
+			t.Fatalf("%d rows, %v", total, err)
+		}
+	}
+	if failures == 0 || failures == len(tokens) {
+		t.Errorf("%d of %d lookups fail; want those of the damaged page", failures, len(tokens))
+	}
+	if err := x.file.close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(indexPath(dir, 0), text[:len(text)-3], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openIndex(indexPath(dir, 0)); !errors.As(err, &bad) {
+		t.Errorf("a file that is cut off opens: %v", err)
+	}
+}

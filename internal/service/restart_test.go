@@ -1,0 +1,469 @@
+package service_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/semaphore"
+
+	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/edm/rest"
+	"exactmatch.dev/operator/internal/service"
+	"exactmatch.dev/operator/internal/source"
+	"exactmatch.dev/operator/internal/transfer"
+)
+
+const people = "people"
+
+var (
+	key     = []byte("a key for tests that has 32 bytes or more")
+	columns = []transfer.Column{{Name: "ID"}, {Name: "Mail", IsCaseInsensitive: true}, {Name: "City"}}
+)
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// tableOf is a table of n rows of one edition: the ids stay, the rest is the
+// edition's.
+func tableOf(n int, edition string) string {
+	var text strings.Builder
+	text.WriteString("ID,Mail,City\n")
+	for i := range n {
+		fmt.Fprintf(&text, "P-%d,%s%d@example.com,%s\n", i, edition, i, edition)
+	}
+	return text.String()
+}
+
+// user is somebody who brings tables to a service.
+type user struct {
+	t      *testing.T
+	client *rest.Client
+	store  *edm.DataStore
+	agent  *edm.UploadAgent
+	lanes  int // of an upload
+}
+
+func newUser(t *testing.T, c *rest.Client) *user {
+	t.Helper()
+	u := &user{t: t, client: c, lanes: 4}
+	var err error
+	u.agent, err = c.Agents().Create(t.Context(), edm.UploadAgent{Description: "tests"}, uuid.NewString())
+	must(t, err)
+	u.store, err = c.Stores().Create(t.Context(), edm.DataStore{DisplayName: people, Columns: []edm.Column{
+		{Name: "ID", IsSearchable: true}, {Name: "Mail", IsSearchable: true, IsCaseInsensitive: true}, {Name: "City"},
+	}}, uuid.NewString())
+	must(t, err)
+	return u
+}
+
+// open prepares a table and opens its session.
+func (u *user) open(text string, rowsPerBlock int) (transfer.Plan, *transfer.Prepared, *edm.Session) {
+	u.t.Helper()
+	plan := transfer.Plan{Source: source.Bytes("people.csv", []byte(text)), Store: people, Key: key, Columns: columns, RowsPerBlock: rowsPerBlock}
+	p, err := transfer.Prepare(u.t.Context(), plan)
+	must(u.t, err)
+	rows, blocks := int32(rowsPerBlock), int32(p.Blocks)
+	one, err := u.client.Sessions().Create(u.t.Context(), u.store.ID, edm.Session{
+		UploadAgentID: u.agent.ID, Fields: []string{"ID", "Mail", "City"}, FileName: "people.csv",
+		RowsPerBlock: &rows, TotalBlockCount: &blocks, KeyID: p.KeyID, ContentKey: p.ContentKey,
+	}, uuid.NewString())
+	must(u.t, err)
+	return plan, p, one
+}
+
+func (u *user) upload(plan transfer.Plan, p *transfer.Prepared, one *edm.Session) {
+	u.t.Helper()
+	must(u.t, transfer.Upload(u.t.Context(), plan, p,
+		transfer.Target{HTTP: http.DefaultClient, URI: func() string { return one.DataUploadURI }, Parallelism: u.lanes},
+		transfer.Options{Memory: semaphore.NewWeighted(64 << 20), MemorySize: 64 << 20}))
+}
+
+// bring takes a table all the way to live.
+func (u *user) bring(text string, rowsPerBlock int) *edm.Session {
+	u.t.Helper()
+	plan, p, one := u.open(text, rowsPerBlock)
+	u.upload(plan, p, one)
+	must(u.t, u.client.Sessions().Commit(u.t.Context(), u.store.ID, one.ID))
+	return u.reaches(one.ID, edm.StateCompleted)
+}
+
+func (u *user) get(id string) *edm.Session {
+	u.t.Helper()
+	one, err := u.client.Sessions().Get(u.t.Context(), u.store.ID, id)
+	must(u.t, err)
+	return one
+}
+
+// reaches reads a session until it has a state.
+func (u *user) reaches(id string, state edm.State) *edm.Session {
+	u.t.Helper()
+	timeout := time.After(time.Minute)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		one := u.get(id)
+		if one.State == state {
+			return one
+		}
+		select {
+		case <-tick.C:
+		case <-timeout:
+			u.t.Fatalf("the session stays %s, want %s", one.State, state)
+		}
+	}
+}
+
+func tokenOf(t *testing.T, column int, cell string) string {
+	t.Helper()
+	tokens, err := transfer.Tokens(key, people, columns[column], []string{cell})
+	must(t, err)
+	return base64.StdEncoding.EncodeToString(tokens[0][:])
+}
+
+// match asks for an id and whether an edition's mail and city stand in its row.
+func match(ctx context.Context, c *rest.Client, store, id, mail, city string, keyID string) (*edm.MatchResult, error) {
+	return c.Stores().Match(ctx, store, edm.MatchRequest{KeyID: keyID, Column: "ID", Token: id, SameRow: map[string]string{"Mail": mail, "City": city}})
+}
+
+func keyID(t *testing.T) string {
+	t.Helper()
+	id, err := transfer.KeyID(key, people)
+	must(t, err)
+	return id
+}
+
+// answers wants row n of an edition from the live table.
+func (u *user) answers(n int, edition string) {
+	u.t.Helper()
+	got, err := match(u.t.Context(), u.client, u.store.ID, tokenOf(u.t, 0, fmt.Sprintf("P-%d", n)),
+		tokenOf(u.t, 1, fmt.Sprintf("%s%d@example.com", edition, n)), tokenOf(u.t, 2, edition), keyID(u.t))
+	must(u.t, err)
+	if got.Total != 1 || len(got.Rows) != 1 || got.Rows[0].Row != int64(n) || len(got.Rows[0].Matched) != 2 {
+		u.t.Fatalf("row %d of edition %s is answered by %+v", n, edition, got)
+	}
+}
+
+// snapshots copies a folder after every line of the log that says text: what a
+// crash at that moment leaves.
+type snapshots struct {
+	slog.Handler
+	text string
+	take func()
+}
+
+func (s *snapshots) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == s.text {
+		s.take()
+	}
+	return nil
+}
+
+func (s *snapshots) Enabled(context.Context, slog.Level) bool { return true }
+
+// crashing runs a service whose folder is kept as it is at each line that says
+// text, and returns the copies.
+func crashing(t *testing.T, text string, work func(*user)) (copies []string, u *user) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "service")
+	var mu sync.Mutex
+	log := slog.New(&snapshots{Handler: slog.DiscardHandler, text: text, take: func() {
+		mu.Lock()
+		defer mu.Unlock()
+		kept := filepath.Join(t.TempDir(), "kept")
+		must(t, os.CopyFS(kept, os.DirFS(dir)))
+		copies = append(copies, kept)
+	}})
+	c, _ := serve(t, service.Config{Dir: dir, Log: log})
+	u = newUser(t, c)
+	work(u)
+	return copies, u
+}
+
+// again starts a service over a folder that a crash left.
+func (u *user) again(dir string) *user {
+	u.t.Helper()
+	c, _ := serve(u.t, service.Config{Dir: dir})
+	return &user{t: u.t, client: c, store: u.store, agent: u.agent}
+}
+
+// Whichever job a crash comes after, the next start goes on with the one that
+// follows, and the answers are the same.
+func TestIndexingGoesOnAfterACrash(t *testing.T) {
+	var id string
+	copies, u := crashing(t, "indexing job done", func(u *user) {
+		u.bring(tableOf(50, "old"), 10)
+		id = u.bring(tableOf(60, "new"), 10).ID
+	})
+	const jobs = 3 // are logged for each of the two: the blocks, and two searchable columns
+	if len(copies) != 2*jobs {
+		t.Fatalf("%d jobs were logged", len(copies))
+	}
+	for n, dir := range copies[jobs:] {
+		t.Run(fmt.Sprintf("after job %d", n+1), func(t *testing.T) {
+			v := u.again(dir)
+			v.t = t
+			v.reaches(id, edm.StateCompleted)
+			for _, row := range []int{0, 33, 59} {
+				v.answers(row, "new")
+			}
+		})
+	}
+}
+
+// Every block that was acknowledged is there after a crash, and none that is
+// half written.
+func TestAcknowledgedBlocksOutliveACrash(t *testing.T) {
+	var plan transfer.Plan
+	var p *transfer.Prepared
+	var one *edm.Session
+	copies, u := crashing(t, "block staged", func(u *user) {
+		plan, p, one = u.open(tableOf(100, "a"), 10)
+		u.lanes = 1 // nothing else is written while the folder is copied
+		u.upload(plan, p, one)
+	})
+	if len(copies) != 10 {
+		t.Fatalf("%d blocks were logged", len(copies))
+	}
+	for n, dir := range copies {
+		// What a crash in the middle of the next block leaves.
+		must(t, os.WriteFile(filepath.Join(dir, "blocks", one.ID, "00000009-0123456789abcdef-77.new"), []byte("half"), 0o600))
+		v := u.again(dir)
+		now := v.get(one.ID)
+		if there := *now.TotalBlockCount - *now.RemainingBlockCount; int(there) < n+1 {
+			t.Fatalf("%d blocks were acknowledged and %d are there", n+1, there)
+		}
+		v.upload(plan, p, now)
+		must(t, v.client.Sessions().Commit(t.Context(), v.store.ID, one.ID))
+		v.reaches(one.ID, edm.StateCompleted)
+		v.answers(99, "a")
+	}
+}
+
+func TestEverythingSurvivesARestart(t *testing.T) {
+	dir := t.TempDir()
+	var u *user
+	var id string
+	t.Run("before", func(t *testing.T) {
+		c, _ := serve(t, service.Config{Dir: dir, MaxCommits: 2})
+		u = newUser(t, c)
+		id = u.bring(tableOf(20, "a"), 10).ID
+	})
+	c, _ := serve(t, service.Config{Dir: dir, MaxCommits: 2})
+	v := &user{t: t, client: c, store: u.store, agent: u.agent}
+	v.answers(7, "a")
+	if state := v.get(id).State; state != edm.StateCompleted {
+		t.Errorf("the session is %s", state)
+	}
+	v.bring(tableOf(20, "b"), 10)
+	_, err := c.Sessions().Create(t.Context(), u.store.ID, edm.Session{}, uuid.NewString())
+	if err == nil {
+		t.Error("an empty session was opened")
+	}
+	store, err := c.Stores().Get(t.Context(), u.store.ID)
+	must(t, err)
+	if store.Quota == nil || store.Quota.Remaining != 0 {
+		t.Errorf("both commits count, before and after the restart: %+v", store.Quota)
+	}
+}
+
+// Lookups that run while tables replace each other see the one or the other.
+func TestReplacementIsAtomic(t *testing.T) {
+	c, _ := serve(t, service.Config{Dir: t.TempDir(), MaxCommits: 100})
+	u := newUser(t, c)
+	const rows = 200
+	u.bring(tableOf(rows, "even"), 50)
+	ctx, stop := context.WithCancel(t.Context())
+	var readers sync.WaitGroup
+	var asked atomic.Int64
+	id, kid := keyID(t), u.store.ID
+	for reader := range 4 {
+		tokens := map[string][3]string{}
+		for _, edition := range []string{"even", "odd"} {
+			n := reader * 50
+			tokens[edition] = [3]string{tokenOf(t, 0, fmt.Sprintf("P-%d", n)), tokenOf(t, 1, fmt.Sprintf("%s%d@example.com", edition, n)), tokenOf(t, 2, edition)}
+		}
+		readers.Go(func() {
+			for ctx.Err() == nil {
+				for edition, at := range tokens {
+					got, err := match(ctx, c, kid, at[0], at[1], at[2], id)
+					if ctx.Err() != nil {
+						return
+					}
+					if err != nil || got.Total != 1 || len(got.Rows) != 1 {
+						t.Errorf("a lookup during a replacement: %+v, %v", got, err)
+						return
+					}
+					live := map[bool]string{true: "odd", false: "even"}[got.Generation%2 == 0]
+					if want := map[bool]int{true: 2, false: 0}[live == edition]; len(got.Rows[0].Matched) != want {
+						t.Errorf("generation %d (%s) was asked for %s and matches %v: a mixture", got.Generation, live, edition, got.Rows[0].Matched)
+						return
+					}
+					asked.Add(1)
+				}
+			}
+		})
+	}
+	for n := range 8 {
+		u.bring(tableOf(rows, []string{"odd", "even"}[n%2]), 50)
+	}
+	stop()
+	readers.Wait()
+	if asked.Load() < 20 {
+		t.Errorf("only %d lookups ran beside the replacements", asked.Load())
+	}
+}
+
+// clock is a time that a test sets.
+type clock struct{ atomic.Pointer[time.Time] }
+
+func newClock() *clock {
+	c := &clock{}
+	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	c.Store(&now)
+	return c
+}
+
+func (c *clock) now() time.Time { return *c.Load() }
+
+func (c *clock) pass(d time.Duration) {
+	later := c.now().Add(d)
+	c.Store(&later)
+}
+
+// put sends a block's body as any HTTP client may.
+func put(t *testing.T, uri string) (status int, code string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, uri+"&comp=block&blockid=x", strings.NewReader("body"))
+	must(t, err)
+	resp, err := http.DefaultClient.Do(r)
+	must(t, err)
+	_, _ = io.Copy(io.Discard, resp.Body)
+	must(t, resp.Body.Close())
+	return resp.StatusCode, resp.Header.Get("x-ms-error-code")
+}
+
+func TestUploadURIsAreBearerCapabilities(t *testing.T) {
+	now := newClock()
+	c, _ := serve(t, service.Config{Dir: t.TempDir(), Now: now.now, UploadURITTL: time.Hour})
+	u := newUser(t, c)
+	_, _, one := u.open(tableOf(10, "a"), 10)
+	_, _, other := u.open(tableOf(11, "a"), 10)
+	at, err := url.Parse(one.DataUploadURI)
+	must(t, err)
+	changed := func(change func(*url.URL, url.Values)) string {
+		v, q := *at, at.Query()
+		change(&v, q)
+		v.RawQuery = q.Encode()
+		return v.String()
+	}
+	for name, uri := range map[string]string{
+		"no signature":      changed(func(_ *url.URL, q url.Values) { q.Del("sig") }),
+		"another signature": changed(func(_ *url.URL, q url.Values) { q.Set("sig", "AAAA") }),
+		"a later expiry":    changed(func(_ *url.URL, q url.Values) { q.Set("se", "2099-01-01T00:00:00Z") }),
+		"another session":   changed(func(v *url.URL, _ url.Values) { v.Path = strings.ReplaceAll(v.Path, one.ID, other.ID) }),
+		"more permissions":  changed(func(_ *url.URL, q url.Values) { q.Set("sp", "racwdl") }),
+	} {
+		if status, code := put(t, uri); status != http.StatusForbidden || code != "AuthenticationFailed" {
+			t.Errorf("%s: %d %s", name, status, code)
+		}
+	}
+	if status, code := put(t, one.DataUploadURI); status != http.StatusBadRequest || code != "InvalidQueryParameterValue" {
+		t.Errorf("the URI as it was given: %d %s", status, code)
+	}
+	now.pass(time.Hour + time.Second)
+	if status, _ := put(t, one.DataUploadURI); status != http.StatusForbidden {
+		t.Errorf("an expired URI: %d", status)
+	}
+	fresh, err := c.Sessions().Renew(t.Context(), u.store.ID, one.ID)
+	must(t, err)
+	if status, _ := put(t, fresh.DataUploadURI); status != http.StatusBadRequest {
+		t.Errorf("the renewed URI: %d", status)
+	}
+}
+
+func TestUnfinishedSessionsExpire(t *testing.T) {
+	dir, now := t.TempDir(), newClock()
+	var u *user
+	var open, live *edm.Session
+	t.Run("before", func(t *testing.T) {
+		c, _ := serve(t, service.Config{Dir: dir, Now: now.now})
+		u = newUser(t, c)
+		live = u.bring(tableOf(10, "a"), 10)
+		plan, p, one := u.open(tableOf(12, "b"), 10)
+		u.upload(plan, p, one)
+		open = one
+	})
+	now.pass(8 * 24 * time.Hour)
+	c, _ := serve(t, service.Config{Dir: dir, Now: now.now}) // a start looks at once
+	v := &user{t: t, client: c, store: u.store, agent: u.agent}
+	v.reaches(open.ID, edm.StateExpired)
+	if err := c.Sessions().Commit(t.Context(), u.store.ID, open.ID); err == nil {
+		t.Error("an expired session was committed")
+	}
+	if state := v.get(live.ID).State; state != edm.StateCompleted {
+		t.Errorf("a finished session became %s", state)
+	}
+	v.answers(3, "a")
+	if left, err := os.ReadDir(filepath.Join(dir, "blocks", open.ID)); err == nil && len(left) > 0 {
+		t.Errorf("the expired session's blocks lie there still: %v", left)
+	}
+}
+
+// No log line and no answer carries a signature or the bearer token.
+func TestTheLogKeepsSecrets(t *testing.T) {
+	var log bytes.Buffer
+	var mu sync.Mutex
+	c, server := serve(t, service.Config{Dir: t.TempDir(), Log: slog.New(slog.NewJSONHandler(lockedWriter{&mu, &log}, nil))})
+	u := newUser(t, c)
+	one := u.bring(tableOf(10, "a"), 5)
+	put(t, u.openURI())
+	_, err := client(t, server, "a wrong token").Agents().List(t.Context(), edm.Query{})
+	if err == nil {
+		t.Error("a wrong token is taken")
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if !strings.Contains(log.String(), one.ID) {
+		t.Fatal("the log says nothing of the session")
+	}
+	for _, secret := range []string{"sig=", bearer, "a wrong token", "example.com"} {
+		if strings.Contains(log.String(), secret) {
+			t.Errorf("the log shows %q", secret)
+		}
+	}
+}
+
+func (u *user) openURI() string {
+	u.t.Helper()
+	_, _, one := u.open(tableOf(11, "a"), 5)
+	return one.DataUploadURI
+}
+
+type lockedWriter struct {
+	mu *sync.Mutex
+	w  io.Writer
+}
+
+func (l lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}
