@@ -20,7 +20,7 @@ import (
 	"exactmatch.dev/operator/internal/transfer"
 )
 
-func wantReason(t *testing.T, err error, reason transfer.Reason, transient bool) *transfer.Error {
+func wantReason(t *testing.T, err error, reason transfer.Reason, transient bool) {
 	t.Helper()
 	var e *transfer.Error
 	if !errors.As(err, &e) || e.Reason != reason || e.Transient != transient {
@@ -29,7 +29,6 @@ func wantReason(t *testing.T, err error, reason transfer.Reason, transient bool)
 	if strings.Contains(e.Error(), "sig=") || strings.Contains(e.Error(), "example.com") {
 		t.Fatalf("the error shows a signature or a cell: %v", e)
 	}
-	return e
 }
 
 func TestUploadSendsEachBlockOnceAndSeals(t *testing.T) {

@@ -290,7 +290,7 @@ func TestForeignBodiesAreNotShown(t *testing.T) {
 	for name, answer := range map[string]func(http.ResponseWriter){
 		"a page": func(w http.ResponseWriter) {
 			w.Header().Set("Content-Type", "text/html")
-			w.WriteHeader(502)
+			w.WriteHeader(http.StatusBadGateway)
 			_, _ = io.WriteString(w, "<p>"+hush+" cell-value</p>")
 		},
 		"another JSON": func(w http.ResponseWriter) { reply(w, 500, `{"token":"`+hush+`"}`) },
