@@ -74,10 +74,25 @@ func TestManagerKilledInTheUpload(t *testing.T) {
 		t.Fatal(err)
 	}
 	close(d.open)
-	if err := stack.StartManager(); err != nil {
+	if err := startManager(); err != nil {
 		t.Fatal(err)
 	}
 	whole(t, "manager-killed", id, before)
+}
+
+func TestManagerStoppedInTheUpload(t *testing.T) {
+	d, id := stopped(t, "manager-stopped")
+	before := staged(t, id)
+	began := time.Now()
+	if err := stack.Terminate("manager"); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("the manager stopped after %s", time.Since(began).Round(100*time.Millisecond))
+	close(d.open)
+	if err := startManager(); err != nil {
+		t.Fatal(err)
+	}
+	whole(t, "manager-stopped", id, before)
 }
 
 func TestServiceKilledInTheUpload(t *testing.T) {

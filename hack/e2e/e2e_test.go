@@ -8,6 +8,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -26,8 +27,21 @@ import (
 	"exactmatch.dev/operator/internal/edm/rest"
 )
 
-// stack is the one control plane of all tests; sessions and stores are each test's own.
-var stack *local.Stack
+// stack is the one control plane of all tests; sessions and stores are each
+// test's own. What `make deploy` brings is there, and the manager runs with the
+// rights that it gives.
+var (
+	stack                  *local.Stack
+	metricsPort, probePort int
+)
+
+const systemNamespace = "exactmatch-system"
+
+// startManager starts it as its Deployment does: it works once it leads.
+func startManager() error {
+	return stack.StartManager("--leader-elect=true", "--leader-election-namespace="+systemNamespace,
+		fmt.Sprintf("--metrics-bind-address=127.0.0.1:%d", metricsPort), fmt.Sprintf("--health-probe-bind-address=127.0.0.1:%d", probePort))
+}
 
 func TestMain(m *testing.M) {
 	if err := os.Chdir("../.."); err != nil {
@@ -54,13 +68,17 @@ func runAll(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	ctx := context.Background()
-	if out, err := stack.Kubectl(ctx, "apply", "-f", "config/crd/bases").CombinedOutput(); err != nil {
-		return 1, fmt.Errorf("%w: %s", err, out)
+	if err := errors.Join(stack.Deploy(ctx), stack.ActAs(ctx, systemNamespace, "exactmatch-manager"), stack.StartService()); err != nil {
+		return 1, err
 	}
-	for _, start := range []func(...string) error{stack.StartService, stack.StartManager} {
-		if err := start(); err != nil {
-			return 1, err
-		}
+	if metricsPort, err = local.FreePort(); err != nil {
+		return 1, err
+	}
+	if probePort, err = local.FreePort(); err != nil {
+		return 1, err
+	}
+	if err := startManager(); err != nil {
+		return 1, err
 	}
 	if err := os.WriteFile(stack.Path("key"), []byte("a key of the end-to-end tests, long enough"), 0o600); err != nil {
 		return 1, err
@@ -94,7 +112,7 @@ func field(t *testing.T, session, path string) string {
 // finishes waits until nothing more happens and wants one reason.
 func finishes(t *testing.T, session, reason string) {
 	t.Helper()
-	kubectl(t, "", "wait", "--for=condition=Finished", "--timeout=3m", "exactmatchsession/"+session)
+	kubectl(t, "", "wait", "--for=condition=Finished", "--timeout=1m", "exactmatchsession/"+session)
 	got := field(t, session, `.status.conditions[?(@.type=="Ready")].reason`)
 	if got != reason {
 		t.Fatalf("%s ends as %s: %s", session, got, field(t, session, `.status.conditions[?(@.type=="Ready")].message`))

@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"time"
 
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
@@ -28,6 +30,7 @@ type Stack struct {
 	Token string
 
 	dir, binary, assets string
+	manager             string // its kubeconfig, "" for the administrator's
 	plane               *envtest.Environment
 	running             []*process
 }
@@ -54,7 +57,7 @@ func New(bin string) (*Stack, error) {
 	err = errors.Join(os.Setenv("TMPDIR", s.dir), os.MkdirAll(s.Sources(), 0o750),
 		os.WriteFile(s.Token, []byte(base64.RawURLEncoding.EncodeToString(Random(24))), 0o600))
 	if err == nil {
-		s.Port, err = freePort()
+		s.Port, err = FreePort()
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Stop())
@@ -119,6 +122,9 @@ func (s *Stack) start(name string, args ...string) error {
 	defer func() { _ = log.Close() }()   // the child has its own handle
 	c := exec.Command(s.binary, args...) //nolint:gosec,noctx // our own binary, which Stop ends in order
 	c.Env = s.environment()
+	if name == "manager" && s.manager != "" {
+		c.Env = append(c.Env, "KUBECONFIG="+s.manager)
+	}
 	c.Stdout, c.Stderr, c.SysProcAttr = log, log, ownGroup()
 	if err := c.Start(); err != nil {
 		return err
@@ -134,16 +140,33 @@ func (s *Stack) start(name string, args ...string) error {
 
 // Kill ends a process at once, as a crash of its machine would.
 func (s *Stack) Kill(name string) error {
-	for i, p := range s.running {
-		if p.name != name {
-			continue
-		}
-		s.running = append(s.running[:i], s.running[i+1:]...)
-		err := p.cmd.Process.Kill()
-		<-p.ended
+	p, err := s.take(name)
+	if err != nil {
 		return err
 	}
-	return fmt.Errorf("%s does not run", name)
+	err = p.cmd.Process.Kill()
+	<-p.ended
+	return err
+}
+
+// Terminate asks a process to stop, as a rollout does, and wants it to end well.
+func (s *Stack) Terminate(name string) error {
+	p, err := s.take(name)
+	if err != nil {
+		return err
+	}
+	return p.terminate()
+}
+
+// take takes a process off those that Stop ends.
+func (s *Stack) take(name string) (*process, error) {
+	for i, p := range s.running {
+		if p.name == name {
+			s.running = append(s.running[:i], s.running[i+1:]...)
+			return p, nil
+		}
+	}
+	return nil, fmt.Errorf("%s does not run", name)
 }
 
 // Kubectl is a command of the run's cluster.
@@ -151,6 +174,33 @@ func (s *Stack) Kubectl(ctx context.Context, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, filepath.Join(s.assets, "kubectl"), args...) //nolint:gosec // the control plane's own
 	c.Env = s.environment()
 	return c
+}
+
+// Deploy runs make deploy against the run's cluster. Its pods never start: there
+// is no node.
+func (s *Stack) Deploy(ctx context.Context) error {
+	c := exec.CommandContext(ctx, "make", "deploy")
+	c.Env = append(s.environment(), "PATH="+s.assets+string(os.PathListSeparator)+os.Getenv("PATH"))
+	if out, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("make deploy: %w: %s", err, out)
+	}
+	return nil
+}
+
+// ActAs lets the manager run with the rights of a service account and no more.
+func (s *Stack) ActAs(ctx context.Context, namespace, account string) error {
+	token, err := s.Kubectl(ctx, "-n", namespace, "create", "token", account).Output()
+	if err != nil {
+		return fmt.Errorf("make a token of %s: %w", account, err)
+	}
+	config, err := clientcmd.LoadFromFile(s.Path("kubeconfig"))
+	if err != nil {
+		return err
+	}
+	user := config.Contexts[config.CurrentContext].AuthInfo
+	config.AuthInfos[user] = &api.AuthInfo{Token: strings.TrimSpace(string(token))}
+	s.manager = s.Path(account + ".kubeconfig")
+	return clientcmd.WriteToFile(*config, s.manager)
 }
 
 func (s *Stack) environment() []string {
@@ -203,7 +253,8 @@ func Random(size int) []byte {
 	return out
 }
 
-func freePort() (int, error) {
+// FreePort is a port of this machine that nobody listens at.
+func FreePort() (int, error) {
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err
