@@ -3,7 +3,6 @@ package controllers
 import (
 	"context"
 	"strings"
-	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -35,15 +34,6 @@ type SessionReconciler struct {
 	memory memory
 }
 
-// memory is what one process remembers to be cheap. Nothing in it is a fact
-// that a restart may not lose.
-type memory struct {
-	mu      sync.Mutex
-	polled  map[types.UID]poll      // the last GET of the remote session
-	written map[types.UID]time.Time // the last write of status
-	spent   map[string]bool         // client-request-ids whose POST was sent
-}
-
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchsessions,verbs=get;list;watch;update;patch
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchsessions/status,verbs=get;update;patch
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchsessions/finalizers,verbs=update
@@ -55,6 +45,9 @@ func (r *SessionReconciler) Reconcile(ctx context.Context, req ctrl.Request) (re
 	object := &v1alpha1.ExactMatchSession{}
 	if err := r.Get(ctx, req.NamespacedName, object); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if r.memory.behind(object) {
+		return ctrl.Result{RequeueAfter: cacheCheck}, nil
 	}
 	s := newScope(object)
 	defer func() { result, err = r.finish(ctx, s, err) }()
@@ -87,6 +80,7 @@ func (r *SessionReconciler) holdObject(ctx context.Context, s *scope) error {
 		return err
 	}
 	s.before = s.object.DeepCopy()
+	r.memory.setWritten(s.object, r.Now())
 	return nil
 }
 
@@ -100,12 +94,4 @@ func workKey(object client.Object, inputs string) string {
 func objectOfWork(key string) types.NamespacedName {
 	parts := strings.SplitN(key, "/", 3)
 	return types.NamespacedName{Namespace: parts[0], Name: parts[1]}
-}
-
-// forget drops what the process remembers of an object.
-func (m *memory) forget(uid types.UID) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.polled, uid)
-	delete(m.written, uid)
 }

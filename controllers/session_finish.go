@@ -80,7 +80,7 @@ func (r *SessionReconciler) patchStatus(ctx context.Context, s *scope, patch cli
 		return err
 	}
 	s.object, s.before = written, written.DeepCopy()
-	r.memory.setWritten(s.object.UID, r.Now())
+	r.memory.setWritten(s.object, r.Now())
 	return nil
 }
 

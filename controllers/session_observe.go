@@ -7,18 +7,11 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/session"
 )
-
-// poll is the last GET of a remote session.
-type poll struct {
-	at     time.Time
-	remote *edm.Session
-}
 
 // observe gathers the facts of a pass: the objects that the session refers to,
 // the work in this process, and the remote session.
@@ -239,57 +232,4 @@ func leaseOf(uri string) time.Time {
 		return time.Time{}
 	}
 	return expiry
-}
-
-func (m *memory) lastPoll(uid types.UID) (poll, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	p, ok := m.polled[uid]
-	return p, ok
-}
-
-func (m *memory) setPoll(uid types.UID, p poll) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.polled == nil {
-		m.polled = map[types.UID]poll{}
-	}
-	m.polled[uid] = p
-}
-
-// dropPoll makes the next pass look again: something was changed remotely.
-func (m *memory) dropPoll(uid types.UID) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.polled, uid)
-}
-
-func (m *memory) isSpent(id string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.spent[id]
-}
-
-func (m *memory) spend(id string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.spent == nil {
-		m.spent = map[string]bool{}
-	}
-	m.spent[id] = true
-}
-
-func (m *memory) lastWrite(uid types.UID) time.Time {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.written[uid]
-}
-
-func (m *memory) setWritten(uid types.UID, at time.Time) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.written == nil {
-		m.written = map[types.UID]time.Time{}
-	}
-	m.written[uid] = at
 }

@@ -112,10 +112,10 @@ func (r *SessionReconciler) reportAttempts(s *scope, err error) {
 }
 
 // gotOn reports whether the pass shows that what failed before works now: to
-// begin a reading or an upload anew proves nothing yet.
+// begin a reading, a create or an upload anew proves nothing yet.
 func gotOn(s *scope) bool {
 	switch s.step {
-	case "", session.StepPrepare:
+	case "", session.StepPrepare, session.StepPlan, session.StepSettle:
 		return false
 	case session.StepUpload:
 		return s.work.Progress.Done > 0 || s.work.Phase == transfer.PhaseUploaded

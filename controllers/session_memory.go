@@ -1,0 +1,117 @@
+package controllers
+
+import (
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"exactmatch.dev/operator/internal/edm"
+)
+
+// cacheCheck is the wait for a cache that does not show our own last write yet.
+const cacheCheck = 10 * time.Millisecond
+
+// memory is what one process remembers to be cheap. Nothing in it is a fact
+// that a restart may not lose.
+type memory struct {
+	mu      sync.Mutex
+	polled  map[types.UID]poll
+	written map[types.UID]write
+	spent   map[string]bool // client-request-ids whose POST was sent
+}
+
+// poll is the last GET of a remote session.
+type poll struct {
+	at     time.Time
+	remote *edm.Session
+}
+
+// write is our last write of an object.
+type write struct {
+	at      time.Time
+	version string
+}
+
+// behind reports whether the cache shows an object as it was before our own
+// last write. A pass over it would take the id of a remote session that has just
+// been opened for one that was never answered.
+func (m *memory) behind(object client.Object) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	last, ok := m.written[object.GetUID()]
+	if !ok {
+		return false
+	}
+	order, err := resourceversion.CompareResourceVersion(object.GetResourceVersion(), last.version)
+	return err == nil && order < 0
+}
+
+func (m *memory) setWritten(object client.Object, at time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.written == nil {
+		m.written = map[types.UID]write{}
+	}
+	m.written[object.GetUID()] = write{at, object.GetResourceVersion()}
+}
+
+func (m *memory) lastWrite(uid types.UID) time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.written[uid].at
+}
+
+func (m *memory) lastPoll(uid types.UID) (poll, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p, ok := m.polled[uid]
+	return p, ok
+}
+
+func (m *memory) setPoll(uid types.UID, p poll) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.polled == nil {
+		m.polled = map[types.UID]poll{}
+	}
+	m.polled[uid] = p
+}
+
+// dropPoll makes the next pass look again: something was changed remotely.
+func (m *memory) dropPoll(uid types.UID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.polled, uid)
+}
+
+func (m *memory) isSpent(id string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.spent[id]
+}
+
+func (m *memory) spend(id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.spent == nil {
+		m.spent = map[string]bool{}
+	}
+	m.spent[id] = true
+}
+
+// forget drops what the process remembers of an object.
+func (m *memory) forget(uid types.UID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.polled, uid)
+	delete(m.written, uid)
+	for id := range m.spent {
+		if strings.HasPrefix(id, string(uid)) {
+			delete(m.spent, id)
+		}
+	}
+}
