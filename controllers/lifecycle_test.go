@@ -1,9 +1,11 @@
 package controllers_test
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -372,6 +374,35 @@ var _ = Describe("A session", func() {
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "restartToken always wakes")
 		Expect(s.Status.Attempt).To(BeEquivalentTo(2))
 	})
+
+	DescribeTable("says how the service ended the session, and restarts on demand", func(ctx SpecContext, state edm.State, reason string) {
+		w := newWorld(ctx)
+		w.table("table.csv", 30)
+		s := w.apply(desired(v1alpha1.DesiredUploaded))
+		w.comesTo(s, reached(v1alpha1.ReasonUploaded), "every block is there")
+		open := s.Status.ID
+		front.answer(func(rw http.ResponseWriter, r *http.Request) bool {
+			if !strings.HasSuffix(r.URL.Path, "/sessions/"+open) && !strings.HasSuffix(r.URL.Path, open+"/commit") {
+				return false
+			}
+			rw.Header().Set("Content-Type", "application/json")
+			_, err := fmt.Fprintf(rw, `{"id":%q,"state":%q,"error":{"code":"InvalidBlock","message":"block 2 is damaged"}}`, open, state)
+			Expect(err).NotTo(HaveOccurred())
+			return true
+		})
+		w.change(s, desired(v1alpha1.DesiredCommitted))
+		w.comesTo(s, stuck(reason), "the service has ended it")
+		Expect(s.Status.State).To(BeEquivalentTo(state))
+		Expect(s.Status.Error).To(And(HaveField("Code", "InvalidBlock"), HaveField("Message", "block 2 is damaged")))
+		Expect(message(s)).To(ContainSubstring("restartToken"), "a person sees what to do")
+		w.change(s, func(s *v1alpha1.ExactMatchSession) { s.Spec.RestartToken = "again" })
+		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "a new attempt")
+		Expect(s.Status.ID).NotTo(Equal(open))
+		Expect(s.Status.History).To(HaveLen(1))
+	},
+		Entry("Failed", edm.StateFailed, v1alpha1.ReasonFailed),
+		Entry("Expired", edm.StateExpired, v1alpha1.ReasonExpired),
+	)
 
 	It("fails where the service forgets the session, and restarts on demand", func(ctx SpecContext) {
 		w := newWorld(ctx)

@@ -203,7 +203,7 @@ func TestUnansweredCreates(t *testing.T) {
 	t.Run("cut off after the request", func(t *testing.T) {
 		s := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) { hangUp(t, w) })
 		_, err := s.client.Sessions().Create(t.Context(), "d", edm.Session{}, "r")
-		fails(t, err, edm.Ambiguous)
+		_ = fails(t, err, edm.Ambiguous)
 		if s.count() != 1 {
 			t.Errorf("a create was sent %d times", s.count())
 		}
@@ -211,7 +211,7 @@ func TestUnansweredCreates(t *testing.T) {
 	t.Run("cut off in the answer", func(t *testing.T) {
 		s := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) { reply(w, 201, `{"id":"s","sta`) })
 		_, err := s.client.Sessions().Create(t.Context(), "d", edm.Session{}, "r")
-		fails(t, err, edm.Ambiguous)
+		_ = fails(t, err, edm.Ambiguous)
 	})
 	t.Run("nobody listens", func(t *testing.T) {
 		s := serve(t, nil)
@@ -338,7 +338,7 @@ func TestNothingIsSentWithoutItsToken(t *testing.T) {
 	s := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) { reply(w, 200, "{}") })
 	s.client.o.Token = noToken{}
 	_, err := s.client.Sessions().Get(t.Context(), "d", "s")
-	fails(t, err, edm.Credentials)
+	_ = fails(t, err, edm.Credentials)
 	if s.count() != 0 {
 		t.Error("a request was sent without its token")
 	}
