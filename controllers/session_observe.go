@@ -71,23 +71,6 @@ func missing(err error, reason, kind, name string) error {
 	return err
 }
 
-// orLeave lets a deletion go on where what it would need is gone for good.
-func (r *SessionReconciler) orLeave(s *scope, err error) error {
-	if !s.deleting() {
-		return err
-	}
-	p := asProblem(err)
-	now := r.Now()
-	if s.status().FinalizeDeadline == nil {
-		s.status().FinalizeDeadline = &metav1.Time{Time: now.Add(r.Options.FinalizeTimeout)}
-	}
-	if p.remedy == repair || now.After(s.status().FinalizeDeadline.Time) {
-		s.leftBehind = p.message
-		return nil
-	}
-	return err
-}
-
 // service opens the client of the agent on first use.
 func (r *SessionReconciler) service(ctx context.Context, s *scope) (edm.Service, error) {
 	if s.point != nil {

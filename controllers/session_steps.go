@@ -5,8 +5,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
@@ -346,37 +344,6 @@ func (r *SessionReconciler) fail(_ context.Context, s *scope) error {
 		message += ": " + e.Code + ": " + bounded(e.Message)
 	}
 	end(s, reason, message+"; change spec.restartToken to try again")
-	return nil
-}
-
-// deleteRemote removes the remote session, finished or not.
-func (r *SessionReconciler) deleteRemote(ctx context.Context, s *scope) error {
-	r.stopWork(s)
-	_, err := r.call(ctx, s, func(c context.Context, sessions edm.Sessions) (*edm.Session, error) {
-		return nil, sessions.Delete(c, s.store.Status.ID, s.status().ID)
-	})
-	if err != nil {
-		err = r.orLeave(s, err)
-	}
-	if err != nil {
-		return err
-	}
-	return r.release(ctx, s)
-}
-
-// release takes the finalizer off: nothing of this object is left to settle.
-func (r *SessionReconciler) release(ctx context.Context, s *scope) error {
-	r.stopWork(s)
-	before := s.object.DeepCopy()
-	controllerutil.RemoveFinalizer(s.object, Finalizer)
-	if err := r.Patch(ctx, s.object, client.MergeFrom(before)); err != nil {
-		return client.IgnoreNotFound(err)
-	}
-	if s.leftBehind != "" {
-		s.event("Warning", v1alpha1.ReasonRemoteSessionLeft, "the remote session "+s.status().ID+" was left as it is: "+s.leftBehind)
-	}
-	s.released = true
-	r.memory.forget(s.object.UID)
 	return nil
 }
 

@@ -1,0 +1,60 @@
+package controllers
+
+import (
+	"context"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/edm"
+)
+
+// deleteRemote removes the remote session, finished or not.
+func (r *SessionReconciler) deleteRemote(ctx context.Context, s *scope) error {
+	r.stopWork(s)
+	_, err := r.call(ctx, s, func(c context.Context, sessions edm.Sessions) (*edm.Session, error) {
+		return nil, sessions.Delete(c, s.store.Status.ID, s.status().ID)
+	})
+	if err != nil {
+		err = r.orLeave(s, err)
+	}
+	if err != nil {
+		return err
+	}
+	return r.release(ctx, s)
+}
+
+// release takes the finalizer off: nothing of this object is left to settle.
+func (r *SessionReconciler) release(ctx context.Context, s *scope) error {
+	r.stopWork(s)
+	before := s.object.DeepCopy()
+	controllerutil.RemoveFinalizer(s.object, Finalizer)
+	if err := r.Patch(ctx, s.object, client.MergeFrom(before)); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if s.leftBehind != "" {
+		s.event("Warning", v1alpha1.ReasonRemoteSessionLeft, "the remote session "+s.status().ID+" was left as it is: "+s.leftBehind)
+	}
+	s.released = true
+	r.memory.forget(s.object.UID)
+	return nil
+}
+
+// orLeave lets a deletion go on where what it would need is gone for good.
+func (r *SessionReconciler) orLeave(s *scope, err error) error {
+	if !s.deleting() {
+		return err
+	}
+	p := asProblem(err)
+	now := r.Now()
+	if s.status().FinalizeDeadline == nil {
+		s.status().FinalizeDeadline = &metav1.Time{Time: now.Add(r.Options.FinalizeTimeout)}
+	}
+	if p.remedy == repair || now.After(s.status().FinalizeDeadline.Time) {
+		s.leftBehind = p.message
+		return nil
+	}
+	return err
+}
