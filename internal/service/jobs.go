@@ -202,17 +202,32 @@ func misfit(one *sessionRecord, first, h *block.Header, index int, rows int64) s
 	return ""
 }
 
+// errSuperseded says that a table of a later commit is live already.
+var errSuperseded = errors.New("a table of a later commit is live")
+
 // publish is the last job: one transaction makes the table the live one and the
-// session Completed; then lookups begin to see it. A table whose commit is older
-// than that of the live one does not replace it.
+// session Completed. A table whose commit is older than that of the live one is
+// completed and dropped.
 func (s *Service) publish(one *sessionRecord) error {
-	dir := s.live.dir(one.ID)
-	table, err := openLive(dir, 0)
+	table, err := openLive(s.live.dir(one.ID), 0)
 	if err != nil {
 		return s.indexingFailed(one, err)
 	}
+	err = s.live.replace(one.DataStoreID, table, func() error { return s.recordLive(one, table) })
+	switch {
+	case errors.Is(err, errSuperseded), err != nil && ignoreNotFound(err) == nil:
+		return errors.Join(table.close(), s.dropFiles(one.ID)) // completed without going live, or deleted meanwhile
+	case err != nil:
+		return errors.Join(err, table.close()) // the next sweep tries again
+	}
+	s.config.Log.Info("live", "session", one.ID, "store", one.DataStoreID, "rows", table.Rows, "generation", table.generation)
+	return s.blocks.drop(one.ID)
+}
+
+// recordLive writes down that a table is live, and gives it its generation.
+func (s *Service) recordLive(one *sessionRecord, table *openTable) error {
 	superseded := false
-	_, err = change(s.db.db, sessionsBucket, one.ID, func(tx *bbolt.Tx, r *sessionRecord) error {
+	_, err := change(s.db.db, sessionsBucket, one.ID, func(tx *bbolt.Tx, r *sessionRecord) error {
 		store, err := get[storeRecord](tx, storesBucket, r.DataStoreID)
 		if err != nil {
 			return err
@@ -228,11 +243,10 @@ func (s *Service) publish(one *sessionRecord) error {
 		store.Live = &edm.Live{SessionID: r.ID, ContentKey: r.ContentKey, KeyID: table.KeyID, Rows: table.Rows, Generation: table.generation}
 		return put(tx, storesBucket, store.ID, store)
 	})
-	if err != nil || superseded {
-		return errors.Join(ignoreNotFound(err), table.close(), s.dropFiles(one.ID))
+	if err == nil && superseded {
+		return errSuperseded
 	}
-	s.config.Log.Info("live", "session", one.ID, "store", one.DataStoreID, "rows", table.Rows, "generation", table.generation)
-	return errors.Join(s.live.swap(one.DataStoreID, table), s.blocks.drop(one.ID))
+	return err
 }
 
 // byCommit orders sessions by the time of their commits.

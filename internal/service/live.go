@@ -134,19 +134,24 @@ func newLiveTables(root string) *liveTables {
 
 func (l *liveTables) dir(session string) string { return filepath.Join(l.root, session) }
 
-// publish opens a session's table and makes it the live one of a data store.
-func (l *liveTables) publish(store, session string, generation int64) error {
+// reopen opens the live table of a data store at the service's start.
+func (l *liveTables) reopen(store, session string, generation int64) error {
 	t, err := openLive(l.dir(session), generation)
 	if err != nil {
 		return err
 	}
-	return l.swap(store, t)
+	return l.replace(store, t, func() error { return nil })
 }
 
-// swap makes an open table the live one, nil for none.
-func (l *liveTables) swap(store string, t *openTable) error {
+// replace makes an open table the live one, nil for none, once record has
+// written that down. Lookups wait meanwhile: whoever reads that a session is
+// completed finds its table, and never the one before it.
+func (l *liveTables) replace(store string, t *openTable, record func() error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err := record(); err != nil {
+		return err
+	}
 	old := l.tables[store]
 	if t != nil {
 		l.tables[store] = t
@@ -167,8 +172,6 @@ func (l *liveTables) dispose(t *openTable) error {
 	}
 	return errors.Join(t.close(), os.RemoveAll(t.dir))
 }
-
-func (l *liveTables) retract(store string) error { return l.swap(store, nil) }
 
 // acquire pins the live table of a data store; nil where there is none. The
 // caller releases it.

@@ -124,7 +124,7 @@ func (s *Service) recover() error {
 	for _, store := range stores {
 		if store.Live != nil {
 			used[store.Live.SessionID] = true
-			if err := s.live.publish(store.ID, store.Live.SessionID, store.Live.Generation); err != nil {
+			if err := s.live.reopen(store.ID, store.Live.SessionID, store.Live.Generation); err != nil {
 				return fmt.Errorf("open the live table of data store %s: %w", store.ID, err)
 			}
 		}

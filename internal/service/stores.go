@@ -154,26 +154,11 @@ func (s *Service) updateStore(r *http.Request) (*answer, error) {
 func (s *Service) deleteStore(r *http.Request) (*answer, error) {
 	id := r.PathValue("store")
 	var gone []string
-	err := s.db.db.Update(func(tx *bbolt.Tx) error {
-		if tx.Bucket(storesBucket).Get([]byte(id)) == nil {
-			return notFound(string(storesBucket), id)
-		}
-		ids, err := sessionsOf(tx, id)
-		if err != nil {
-			return err
-		}
-		for _, one := range ids {
-			gone = append(gone, one.ID)
-			if err := tx.Bucket(sessionsBucket).Delete([]byte(one.ID)); err != nil {
-				return err
-			}
-		}
-		return tx.Bucket(storesBucket).Delete([]byte(id))
+	err := s.live.replace(id, nil, func() (err error) {
+		gone, err = s.forgetStore(id)
+		return err
 	})
 	if err != nil {
-		return nil, err
-	}
-	if err := s.live.retract(id); err != nil {
 		return nil, err
 	}
 	for _, session := range gone {
@@ -182,6 +167,27 @@ func (s *Service) deleteStore(r *http.Request) (*answer, error) {
 		}
 	}
 	return noContent()
+}
+
+// forgetStore deletes the records of a store and its sessions, whose ids it returns.
+func (s *Service) forgetStore(id string) (gone []string, err error) {
+	err = s.db.db.Update(func(tx *bbolt.Tx) error {
+		if tx.Bucket(storesBucket).Get([]byte(id)) == nil {
+			return notFound(string(storesBucket), id)
+		}
+		sessions, err := sessionsOf(tx, id)
+		if err != nil {
+			return err
+		}
+		for _, one := range sessions {
+			gone = append(gone, one.ID)
+			if err := tx.Bucket(sessionsBucket).Delete([]byte(one.ID)); err != nil {
+				return err
+			}
+		}
+		return tx.Bucket(storesBucket).Delete([]byte(id))
+	})
+	return gone, err
 }
 
 // sessionsOf lists a store's sessions within a transaction.
