@@ -38,6 +38,9 @@ var _ = Describe("A session", func() {
 		Expect(*s.Status.TotalJobCount).To(BeNumerically(">", 0))
 		Expect(*s.Status.RemainingJobCount).To(BeEquivalentTo(0))
 		Expect(s.Status.ProcessingCompletionDateTime).NotTo(BeNil())
+		By("telling of what it did")
+		Eventually(w.events).WithArguments(s).Should(ContainElements(v1alpha1.ReasonCreating, v1alpha1.ReasonCommitting, v1alpha1.ReasonCompleted),
+			"events are the diary of the object")
 		By("adding what the operator knows")
 		Expect(s.Status.Progress).To(Equal("100%"))
 		Expect(*s.Status.Rows).To(BeEquivalentTo(95))

@@ -47,7 +47,7 @@ func (r *SessionReconciler) heldBack(s *scope) time.Duration {
 	if s.status().ObservedGeneration != s.before.Status.ObservedGeneration || s.status().ID != s.before.Status.ID {
 		return 0
 	}
-	if s.status().Attempts != s.before.Status.Attempts {
+	if s.status().Attempts != s.before.Status.Attempts || len(s.events) > 0 {
 		return 0
 	}
 	since := r.Now().Sub(r.memory.lastWrite(s.object.UID))

@@ -23,7 +23,7 @@ import (
 func main() {
 	rows := flag.Int("rows", 1_000_000, "rows of the table")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if err := run(ctx, *rows); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
