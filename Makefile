@@ -96,4 +96,10 @@ deploy: ## Deploy the manager and the service to the cluster of the current kube
 
 .PHONY: undeploy
 undeploy: ## Remove what deploy made, with every object of the project's kinds
+	@# The manager takes the finalizers off, so its objects go before it does.
+	for kind in sessions datastores uploadagents; do \
+		if kubectl get crd exactmatch$$kind.exactmatch.dev >/dev/null 2>&1; then \
+			kubectl delete exactmatch$$kind.exactmatch.dev --all --all-namespaces --timeout=5m; \
+		fi; \
+	done
 	$(KUSTOMIZE) build config/default | kubectl delete --ignore-not-found -f -
