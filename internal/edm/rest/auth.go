@@ -3,19 +3,30 @@ package rest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"exactmatch.dev/operator/internal/edm"
 )
 
-// TokenSource gives the bearer token of the next request.
+// TokenSource gives the bearer token of the next request. Its errors hold no
+// secret. One that is a *RefusedError stays until the credentials change; any
+// other passes.
 type TokenSource interface {
 	Token(ctx context.Context) (string, error)
 }
+
+// RefusedError says that no token is issued for these credentials.
+type RefusedError struct{ Message string }
+
+func (e *RefusedError) Error() string { return e.Message }
 
 // StaticToken is a token as it stands in a Secret; white space around it is
 // dropped. It never prints itself.
@@ -25,7 +36,7 @@ type static struct{ secret string }
 
 func (s static) Token(context.Context) (string, error) {
 	if s.secret == "" {
-		return "", errors.New("the token is empty")
+		return "", &RefusedError{"the token is empty"}
 	}
 	return s.secret, nil
 }
@@ -39,7 +50,7 @@ func (static) GoString() string { return "[redacted]" }
 // NewClientSecret gets tokens for an application of Microsoft Entra ID.
 func NewClientSecret(tenantID, clientID, secret, scope string, c *http.Client) (TokenSource, error) {
 	credential, err := azidentity.NewClientSecretCredential(tenantID, clientID, strings.TrimSpace(secret),
-		&azidentity.ClientSecretCredentialOptions{ClientOptions: azcore.ClientOptions{Transport: c}})
+		&azidentity.ClientSecretCredentialOptions{ClientOptions: entraOptions(c)})
 	return entra(credential, scope, err)
 }
 
@@ -47,7 +58,7 @@ func NewClientSecret(tenantID, clientID, secret, scope string, c *http.Client) (
 // come from the environment that the workload identity webhook sets.
 func NewWorkloadIdentity(tenantID, clientID, scope string, c *http.Client) (TokenSource, error) {
 	credential, err := azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{
-		ClientOptions: azcore.ClientOptions{Transport: c}, TenantID: tenantID, ClientID: clientID,
+		ClientOptions: entraOptions(c), TenantID: tenantID, ClientID: clientID,
 	})
 	return entra(credential, scope, err)
 }
@@ -61,6 +72,12 @@ func NewManagedIdentity(clientID, scope string) (TokenSource, error) {
 	}
 	credential, err := azidentity.NewManagedIdentityCredential(options)
 	return entra(credential, scope, err)
+}
+
+// entraOptions send through c, and repeat a failed call once: whoever needs the
+// token backs off by itself.
+func entraOptions(c *http.Client) azcore.ClientOptions {
+	return azcore.ClientOptions{Transport: c, Retry: policy.RetryOptions{MaxRetries: 1, RetryDelay: 300 * time.Millisecond}}
 }
 
 // entra caches and refreshes tokens inside the SDK's credential.
@@ -81,11 +98,20 @@ func (e *entraToken) Token(ctx context.Context) (string, error) {
 	var refused *azidentity.AuthenticationFailedError
 	switch {
 	case errors.As(err, &refused) && refused.RawResponse != nil:
-		// The SDK's text repeats the answer's body; only its status is told.
-		_, _ = io.Copy(io.Discard, refused.RawResponse.Body)
-		return "", errors.New("Microsoft Entra ID answered " + refused.RawResponse.Status)
+		return "", answeredByEntra(refused.RawResponse)
 	case err != nil:
 		return "", errors.New("Microsoft Entra ID did not issue a token") //nolint:staticcheck // a name
 	}
 	return token.Token, nil
+}
+
+// answeredByEntra tells the status of a refusal: the SDK's text repeats the
+// answer's body.
+func answeredByEntra(answer *http.Response) error {
+	_, _ = io.Copy(io.Discard, answer.Body)
+	message := fmt.Sprintf("Microsoft Entra ID answered %d %s", answer.StatusCode, http.StatusText(answer.StatusCode))
+	if edm.ClassOfStatus(answer.StatusCode) == edm.Transient {
+		return errors.New(message)
+	}
+	return &RefusedError{message}
 }

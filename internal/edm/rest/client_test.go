@@ -331,7 +331,7 @@ func TestDeleteOfWhatIsGone(t *testing.T) {
 type noToken struct{}
 
 func (noToken) Token(context.Context) (string, error) {
-	return "", errors.New("the identity has no secret")
+	return "", &RefusedError{"the identity has no secret"}
 }
 
 func TestNothingIsSentWithoutItsToken(t *testing.T) {

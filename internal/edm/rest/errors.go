@@ -3,6 +3,7 @@ package rest
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"mime"
 	"net/http"
 	"net/url"
@@ -98,10 +99,14 @@ func withoutURL(err error) error {
 	return err
 }
 
-// tokenError is a bearer token that could not be had.
+// tokenError is a bearer token that could not be had: refused, or not now.
 func tokenError(k call, err error) error {
+	var refused *RefusedError
+	if !errors.As(err, &refused) {
+		return &edm.Error{Op: k.op, RequestID: k.requestID, Class: edm.Transient, Err: fmt.Errorf("no bearer token could be had for spec.auth: %w", err)}
+	}
 	return &edm.Error{Op: k.op, RequestID: k.requestID, Class: edm.Credentials, Code: "TokenUnavailable", Err: err, Status: http.StatusUnauthorized,
-		Message: "no bearer token could be had for spec.auth: " + bounded(err.Error(), maxMessage)}
+		Message: "no bearer token is issued for spec.auth: " + bounded(refused.Message, maxMessage)}
 }
 
 // retryAfter reads seconds or an HTTP date; 0 where there is none or it is past.
