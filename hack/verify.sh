@@ -19,6 +19,7 @@ tool golangci-lint run ./...
 step tidy modules
 go mod tidy -diff
 (cd hack/controlplane && go mod tidy -diff)
+(cd hack/simdgen && go mod tidy -diff)
 
 step generated files
 fresh=$(mktemp -d)
@@ -33,6 +34,12 @@ diff -u api/v1alpha1/zz_generated.deepcopy.go "$fresh/object/zz_generated.deepco
 diff -ru config/crd/bases "$fresh/crd" || stale
 diff -u config/rbac/role.yaml "$fresh/rbac/role.yaml" || stale
 diff -u internal/session/STATES.md "$fresh/STATES.md" || stale
+for kernels in avx512 shani; do
+	go run -C hack/simdgen . -kernels "$kernels" -pkg simd -out "$fresh/$kernels.s" -stubs "$fresh/$kernels.go"
+	for file in s go; do # the first line names the command
+		diff -u <(tail -n +2 "internal/simd/${kernels}_amd64.$file") <(tail -n +2 "$fresh/$kernels.$file") || stale
+	done
+done
 
 step manifests
 tool kustomize build config/default >/dev/null
