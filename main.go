@@ -34,8 +34,10 @@ import (
 	"exactmatch.dev/operator/controllers"
 	"exactmatch.dev/operator/internal/dial"
 	"exactmatch.dev/operator/internal/edm/rest"
+	"exactmatch.dev/operator/internal/fingerprint"
 	"exactmatch.dev/operator/internal/lookup"
 	"exactmatch.dev/operator/internal/service"
+	"exactmatch.dev/operator/internal/simd"
 )
 
 func main() {
@@ -112,6 +114,10 @@ func runManager(ctx context.Context, f managerFlags) error {
 	if err := f.check(); err != nil {
 		return err
 	}
+	if err := fingerprint.SelfTest(); err != nil {
+		return err
+	}
+	slog.Info("hashing", "path", simd.Path())
 	config, err := ctrl.GetConfig()
 	if err != nil {
 		return fmt.Errorf("find the cluster (is KUBECONFIG set?): %w", err)
@@ -292,6 +298,9 @@ func lookupCommand() *cobra.Command {
 }
 
 func runLookup(ctx context.Context, in io.Reader, out io.Writer, f lookupFlags) error {
+	if err := fingerprint.SelfTest(); err != nil {
+		return err
+	}
 	write := map[string]func(io.Writer, []lookup.Found) error{"table": lookup.WriteTable, "json": lookup.WriteJSON}[f.output]
 	if write == nil {
 		return errors.New("--output is table or json")

@@ -2,109 +2,15 @@ package fingerprint
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"testing"
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
 )
-
-// vectors is the file that the reference program writes.
-type vectors struct {
-	Rules string   `json:"rules"`
-	Keys  []string `json:"keys"`
-	// Assigned are ranges of code points, Sweep the sums of all their normal forms.
-	Assigned [][2]rune
-	Sweep    []struct {
-		IsCaseInsensitive bool
-		SHA256            string
-	}
-	KeyIDs []struct {
-		Key          int
-		Store, KeyID string
-	} `json:"keyIDs"`
-	Cases []struct {
-		Key                 int
-		Store, Column       string
-		IsCaseInsensitive   bool
-		IgnoredDelimiters   []string
-		Cell, Normal, Token string
-	} `json:"cases"`
-}
-
-func readVectors(t testing.TB) (vectors, []Key) {
-	t.Helper()
-	text, err := os.ReadFile("testdata/vectors.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var v vectors
-	if err := json.Unmarshal(text, &v); err != nil {
-		t.Fatal(err)
-	}
-	if v.Rules != Rules || len(v.Cases) < 400 {
-		t.Fatalf("%d vectors of rules %q, want at least 400 of %q", len(v.Cases), v.Rules, Rules)
-	}
-	keys := make([]Key, len(v.Keys))
-	for i, k := range v.Keys {
-		secret, err := base64.StdEncoding.DecodeString(k)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if keys[i], err = NewKey(secret); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return v, keys
-}
-
-func TestVectors(t *testing.T) {
-	v, keys := readVectors(t)
-	for i, c := range v.Cases {
-		column := Column{Name: c.Column, IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters}
-		normal, err := Normalize(column, []byte(c.Cell))
-		if err != nil || string(normal) != c.Normal {
-			t.Errorf("vector %d: normal form %+q of %+q, want %+q (%v)", i, normal, c.Cell, c.Normal, err)
-		}
-		h, err := keys[c.Key].Hasher(c.Store, column)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := hex.EncodeToString(h.AppendToken(nil, []byte(c.Cell))); got != c.Token {
-			t.Errorf("vector %d (%+q): token %s, want %s", i, c.Cell, got, c.Token)
-		}
-	}
-	for i, c := range v.KeyIDs {
-		if got := keys[c.Key].ID(c.Store).String(); got != c.KeyID {
-			t.Errorf("key id %d: %s, want %s", i, got, c.KeyID)
-		}
-	}
-}
-
-func TestEveryAssignedCodePoint(t *testing.T) {
-	v, _ := readVectors(t)
-	for _, sweep := range v.Sweep {
-		h := sha256.New()
-		n, err := newNormalizer(columnOf(sweep.IsCaseInsensitive, ""))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, span := range v.Assigned {
-			for r := span[0]; r <= span[1]; r++ {
-				h.Write(append(n.appendTo(nil, []byte("x"+string(r)+"y")), '\n'))
-			}
-		}
-		if got := hex.EncodeToString(h.Sum(nil)); got != sweep.SHA256 {
-			t.Errorf("isCaseInsensitive %t: the normal forms of %d ranges sum to %s, want %s", sweep.IsCaseInsensitive, len(v.Assigned), got, sweep.SHA256)
-		}
-	}
-}
 
 func TestKeyNeverPrintsItself(t *testing.T) {
 	secret := bytes.Repeat([]byte("s3cr"), 8)

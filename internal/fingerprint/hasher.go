@@ -1,46 +1,53 @@
 package fingerprint
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
-	"hash"
+	"io"
+	"math/bits"
+	"unicode/utf8"
+
+	"exactmatch.dev/operator/internal/simd"
 )
 
 // maxName is the longest displayName or column name in bytes.
 const maxName = 256
 
 // Hasher makes the tokens of one column. It is not safe for concurrent use;
-// Clone it.
+// Clone it. It never prints its key.
 type Hasher struct {
 	key        []byte
 	normalizer *normalizer
-	mac        hash.Hash
-	text, sum  []byte
+	alphabet   *simd.Alphabet
+	mac        *simd.MAC
+	text       []byte
+	messages   *simd.Batch
 }
 
 // Hasher returns the hasher of a column of a store. It fails with a
-// *DelimiterError, or where a name is empty or has over 256 bytes.
+// *DelimiterError, or where a name is empty, has over 256 bytes or is not UTF-8.
 func (k Key) Hasher(store string, c Column) (*Hasher, error) {
-	if store == "" || len(store) > maxName {
-		return nil, fmt.Errorf("the store's displayName must have 1 to %d bytes", maxName)
-	}
-	if c.Name == "" || len(c.Name) > maxName {
-		return nil, fmt.Errorf("a column's name must have 1 to %d bytes", maxName)
+	for _, name := range [][2]string{{"the store's displayName", store}, {"a column's name", c.Name}} {
+		if name[1] == "" || len(name[1]) > maxName || !utf8.ValidString(name[1]) {
+			return nil, fmt.Errorf("%s must have 1 to %d bytes of UTF-8", name[0], maxName)
+		}
 	}
 	n, err := newNormalizer(c)
 	if err != nil {
 		return nil, err
 	}
-	return newHasher(k.derive("column", sha256.Size, store, c.Name), n), nil
+	return newHasher(k.derive("column", sha256.Size, store, c.Name), n.rules, n.alphabet()), nil
 }
 
-func newHasher(key []byte, n *normalizer) *Hasher {
-	return &Hasher{key: key, normalizer: n, mac: hmac.New(sha256.New, key)}
+func newHasher(key []byte, r *rules, a *simd.Alphabet) *Hasher {
+	return &Hasher{key: key, normalizer: r.normalizer(), alphabet: a, mac: simd.NewMAC(key), messages: new(simd.Batch)}
 }
 
 // Clone returns a hasher of the same column for another goroutine.
-func (h *Hasher) Clone() *Hasher { return newHasher(h.key, h.normalizer) }
+func (h *Hasher) Clone() *Hasher { return newHasher(h.key, h.normalizer.rules, h.alphabet) }
+
+// Format hides the key under every verb.
+func (*Hasher) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
 // AppendToken appends the 16 bytes of the cell's token. The cell is valid
 // UTF-8 and is not kept.
@@ -49,8 +56,45 @@ func (h *Hasher) AppendToken(dst, cell []byte) []byte {
 	if len(h.text) == 0 {
 		return append(dst, make([]byte, TokenSize)...)
 	}
-	h.mac.Reset()
-	_, _ = h.mac.Write(h.text) // a hash never fails
-	h.sum = h.mac.Sum(h.sum[:0])
-	return append(dst, h.sum[:TokenSize]...)
+	return h.mac.Sum(dst, h.text)
+}
+
+// Tokens writes the tokens of cells, given as spans of a text of valid UTF-8:
+// span i's 16 bytes start at dst[16*i].
+func (h *Hasher) Tokens(dst, text []byte, spans []simd.Span) {
+	for len(spans) > 0 {
+		n := min(len(spans), simd.Lanes)
+		h.batch(dst[:n*TokenSize], text, spans[:n])
+		dst, spans = dst[n*TokenSize:], spans[n:]
+	}
+}
+
+// batch hashes up to simd.Lanes cells together. Cells that need more than one
+// table per character are normalised one by one, and long ones hashed so too.
+func (h *Hasher) batch(dst, text []byte, spans []simd.Span) {
+	rest, empty := simd.Fold(h.messages, text, spans, h.alphabet)
+	var long uint32
+	for left := rest; left != 0; left &= left - 1 {
+		i := bits.TrailingZeros32(left)
+		h.text = h.normalizer.appendTo(h.text[:0], text[spans[i].Start:spans[i].End])
+		switch {
+		case len(h.text) == 0:
+			empty |= 1 << i
+			h.messages[i].Drop()
+		case len(h.text) > simd.MaxMessage:
+			long |= 1 << i
+			h.messages[i].Drop()
+		default:
+			h.messages[i].Put(h.text)
+		}
+	}
+	h.mac.Tokens(dst, h.messages, len(spans))
+	for ; long != 0; long &= long - 1 {
+		i := bits.TrailingZeros32(long)
+		h.AppendToken(dst[i*TokenSize:i*TokenSize], text[spans[i].Start:spans[i].End])
+	}
+	for ; empty != 0; empty &= empty - 1 {
+		i := bits.TrailingZeros32(empty)
+		clear(dst[i*TokenSize : (i+1)*TokenSize])
+	}
 }

@@ -12,13 +12,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"exactmatch.dev/operator/internal/simd"
 )
 
 const (
 	// Rules names the version of normalisation and construction.
 	Rules = "v1"
 	// TokenSize is the length of a token in bytes.
-	TokenSize = 16
+	TokenSize = simd.TokenSize
 	// MinKeySize is the least length of a store's key in bytes.
 	MinKeySize = 32
 

@@ -1,25 +1,40 @@
 #!/usr/bin/env python3
-"""Writes vectors.json: an independent reading of SPEC.md in the standard library of Python 3.
+"""Writes vectors.json: an independent reading of SPEC.md in the standard library of Python 3.12.
 
-Every code point of the vectors is assigned in Unicode 14.0 or older, so that the tables of
-Python 3.11 and of Go agree on it."""
-import base64, hashlib, hmac, json, os, struct, unicodedata
+cells.py holds what goes in. The tables of unicodedata are part of the rules, so another version of them writes nothing."""
+import base64, hashlib, hmac, itertools, json, os, struct, sys, unicodedata
 
+sys.dont_write_bytecode = True  # no __pycache__ beside the vectors
+import cells
+
+UNICODE = "15.0.0"
 SPACE = [*range(0x09, 0x0E), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000]
+SALT = b"exactmatch.dev/fingerprint/v1"
+
+
+def nfkc(text):
+    return unicodedata.normalize("NFKC", text)
+
+
+def steps(cell, fold, ignored):
+    """The text after each of the five steps; the last is the normal form."""
+    first = nfkc(cell)
+    second = nfkc(first.casefold()) if fold else first
+    third = second.translate(dict.fromkeys(SPACE, " "))
+    fourth = "".join(c for c in third if c not in ignored)
+    return [first, second, third, fourth, " ".join(part for part in fourth.split(" ") if part)]
 
 
 def normalize(cell, fold, ignored):
-    text = unicodedata.normalize("NFKC", cell)
-    if fold:
-        text = unicodedata.normalize("NFKC", text.casefold())
-    text = "".join(" " if ord(c) in SPACE else c for c in text)
-    text = "".join(c for c in text if c not in ignored)
-    return " ".join(part for part in text.split(" ") if part)
+    return steps(cell, fold, ignored)[-1]
+
+
+def extract(secret):
+    return hmac.new(SALT, secret, hashlib.sha256).digest()
 
 
 def hkdf(secret, info, size):
-    prk = hmac.new(b"exactmatch.dev/fingerprint/v1", secret, hashlib.sha256).digest()
-    out, block, n = b"", b"", 0
+    prk, out, block, n = extract(secret), b"", b"", 0
     while len(out) < size:
         n += 1
         block = hmac.new(prk, block + info + bytes([n]), hashlib.sha256).digest()
@@ -31,32 +46,16 @@ def named(purpose, *names):
     return purpose.encode() + b"".join(struct.pack(">H", len(n.encode())) + n.encode() for n in names)
 
 
-def token(secret, store, column, fold, ignored, cell):
-    text = normalize(cell, fold, ignored)
-    if not text:
-        return text, bytes(16)
-    key = hkdf(secret, named("column", store, column), 32)
-    return text, hmac.new(key, text.encode(), hashlib.sha256).digest()[:16]
+def mac(column_key, text):
+    return hmac.new(column_key, text.encode(), hashlib.sha256).digest()
 
 
-KEYS = [bytes(range(32)), bytes(range(255, 191, -1)), hashlib.sha256(b"a third key").digest() + b"tail"]
-PLAIN = [
-    "", " ", "-", "--- ---", "a", "A", "Smith", "SMITH", "  Smith  ", "John\tQ.\nPublic", "a  b", "123-45-6789", "123 45 6789",
-    "(555) 010-9999", "O'Neill", "M\u00fcller", "Mu\u0308ller", "MU\u0308LLER", "stra\u00dfe", "STRASSE", "Stra\u1e9ee",
-    "\u0130stanbul", "I\u0307", "\u0131", "\u03a3\u03af\u03c3\u03c5\u03c6\u03bf\u03c2", "\u03c3\u03c2\u03a3",
-    "\uff21\uff22\uff23\uff11\uff12\uff13", "\ufb01n", "\u2460", "\u00bd", "\u212b", "\u00c5", "A\u030a", "\u1e9b\u0323",
-    "\u00a0x\u00a0", "x\u2003y", "x\u3000\u3000y", "x\u2028y", "x\u200by", "\u200d", "\ufeff", "\U0001f600", "\U0001f468\u200d\U0001f469",
-    "e\u0301\u0327", "e\u0327\u0301", "\ud55c\uae00", "\u1112\u1161\u11ab", "\u0958", "\ufdfa", "\u01c4", "\u01c5", "\u0149", "\u0390",
-    "\u2126", "\u017f", "\u1fb3", "\u13a0", "\uab70", "\u10a0", "\u2d00", "\u0000", "a\u0000b", "\u007f", "\u0085", "x\u0085y",
-    "-\u2010-", "\u2013", "a-b_c.d/e", "- a - b -", "\uff0d1", "\u00ad", "10\u2044", "\u0345", "\u1e9e", "\u0587", "\u1f52",
-]
-LENGTHS = [1, 15, 16, 31, 32, 54, 55, 56, 57, 63, 64, 65, 118, 119, 120, 121, 127, 128, 129, 183, 184, 1000]
-COLUMNS = [("Name", False, []), ("Name", True, []), ("SSN", False, ["-"]), ("Phone", False, ["-", "(", ")", " "]),
-           ("Stra\u00dfe", True, [".", "\u00fc", "\u2013"])]
+def token(column_key, text):
+    return mac(column_key, text)[:16] if text else bytes(16)
 
 
 def assigned():
-    """Ranges of code points that Unicode 14.0 assigns, surrogates aside: the sweep goes over each of them."""
+    """Ranges of code points that Unicode assigns, surrogates aside."""
     ranges = []
     for c in range(0x110000):
         if unicodedata.category(chr(c)) in ("Cn", "Cs"):
@@ -68,43 +67,113 @@ def assigned():
     return ranges
 
 
-def sweep_sum(ranges, fold):
+def short_sum(texts):
     h = hashlib.sha256()
-    for first, last in ranges:
-        for c in range(first, last + 1):
-            h.update(normalize("x" + chr(c) + "y", fold, "").encode() + b"\n")
-    return h.hexdigest()
+    for text in texts:
+        h.update(text.encode() + b"\n")
+    return h.hexdigest()[:16]
+
+
+def sweep(fold, before, after, only_assigned):
+    """One sum for each 4096 code points."""
+    left_out = ("Cn", "Cs") if only_assigned else ("Cs",)
+    return [short_sum(normalize(before + c + after, fold, "") for c in map(chr, range(start, start + 4096))
+                      if unicodedata.category(c) not in left_out) for start in range(0, 0x110000, 4096)]
+
+
+def compact(value):
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=True)
+
+
+def pack(text):
+    """A short text as itself, a long one as the list of its runs where that is shorter."""
+    if len(text) <= 32:
+        return text
+    runs, plain, at = [], "", 0
+    while at < len(text):
+        size, times = 1, 1
+        for n in range(1, 41):
+            unit, count = text[at:at + n], 1
+            while text.startswith(unit, at + n * count):
+                count += 1
+            if count > 1 and n * count > max(16, size * times):
+                size, times = n, count
+        if times == 1:
+            plain += text[at]
+        else:
+            if plain:
+                runs.append({"repeat": plain, "times": 1})
+            runs.append({"repeat": text[at:at + size], "times": times})
+            plain = ""
+        at += size * times
+    if plain:
+        runs.append({"repeat": plain, "times": 1})
+    assert "".join(r["repeat"] * r["times"] for r in runs) == text
+    return runs if len(compact(runs)) < len(compact(text)) else text
+
+
+def worked_example():
+    """Every value on the way from one cell to its token."""
+    column, cell = cells.Column("Patient name", True, ("-", "."), "patients"), "\u00a0Dr. \uff2du\u0308ller-Gro\u00df\t"
+    secret, texts = cells.KEYS[column.key], steps(cell, column.fold, column.ignored)
+    info, id_info = named("column", column.store, column.name), named("key-id", column.store)
+    key = hkdf(secret, info, 32)
+    return {
+        "key": secret.hex(), "store": column.store, "column": column.name, "isCaseInsensitive": column.fold,
+        "ignoredDelimiters": column.ignored, "cell": cell.encode().hex(), "steps": [t.encode().hex() for t in texts],
+        "prk": extract(secret).hex(), "columnInfo": info.hex(), "columnKey": key.hex(), "hmac": mac(key, texts[-1]).hex(),
+        "token": token(key, texts[-1]).hex(), "keyIDInfo": id_info.hex(), "keyID": hkdf(secret, id_info, 8).hex()}
+
+
+def write(out):
+    """One element a line, so that a difference between two versions of the file can be read."""
+    fields = []
+    for name, value in out.items():
+        rows = isinstance(value, list) and isinstance(value[0], dict)
+        fields.append(compact(name) + ":" + ("[\n" + ",\n".join(map(compact, value)) + "]" if rows else compact(value)))
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "vectors.json"), "w", newline="\n") as f:
+        f.write("{" + ",\n".join(fields) + "}\n")
 
 
 def main():
-    cases = []
+    if unicodedata.unidata_version != UNICODE:
+        sys.exit(f"the rules are of Unicode {UNICODE}, but this Python has the tables of {unicodedata.unidata_version}")
+    columns, cases, rows, sums = {}, {}, [], []
 
-    def add(key, store, column, cell):
-        name, fold, ignored = column
-        text, value = token(KEYS[key], store, name, fold, ignored, cell)
-        cases.append({"key": key, "store": store, "column": name, "isCaseInsensitive": fold, "ignoredDelimiters": ignored,
-                      "cell": cell, "normal": text, "token": value.hex()})
+    def number(column):
+        if column not in columns:
+            columns[column] = (len(columns), hkdf(cells.KEYS[column.key], named("column", column.store, column.name), 32))
+        return columns[column]
 
-    for column in COLUMNS:
-        for cell in PLAIN:
-            add(0, "patients", column, cell)
-    for n in LENGTHS:
-        add(0, "patients", COLUMNS[0], "x" * n)
-        add(1, "patients", COLUMNS[1], "X" * (n - 1) + "-")
-        if n > 2:
-            add(2, "patients", COLUMNS[1], "\u00c9" * (n // 2) + "x" * (n % 2))
-    for key in range(len(KEYS)):
-        for store in ["patients", "Patients", "p", "s" * 256]:
-            for column in COLUMNS:
-                add(key, store, column, "Value 1")
-    ids = [{"key": k, "store": s, "keyID": hkdf(KEYS[k], named("key-id", s), 8).hex()}
-           for k in range(len(KEYS)) for s in ["patients", "Patients", "s" * 256]]
-    ranges = assigned()
-    sweep = [{"isCaseInsensitive": fold, "sha256": sweep_sum(ranges, fold)} for fold in (False, True)]
-    out = {"assigned": ranges, "sweep": sweep, "rules": "v1", "keys": [base64.b64encode(k).decode() for k in KEYS], "keyIDs": ids, "cases": cases}
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "vectors.json"), "w") as f:
-        json.dump(out, f, indent=None, separators=(",", ":"), ensure_ascii=True)
-        f.write("\n")
+    for group, among, texts in itertools.chain.from_iterable(source() for source in cells.SOURCES):
+        for column, cell in itertools.product(among, texts):
+            at, key = number(column)
+            text = normalize(cell, column.fold, column.ignored)
+            cases[group, at, cell] = {
+                "group": group, "column": at, "cell": pack(cell), "normal": pack(text), "token": token(key, text).hex()}
+    for group, column, before, times, after, first, last in cells.tables():
+        at, key = number(column)
+        texts = [before + chr(c) * times + after for c in range(first, last + 1)]
+        rows.append({"group": group, "column": at, "before": before, "times": times, "after": after, "first": first,
+                     "tokens": [token(key, normalize(t, column.fold, column.ignored)).hex() for t in texts]})
+    for group, column, parts in cells.products():
+        at, _ = number(column)
+        sums.append({"group": group, "column": at, "parts": parts, "sums": [
+            short_sum(normalize(start + "".join(rest), column.fold, column.ignored) for rest in itertools.product(*parts[1:]))
+            for start in parts[0]]})
+    forms = [("x", "y", True), ("", "", True), ("\u00e9", "\u00c9", True), ("q\u0323", "\u0301", True), ("x", "y", False)]
+    stores = dict.fromkeys((c.store, c.key) for c in columns)
+    write({
+        "rules": "v1", "unicode": UNICODE, "example": worked_example(),
+        "keys": [base64.b64encode(k).decode() for k in cells.KEYS],
+        "keyIDs": [{"key": k, "store": s, "keyID": hkdf(cells.KEYS[k], named("key-id", s), 8).hex()} for s, k in stores],
+        "refused": [{"what": what, "hex": value.hex()} for what, values in cells.REFUSED.items() for value in values],
+        "columns": [{"key": c.key, "store": c.store, "name": c.name, "isCaseInsensitive": c.fold,
+                     "ignoredDelimiters": c.ignored, "columnKey": key.hex()} for c, (_, key) in columns.items()],
+        "cases": list(cases.values()), "tables": rows, "products": sums, "assigned": assigned(),
+        "sweep": [{"isCaseInsensitive": fold, "before": before, "after": after, "onlyAssigned": only,
+                   "sums": sweep(fold, before, after, only)} for before, after, only in forms for fold in (False, True)],
+    })
 
 
 main()
