@@ -59,41 +59,37 @@ func headerBound(columns int) int {
 
 // Append encodes a block behind dst. columns[c] holds Rows tokens of column c
 // one after another. The result depends on nothing but the arguments. It fails
-// with ErrTooLarge or where the arguments do not fit each other.
+// where the arguments do not fit each other.
 func Append(dst []byte, h Header, columns [][]byte) ([]byte, error) {
-	if err := h.check(columns); err != nil {
+	var d Draft
+	if err := d.Begin(h); err != nil {
 		return dst, err
 	}
-	start := len(dst)
-	dst = appendHeader(dst, h)
-	for _, tokens := range columns {
-		dst = appendColumn(dst, tokens)
+	if len(columns) != len(h.Columns) {
+		return dst, fmt.Errorf("%d columns of tokens for %d names", len(columns), len(h.Columns))
 	}
-	if len(dst)-start > MaxSize {
-		return dst[:start], ErrTooLarge
+	for c, tokens := range columns {
+		if copy(d.Column(c), tokens) != len(tokens) || len(tokens) != h.Rows*tokenSize {
+			return dst, fmt.Errorf("column %q has %d bytes of tokens, want %d", h.Columns[c], len(tokens), h.Rows*tokenSize)
+		}
 	}
-	return dst, nil
+	return append(dst, d.Encode()...), nil
 }
 
-func (h Header) check(columns [][]byte) error {
+func (h Header) check() error {
 	switch {
 	case len(h.Columns) == 0 || len(h.Columns) > MaxColumns:
 		return fmt.Errorf("a block has 1 to %d columns, not %d", MaxColumns, len(h.Columns))
-	case len(columns) != len(h.Columns):
-		return fmt.Errorf("%d columns of tokens for %d names", len(columns), len(h.Columns))
 	case h.Rows <= 0 || h.Rows > MaxRows:
 		return fmt.Errorf("a block has 1 to %d rows, not %d", MaxRows, h.Rows)
 	case h.Index < 0 || h.Index > math.MaxInt32 || h.FirstRow < 0:
 		return errors.New("the index or first row of a block is out of range")
+	case SizeBound(h.Rows, len(h.Columns)) > MaxSize:
+		return ErrTooLarge
 	}
 	for _, name := range append([]string{h.Rules, h.Store}, h.Columns...) {
 		if name == "" || len(name) > maxName {
 			return fmt.Errorf("a name in a block has 1 to %d bytes", maxName)
-		}
-	}
-	for i, tokens := range columns {
-		if len(tokens) != h.Rows*tokenSize {
-			return fmt.Errorf("column %q has %d bytes of tokens, want %d", h.Columns[i], len(tokens), h.Rows*tokenSize)
 		}
 	}
 	return nil
@@ -117,66 +113,4 @@ func appendHeader(dst []byte, h Header) []byte {
 func appendName(dst []byte, name string) []byte {
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(name)))
 	return append(dst, name...)
-}
-
-// appendColumn uses a dictionary where a column has fewer distinct tokens than
-// a quarter of its rows: tokens do not compress otherwise.
-func appendColumn(dst, tokens []byte) []byte {
-	words, index, ok := dictionaryOf(tokens)
-	if !ok {
-		return append(append(dst, encodingRaw), tokens...)
-	}
-	dst = append(dst, encodingDictionary)
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(words)/tokenSize))
-	dst = append(dst, words...)
-	return appendIndex(dst, index, indexWidth(len(words)/tokenSize))
-}
-
-// dictionaryOf lists the distinct tokens in the order of their first row, and
-// for each row its place in the list; not ok where that does not pay.
-func dictionaryOf(tokens []byte) (words []byte, index []uint32, ok bool) {
-	rows := len(tokens) / tokenSize
-	most := (rows - 1) / 4 // distinct < rows/4, in whole numbers
-	seen := make(map[fingerprint.Token]uint32, min(most, 1024))
-	index = make([]uint32, 0, rows)
-	for at := 0; at < len(tokens); at += tokenSize {
-		token := fingerprint.Token(tokens[at : at+tokenSize])
-		place, known := seen[token]
-		if !known {
-			place = uint32(len(seen))
-			if len(seen) == most {
-				return nil, nil, false
-			}
-			seen[token] = place
-			words = append(words, token[:]...)
-		}
-		index = append(index, place)
-	}
-	return words, index, true
-}
-
-// indexWidth is the bytes that a place in a dictionary takes.
-func indexWidth(distinct int) int {
-	switch {
-	case distinct <= 1<<8:
-		return 1
-	case distinct <= 1<<16:
-		return 2
-	default:
-		return 4
-	}
-}
-
-func appendIndex(dst []byte, index []uint32, width int) []byte {
-	for _, place := range index {
-		switch width {
-		case 1:
-			dst = append(dst, byte(place))
-		case 2:
-			dst = binary.LittleEndian.AppendUint16(dst, uint16(place))
-		default:
-			dst = binary.LittleEndian.AppendUint32(dst, place)
-		}
-	}
-	return dst
 }

@@ -138,7 +138,7 @@ func (r *reader) dictionaryColumn(rows int) []byte {
 		return nil
 	}
 	words := r.take(distinct*tokenSize, "a dictionary")
-	width := indexWidth(distinct)
+	width := widthOf(distinct)
 	index := r.take(rows*width, "a dictionary's index")
 	if r.err != nil {
 		return nil
