@@ -21,16 +21,23 @@ func patients(rows int) []byte {
 	return b.Bytes()
 }
 
-func BenchmarkReader(b *testing.B) {
+func BenchmarkReadChunk(b *testing.B) {
 	text := patients(20000)
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
+	c := new(table.Chunk)
 	for b.Loop() {
 		r := table.NewReader(bytes.NewReader(text), ',', table.DefaultLimits())
-		for {
-			if _, err := r.Read(); err != nil {
-				break
-			}
+		if _, err := r.Header(); err != nil {
+			b.Fatal(err)
+		}
+		r.Select([]int{1, 2, 5, 6, 7})
+		rows := 0
+		for r.ReadChunk(c) == nil {
+			rows += c.Rows()
+		}
+		if rows != 20000 {
+			b.Fatal(rows)
 		}
 	}
 }

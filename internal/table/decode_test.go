@@ -231,7 +231,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		r := table.NewReader(d, ',', limits)
 		for err == nil {
-			_, err = r.Read()
+			_, err = r.ReadRow()
 		}
 		var encoding *table.EncodingError
 		var limit *table.LimitError

@@ -54,7 +54,7 @@ func (e *HeaderError) Error() string {
 }
 
 // Header reads the first record and returns its cells without surrounding white space. Rows have to have as many cells from then on.
-// Errors are *HeaderError, *EncodingError (the header is not text), and those of Read.
+// Errors are *HeaderError, *EncodingError (the header is not text), and those of ReadChunk.
 func (r *Reader) Header() ([]string, error) {
 	r.split.keep = r.limits.Columns + 1
 	if r.err == nil {
@@ -88,19 +88,19 @@ func (r *Reader) firstLine() []byte {
 	return b
 }
 
-func (r *Reader) names(row Row) ([]string, error) {
+func (r *Reader) names(row record) ([]string, error) {
 	switch {
-	case row.Bad != nil && row.Bad.Reason == InvalidEncoding:
+	case row.bad == InvalidEncoding:
 		return nil, &EncodingError{"the first line of the table is not valid UTF-8: save it as UTF-8, or set format.encoding" +
 			" (Windows-1252 is never guessed)"}
-	case row.Bad != nil:
-		return nil, &HeaderError{Reason: HeaderMalformed, detail: string(row.Bad.Reason)}
-	case len(row.Cells) > r.limits.Columns:
+	case row.bad != "":
+		return nil, &HeaderError{Reason: HeaderMalformed, detail: string(row.bad)}
+	case len(row.cells) > r.limits.Columns:
 		return nil, &HeaderError{Reason: TooManyColumns, Positions: []int{r.limits.Columns + 1}, detail: fmt.Sprintf("more than %d", r.limits.Columns)}
-	case bytes.IndexByte(bytes.Join(row.Cells, nil), '\r') >= 0:
+	case bytes.IndexByte(bytes.Join(row.cells, nil), '\r') >= 0:
 		return nil, &EncodingError{"the lines of the table end in CR alone: save it with LF or CRLF"}
 	}
-	return unique(row.Cells)
+	return unique(row.cells)
 }
 
 func unique(cells [][]byte) ([]string, error) {

@@ -60,7 +60,7 @@ func TestResumeAfterTheLastRow(t *testing.T) {
 func collect(t *rapid.T, r *table.Reader) []record {
 	var all []record
 	for {
-		row, err := r.Read()
+		row, err := r.ReadRow()
 		if err != nil {
 			return all
 		}

@@ -1,16 +1,6 @@
 package table
 
-import (
-	"bytes"
-	"encoding/binary"
-	"math/bits"
-)
-
-// Eight bytes are looked at in one go: a byte of ones in each place, and the highest bit of each place.
-const (
-	ones     = 0x0101010101010101
-	highBits = 0x8080808080808080
-)
+import "bytes"
 
 // outcome is what became of an attempt to split off one record.
 type outcome int
@@ -75,23 +65,13 @@ func (s *splitter) bare(b []byte, i int, atEOF bool) (int, outcome) {
 
 // plain returns how many bytes of b come before the first delimiter, line feed or quote.
 func (s *splitter) plain(b []byte) int {
-	d, i := uint64(s.delimiter)*ones, 0
-	for ; i+8 <= len(b); i += 8 {
-		w := binary.LittleEndian.Uint64(b[i:])
-		if found := zeros(w^d) | zeros(w^'\n'*ones) | zeros(w^'"'*ones); found != 0 {
-			return i + bits.TrailingZeros64(found)/8
-		}
-	}
-	for ; i < len(b); i++ {
-		if c := b[i]; c == s.delimiter || c == '\n' || c == '"' {
+	for i, c := range b {
+		if c == s.delimiter || c == '\n' || c == '"' {
 			return i
 		}
 	}
-	return i
+	return len(b)
 }
-
-// zeros sets the highest bit of each byte of w that is zero. It may set those of higher bytes too: only the lowest bit that is set counts.
-func zeros(w uint64) uint64 { return (w - ones) &^ w & highBits }
 
 // quoted reads the cell whose opening quote is b[i].
 func (s *splitter) quoted(b []byte, i int, atEOF bool) (int, outcome) { //nolint:revive // as bufio.SplitFunc has it
@@ -168,6 +148,21 @@ func (s *splitter) lineFeeds(cell []byte) []byte {
 	}
 }
 
+// undo takes the doubling of quotes and CRLFs out of the inside of a quoted cell. The result is valid until the next record.
+func (s *splitter) undo(inside []byte) []byte {
+	s.scratch = s.scratch[:0]
+	for {
+		n := bytes.IndexByte(inside, '"')
+		if n < 0 {
+			break
+		}
+		s.scratch = append(s.scratch, inside[:n+1]...)
+		inside = inside[n+2:]
+	}
+	s.scratch = append(s.scratch, inside...)
+	return s.lineFeeds(s.scratch)
+}
+
 func (s *splitter) add(cell []byte) {
 	s.count++
 	s.longest = max(s.longest, len(cell))
@@ -178,5 +173,6 @@ func (s *splitter) add(cell []byte) {
 
 var (
 	carriageReturn = []byte{'\r'}
+	lineFeed       = []byte{'\n'}
 	crlf           = []byte("\r\n")
 )

@@ -5,39 +5,86 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/table"
 )
 
-// maker turns the rows of one stripe into blocks and proves, by the sums of
-// Prepare, that the source is still the same.
-type maker struct {
-	u       *upload
-	stripe  *Stripe
-	keyID   fingerprint.KeyID
-	hashers []*fingerprint.Hasher
-	crc     *crcWriter
-	cells   []byte
-	sums    []byte
+// Make makes every block of a prepared plan and hands it to emit, as an upload
+// would: stripes are read at once, rows are hashed by so many workers, and emit
+// is called from several goroutines, in no order. data is valid until emit
+// returns. Errors are *Error, emit's own, or the context's.
+func Make(ctx context.Context, plan Plan, prepared *Prepared, workers int, emit func(index int, data []byte) error) error {
+	m, err := newMaker(plan, prepared, workers)
+	if err != nil {
+		return classify(err)
+	}
+	m.emit = func(_ context.Context, index int, data []byte) error { return emit(index, data) }
+	return m.run(ctx, workers)
 }
 
-func newMaker(u *upload, s *Stripe) (*maker, error) {
-	m := &maker{u: u, stripe: s, crc: newCRC()}
-	key, err := fingerprint.NewKey(u.plan.Key)
+// maker turns the rows of a prepared plan into blocks.
+type maker struct {
+	plan     Plan
+	prepared *Prepared
+	keyID    fingerprint.KeyID
+	// workers are hashers of all columns; whoever takes them may use one core.
+	workers chan []*fingerprint.Hasher
+	drafts  sync.Pool
+	chunks  sync.Pool
+	// reserve takes the memory of one block, so that all uploads together stay
+	// within their one budget.
+	reserve func(context.Context) (release func(), err error)
+	emit    func(ctx context.Context, index int, data []byte) error
+}
+
+func newMaker(plan Plan, prepared *Prepared, workers int) (*maker, error) {
+	m := &maker{plan: plan, prepared: prepared, workers: make(chan []*fingerprint.Hasher, workers)}
+	m.drafts.New = func() any { return new(block.Draft) }
+	m.chunks.New = func() any { return new(chunk) }
+	m.reserve = func(context.Context) (func(), error) { return func() {}, nil }
+	key, err := fingerprint.NewKey(plan.Key)
 	if err != nil {
 		return nil, err
 	}
-	m.keyID = key.ID(u.plan.Store)
-	for _, c := range u.plan.Columns {
-		h, err := key.Hasher(u.plan.Store, c.rules())
+	m.keyID = key.ID(plan.Store)
+	var first []*fingerprint.Hasher
+	for _, c := range plan.Columns {
+		h, err := key.Hasher(plan.Store, c.rules())
 		if err != nil {
 			return nil, err
 		}
-		m.hashers = append(m.hashers, h)
+		first = append(first, h)
+	}
+	m.workers <- first
+	for range workers - 1 {
+		set := make([]*fingerprint.Hasher, 0, len(first))
+		for _, h := range first {
+			set = append(set, h.Clone())
+		}
+		m.workers <- set
 	}
 	return m, nil
+}
+
+// hashWorkers is how many cores one upload may use.
+func hashWorkers() int { return runtime.GOMAXPROCS(0) }
+
+// run makes all blocks, of so many stripes at once.
+func (m *maker) run(ctx context.Context, stripes int) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(stripes)
+	for i := range m.prepared.Stripes {
+		group.Go(func() error { return m.stripe(ctx, &m.prepared.Stripes[i]) })
+	}
+	return group.Wait()
 }
 
 // errChanged says that a stripe does not read as it did in Prepare.
@@ -45,89 +92,223 @@ func errChanged(s *Stripe) error {
 	return refuse(SourceChanged, "rows from %d on differ from those that were read first: the source changed; a new attempt reads it afresh", s.Row)
 }
 
-// blocks makes every block of the stripe and hands it to send.
-func (m *maker) blocks(ctx context.Context, rows *table.Reader, send func(made)) error {
-	left := m.rowsOfStripe()
-	for i := range m.stripe.Blocks {
-		n := int(min(left, int64(m.u.plan.RowsPerBlock)))
-		out, err := m.block(ctx, rows, m.stripe.FirstBlock+i, n)
+// stripe makes the blocks of one stripe and proves, by the sum of Prepare, that
+// the source is still the same.
+func (m *maker) stripe(ctx context.Context, s *Stripe) (err error) {
+	rows, body, err := m.open(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, body.Close()) }()
+	rows.Select(m.prepared.positions)
+	group, ctx := errgroup.WithContext(ctx)
+	r := &stripeReader{maker: m, stripe: s, rows: rows, group: group, crc: newCRC(), left: m.rowsOf(s)}
+	r.chunks = make(chan *chunk, cap(m.workers)+1)
+	for range cap(r.chunks) {
+		r.chunks <- m.chunks.Get().(*chunk)
+	}
+	readErr := r.read(ctx)
+	err = group.Wait()
+	for len(r.chunks) > 0 {
+		m.chunks.Put(<-r.chunks)
+	}
+	if err != nil {
+		return err
+	}
+	return readErr
+}
+
+// rowsOf counts the good rows of a stripe; only the last block of a table may
+// be short.
+func (m *maker) rowsOf(s *Stripe) int64 {
+	return min(int64(s.Blocks)*int64(m.plan.RowsPerBlock), m.prepared.Rows-s.FirstRow)
+}
+
+// open returns the stripe's rows: from its offset, or from the start where the
+// stored bytes have to be decoded.
+func (m *maker) open(ctx context.Context, s *Stripe) (*table.Reader, io.Closer, error) {
+	offset, length := int64(0), source.ToEnd
+	if m.prepared.striped {
+		offset, length = s.Offset, s.Bytes
+	}
+	body, err := m.plan.Source.Open(ctx, offset, length)
+	if err != nil {
+		return nil, nil, err
+	}
+	text := io.Reader(&contextReader{ctx, body})
+	if m.prepared.striped {
+		rows := table.NewReader(text, m.plan.format().Delimiter, m.plan.Limits)
+		rows.Resume(m.prepared.width, s.Row, s.Offset)
+		return rows, body, nil
+	}
+	rows, err := m.decode(text)
+	if err != nil {
+		return nil, nil, errors.Join(err, body.Close())
+	}
+	return rows, body, nil
+}
+
+// decode reads a table from its start, up to its first row.
+func (m *maker) decode(stored io.Reader) (*table.Reader, error) {
+	text, err := table.Decode(stored, m.plan.format(), m.plan.Limits)
+	if err != nil {
+		return nil, err
+	}
+	rows := table.NewReader(text, m.plan.format().Delimiter, m.plan.Limits)
+	_, err = rows.Header()
+	return rows, err
+}
+
+// stripeReader reads the rows of a stripe and hands them to workers, chunk by
+// chunk, each with its place in a block.
+type stripeReader struct {
+	*maker
+	stripe *Stripe
+	rows   *table.Reader
+	group  *errgroup.Group
+	chunks chan *chunk // that nobody uses
+	draft  *draft      // the block that rows go into; nil between two
+	made   int         // blocks that were begun
+	left   int64       // rows of the stripe
+	crc    *crcWriter
+	sums   []byte
+}
+
+// chunk is returned to its reader when the last who uses it is done.
+type chunk struct {
+	table.Chunk
+	users atomic.Int32
+}
+
+// draft is a block in the making. The last who uses it ends it.
+type draft struct {
+	*block.Draft
+	index, rows int
+	filled      int // rows that were handed out
+	users       atomic.Int32
+	release     func()
+}
+
+func (r *stripeReader) read(ctx context.Context) error {
+	defer func() {
+		if r.draft != nil { // cut off by an error
+			r.draft.release()
+		}
+	}()
+	for r.left > 0 {
+		c, err := r.next(ctx)
 		if err != nil {
 			return err
 		}
-		left -= int64(n)
-		send(out)
+		for from := 0; from < c.Rows() && r.left > 0; {
+			n, err := r.handOut(ctx, c, from)
+			if err != nil {
+				return err
+			}
+			from += n
+		}
+		r.done(c)
 	}
-	if block.Sum(m.sums) != m.stripe.Sum {
-		return errChanged(m.stripe)
+	if block.Sum(r.sums) != r.stripe.Sum {
+		return errChanged(r.stripe)
 	}
 	return nil
 }
 
-// rowsOfStripe counts the good rows of the stripe; only the last block of a
-// table may be short.
-func (m *maker) rowsOfStripe() int64 {
-	return min(int64(m.stripe.Blocks)*int64(m.u.plan.RowsPerBlock), m.u.prepared.Rows-m.stripe.FirstRow)
+// next reads a chunk once one is free.
+func (r *stripeReader) next(ctx context.Context) (*chunk, error) {
+	var c *chunk
+	select {
+	case c = <-r.chunks:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	c.users.Store(1)
+	err := r.rows.ReadChunk(&c.Chunk)
+	if errors.Is(err, io.EOF) {
+		return nil, errChanged(r.stripe)
+	}
+	return c, err
 }
 
-// block reads n good rows and encodes them. The memory that it takes is asked
-// for first, so that all uploads together stay within their one budget.
-func (m *maker) block(ctx context.Context, rows *table.Reader, index, n int) (made, error) {
-	release, err := m.reserve(ctx)
+func (r *stripeReader) done(c *chunk) {
+	if c.users.Add(-1) == 0 {
+		r.chunks <- c
+	}
+}
+
+// handOut gives rows of a chunk, as many as their block still takes, to the next
+// worker that is free.
+func (r *stripeReader) handOut(ctx context.Context, c *chunk, from int) (int, error) {
+	if r.draft == nil {
+		if err := r.begin(ctx); err != nil {
+			return 0, err
+		}
+	}
+	d := r.draft
+	at, n := d.filled, min(c.Rows()-from, d.rows-d.filled)
+	r.crc.addLines(&c.Chunk, from, from+n)
+	var worker []*fingerprint.Hasher
+	select {
+	case worker = <-r.workers:
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	c.users.Add(1)
+	d.users.Add(1)
+	d.filled += n
+	r.left -= int64(n)
+	if d.filled == d.rows {
+		r.sums = binary.BigEndian.AppendUint64(r.sums, r.crc.Sum64())
+		r.crc.Reset()
+		d.users.Add(-1) // the reader's own: the last worker ends the block
+		r.draft = nil
+	}
+	r.group.Go(func() error {
+		for column, h := range worker {
+			h.Tokens(d.Column(column)[at*fingerprint.TokenSize:(at+n)*fingerprint.TokenSize], c.Text, c.Cells[column][from:from+n])
+		}
+		r.workers <- worker
+		r.done(c)
+		return r.leave(ctx, d)
+	})
+	return n, nil
+}
+
+// begin starts the next block once there is memory for it.
+func (r *stripeReader) begin(ctx context.Context) error {
+	release, err := r.reserve(ctx)
 	if err != nil {
-		return made{}, err
+		return err
 	}
-	columns := make([][]byte, len(m.hashers))
-	for c := range columns {
-		columns[c] = make([]byte, 0, n*fingerprint.TokenSize)
-	}
-	if err := m.hashRows(rows, n, columns); err != nil {
-		release()
-		return made{}, err
-	}
-	m.sums = binary.BigEndian.AppendUint64(m.sums, m.crc.Sum64())
-	m.crc.Reset()
-	data, err := block.Append(nil, block.Header{
-		Rules: fingerprint.Rules, KeyID: m.keyID, Store: m.u.plan.Store, Index: index,
-		FirstRow: int64(index) * int64(m.u.plan.RowsPerBlock), Rows: n, Columns: m.u.plan.names(),
-	}, columns)
+	index := r.stripe.FirstBlock + r.made
+	d := &draft{Draft: r.drafts.Get().(*block.Draft), index: index, rows: int(min(r.left, int64(r.plan.RowsPerBlock))), release: release}
+	err = d.Begin(block.Header{
+		Rules: fingerprint.Rules, KeyID: r.keyID, Store: r.plan.Store, Index: index,
+		FirstRow: int64(index) * int64(r.plan.RowsPerBlock), Rows: d.rows, Columns: r.plan.names(),
+	})
 	if errors.Is(err, block.ErrTooLarge) {
 		err = refuse(BlockTooLarge, "%s", err.Error())
 	}
 	if err != nil {
 		release()
-		return made{}, err
+		return err
 	}
-	return made{index: index, data: data, release: release}, nil
-}
-
-// reserve takes one block's memory. A block that is larger than the whole
-// budget is made alone.
-func (m *maker) reserve(ctx context.Context) (func(), error) {
-	weight := min(m.u.plan.blockMemory(), m.u.options.MemorySize)
-	if err := m.u.options.Memory.Acquire(ctx, weight); err != nil {
-		return nil, err
-	}
-	return func() { m.u.options.Memory.Release(weight) }, nil
-}
-
-func (m *maker) hashRows(rows *table.Reader, n int, columns [][]byte) error {
-	for got := 0; got < n; {
-		row, err := rows.Read()
-		if errors.Is(err, io.EOF) {
-			return errChanged(m.stripe)
-		}
-		if err != nil {
-			return err
-		}
-		if row.Bad != nil {
-			continue // left out, as Prepare did
-		}
-		m.cells = appendCells(m.cells[:0], row, m.u.prepared.positions)
-		m.crc.Write(m.cells)
-		for c, at := range m.u.prepared.positions {
-			columns[c] = m.hashers[c].AppendToken(columns[c], row.Cells[at])
-		}
-		got++
-	}
+	d.users.Store(1)
+	r.draft = d
+	r.made++
 	return nil
+}
+
+// leave ends a block when all its rows are hashed.
+func (r *stripeReader) leave(ctx context.Context, d *draft) error {
+	if d.users.Add(-1) > 0 {
+		return nil
+	}
+	defer r.drafts.Put(d.Draft)
+	defer d.release()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return r.emit(ctx, d.index, d.Encode())
 }

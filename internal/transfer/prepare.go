@@ -10,6 +10,8 @@ import (
 	"hash"
 	"io"
 
+	"golang.org/x/sync/errgroup"
+
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/fingerprint"
 	"exactmatch.dev/operator/internal/source"
@@ -23,7 +25,7 @@ func Prepare(ctx context.Context, plan Plan) (*Prepared, error) {
 	if err := plan.check(); err != nil {
 		return nil, err
 	}
-	p := &preparation{plan: plan, stored: sha256.New(), content: sha256.New()}
+	p := &preparation{plan: plan, content: sha256.New(), crc: newCRC(), quality: make([]columnQuality, len(plan.Columns))}
 	if err := p.read(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -54,14 +56,15 @@ func (p Plan) check() error {
 	return nil
 }
 
-// preparation is the state of one reading.
+// preparation is what one reading finds out.
 type preparation struct {
-	plan            Plan
-	stored, content hash.Hash
-	bytes           int64
-	width           int
-	positions       []int
-	striped         bool
+	plan      Plan
+	stored    *storedSum
+	content   hash.Hash
+	width     int
+	positions []int
+	striped   bool
+	quality   []columnQuality // by field; of those that are not searchable nothing is gathered
 
 	good, all int64
 	bad       BadRows
@@ -69,7 +72,7 @@ type preparation struct {
 	starts    []blockStart
 	end       int64  // where the last good row ends
 	sums      []byte // CRCs of the finished blocks, 8 bytes each
-	cells     []byte // the cells of the open block, encoded
+	cells     []byte // of some rows, encoded
 	crc       *crcWriter
 }
 
@@ -82,11 +85,9 @@ func (p *preparation) read(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, body.Close()) }()
-	counted := io.TeeReader(&contextReader{ctx, body}, writerFunc(func(b []byte) {
-		p.stored.Write(b)
-		p.bytes += int64(len(b))
-	}))
-	text, err := table.Decode(counted, p.plan.format(), p.plan.Limits)
+	p.stored = newStoredSum(&contextReader{ctx, body})
+	defer p.stored.finish()
+	text, err := table.Decode(p.stored, p.plan.format(), p.plan.Limits)
 	if err != nil {
 		return err
 	}
@@ -100,73 +101,144 @@ func (p *preparation) read(ctx context.Context) (err error) {
 		return err
 	}
 	p.width = len(header)
-	if err := p.readRows(rows); err != nil {
+	rows.Select(p.positions)
+	if err := p.readRows(ctx, rows); err != nil {
 		return err
 	}
-	_, err = io.Copy(io.Discard, counted) // what a decoder leaves behind still belongs to the stored bytes
+	_, err = io.Copy(io.Discard, p.stored) // what a decoder leaves behind still belongs to the stored bytes
 	return err
 }
 
-func (p *preparation) readRows(rows *table.Reader) error {
-	p.crc = newCRC()
-	for {
-		row, err := rows.Read()
-		if errors.Is(err, io.EOF) {
-			p.closeBlock()
+// chunksAhead is how many chunks may be between the stages of a reading.
+const chunksAhead = 6
+
+// readRows takes the rows through the stages of the reading, which run side by
+// side and see every chunk, in order.
+func (p *preparation) readRows(ctx context.Context, rows *table.Reader) error {
+	group, ctx := errgroup.WithContext(ctx)
+	stages := []func(*table.Chunk) error{p.addChunk, p.judgeCells}
+	free, inputs := make(chan *chunk, chunksAhead), make([]chan *chunk, 0, len(stages))
+	for range chunksAhead {
+		free <- new(chunk)
+	}
+	for _, stage := range stages {
+		input := make(chan *chunk, chunksAhead)
+		inputs = append(inputs, input)
+		group.Go(func() error {
+			for c := range input {
+				if err := stage(&c.Chunk); err != nil {
+					return err
+				}
+				if c.users.Add(-1) == 0 {
+					free <- c
+				}
+			}
 			return nil
-		}
-		if err != nil {
-			return err
-		}
-		p.all++
-		if row.Bad == nil {
-			p.addGood(row)
-			continue
-		}
-		if err := p.addBad(row.Bad); err != nil {
-			return err
+		})
+	}
+	group.Go(func() error {
+		defer func() {
+			for _, input := range inputs {
+				close(input)
+			}
+		}()
+		return readInto(ctx, rows, free, inputs)
+	})
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	p.closeBlock()
+	return nil
+}
+
+// readInto reads chunks and gives each to all stages.
+func readInto(ctx context.Context, rows *table.Reader, free <-chan *chunk, stages []chan *chunk) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case c := <-free:
+			err := rows.ReadChunk(&c.Chunk)
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			c.users.Store(int32(len(stages)))
+			for _, stage := range stages {
+				stage <- c // never blocks: there are no more chunks than it holds
+			}
 		}
 	}
 }
 
-func (p *preparation) addBad(bad *table.BadRow) error {
-	p.bad.Count++
-	if len(p.bad.Samples) < maxSamples {
-		p.bad.Samples = append(p.bad.Samples, bad.String())
-	}
-	if p.all >= p.plan.BadRows.MinSample {
-		return p.judgeBadRows()
+// judgeCells gathers the quality of the searchable columns.
+func (p *preparation) judgeCells(c *table.Chunk) error {
+	for column, of := range p.plan.Columns {
+		if !of.IsSearchable {
+			continue
+		}
+		q := &p.quality[column]
+		for _, cell := range c.Cells[column] {
+			q.add(c.Text[cell.Start:cell.End])
+		}
 	}
 	return nil
 }
 
-// judgeBadRows holds the bad rows against the allowance.
-func (p *preparation) judgeBadRows() error {
-	if p.bad.Count*100 <= p.all*int64(p.plan.BadRows.MaxPercent) {
+// addChunk counts rows and adds them to the sums.
+func (p *preparation) addChunk(c *table.Chunk) error {
+	p.all += int64(c.Rows() + len(c.Bad))
+	for _, bad := range c.Bad {
+		if err := p.addBad(bad); err != nil {
+			return err
+		}
+	}
+	perBlock := int64(p.plan.RowsPerBlock)
+	for from := 0; from < c.Rows(); {
+		if p.good%perBlock == 0 {
+			p.closeBlock()
+			p.openBlock(c, from)
+		}
+		to := int(min(int64(c.Rows()), int64(from)+perBlock-p.good%perBlock))
+		p.crc.addLines(c, from, to)
+		p.good += int64(to - from)
+		from = to
+	}
+	if c.Rows() > 0 {
+		p.end = c.End(c.Rows() - 1)
+	}
+	p.addContent(c)
+	return nil
+}
+
+func (p *preparation) addBad(bad table.BadRow) error {
+	p.bad.Count++
+	if len(p.bad.Samples) < maxSamples {
+		p.bad.Samples = append(p.bad.Samples, bad.String())
+	}
+	if bad.Number >= p.plan.BadRows.MinSample {
+		return p.judgeBadRows(bad.Number)
+	}
+	return nil
+}
+
+// judgeBadRows holds the bad rows among the first ones against the allowance.
+func (p *preparation) judgeBadRows(first int64) error {
+	if p.bad.Count*100 <= first*int64(p.plan.BadRows.MaxPercent) {
 		return nil
 	}
 	return refuse(TooManyBadRows, "%d of the first %d rows cannot be used and spec.badRows.maxPercent allows %d%%: %s; correct these rows or allow more",
-		p.bad.Count, p.all, p.plan.BadRows.MaxPercent, joinSamples(p.bad.Samples))
-}
-
-func (p *preparation) addGood(row table.Row) {
-	if p.good%int64(p.plan.RowsPerBlock) == 0 {
-		p.closeBlock()
-		p.openBlock(row)
-	}
-	p.good++
-	p.end = row.End
-	p.cells = appendCells(p.cells[:0], row, p.positions)
-	p.content.Write(p.cells)
-	p.crc.Write(p.cells)
+		p.bad.Count, first, p.plan.BadRows.MaxPercent, joinSamples(p.bad.Samples))
 }
 
 // openBlock remembers where a block starts. Beyond the limit of blocks only
 // their number matters, for the message.
-func (p *preparation) openBlock(row table.Row) {
+func (p *preparation) openBlock(c *table.Chunk, i int) {
 	p.blocks++
 	if p.blocks <= MaxBlocks {
-		p.starts = append(p.starts, blockStart{offset: row.Offset, row: row.Number})
+		p.starts = append(p.starts, blockStart{offset: c.Offset(i), row: c.Number(i)})
 	}
 }
 
@@ -178,23 +250,27 @@ func (p *preparation) closeBlock() {
 	}
 }
 
-// appendCells writes the fields of a row so that no two rows read alike: each
+// addContent adds the fields of each row so that no two rows read alike: each
 // cell behind its length.
-func appendCells(dst []byte, row table.Row, positions []int) []byte {
-	for _, at := range positions {
-		dst = binary.BigEndian.AppendUint32(dst, uint32(len(row.Cells[at])))
-		dst = append(dst, row.Cells[at]...)
+func (p *preparation) addContent(c *table.Chunk) {
+	p.cells = p.cells[:0]
+	for i := range c.Rows() {
+		for _, cells := range c.Cells {
+			cell := cells[i]
+			p.cells = binary.BigEndian.AppendUint32(p.cells, cell.End-cell.Start)
+			p.cells = append(p.cells, c.Text[cell.Start:cell.End]...)
+		}
 	}
-	return dst
+	p.content.Write(p.cells)
 }
 
 // result judges the whole table.
 func (p *preparation) result() (*Prepared, error) {
-	checksum := sumOf(p.stored)
+	checksum := sumOf(p.stored.hash)
 	if p.plan.Pin != "" && p.plan.Pin != checksum {
 		return nil, refuse(ChecksumMismatch, "the source's checksum is %s, spec.checksum asks for %s; correct either", checksum, p.plan.Pin)
 	}
-	if err := p.judgeBadRows(); err != nil {
+	if err := p.judgeBadRows(p.all); err != nil {
 		return nil, err
 	}
 	if p.good == 0 {
@@ -210,8 +286,13 @@ func (p *preparation) result() (*Prepared, error) {
 		return nil, classify(err)
 	}
 	out := &Prepared{
-		Checksum: checksum, Content: sumOf(p.content), KeyID: keyID, Rows: p.good, Bytes: p.bytes, Blocks: p.blocks,
+		Checksum: checksum, Content: sumOf(p.content), KeyID: keyID, Rows: p.good, Bytes: p.stored.bytes, Blocks: p.blocks,
 		BadRows: p.bad, width: p.width, positions: p.positions, striped: p.striped,
+	}
+	for i, c := range p.plan.Columns {
+		if c.IsSearchable {
+			out.Columns = append(out.Columns, p.quality[i].result(c.Name))
+		}
 	}
 	out.Stripes = p.stripes()
 	out.ContentKey = p.plan.contentKey(out)

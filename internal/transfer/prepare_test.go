@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,6 +44,23 @@ func TestPrepareCountsAndSums(t *testing.T) {
 	}
 }
 
+func TestPrepareReportsOnSearchableColumns(t *testing.T) {
+	plan := planOf("City,Mail,ID\nOslo,a@x,1\nbad,row\nOslo, ,2\nOslo,a@x,2\n", 2)
+	plan.BadRows.MaxPercent = 50
+	plan.Columns = []transfer.Column{{Name: "ID", IsSearchable: true}, {Name: "City"}, {Name: "Mail", IsSearchable: true}}
+	want := []transfer.ColumnQuality{
+		{Name: "ID", Rows: 3, Distinct: 2, LargestRepetition: 2, Short: 3},
+		{Name: "Mail", Rows: 3, Empty: 1, Distinct: 1, LargestRepetition: 2, Short: 2},
+	}
+	if got := prepare(t, plan).Columns; !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	plan.Columns = plan.Columns[1:2]
+	if got := prepare(t, plan).Columns; len(got) != 0 {
+		t.Errorf("a column that nobody searches for is reported on: %+v", got)
+	}
+}
+
 // What is the same table in another dress has the same content; what decides
 // the blocks decides the content key.
 func TestContentAndContentKey(t *testing.T) {
@@ -72,6 +90,7 @@ func TestContentAndContentKey(t *testing.T) {
 		"column's rule": {with(func(p *transfer.Plan) { p.Columns[1].IsCaseInsensitive = false }), true, true},
 		"delimiters":    {with(func(p *transfer.Plan) { p.Columns[0].IgnoredDelimiters = []string{"-"} }), true, true},
 		"store":         {with(func(p *transfer.Plan) { p.Store = "other" }), true, true},
+		"searchable":    {with(func(p *transfer.Plan) { p.Columns[1].IsSearchable = true }), true, false},
 		"fields":        {with(func(p *transfer.Plan) { p.Columns = p.Columns[:1] }), false, true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,17 +2,28 @@ package transfer
 
 import (
 	"context"
+	"crypto/sha256"
 	"hash"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/minio/crc64nvme"
+
+	"exactmatch.dev/operator/internal/table"
 )
 
-// crcWriter is the running sum of the cells of a block.
+// crcWriter is the running sum of the lines of a block.
 type crcWriter struct{ hash.Hash64 }
 
 func newCRC() *crcWriter { return &crcWriter{crc64nvme.New()} }
+
+// addLines adds good rows as they stand in the text.
+func (w *crcWriter) addLines(c *table.Chunk, from, to int) {
+	for piece := range c.Lines(from, to) {
+		_, _ = w.Write(piece) // a sum never fails
+	}
+}
 
 // contextReader stops reading once the context ends, between two reads.
 type contextReader struct {
@@ -27,12 +38,49 @@ func (c *contextReader) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
-// writerFunc is an io.Writer that cannot fail.
-type writerFunc func([]byte)
+// storedSum is the SHA-256 of what is read through it, computed beside whoever
+// reads: it is the slowest step of a reading.
+type storedSum struct {
+	r          io.Reader
+	hash       hash.Hash
+	bytes      int64
+	full, free chan []byte
+	done       chan struct{}
+	once       sync.Once
+}
 
-func (f writerFunc) Write(p []byte) (int, error) {
-	f(p)
-	return len(p), nil
+func newStoredSum(r io.Reader) *storedSum {
+	s := &storedSum{r: r, hash: sha256.New(), full: make(chan []byte, sumsAhead), free: make(chan []byte, sumsAhead), done: make(chan struct{})}
+	for range sumsAhead {
+		s.free <- nil
+	}
+	go func() {
+		defer close(s.done)
+		for b := range s.full {
+			_, _ = s.hash.Write(b) // a hash never fails
+			s.free <- b
+		}
+	}()
+	return s
+}
+
+// sumsAhead is how many reads the sum may be behind.
+const sumsAhead = 4
+
+// Read copies what is read for the sum: the reader may move its own bytes.
+func (s *storedSum) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if n > 0 {
+		s.full <- append((<-s.free)[:0], p[:n]...)
+		s.bytes += int64(n)
+	}
+	return n, err
+}
+
+// finish waits for the sum. Nothing is read afterwards.
+func (s *storedSum) finish() {
+	s.once.Do(func() { close(s.full) })
+	<-s.done
 }
 
 // joinSamples lists positions of bad rows for a message.

@@ -23,6 +23,8 @@ type Column struct {
 	Name, SourceName  string
 	IsCaseInsensitive bool
 	IgnoredDelimiters []string
+	// IsSearchable columns are judged by Prepare. It decides nothing about blocks.
+	IsSearchable bool `json:"-"`
 }
 
 // BadRowsAllowance is how many rows may be unusable: at most MaxPercent of the
@@ -67,7 +69,8 @@ type Stripe struct {
 	FirstBlock, Blocks int
 	FirstRow, Row      int64
 	Offset, Bytes      int64
-	// Sum is the CRC-64/NVME over the CRCs of the stripe's blocks of cells.
+	// Sum is the CRC-64/NVME over those of its blocks, each over its good rows as
+	// they stand in the decoded text.
 	Sum uint64
 }
 
@@ -80,6 +83,8 @@ type Prepared struct {
 	Blocks                               int
 	BadRows                              BadRows
 	Stripes                              []Stripe
+	// Columns are the searchable ones, in the order of the fields.
+	Columns []ColumnQuality
 
 	width     int   // columns of the header
 	positions []int // of the fields in a row
@@ -145,8 +150,11 @@ func (p Plan) format() table.Format {
 	return f
 }
 
-// blockMemory is the most bytes that one block takes while it is made: its
-// tokens and its encoded form.
+// chunkMemory is about what the pieces of text take that are read ahead for one
+// block: a few of 128 KiB, with the places of their cells.
+const chunkMemory = 4 << 20
+
+// blockMemory is about the most bytes that one block takes while it is made.
 func (p Plan) blockMemory() int64 {
-	return 2 * int64(block.SizeBound(p.RowsPerBlock, len(p.Columns)))
+	return chunkMemory + int64(block.SizeBound(p.RowsPerBlock, len(p.Columns)))
 }

@@ -3,16 +3,12 @@ package transfer
 import (
 	"context"
 	"errors"
-	"io"
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
 	"exactmatch.dev/operator/internal/block"
-	"exactmatch.dev/operator/internal/source"
-	"exactmatch.dev/operator/internal/table"
 )
 
 // Progress counts blocks. Done are acknowledged ones, those found there
@@ -84,96 +80,43 @@ func (u *upload) run(ctx context.Context) error {
 	}
 	u.there, u.started = there, time.Now()
 	u.progress = Progress{Blocks: u.prepared.Blocks}
-	stripes, ctx := errgroup.WithContext(ctx)
-	stripes.SetLimit(u.stripes)
-	for i := range u.prepared.Stripes {
-		stripes.Go(func() error { return u.stripe(ctx, &u.prepared.Stripes[i]) })
+	m, err := newMaker(u.plan, u.prepared, hashWorkers())
+	if err != nil {
+		return err
 	}
-	if err := stripes.Wait(); err != nil {
+	m.reserve, m.emit = u.reserve, u.send
+	if err := m.run(ctx, u.stripes); err != nil {
 		return err
 	}
 	return u.storage.seal(context.WithoutCancel(ctx), u.ids)
 }
 
-// stripe reads one run of blocks and stages them while it reads on.
-func (u *upload) stripe(ctx context.Context, s *Stripe) (err error) {
-	rows, body, err := u.open(ctx, s)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, body.Close()) }()
-	sending, sendCtx := errgroup.WithContext(ctx)
-	maker, err := newMaker(u, s)
-	if err != nil {
-		return err
-	}
-	readErr := maker.blocks(sendCtx, rows, func(m made) {
-		sending.Go(func() error { return u.send(sendCtx, m) })
-	})
-	if err := sending.Wait(); err != nil {
-		return err
-	}
-	return readErr
-}
-
-// open returns the stripe's rows: from its offset, or from the start where the
-// stored bytes have to be decoded.
-func (u *upload) open(ctx context.Context, s *Stripe) (*table.Reader, io.Closer, error) {
-	p := u.prepared
-	offset, length := int64(0), source.ToEnd
-	if p.striped {
-		offset, length = s.Offset, s.Bytes
-	}
-	body, err := u.plan.Source.Open(ctx, offset, length)
-	if err != nil {
-		return nil, nil, err
-	}
-	text := io.Reader(&contextReader{ctx, body})
-	if p.striped {
-		rows := table.NewReader(text, u.plan.format().Delimiter, u.plan.Limits)
-		rows.Resume(p.width, s.Row, s.Offset)
-		return rows, body, nil
-	}
-	rows, err := u.decode(text)
-	if err != nil {
-		return nil, nil, errors.Join(err, body.Close())
-	}
-	return rows, body, nil
-}
-
-// decode reads a table from its start, up to its first row.
-func (u *upload) decode(stored io.Reader) (*table.Reader, error) {
-	text, err := table.Decode(stored, u.plan.format(), u.plan.Limits)
-	if err != nil {
+// reserve takes one block's memory. A block that is larger than the whole
+// budget is made alone.
+func (u *upload) reserve(ctx context.Context) (func(), error) {
+	weight := min(u.plan.blockMemory(), u.options.MemorySize)
+	if err := u.options.Memory.Acquire(ctx, weight); err != nil {
 		return nil, err
 	}
-	rows := table.NewReader(text, u.plan.format().Delimiter, u.plan.Limits)
-	_, err = rows.Header()
-	return rows, err
-}
-
-// made is a block that is ready to be sent, and the memory that it holds.
-type made struct {
-	index   int
-	data    []byte
-	release func()
+	return func() { u.options.Memory.Release(weight) }, nil
 }
 
 // send stages a block unless it is there, and counts it.
-func (u *upload) send(ctx context.Context, m made) error {
-	defer m.release()
-	sum := block.Sum(m.data)
-	id := block.ID(m.index, sum)
-	known, isThere := u.there[m.index]
+func (u *upload) send(ctx context.Context, index int, data []byte) error {
+	sum := block.Sum(data)
+	id := block.ID(index, sum)
+	known, isThere := u.there[index]
 	switch {
 	case isThere && known != id:
-		return refuse(SourceChanged, "block %d differs from the one that was uploaded before: the source changed during the upload; a new attempt reads it afresh", m.index)
-	case !isThere:
-		if err := u.stage(ctx, id, sum, m.data); err != nil {
-			return err
-		}
+		return refuse(SourceChanged, "block %d differs from the one that was uploaded before: the source changed during the upload; a new attempt reads it afresh", index)
+	case isThere:
+		u.count(index, id, Progress{Done: 1, Skipped: 1})
+		return nil
 	}
-	u.count(m, id, isThere)
+	if err := u.stage(ctx, id, sum, data); err != nil {
+		return err
+	}
+	u.count(index, id, Progress{Done: 1, Staged: 1, BytesSent: int64(len(data))})
 	return nil
 }
 
@@ -186,17 +129,14 @@ func (u *upload) stage(ctx context.Context, id string, sum uint64, data []byte) 
 	return u.storage.stage(ctx, id, sum, data)
 }
 
-// count records an acknowledged block.
-func (u *upload) count(m made, id string, skipped bool) { //nolint:revive // a datum
+// count records an acknowledged block and what it adds to the progress.
+func (u *upload) count(index int, id string, more Progress) {
 	u.mu.Lock()
-	u.ids[m.index] = id
-	u.progress.Done++
-	if skipped {
-		u.progress.Skipped++
-	} else {
-		u.progress.Staged++
-		u.progress.BytesSent += int64(len(m.data))
-	}
+	u.ids[index] = id
+	u.progress.Done += more.Done
+	u.progress.Skipped += more.Skipped
+	u.progress.Staged += more.Staged
+	u.progress.BytesSent += more.BytesSent
 	if passed := time.Since(u.started).Seconds(); passed > 0 {
 		u.progress.BlocksPerSecond = float64(u.progress.Done) / passed
 	}
