@@ -77,6 +77,7 @@ func setConditions(s *scope, err error) {
 	if s.step == "" && err == nil {
 		return // nothing was decided: the verdict stands
 	}
+	setDataQuality(s)
 	v := verdictOf(s, err)
 	ready := metav1.ConditionUnknown
 	switch {

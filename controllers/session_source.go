@@ -29,6 +29,7 @@ func (r *SessionReconciler) observeWork(ctx context.Context, s *scope) error {
 	if s.work.Prepared != nil && s.status().ObservedSpecHash != s.inputs {
 		r.takePrepared(s)
 	}
+	keepColumns(s)
 	status := s.status()
 	s.facts.ContentKey = status.ContentKey
 	switch {
@@ -155,7 +156,7 @@ func fieldsOf(s *scope) ([]transfer.Column, error) {
 		c := s.store.Spec.Columns[at]
 		columns = append(columns, transfer.Column{
 			Name: c.Name, SourceName: c.SourceName,
-			IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters,
+			IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters, IsSearchable: c.Searchable(),
 		})
 	}
 	return columns, nil
@@ -256,4 +257,5 @@ func recordPrepared(s *scope) {
 	if p.BadRows.Count > 0 {
 		status.BadRows = &v1alpha1.BadRows{Count: p.BadRows.Count, Samples: p.BadRows.Samples}
 	}
+	status.Columns = columnsOf(p)
 }

@@ -13,6 +13,17 @@ const (
 	// ConditionFinished is True when nothing more happens until somebody changes
 	// something: `kubectl wait --for=condition=Finished` always returns.
 	ConditionFinished = "Finished"
+	// ConditionDataQuality is False where a searchable column would often match
+	// by accident. It stands once the source is read, and it only advises: no
+	// other condition depends on it.
+	ConditionDataQuality = "DataQuality"
+)
+
+// Reasons of DataQuality.
+const (
+	ReasonGood        = "Good"        // every searchable column serves well
+	ReasonWeakColumns = "WeakColumns" // the message names columns, and what speaks against them
+	ReasonTooFewRows  = "TooFewRows"  // the table is too small to judge
 )
 
 // Reasons while a session is on its way.
