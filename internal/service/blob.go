@@ -76,7 +76,7 @@ func (s *Service) putBlock(w http.ResponseWriter, r *http.Request, one *sessionR
 	if r.ContentLength > block.MaxSize {
 		return fail(http.StatusRequestEntityTooLarge, "RequestBodyTooLarge", "a block has at most %d bytes", block.MaxSize)
 	}
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, block.MaxSize))
+	data, err := readBlock(http.MaxBytesReader(w, r.Body, block.MaxSize), r.ContentLength)
 	if err != nil {
 		return fail(http.StatusBadRequest, "InvalidInput", "the body is cut off or too large")
 	}
@@ -92,6 +92,16 @@ func (s *Service) putBlock(w http.ResponseWriter, r *http.Request, one *sessionR
 	w.Header().Set("x-ms-request-server-encrypted", "false")
 	w.WriteHeader(http.StatusCreated)
 	return nil
+}
+
+// readBlock reads a body of size bytes, or of any size where that is -1.
+func readBlock(body io.Reader, size int64) ([]byte, error) {
+	if size < 0 {
+		return io.ReadAll(body)
+	}
+	data := make([]byte, size)
+	_, err := io.ReadFull(body, data)
+	return data, err
 }
 
 // checkTransfer compares the sums that the request carries with the bytes. The
