@@ -98,7 +98,7 @@ func managerCommand() *cobra.Command {
 	flags.BoolVar(&f.elect, "leader-elect", true, "work only while holding the Lease, so that several replicas may run")
 	flags.StringVar(&f.electionNamespace, "leader-election-namespace", "", "namespace of the Lease; default: the manager's own")
 	flags.StringVar(&f.options.SourceRoot, "source-root", "", "folder with one folder per namespace that sources of the scheme file may lie in; empty allows none")
-	flags.Int64Var(&f.transferMemory, "transfer-memory", 256, "budget of all blocks in the making, in MiB")
+	flags.Int64Var(&f.transferMemory, "transfer-memory", 256, "budget of the text that is read ahead and of all blocks in the making, in MiB")
 	flags.IntVar(&f.options.TransferParallelism, "transfer-parallelism", 4, "tables that are read or uploaded at once")
 	flags.DurationVar(&f.options.StatusInterval, "status-interval", 10*time.Second, "least time between writes of a session's status that differ only in numbers")
 	flags.DurationVar(&f.options.PollInterval, "poll-interval", 10*time.Second, "time between two looks at an active remote session")

@@ -247,7 +247,8 @@ func FuzzValidUTF8(f *testing.F) {
 	f.Add([]byte(strings.Repeat("Müßig 漢字 😀 ", 30)), uint16(7), byte(0x80))
 	f.Add([]byte(strings.Repeat("x", 300)), uint16(256), byte(0xf0))
 	f.Fuzz(func(t *testing.T, text []byte, at uint16, b byte) {
-		long := bytes.Repeat(append([]byte("é"), text...), 1+validShort/(1+len(text)))
+		// Long enough for the kernel, which leaves short texts alone.
+		long := bytes.Repeat(append([]byte("é"), text...), 1+256/(1+len(text)))
 		spoilt := bytes.Clone(long)
 		spoilt[int(at)%len(spoilt)] = b
 		for _, p := range paths() {

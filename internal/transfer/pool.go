@@ -31,7 +31,8 @@ type Status struct {
 }
 
 // PoolOptions bound the pool. Parallelism bounds the tables that are read at
-// once; Memory is the budget of all blocks in the making, in bytes. Wake is
+// once; Memory is the budget of all text that is read ahead and of all blocks in
+// the making, in bytes. Wake is
 // called with a work's key when its phase changes and at most every
 // WakeInterval while it uploads; it may block.
 type PoolOptions struct {
@@ -117,6 +118,11 @@ func (p *Pool) Prepare(key string, plan Plan) {
 	}
 	w := &work{key: key, status: Status{Phase: PhasePreparing}}
 	w.job = func(ctx context.Context) {
+		room := min(chunkMemory, p.options.Memory)
+		if p.memory.Acquire(ctx, room) != nil {
+			return // cancelled
+		}
+		defer p.memory.Release(room)
 		prepared, err := Prepare(ctx, plan)
 		p.done(ctx, w, func(s *Status) { s.Phase, s.Prepared = PhasePrepared, prepared }, err)
 	}

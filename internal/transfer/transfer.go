@@ -151,7 +151,7 @@ func (p Plan) format() table.Format {
 }
 
 // chunkMemory is about what the pieces of text take that are read ahead for one
-// block: a few of 128 KiB, with the places of their cells.
+// block, or by a preparation: a few of 128 KiB, with the places of their cells.
 const chunkMemory = 4 << 20
 
 // blockMemory is about the most bytes that one block takes while it is made.
