@@ -1,0 +1,223 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/lookup"
+	"exactmatch.dev/operator/internal/transfer"
+)
+
+// The parts of an end-to-end case, in seconds but for the memory.
+const (
+	partPrepare       = "prepareSeconds"
+	partUpload        = "uploadSeconds"
+	partIndex         = "indexSeconds"
+	partLookup        = "lookupSeconds"
+	partServiceCPU    = "serviceCPUSeconds"
+	partServiceMemory = "servicePeakMemory"
+)
+
+// endToEndCase takes a table from its file until a lookup finds its last row: the
+// service is a process of its own, this process uploads as the manager does.
+func endToEndCase(ctx context.Context, t task) (s *sample, err error) {
+	service, err := startService(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, service.stop()) }()
+	from, err := openTable(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	last, err := lastRow(t)
+	if err != nil {
+		return nil, err
+	}
+	before, err := cpuTimeOf(service.pid())
+	if err != nil {
+		return nil, err
+	}
+	way := &wayThrough{service: service, plan: t.Case.Table.plan(from), last: last, parts: map[string]float64{}}
+	s, err = measure(func() error { return way.run(ctx) })
+	if err != nil {
+		return nil, fmt.Errorf("%w; the service says: %s", err, service.lastWords())
+	}
+	after, err := cpuTimeOf(service.pid())
+	if err != nil {
+		return nil, err
+	}
+	peak, err := service.peak()
+	way.parts[partServiceCPU] = (after - before).Seconds()
+	way.parts[partServiceMemory] = float64(peak)
+	s.Rows, s.Bytes, s.Parts = int(way.prepared.Rows), way.prepared.Bytes, way.parts
+	return s, err
+}
+
+// lastRow reads the cells of the table's last row that are hashed, in order.
+func lastRow(t task) ([]string, error) {
+	in, err := os.Open(t.Table)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = in.Close() }() // it was only read
+	info, err := in.Stat()
+	if err != nil {
+		return nil, err
+	}
+	// No row is longer than the end that is read, and none holds a line break.
+	const end = 64 << 10
+	tail := make([]byte, min(info.Size(), end))
+	if _, err := in.ReadAt(tail, info.Size()-int64(len(tail))); err != nil {
+		return nil, err
+	}
+	line := bytes.TrimSuffix(tail, []byte("\n"))
+	record, err := csv.NewReader(bytes.NewReader(line[bytes.LastIndexByte(line, '\n')+1:])).Read()
+	if err != nil {
+		return nil, err
+	}
+	var cells []string
+	for _, at := range t.Case.Table.positions() {
+		cells = append(cells, record[at])
+	}
+	return cells, nil
+}
+
+// wayThrough is one table on its way.
+type wayThrough struct {
+	service  *serviceProcess
+	plan     transfer.Plan
+	last     []string
+	prepared *transfer.Prepared
+	parts    map[string]float64
+}
+
+func (w *wayThrough) run(ctx context.Context) error {
+	var one *edm.Session
+	for _, step := range []struct {
+		part string
+		do   func() error
+	}{
+		{partPrepare, func() error { return w.pooled(ctx, nil) }},
+		{partUpload, func() (err error) {
+			if one, err = w.service.create(ctx, w.fields(), w.plan.RowsPerBlock, w.prepared.Blocks, w.prepared.KeyID, w.prepared.ContentKey); err != nil {
+				return err
+			}
+			return w.pooled(ctx, one)
+		}},
+		{partIndex, func() error { return w.commit(ctx, one) }},
+		{partLookup, func() error { return w.find(ctx) }},
+	} {
+		began := time.Now()
+		if err := step.do(); err != nil {
+			return err
+		}
+		w.parts[step.part] = time.Since(began).Seconds()
+	}
+	return nil
+}
+
+func (w *wayThrough) fields() []string {
+	names := make([]string, 0, len(w.plan.Columns))
+	for _, c := range w.plan.Columns {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+// pooled runs the next phase in a pool as large as the manager's: preparation
+// where there is no session yet, else the upload.
+func (w *wayThrough) pooled(ctx context.Context, one *edm.Session) error {
+	const key = "bench"
+	woken := make(chan struct{}, 1)
+	pool := transfer.NewPool(transfer.PoolOptions{Parallelism: 4, Memory: managerMemory, Wake: func(string) {
+		select {
+		case woken <- struct{}{}:
+		default: // it is awake
+		}
+	}})
+	ctx, stop := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = pool.Start(ctx) // it fails never
+	}()
+	defer func() {
+		stop()
+		<-ended
+	}()
+	if one == nil {
+		pool.Prepare(key, w.plan)
+	} else {
+		pool.Upload(key, w.plan, w.prepared, transfer.Target{
+			HTTP: guarded(), URI: func() string { return one.DataUploadURI }, Parallelism: durableConnections,
+		})
+	}
+	for {
+		select {
+		case <-woken:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		switch now := pool.Status(key); now.Phase {
+		case transfer.PhaseFailed:
+			return now.Err
+		case transfer.PhasePrepared:
+			w.prepared = now.Prepared
+			return nil
+		case transfer.PhaseUploaded:
+			return nil
+		}
+	}
+}
+
+// commit hands the blocks over and waits until they are indexed.
+func (w *wayThrough) commit(ctx context.Context, one *edm.Session) error {
+	sessions, store := w.service.client.Sessions(), w.service.store.ID
+	if err := sessions.Commit(ctx, store, one.ID); err != nil {
+		return err
+	}
+	every := time.NewTicker(5 * time.Millisecond)
+	defer every.Stop()
+	for {
+		now, err := sessions.Get(ctx, store, one.ID)
+		if err != nil {
+			return err
+		}
+		switch {
+		case now.State == edm.StateCompleted:
+			return nil
+		case now.State.Ended():
+			return fmt.Errorf("the session ended as %s: %+v", now.State, now.Error)
+		}
+		select {
+		case <-every.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// find asks for the last row by its first column, with all the others.
+func (w *wayThrough) find(ctx context.Context) error {
+	query := lookup.Query{Key: w.plan.Key, Store: storeName, Column: w.plan.Columns[0].Name, Values: w.last[:1], SameRow: map[string]string{}, Limit: 1000}
+	for i, c := range w.plan.Columns[1:] {
+		query.SameRow[c.Name] = w.last[i+1]
+	}
+	found, err := lookup.Ask(ctx, w.service.client.Stores(), query)
+	if err != nil {
+		return err
+	}
+	for _, row := range found[0].Rows {
+		if row.Row == w.prepared.Rows-1 && len(row.Matched) == len(w.plan.Columns)-1 {
+			return nil
+		}
+	}
+	return errors.New("the lookup did not find the last row of the table: the service answers wrongly")
+}

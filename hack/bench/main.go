@@ -1,0 +1,233 @@
+// Command bench measures the operator's way of the data beside what others
+// would take, and says which of its targets hold on the machine at hand. All
+// ratios come from one run whose cases take turns, each in a process of its own.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := dispatch(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
+		os.Exit(1) //nolint:gocritic // stop was called
+	}
+}
+
+// dispatch tells the driver from the processes that it starts.
+func dispatch(ctx context.Context, args []string) error {
+	if err := checkSystem(); err != nil {
+		return err
+	}
+	switch {
+	case len(args) == 1 && args[0] == "child":
+		return runChild(ctx)
+	case len(args) == 1 && args[0] == "sink":
+		return runSink(ctx)
+	}
+	o, err := parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if o.from != "" {
+		return redraw(o)
+	}
+	return drive(ctx, o)
+}
+
+// options are the driver's flags.
+type options struct {
+	settings
+	out, docs, from, service string
+	only                     *regexp.Regexp
+	args                     []string
+}
+
+// run is everything that one run found out; it is what the JSON holds.
+type run struct {
+	Machine  machine       `json:"machine"`
+	Settings settings      `json:"settings"`
+	Args     []string      `json:"args"`
+	Took     time.Duration `json:"tookNanoseconds"`
+	Paths    []string      `json:"paths"`
+	Notes    []string      `json:"notes"`
+	Cases    []benchCase   `json:"cases"`
+	Samples  []sample      `json:"samples"`
+}
+
+func parse(args []string) (o options, err error) {
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	quick := f.Bool("quick", false, "3 rounds of short tables, about 2 minutes: the ratios are rough")
+	f.IntVar(&o.Rounds, "rounds", 15, "rounds; the median is taken over them")
+	f.IntVar(&o.BigRounds, "big-rounds", 5, "rounds of tables over 2,000,000 rows")
+	rows := f.String("rows", "100000,1000000,10000000", "rows of the tables of the growth; the base case has 1,000,000 where that is one of them, else the largest")
+	e2e := f.String("e2e-rows", "1000000", "rows of the tables that go from file to lookup; 10000000 takes minutes a round")
+	f.Uint64Var(&o.Seed, "seed", 20260301, "seed of the tables and of the order of the cases")
+	f.StringVar(&o.out, "out", "bin/bench", "folder of tables and results")
+	f.StringVar(&o.docs, "docs", "", "folder that the report and its plots are copied to")
+	f.StringVar(&o.from, "from", "", "results.json of an earlier run: write its report and plots again and measure nothing")
+	f.StringVar(&o.service, "service", "bin/exactmatch", "the operator's binary")
+	only := f.String("only", "", "regular expression of the cases to run; what it leaves out is reported as not measured")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	if f.NArg() > 0 {
+		return o, fmt.Errorf("%q is no flag; see bench -help", f.Arg(0))
+	}
+	o.args, o.Upload, o.Durable = shownFlags(f), 2<<30, 512<<20
+	if *quick {
+		o.Upload, o.Durable = 512<<20, 128<<20
+		if err := setUnlessGiven(f, map[string]string{"rounds": "3", "big-rounds": "3", "rows": "10000,100000", "e2e-rows": "100000"}); err != nil {
+			return o, err
+		}
+	}
+	if o.only, err = regexp.Compile(*only); err != nil {
+		return o, fmt.Errorf("-only: %w", err)
+	}
+	if o.Rows, err = parseRows("-rows", *rows); err != nil {
+		return o, err
+	}
+	if o.E2ERows, err = parseRows("-e2e-rows", *e2e); err != nil {
+		return o, err
+	}
+	o.Base = slices.Max(o.Rows)
+	if slices.Contains(o.Rows, mostPeerRows) {
+		o.Base = mostPeerRows
+	}
+	if o.Rounds < 1 || o.BigRounds < 1 {
+		return o, errors.New("-rounds and -big-rounds must be at least 1")
+	}
+	return o, nil
+}
+
+// shownFlags are the flags that repeat a run elsewhere: not those that name
+// places of this machine.
+func shownFlags(f *flag.FlagSet) []string {
+	var shown []string
+	f.Visit(func(given *flag.Flag) {
+		switch given.Name {
+		case "out", "docs", "from", "service":
+		case "only":
+			shown = append(shown, "-only='"+given.Value.String()+"'")
+		default:
+			shown = append(shown, "-"+given.Name+"="+given.Value.String())
+		}
+	})
+	return shown
+}
+
+// setUnlessGiven sets flags that the command line does not.
+func setUnlessGiven(f *flag.FlagSet, values map[string]string) error {
+	f.Visit(func(given *flag.Flag) { delete(values, given.Name) })
+	for name, value := range values {
+		if err := f.Set(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parseRows reads a list of numbers of rows.
+func parseRows(name, text string) ([]int, error) {
+	var rows []int
+	for word := range strings.SplitSeq(text, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(word))
+		if err != nil || n < 100 || n > 1_000_000_000 {
+			return nil, fmt.Errorf("%s: %q is no number of rows; give numbers from 100 on, with commas between them", name, word)
+		}
+		rows = append(rows, n)
+	}
+	slices.Sort(rows)
+	return slices.Compact(rows), nil
+}
+
+func say(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+
+// drive measures everything and writes what it found.
+func drive(ctx context.Context, o options) error {
+	began := time.Now()
+	r, err := newRunner(o)
+	if err != nil {
+		return err
+	}
+	found := &run{Machine: describeMachine(ctx), Settings: o.settings, Args: o.args}
+	if found.Paths, err = r.findPaths(ctx); err != nil {
+		return err
+	}
+	if r.peers, err = preparePeers(ctx, filepath.Join(r.out, "peers"), r.note); err != nil {
+		return err
+	}
+	found.Machine.DuckDB, found.Machine.Python = r.peers.DuckDBVersion, r.peers.PyVersion
+	m := &matrix{settings: o.settings, paths: found.Paths, peers: r.peers}
+	for _, c := range m.build() {
+		if o.only.MatchString(c.ID) {
+			r.cases = append(r.cases, c)
+		}
+	}
+	if len(r.cases) == 0 {
+		return errors.New("-only leaves no case; the names of cases are those of results.json")
+	}
+	if err := r.tables.makeAll(ctx, tablesOf(r.cases), say); err != nil {
+		return err
+	}
+	say("%d cases in %d rounds", len(r.cases), o.Rounds)
+	if err := r.rounds(ctx, o.settings); err != nil {
+		return err
+	}
+	found.Cases, found.Samples, found.Notes, found.Took = r.cases, r.samples, r.notes, time.Since(began)
+	return write(found, o)
+}
+
+func newRunner(o options) (*runner, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	out, err := filepath.Abs(o.out)
+	if err != nil {
+		return nil, err
+	}
+	service, err := filepath.Abs(o.service)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(service); err != nil {
+		return nil, fmt.Errorf("there is no %s: run 'make build', or name the operator's binary with -service", o.service)
+	}
+	return &runner{
+		self: self, service: service, out: out, say: say, sums: map[string]string{}, dropped: map[string]bool{},
+		tables: tableCache{dir: filepath.Join(out, "tables"), seed: o.Seed},
+	}, os.MkdirAll(out, 0o750)
+}
+
+// redraw writes the report of an earlier run again.
+func redraw(o options) error {
+	text, err := os.ReadFile(o.from)
+	if err != nil {
+		return err
+	}
+	found := &run{}
+	if err := json.Unmarshal(text, found); err != nil {
+		return fmt.Errorf("%s is no results.json of a run: %w", o.from, err)
+	}
+	return write(found, o)
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// runner runs cases in rounds, each case in a process of its own.
+type runner struct {
+	self, service string
+	out           string
+	tables        tableCache
+	peers         peers
+	say           func(string, ...any)
+
+	cases   []benchCase
+	samples []sample
+	notes   []string
+	sums    map[string]string // of the tokens, by table
+	dropped map[string]bool   // cases that failed and that the run can do without
+}
+
+// rounds runs every case once a round, in an order that the seed shuffles.
+func (r *runner) rounds(ctx context.Context, s settings) error {
+	order := rand.New(rand.NewPCG(s.Seed, 1)) //nolint:gosec // an order, not a secret
+	most := 0
+	for _, c := range r.cases {
+		most = max(most, c.Rounds)
+	}
+	for round := range most {
+		began, ran := time.Now(), 0
+		for _, at := range order.Perm(len(r.cases)) {
+			c := r.cases[at]
+			if !takesPart(c, round, most) || r.dropped[c.ID] {
+				continue
+			}
+			if err := r.once(ctx, c, round); err != nil {
+				return err
+			}
+			ran++
+		}
+		r.say("round %d of %d: %d cases in %s", round+1, most, ran, time.Since(began).Round(time.Second))
+	}
+	return nil
+}
+
+// takesPart spreads the rounds of a case evenly over those of the run.
+func takesPart(c benchCase, round, most int) bool {
+	return round*c.Rounds/most != (round+1)*c.Rounds/most
+}
+
+// once runs a case and checks its tokens the first time.
+func (r *runner) once(ctx context.Context, c benchCase, round int) error {
+	wantsSum := !slices.ContainsFunc(r.samples, func(s sample) bool { return s.Case == c.ID })
+	s, err := r.child(ctx, task{Case: c, Sum: wantsSum && summed(c.Kind)})
+	if err != nil && ctx.Err() != nil {
+		return errors.New("interrupted")
+	}
+	if err != nil && (c.Kind == kindDuckDB || c.Kind == kindPython) {
+		r.note("%s is left out: %v", c.ID, err)
+		r.dropped[c.ID] = true
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("the case %s: %w", c.ID, err)
+	}
+	s.Case, s.Round = c.ID, round
+	r.samples = append(r.samples, *s)
+	return r.checkSum(c, s.TokenSum)
+}
+
+// summed are the kinds that make our tokens.
+func summed(kind string) bool {
+	return kind == kindPlain || kind == kindOurs || kind == kindPython
+}
+
+// checkSum wants the same tokens of every pipeline over a table: a fast way to
+// other tokens is worth nothing.
+func (r *runner) checkSum(c benchCase, sum string) error {
+	if sum == "" {
+		return nil
+	}
+	table := c.Table.String()
+	if known := r.sums[table]; known != "" && known != sum {
+		return fmt.Errorf("the case %s makes other tokens than the cases before it on the table %s: compare them by 'go test ./hack/bench ./internal/fingerprint'", c.ID, table)
+	}
+	r.sums[table] = sum
+	return nil
+}
+
+func (r *runner) note(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	r.notes = append(r.notes, text)
+	r.say("%s", text)
+}
+
+// child does a task in a process of its own and removes what it wrote.
+func (r *runner) child(ctx context.Context, t task) (s *sample, err error) {
+	work, err := os.MkdirTemp(r.out, "case-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	t.Work, t.Service = work, r.service
+	if t.Case.Table.Rows > 0 {
+		t.Table = r.tables.path(t.Case.Table)
+	}
+	switch t.Case.Kind {
+	case kindDuckDB:
+		return r.peers.duckDB(ctx, t)
+	case kindPython:
+		return r.peers.python(ctx, t)
+	}
+	input, err := json.Marshal(t)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, r.self, "child") //nolint:gosec // ourselves
+	cmd.Stdin, cmd.Env = bytes.NewReader(input), environment(t.Case)
+	return finish(cmd)
+}
+
+// finish runs a process that prints a sample on its last line.
+func finish(cmd *exec.Cmd) (*sample, error) {
+	var out, trouble bytes.Buffer
+	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = &out, &trouble, diesWithUs()
+	cmd.WaitDelay = 5 * time.Second
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, lastLine(trouble.String()))
+	}
+	s := &sample{}
+	if err := json.Unmarshal([]byte(lastLine(out.String())), s); err != nil {
+		return nil, fmt.Errorf("%s printed no sample: %w", filepath.Base(cmd.Path), err)
+	}
+	return s, nil
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
+}
+
+// environment forces a case's path and its cores. A pipeline on one core gets
+// one: idle cores would do its collector's work twice over and be counted.
+func environment(c benchCase) []string {
+	var own []string
+	for _, entry := range os.Environ() {
+		if !strings.HasPrefix(entry, cpuVariable+"=") && !strings.HasPrefix(entry, "GOMAXPROCS=") {
+			own = append(own, entry)
+		}
+	}
+	if c.Path != "" {
+		own = append(own, cpuVariable+"="+c.Path)
+	}
+	switch c.Kind {
+	case kindPlain, kindOurs, kindFloor, kindPrepare, kindSHA256:
+		own = append(own, fmt.Sprintf("GOMAXPROCS=%d", c.Workers))
+	}
+	return own
+}
+
+// findPaths asks a process for each path whether it takes it.
+func (r *runner) findPaths(ctx context.Context) ([]string, error) {
+	var found []string
+	for _, path := range allPaths {
+		s, err := r.child(ctx, task{Case: benchCase{Kind: kindProbe, Path: path, Workers: 1}})
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err != nil:
+			r.note("the path %s is left out: %v", path, err)
+		case s.Text != path:
+			r.note("the path %s is left out: this build takes %s instead", path, s.Text)
+		default:
+			found = append(found, path)
+		}
+	}
+	if len(found) == 0 {
+		return nil, errors.New("no path of the code runs on this machine: the notes above say why")
+	}
+	return found, nil
+}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+	"golang.org/x/sync/errgroup"
+
+	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/dial"
+)
+
+const (
+	// uploadBlock is the bytes of a block that is sent.
+	uploadBlock = 8 << 20
+	// uploadBlocks is how many different blocks there are: as many as an upload
+	// has on their way at most.
+	uploadBlocks = 4
+)
+
+// randomBlocks are what is sent again and again.
+func randomBlocks() [][]byte {
+	random := rand.NewChaCha8([32]byte{7})
+	blocks := make([][]byte, uploadBlocks)
+	for i := range blocks {
+		blocks[i] = make([]byte, uploadBlock)
+		_, _ = random.Read(blocks[i]) // it never fails
+	}
+	return blocks
+}
+
+// guarded is the client that the operator has for an agent.
+func guarded() *http.Client { return dial.Guard{AllowHosts: []string{"127.0.0.1"}}.HTTPClient() }
+
+// stageAll sends blocks as the operator's transfer does: the same SDK, client
+// and check, so many connections at once.
+func stageAll(ctx context.Context, uri string, connections, blocks int, data [][]byte) error {
+	client, err := blockblob.NewClientWithNoCredential(uri, &blockblob.ClientOptions{ClientOptions: azcore.ClientOptions{Transport: guarded()}})
+	if err != nil {
+		return err
+	}
+	var next atomic.Int64
+	lanes, ctx := errgroup.WithContext(ctx)
+	for range connections {
+		lanes.Go(func() error {
+			for {
+				index := int(next.Add(1)) - 1
+				if index >= blocks {
+					return nil
+				}
+				body := data[index%len(data)]
+				sum := block.Sum(body)
+				_, err := client.StageBlock(ctx, block.ID(index, sum), streaming.NopCloser(bytes.NewReader(body)), &blockblob.StageBlockOptions{
+					TransactionalValidation: blob.TransferValidationTypeCRC64(sum),
+				})
+				if err != nil {
+					return fmt.Errorf("stage block %d: %w", index, err)
+				}
+			}
+		})
+	}
+	return lanes.Wait()
+}
+
+// httpCase sends blocks into the verifying sink.
+func httpCase(ctx context.Context, t task) (s *sample, err error) {
+	sink, err := startSink(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, sink.stop()) }()
+	data, blocks := randomBlocks(), int(t.Case.Bytes/uploadBlock)
+	s, err = measure(func() error {
+		return stageAll(ctx, "http://"+sink.HTTP+"/upload", t.Case.Workers, blocks, data)
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.Bytes = int64(blocks) * uploadBlock
+	return s, nil
+}
+
+// tcpCase sends the same bytes over sockets without any protocol.
+func tcpCase(ctx context.Context, t task) (s *sample, err error) {
+	sink, err := startSink(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, sink.stop()) }()
+	data, blocks := randomBlocks(), int(t.Case.Bytes/uploadBlock)
+	s, err = measure(func() error {
+		lanes, ctx := errgroup.WithContext(ctx)
+		for lane := range t.Case.Workers {
+			lanes.Go(func() error { return sendRaw(ctx, sink.TCP, lane, t.Case.Workers, blocks, data) })
+		}
+		return lanes.Wait()
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.Bytes = int64(blocks) * uploadBlock
+	return s, nil
+}
+
+// sendRaw sends every block whose turn is the lane's, and waits until they are
+// there.
+func sendRaw(ctx context.Context, address string, lane, lanes, blocks int, data [][]byte) (err error) {
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	turns := (blocks - lane + lanes - 1) / lanes
+	if _, err := c.Write(binary.LittleEndian.AppendUint64(nil, uint64(turns)*uploadBlock)); err != nil {
+		return err
+	}
+	for index := lane; index < blocks; index += lanes {
+		if _, err := c.Write(data[index%len(data)]); err != nil {
+			return err
+		}
+	}
+	var answer [1]byte
+	_, err = io.ReadFull(c, answer[:])
+	return err
+}
+
+// serviceCase sends blocks to the service, which syncs each before it answers.
+func serviceCase(ctx context.Context, t task) (s *sample, err error) {
+	service, err := startService(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, service.stop()) }()
+	data, blocks := randomBlocks(), int(t.Case.Bytes/uploadBlock)
+	uri, err := service.openSession(ctx, blocks)
+	if err != nil {
+		return nil, err
+	}
+	s, err = measure(func() error { return stageAll(ctx, uri, t.Case.Workers, blocks, data) })
+	if err != nil {
+		return nil, err
+	}
+	s.Bytes = int64(blocks) * uploadBlock
+	return s, nil
+}
+
+// diskCase writes the same bytes to one file in order: synced every block,
+// which is the sample's time, and once at the end.
+func diskCase(_ context.Context, t task) (*sample, error) {
+	data, blocks := randomBlocks(), int(t.Case.Bytes/uploadBlock)
+	s, err := measure(func() error { return writeSynced(t.Work, blocks, 1, data) })
+	if err != nil {
+		return nil, err
+	}
+	s.Bytes = int64(blocks) * uploadBlock
+	began := time.Now()
+	err = writeSynced(t.Work, blocks, blocks, data)
+	s.Parts = map[string]float64{"oneSyncSeconds": time.Since(began).Seconds()}
+	return s, err
+}
+
+// writeSynced writes blocks and syncs after each so many of them, and leaves
+// nothing behind.
+func writeSynced(dir string, blocks, perSync int, data [][]byte) (err error) {
+	out, err := os.Create(filepath.Join(dir, "disk"))
+	if err != nil {
+		return err
+	}
+	for i := range blocks {
+		if _, err = out.Write(data[i%len(data)]); err != nil {
+			break
+		}
+		if (i+1)%perSync == 0 || i+1 == blocks {
+			if err = out.Sync(); err != nil {
+				break
+			}
+		}
+	}
+	return errors.Join(err, out.Close())
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+)
+
+func TestTheSinkTakesWhatTheOperatorSends(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(takeBlock))
+	defer server.Close()
+	data := [][]byte{[]byte("one block"), []byte(strings.Repeat("another", 100_000))}
+	if err := stageAll(t.Context(), server.URL+"/upload", 2, 5, data); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheSinkChecksSums(t *testing.T) {
+	for sum, want := range map[string]int{"AAAAAAAAAAA=": http.StatusBadRequest, "": http.StatusBadRequest} {
+		r := httptest.NewRequest(http.MethodPut, "/upload", strings.NewReader("bytes"))
+		r.Header.Set("x-ms-content-crc64", sum)
+		w := httptest.NewRecorder()
+		takeBlock(w, r)
+		if w.Code != want {
+			t.Errorf("the sum %q is answered %d", sum, w.Code)
+		}
+	}
+}
+
+func TestRawBytesArriveOverAnyNumberOfLanes(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	go acceptRaw(l)
+	data := [][]byte{make([]byte, uploadBlock)}
+	for lanes := 1; lanes <= 3; lanes++ {
+		for lane := range lanes {
+			if err := sendRaw(t.Context(), l.Addr().String(), lane, lanes, 2, data); err != nil {
+				t.Errorf("lane %d of %d: %v", lane, lanes, err)
+			}
+		}
+	}
+}
+
+func TestTheDiskCaseCountsItsBytes(t *testing.T) {
+	dir := t.TempDir()
+	s, err := diskCase(t.Context(), task{Case: benchCase{Kind: kindDisk, Bytes: 3 * uploadBlock}, Work: dir})
+	if err != nil || s.Bytes != 3*uploadBlock || s.Parts["oneSyncSeconds"] <= 0 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	info, err := os.Stat(dir + "/disk")
+	if err != nil || info.Size() != 3*uploadBlock {
+		t.Errorf("%v, %v", info, err)
+	}
+}
+
+func TestFlags(t *testing.T) {
+	o, err := parse(nil)
+	if err != nil || o.Rounds != 15 || o.BigRounds != 5 || len(o.Rows) != 3 || o.Base != 1_000_000 {
+		t.Errorf("%+v, %v", o.settings, err)
+	}
+	o, err = parse([]string{"-quick", "-rounds", "2", "-out", "elsewhere", "-only", "a|b"})
+	if err != nil || o.Rounds != 2 || o.Base != 100_000 || strings.Join(o.args, " ") != "-only='a|b' -quick=true -rounds=2" {
+		t.Errorf("%+v, %v, %v", o.settings, o.args, err)
+	}
+	for _, wrong := range [][]string{{"-rows", "ten"}, {"-rows", "0"}, {"-rounds", "0"}, {"-only", "("}, {"more"}} {
+		if _, err := parse(wrong); err == nil {
+			t.Errorf("%v was taken", wrong)
+		}
+	}
+}
+
+func TestTheMachineIsDescribed(t *testing.T) {
+	name, flags := describeCPU("processor\t: 0\ncpu family\t: 26\nmodel\t\t: 2\nmodel name\t: AMD EPYC\nstepping\t: 1\nflags\t\t: fpu sse2 sha_ni avx512f\n\nprocessor\t: 1\nmodel name\t: other\n")
+	if name != "AMD EPYC (family 26, model 2, stepping 1)" || strings.Join(flags, " ") != "sha_ni avx512f" {
+		t.Errorf("%q %v", name, flags)
+	}
+}
