@@ -2,6 +2,7 @@ package service
 
 import (
 	"bytes"
+	"cmp"
 	"container/heap"
 	"context"
 	"encoding/binary"
@@ -51,64 +52,102 @@ func (s *sortedRuns) index(ctx context.Context, tokens *pageFile) (err error) {
 	return syncDir(s.dir)
 }
 
-// sortedRuns are page files of index entries, each in order.
+// entry is one index entry. Entries sort as bytes.
+type entry [indexEntry]byte
+
+func compareEntries(a, b entry) int {
+	if c := cmp.Compare(binary.BigEndian.Uint64(a[:]), binary.BigEndian.Uint64(b[:])); c != 0 {
+		return c
+	}
+	return bytes.Compare(a[8:], b[8:])
+}
+
+// sortedRuns are page files of index entries, each in order, and the entries
+// of the last run, which is kept in memory.
 type sortedRuns struct {
 	dir    string
 	column int
 	most   int // entries of one run
 	count  int
-	buffer []byte
+	last   []entry
+	spare  []entry // room to sort
 }
 
 func (s *sortedRuns) path(n int) string {
 	return filepath.Join(s.dir, fmt.Sprintf("col-%d.run-%d", s.column, n))
 }
 
+// fill makes the runs.
 func (s *sortedRuns) fill(ctx context.Context, tokens *pageFile) error {
-	s.buffer = make([]byte, 0, int(min(int64(s.most), tokens.entries))*indexEntry)
+	s.last = make([]entry, 0, int(min(int64(s.most), tokens.entries)))
 	row := uint32(0)
 	err := tokens.each(func(page []byte) error {
+		if len(s.last)+len(page)/fingerprint.TokenSize > s.most {
+			if err := errors.Join(ctx.Err(), s.spill()); err != nil {
+				return err
+			}
+		}
 		for ; len(page) > 0; page = page[fingerprint.TokenSize:] {
-			token := page[:fingerprint.TokenSize]
-			if !bytes.Equal(token, emptyToken[:]) {
-				s.buffer = binary.BigEndian.AppendUint32(append(s.buffer, token...), row)
+			if token := fingerprint.Token(page); token != emptyToken {
+				var e entry
+				copy(e[:], token[:])
+				binary.BigEndian.PutUint32(e[fingerprint.TokenSize:], row)
+				s.last = append(s.last, e)
 			}
 			row++
 		}
-		if len(s.buffer)+pageEntries*indexEntry <= s.most*indexEntry {
-			return nil
-		}
-		return errors.Join(ctx.Err(), s.spill())
-	})
-	return errors.Join(err, s.spill())
-}
-
-// entries sorts a buffer of index entries in place.
-type entries []byte
-
-func (e entries) Len() int           { return len(e) / indexEntry }
-func (e entries) at(i int) []byte    { return e[i*indexEntry : (i+1)*indexEntry] }
-func (e entries) Less(i, j int) bool { return bytes.Compare(e.at(i), e.at(j)) < 0 }
-func (e entries) Swap(i, j int) {
-	var hold [indexEntry]byte
-	copy(hold[:], e.at(i))
-	copy(e.at(i), e.at(j))
-	copy(e.at(j), hold[:])
-}
-
-func (s *sortedRuns) spill() error {
-	if len(s.buffer) == 0 {
 		return nil
+	})
+	s.sort()
+	return err
+}
+
+// sort puts the last run in order: by the first two bytes in one go, which
+// spreads tokens evenly, then each of those few.
+func (s *sortedRuns) sort() {
+	const buckets = 1 << 16
+	if len(s.last) < buckets {
+		slices.SortFunc(s.last, compareEntries)
+		return
 	}
-	sort.Sort(entries(s.buffer))
+	if cap(s.spare) < len(s.last) {
+		s.spare = make([]entry, cap(s.last))
+	}
+	sorted := s.spare[:len(s.last)]
+	starts := make([]uint32, buckets+1)
+	for i := range s.last {
+		starts[int(binary.BigEndian.Uint16(s.last[i][:]))+1]++
+	}
+	for i := range buckets {
+		starts[i+1] += starts[i]
+	}
+	next := slices.Clone(starts)
+	for i := range s.last {
+		at := &next[binary.BigEndian.Uint16(s.last[i][:])]
+		sorted[*at] = s.last[i]
+		*at++
+	}
+	for i := range buckets {
+		slices.SortFunc(sorted[starts[i]:starts[i+1]], compareEntries)
+	}
+	s.last, s.spare = sorted, s.last[:0]
+}
+
+// spill moves the last run to a file, which nobody needs after a crash.
+func (s *sortedRuns) spill() error {
+	s.sort()
 	w, err := newPageWriter(s.path(s.count), indexEntry)
 	if err != nil {
 		return err
 	}
 	s.count++
-	err = errors.Join(w.add(s.buffer), w.close())
-	s.buffer = s.buffer[:0]
-	return err
+	for i := range s.last {
+		if err := w.add(s.last[i][:]); err != nil {
+			return errors.Join(err, w.file.Close())
+		}
+	}
+	s.last = s.last[:0]
+	return w.closeUnsynced()
 }
 
 func (s *sortedRuns) remove() (err error) {
@@ -118,37 +157,46 @@ func (s *sortedRuns) remove() (err error) {
 	return err
 }
 
-// cursor stands at an entry of a run.
+// cursor stands at an entry of a run: of a file, or of memory where run is nil.
 type cursor struct {
 	run  *pageFile
+	next int64 // page of the run
 	page []byte
-	next int64
+	left []entry
+	head entry
 }
 
 // advance goes to the next entry; false at the end.
 func (c *cursor) advance() (bool, error) {
-	if len(c.page) > indexEntry {
-		c.page = c.page[indexEntry:]
+	if c.run == nil {
+		if len(c.left) == 0 {
+			return false, nil
+		}
+		c.head, c.left = c.left[0], c.left[1:]
 		return true, nil
 	}
-	if c.next == c.run.pages() {
-		return false, nil
+	if len(c.page) == 0 {
+		if c.next == c.run.pages() {
+			return false, nil
+		}
+		page, err := c.run.page(c.next)
+		if err != nil {
+			return false, err
+		}
+		c.page = page
+		c.next++
 	}
-	page, err := c.run.page(c.next)
-	c.page = page
-	c.next++
-	return err == nil, err
+	c.head, c.page = entry(c.page), c.page[indexEntry:]
+	return true, nil
 }
 
 // cursors is a heap by the entries at hand.
 type cursors []*cursor
 
-func (c cursors) Len() int { return len(c) }
-func (c cursors) Less(i, j int) bool {
-	return bytes.Compare(c[i].page[:indexEntry], c[j].page[:indexEntry]) < 0
-}
-func (c cursors) Swap(i, j int) { c[i], c[j] = c[j], c[i] }
-func (c *cursors) Push(x any)   { *c = append(*c, x.(*cursor)) } //nolint:forcetypeassert // container/heap
+func (c cursors) Len() int           { return len(c) }
+func (c cursors) Less(i, j int) bool { return compareEntries(c[i].head, c[j].head) < 0 }
+func (c cursors) Swap(i, j int)      { c[i], c[j] = c[j], c[i] }
+func (c *cursors) Push(x any)        { *c = append(*c, x.(*cursor)) } //nolint:forcetypeassert // container/heap
 func (c *cursors) Pop() any {
 	last := (*c)[len(*c)-1]
 	*c = (*c)[:len(*c)-1]
@@ -161,7 +209,9 @@ func (s *sortedRuns) merge(ctx context.Context, path string) (err error) {
 	heads, err := s.open()
 	defer func() {
 		for _, c := range heads {
-			err = errors.Join(err, c.run.close())
+			if c.run != nil {
+				err = errors.Join(err, c.run.close())
+			}
 		}
 	}()
 	if err != nil {
@@ -178,8 +228,12 @@ func (s *sortedRuns) merge(ctx context.Context, path string) (err error) {
 	return errors.Join(drain(ctx, slices.Clone(heads), index, tops), index.close(), tops.close())
 }
 
-// open sets a cursor on each run. It returns those that it opened on failure too.
+// open sets a cursor on each run that has entries. It returns those that it
+// opened on failure too.
 func (s *sortedRuns) open() (heads cursors, err error) {
+	if len(s.last) > 0 {
+		heads = append(heads, &cursor{head: s.last[0], left: s.last[1:]})
+	}
 	for n := range s.count {
 		run, err := openPages(s.path(n), indexEntry)
 		if err != nil {
@@ -202,21 +256,22 @@ func drain(ctx context.Context, heads cursors, index, tops *pageWriter) error {
 		}
 		first := heads[0]
 		if n%pageEntries == 0 {
-			if err := tops.add(first.page[:indexEntry]); err != nil {
+			if err := tops.add(first.head[:]); err != nil {
 				return err
 			}
 		}
-		if err := index.add(first.page[:indexEntry]); err != nil {
+		if err := index.add(first.head[:]); err != nil {
 			return err
 		}
 		more, err := first.advance()
 		if err != nil {
 			return err
 		}
-		if more {
-			heap.Fix(&heads, 0)
-		} else {
+		switch {
+		case !more:
 			heap.Pop(&heads)
+		case len(heads) > 1:
+			heap.Fix(&heads, 0)
 		}
 	}
 	return nil
@@ -226,7 +281,7 @@ func drain(ctx context.Context, heads cursors, index, tops *pageWriter) error {
 // pages, kept in memory.
 type columnIndex struct {
 	file *pageFile
-	tops [][indexEntry]byte
+	tops []entry
 }
 
 func topsPath(index string) string { return index + ".tops" }
@@ -236,10 +291,10 @@ func openIndex(path string) (*columnIndex, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &columnIndex{tops: make([][indexEntry]byte, 0, tops.entries)}
+	x := &columnIndex{tops: make([]entry, 0, tops.entries)}
 	err = errors.Join(tops.each(func(page []byte) error {
 		for ; len(page) > 0; page = page[indexEntry:] {
-			x.tops = append(x.tops, [indexEntry]byte(page))
+			x.tops = append(x.tops, entry(page))
 		}
 		return nil
 	}), tops.close())
@@ -278,7 +333,7 @@ func (x *columnIndex) rows(token fingerprint.Token, limit int) (total int64, fir
 // has the number maxRows.
 func (x *columnIndex) bound(token fingerprint.Token, row uint32) (int64, error) {
 	key := binary.BigEndian.AppendUint32(token[:len(token):len(token)], row)
-	page, _ := slices.BinarySearchFunc(x.tops, key, func(top [indexEntry]byte, key []byte) int { return bytes.Compare(top[:], key) })
+	page, _ := slices.BinarySearchFunc(x.tops, key, func(top entry, key []byte) int { return bytes.Compare(top[:], key) })
 	if page == 0 {
 		return 0, nil
 	}
@@ -286,6 +341,6 @@ func (x *columnIndex) bound(token fingerprint.Token, row uint32) (int64, error) 
 	if err != nil {
 		return 0, err
 	}
-	in := sort.Search(len(text)/indexEntry, func(i int) bool { return bytes.Compare(entries(text).at(i), key) >= 0 })
+	in := sort.Search(len(text)/indexEntry, func(i int) bool { return bytes.Compare(text[i*indexEntry:(i+1)*indexEntry], key) >= 0 })
 	return int64(page-1)*pageEntries + int64(in), nil
 }

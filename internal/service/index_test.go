@@ -1,8 +1,12 @@
 package service
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"testing"
@@ -122,4 +126,50 @@ func TestDamagedPagesAreNoAnswer(t *testing.T) {
 	if _, err := openIndex(indexPath(dir, 0)); !errors.As(err, &bad) {
 		t.Errorf("a file that is cut off opens: %v", err)
 	}
+}
+
+// Large runs are sorted another way than small ones: by their first bytes first.
+func TestLargeRunsAreInOrder(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, kinds := range []int{1, 3, 300, 1 << 30} {
+		s := &sortedRuns{}
+		for row := range 150_000 {
+			var e entry
+			kind := sha256.Sum256(binary.BigEndian.AppendUint32(nil, uint32(random.IntN(kinds))))
+			copy(e[:], kind[:fingerprint.TokenSize])
+			binary.BigEndian.PutUint32(e[fingerprint.TokenSize:], uint32(row))
+			s.last = append(s.last, e)
+		}
+		want := slices.Clone(s.last)
+		slices.SortFunc(want, func(a, b entry) int { return bytes.Compare(a[:], b[:]) })
+		if s.sort(); !slices.Equal(s.last, want) {
+			t.Errorf("%d kinds of tokens are not in order", kinds)
+		}
+	}
+}
+
+func BenchmarkIndexColumn(b *testing.B) {
+	dir, rows := b.TempDir(), 1_000_000
+	w, err := newPageWriter(tokenPath(dir, 0), fingerprint.TokenSize)
+	if err != nil {
+		b.Fatal(err)
+	}
+	random := rand.New(rand.NewPCG(3, 4))
+	for range rows {
+		var token fingerprint.Token
+		binary.LittleEndian.PutUint64(token[:], random.Uint64())
+		binary.LittleEndian.PutUint64(token[8:], random.Uint64())
+		if err := w.add(token[:]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := w.close(); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if err := indexColumn(b.Context(), dir, 0); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(rows), "ns/row")
 }

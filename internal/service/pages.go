@@ -61,6 +61,11 @@ func (w *pageWriter) flush() error {
 	return err
 }
 
+// closeUnsynced ends a file that is of no use after a crash.
+func (w *pageWriter) closeUnsynced() error {
+	return errors.Join(w.flush(), w.out.Flush(), w.file.Close())
+}
+
 // close ends the file; what was added is synced when it returns nil.
 func (w *pageWriter) close() error {
 	return errors.Join(w.flush(), w.out.Flush(), w.file.Sync(), w.file.Close())
