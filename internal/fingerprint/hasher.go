@@ -22,6 +22,8 @@ type Hasher struct {
 	mac        *simd.MAC
 	text       []byte
 	messages   *simd.Batch
+	memo       memo
+	missed     missed
 }
 
 // Hasher returns the hasher of a column of a store. It fails with a
@@ -62,6 +64,10 @@ func (h *Hasher) AppendToken(dst, cell []byte) []byte {
 // Tokens writes the tokens of cells, given as spans of a text of valid UTF-8:
 // span i's 16 bytes start at dst[16*i].
 func (h *Hasher) Tokens(dst, text []byte, spans []simd.Span) {
+	if h.memo.awake(len(spans)) {
+		h.remembered(dst, text, spans)
+		return
+	}
 	for len(spans) > 0 {
 		n := min(len(spans), simd.Lanes)
 		h.batch(dst[:n*TokenSize], text, spans[:n])

@@ -71,6 +71,15 @@ func checkTokens(t *testing.T, c Column, cells []string) {
 	if got[len(cells)*TokenSize] != 0xaa {
 		t.Fatal("a byte behind the tokens was written")
 	}
+	// What is remembered changes no token: not when it is new, nor when it is met again.
+	h.Remember(slotSize * firstSlots)
+	for round := range 3 {
+		again := bytes.Repeat([]byte{byte(round)}, len(cells)*TokenSize+1)
+		h.Tokens(again, text, spans)
+		if !bytes.Equal(again[:len(cells)*TokenSize], got[:len(cells)*TokenSize]) || again[len(cells)*TokenSize] != byte(round) {
+			t.Fatalf("%s: the memo changes tokens in round %d", simd.Path(), round)
+		}
+	}
 }
 
 func columns() []Column {

@@ -63,11 +63,12 @@ func newMaker(plan Plan, prepared *Prepared, workers int) (*maker, error) {
 		}
 		first = append(first, h)
 	}
-	m.workers <- first
-	for range workers - 1 {
+	for range workers {
 		set := make([]*fingerprint.Hasher, 0, len(first))
 		for _, h := range first {
-			set = append(set, h.Clone())
+			h = h.Clone()
+			h.Remember(memoMemory / len(first))
+			set = append(set, h)
 		}
 		m.workers <- set
 	}

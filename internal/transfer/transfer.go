@@ -154,7 +154,10 @@ func (p Plan) format() table.Format {
 // block, or by a preparation: a few of 128 KiB, with the places of their cells.
 const chunkMemory = 4 << 20
 
+// memoMemory is what one worker's hashers may keep of tokens that come again.
+const memoMemory = 8 << 20
+
 // blockMemory is about the most bytes that one block takes while it is made.
 func (p Plan) blockMemory() int64 {
-	return chunkMemory + int64(block.SizeBound(p.RowsPerBlock, len(p.Columns)))
+	return chunkMemory + memoMemory + int64(block.SizeBound(p.RowsPerBlock, len(p.Columns)))
 }
