@@ -1,6 +1,7 @@
 package dial_test
 
 import (
+	"bytes"
 	"crypto/x509"
 	"errors"
 	"io"
@@ -175,4 +176,33 @@ func trusting(server *httptest.Server) dial.Guard {
 	pool := x509.NewCertPool()
 	pool.AddCert(server.Certificate())
 	return dial.Guard{AllowHosts: []string{"127.0.0.1"}, RootCAs: pool}
+}
+
+// Bodies are sent in large pieces: of every size they arrive as they are.
+func TestBodiesArriveWhole(t *testing.T) {
+	got := make(chan []byte, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got <- body
+	}))
+	defer server.Close()
+	client := dial.Guard{AllowHosts: []string{"127.0.0.1"}}.HTTPClient()
+	defer client.CloseIdleConnections()
+	for _, size := range []int{0, 1, 4096, 256 << 10, 256<<10 + 1, 3 << 20} {
+		want := bytes.Repeat([]byte("0123456789abcdefg"), size/17+1)[:size]
+		// Its reader is hidden, so that it cannot write itself.
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, server.URL, io.MultiReader(bytes.NewReader(want)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.ContentLength = int64(size)
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if body := <-got; !bytes.Equal(body, want) {
+			t.Errorf("of %d bytes %d came, or others", size, len(body))
+		}
+	}
 }
