@@ -28,8 +28,9 @@ func makeBlocks(ctx context.Context, plan transfer.Plan, prepared *transfer.Prep
 	return transfer.Make(ctx, plan, prepared, workers, emit)
 }
 
-// floor is what no pipeline can be faster than: the tokens of cells that are
-// normalised and laid out already and that fit the second cache.
+// floor is what hashing every cell costs at least: the tokens of cells that are
+// normalised and laid out already and that fit the second cache. A pipeline that
+// remembers the tokens of values that repeat hashes fewer.
 type floor struct {
 	columns []floorBatches
 	tokens  []byte
