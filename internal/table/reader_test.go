@@ -226,7 +226,7 @@ func FuzzReader(f *testing.F) {
 		if (table.Format{Delimiter: delimiter}).Validate() != nil || delimiter == 0 {
 			return
 		}
-		limits := table.Limits{RecordBytes: 1 + len(text), CellBytes: 1 + len(text)}
+		limits := table.Limits{Columns: 1 + len(text), RecordBytes: 1 + len(text), CellBytes: 1 + len(text)}
 		rows := rowsOf(t, table.NewReader(&pieces{text: text, size: 1 + int(chunk)}, delimiter, limits))
 		checkTiling(t, text, rows)
 		compareWithOracle(t, text, delimiter, rows)
