@@ -66,7 +66,7 @@ fuzz: ## Run every fuzz target for FUZZTIME
 	@hack/fuzz.sh $(FUZZTIME)
 
 .PHONY: bench
-bench: build ## Measure the table's way beside others: 45 minutes, or 2 with BENCH_ARGS=-quick
+bench: build ## Measure the table's way beside others: half an hour, or 2 minutes with BENCH_ARGS=-quick
 	@mkdir -p $(BIN)/bench
 	go build -o $(BIN)/bench/bench ./hack/bench
 	@$(BIN)/bench/bench $(BENCH_ARGS)

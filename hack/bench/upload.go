@@ -78,38 +78,32 @@ func stageAll(ctx context.Context, uri string, connections, blocks int, data [][
 }
 
 // httpCase sends blocks into the verifying sink.
-func httpCase(ctx context.Context, t task) (s *sample, err error) {
-	sink, err := startSink(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, sink.stop()) }()
-	data, blocks := randomBlocks(), int(t.Case.Bytes/uploadBlock)
-	s, err = measure(func() error {
+func httpCase(ctx context.Context, t task) (*sample, error) {
+	return intoSink(ctx, t, func(sink *sinkProcess, blocks int, data [][]byte) error {
 		return stageAll(ctx, "http://"+sink.HTTP+"/upload", t.Case.Workers, blocks, data)
 	})
-	if err != nil {
-		return nil, err
-	}
-	s.Bytes = int64(blocks) * uploadBlock
-	return s, nil
 }
 
 // tcpCase sends the same bytes over sockets without any protocol.
-func tcpCase(ctx context.Context, t task) (s *sample, err error) {
-	sink, err := startSink(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, sink.stop()) }()
-	data, blocks := randomBlocks(), int(t.Case.Bytes/uploadBlock)
-	s, err = measure(func() error {
+func tcpCase(ctx context.Context, t task) (*sample, error) {
+	return intoSink(ctx, t, func(sink *sinkProcess, blocks int, data [][]byte) error {
 		lanes, ctx := errgroup.WithContext(ctx)
 		for lane := range t.Case.Workers {
 			lanes.Go(func() error { return sendRaw(ctx, sink.TCP, lane, t.Case.Workers, blocks, data) })
 		}
 		return lanes.Wait()
 	})
+}
+
+// intoSink measures how the blocks of a case are sent to a sink of their own.
+func intoSink(ctx context.Context, t task, send func(sink *sinkProcess, blocks int, data [][]byte) error) (s *sample, err error) {
+	sink, err := startSink(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, sink.stop()) }()
+	data, blocks := randomBlocks(), int(t.Case.Bytes/uploadBlock)
+	s, err = measure(func() error { return send(sink, blocks, data) })
 	if err != nil {
 		return nil, err
 	}

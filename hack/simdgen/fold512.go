@@ -38,25 +38,8 @@ func fold() {
 	start, length := GP64(), GP64()
 	cell, inside := ZMM(), K()
 	Label("cell")
-	XORQ(start, start)
-	MOVL(Mem{Base: span}, start.As32())
-	MOVL(Mem{Base: span, Disp: 4}, length.As32())
-	SUBQ(start, length)
-	CMPQ(length, Imm(64))
-	JHI(LabelRef("other"))
-	mask := GP64()
-	BZHIQ(length, f.allOnes, mask)
-	KMOVQ(mask, inside)
-	VMOVDQU8_Z(f.text.Idx(start, 1), inside, cell)
-	mapped := ZMM()
-	special, unusual := ZMM(), K()
-	Comment("Less one, only NUL and the bytes beyond ASCII have their highest bit set: text of valid UTF-8 has no lone 0x80.")
-	VPADDB(f.minusOne, cell, special)
-	VPTESTMB(f.highBit, special, inside, unusual)
-	VMOVDQA64(cell, mapped)
-	VPERMI2B(f.high, f.low, mapped)
-	KORTESTQ(unusual, unusual)
-	JNE(LabelRef("beyond"))
+	f.load(span, start, length, cell, inside)
+	mapped := f.mapASCII(cell, inside)
 
 	Label("mapped")
 	kept, count := GP64(), GP64()
@@ -94,6 +77,34 @@ func fold() {
 	Label("beyond")
 	f.beyond(cell, mapped, inside)
 	JMP(LabelRef("mapped"))
+}
+
+// load reads the cell of a span, zeros behind it, and has a bit for each byte inside.
+func (f *folder) load(span, start, length reg.GPVirtual, cell reg.VecVirtual, inside reg.OpmaskVirtual) {
+	XORQ(start, start)
+	MOVL(Mem{Base: span}, start.As32())
+	MOVL(Mem{Base: span, Disp: 4}, length.As32())
+	SUBQ(start, length)
+	CMPQ(length, Imm(64))
+	JHI(LabelRef("other"))
+	mask := GP64()
+	BZHIQ(length, f.allOnes, mask)
+	KMOVQ(mask, inside)
+	VMOVDQU8_Z(f.text.Idx(start, 1), inside, cell)
+}
+
+// mapASCII looks every byte up, and sends cells with any other character on to beyond.
+func (f *folder) mapASCII(cell reg.VecVirtual, inside reg.OpmaskVirtual) reg.VecVirtual {
+	mapped := ZMM()
+	special, unusual := ZMM(), K()
+	Comment("Less one, only NUL and the bytes beyond ASCII have their highest bit set: text of valid UTF-8 has no lone 0x80.")
+	VPADDB(f.minusOne, cell, special)
+	VPTESTMB(f.highBit, special, inside, unusual)
+	VMOVDQA64(cell, mapped)
+	VPERMI2B(f.high, f.low, mapped)
+	KORTESTQ(unusual, unusual)
+	JNE(LabelRef("beyond"))
+	return mapped
 }
 
 func newFolder() *folder {

@@ -6,7 +6,20 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// index finds the ends of cells, 64 bytes a turn. See indexer.blocks in Go for
+// scanner is what the loop over blocks holds. What a block leaves for the first
+// byte of the next one: within quotes (all ones or zero); behind the end of a
+// cell; behind a closing quote; behind a carriage return that has to belong to a
+// line end.
+type scanner struct {
+	delimiters, feeds, quotes, returns, places reg.VecVirtual
+	ones                                       reg.VecVirtual
+	within, behindEnd, behindClose             reg.GPVirtual
+	behindReturn, position                     reg.GPVirtual
+	any                                        reg.VecVirtual
+	doubled                                    reg.OpmaskVirtual
+}
+
+// index finds the ends of cells, 64 bytes a turn. See indexer.ends in Go for
 // what the masks mean: this is the same with the positions written by
 // compression in place of a loop over bits.
 func index() {
@@ -17,89 +30,100 @@ func index() {
 	out, limit := argument("ends"), argument("blocks")
 	text := Mem{Base: argument("text")}
 	SHLQ(Imm(6), limit)
-	delimiters, feeds, quotes, returns, places := ZMM(), ZMM(), ZMM(), ZMM(), ZMM()
-	VPBROADCASTB(argument("delimiter").As32(), delimiters)
-	broadcast('\n', feeds)
-	broadcast('"', quotes)
-	broadcast('\r', returns)
-	VMOVDQU64(iota512(), places)
-	ones := XMM()
-	VPCMPEQD(ones, ones, ones)
-
-	// What the block before leaves for the first byte of this one: within quotes
-	// (all ones or zero); behind the end of a cell; behind a closing quote; behind
-	// a carriage return that has to belong to a line end.
-	within, behindEnd, behindClose, behindReturn := GP64(), GP64(), GP64(), GP64()
-	XORQ(within, within)
-	MOVQ(U32(1), behindEnd)
-	XORQ(behindClose, behindClose)
-	XORQ(behindReturn, behindReturn)
-	any, doubled, position := ZMM(), K(), GP64()
-	VPXORQ(any, any, any)
-	KXORQ(doubled, doubled, doubled)
-	XORQ(position, position)
+	s := newScanner()
 
 	Label("block")
-	CMPQ(position, limit)
+	CMPQ(s.position, limit)
 	JEQ(LabelRef("end"))
 	bytes := ZMM()
-	VMOVDQU64(text.Idx(position, 1), bytes)
-	VPORQ(bytes, any, any)
-	ends, feed, quote := maskOf(delimiters, bytes), maskOf(feeds, bytes), maskOf(quotes, bytes)
+	VMOVDQU64(text.Idx(s.position, 1), bytes)
+	VPORQ(bytes, s.any, s.any)
+	ends, feed, quote := maskOf(s.delimiters, bytes), maskOf(s.feeds, bytes), maskOf(s.quotes, bytes)
 	ORQ(feed, ends)
-
-	Comment("Prefix XOR: a bit says whether the quotes up to and with its byte are odd in number.")
-	inside := GP64()
-	x := XMM()
-	VMOVQ(quote, x)
-	VPCLMULQDQ(Imm(0), ones, x, x)
-	VMOVQ(x, inside)
-	XORQ(within, inside)
-	MOVQ(inside, within)
-	SARQ(Imm(63), within)
+	inside := s.insideQuotes(quote)
 	ANDNQ(ends, inside, ends)
-
-	Comment("Each opening quote follows the end of a cell or a closing quote, each closing quote is followed by either or by a line end.")
-	opening, closing, bad, next := GP64(), GP64(), GP64(), GP64()
-	MOVQ(quote, opening)
-	ANDQ(inside, opening)
-	ANDNQ(quote, inside, closing)
-	MOVQ(ends, bad)
-	shiftIn(bad, behindEnd)
-	MOVQ(closing, next)
-	shiftIn(next, behindClose)
-	both, bothK := GP64(), K()
-	MOVQ(opening, both)
-	ANDQ(next, both)
-	KMOVQ(both, bothK)
-	KORQ(bothK, doubled, doubled)
-	ORQ(next, bad)
-	ANDNQ(opening, bad, bad)
-	ANDNQ(next, ends, next)
-	ANDNQ(next, opening, next)
-	Comment("What is left behind a closing quote has to be a carriage return, and behind that a line feed.")
-	returned := maskOf(returns, bytes)
-	ANDQ(next, returned)
-	XORQ(returned, next)
-	ORQ(next, bad)
-	shiftIn(returned, behindReturn)
-	ANDNQ(returned, feed, returned)
-	ORQ(returned, bad)
+	s.checkQuotes(bytes, ends, feed, quote, inside)
 	JNE(LabelRef("end"))
-	writePositions(out, ends, position, places)
-	ADDQ(Imm(64), position)
+	writePositions(out, ends, s.position, s.places)
+	ADDQ(Imm(64), s.position)
 	JMP(LabelRef("block"))
 
 	Label("end")
 	SUBQ(argument("ends"), out)
 	SHRQ(Imm(2), out)
 	Store(out, ReturnIndex(0))
-	SHRQ(Imm(6), position)
-	Store(position, ReturnIndex(1))
-	flags := flagsOf(any, doubled)
+	SHRQ(Imm(6), s.position)
+	Store(s.position, ReturnIndex(1))
+	flags := flagsOf(s.any, s.doubled)
 	VZEROUPPER()
 	Store(flags, ReturnIndex(2))
 	RET()
+}
+
+// newScanner stands where a row starts, as if behind the end of a cell.
+func newScanner() *scanner {
+	s := &scanner{delimiters: ZMM(), feeds: ZMM(), quotes: ZMM(), returns: ZMM(), places: ZMM()}
+	VPBROADCASTB(argument("delimiter").As32(), s.delimiters)
+	broadcast('\n', s.feeds)
+	broadcast('"', s.quotes)
+	broadcast('\r', s.returns)
+	VMOVDQU64(iota512(), s.places)
+	s.ones = XMM()
+	VPCMPEQD(s.ones, s.ones, s.ones)
+	s.within, s.behindEnd, s.behindClose, s.behindReturn = GP64(), GP64(), GP64(), GP64()
+	XORQ(s.within, s.within)
+	MOVQ(U32(1), s.behindEnd)
+	XORQ(s.behindClose, s.behindClose)
+	XORQ(s.behindReturn, s.behindReturn)
+	s.any, s.doubled, s.position = ZMM(), K(), GP64()
+	VPXORQ(s.any, s.any, s.any)
+	KXORQ(s.doubled, s.doubled, s.doubled)
+	XORQ(s.position, s.position)
+	return s
+}
+
+// insideQuotes has the bytes within quotes, opening ones among them.
+func (s *scanner) insideQuotes(quote reg.GPVirtual) reg.GPVirtual {
+	Comment("Prefix XOR: a bit says whether the quotes up to and with its byte are odd in number.")
+	inside := GP64()
+	x := XMM()
+	VMOVQ(quote, x)
+	VPCLMULQDQ(Imm(0), s.ones, x, x)
+	VMOVQ(x, inside)
+	XORQ(s.within, inside)
+	MOVQ(inside, s.within)
+	SARQ(Imm(63), s.within)
+	return inside
+}
+
+// checkQuotes leaves the zero flag clear where a quote is wrong.
+func (s *scanner) checkQuotes(bytes reg.VecVirtual, ends, feed, quote, inside reg.GPVirtual) {
+	Comment("Each opening quote follows the end of a cell or a closing quote, each closing quote is followed by either or by a line end.")
+	opening, closing, bad, next := GP64(), GP64(), GP64(), GP64()
+	MOVQ(quote, opening)
+	ANDQ(inside, opening)
+	ANDNQ(quote, inside, closing)
+	MOVQ(ends, bad)
+	shiftIn(bad, s.behindEnd)
+	MOVQ(closing, next)
+	shiftIn(next, s.behindClose)
+	both, bothK := GP64(), K()
+	MOVQ(opening, both)
+	ANDQ(next, both)
+	KMOVQ(both, bothK)
+	KORQ(bothK, s.doubled, s.doubled)
+	ORQ(next, bad)
+	ANDNQ(opening, bad, bad)
+	ANDNQ(next, ends, next)
+	ANDNQ(next, opening, next)
+	Comment("What is left behind a closing quote has to be a carriage return, and behind that a line feed.")
+	returned := maskOf(s.returns, bytes)
+	ANDQ(next, returned)
+	XORQ(returned, next)
+	ORQ(next, bad)
+	shiftIn(returned, s.behindReturn)
+	ANDNQ(returned, feed, returned)
+	ORQ(returned, bad)
 }
 
 // maskOf has a bit for each byte that equals.

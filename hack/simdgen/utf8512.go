@@ -23,7 +23,8 @@ const (
 	carry      = tooShort | tooLong | twoConts // whatever the lower half is
 )
 
-func validUTF8() {
+// pairTables are by the first byte's upper and lower half and the second's upper half.
+func pairTables() []Mem {
 	firstHigh := nibbles("firstHigh", [16]byte{
 		tooLong, tooLong, tooLong, tooLong, tooLong, tooLong, tooLong, tooLong,
 		twoConts, twoConts, twoConts, twoConts,
@@ -40,6 +41,11 @@ func validUTF8() {
 		tooLong | overlong2 | twoConts | surrogate | tooLarge, tooLong | overlong2 | twoConts | surrogate | tooLarge,
 		tooShort, tooShort, tooShort, tooShort,
 	})
+	return []Mem{firstHigh, firstLow, secondHigh}
+}
+
+func validUTF8() {
+	tables := pairTables()
 	TEXT("validUTF8x512", NOSPLIT|NOFRAME, "func(text *byte, blocks uint64) bool")
 	Pragma("noescape")
 	Doc("validUTF8x512 tells whether no byte of the blocks of 64 bytes goes wrong, given the three bytes before text,",
@@ -53,7 +59,7 @@ func validUTF8() {
 	broadcast(0xf0-0x80, least4)
 	broadcast(0x80, highBit)
 	table := [3]reg.VecVirtual{ZMM(), ZMM(), ZMM()}
-	for i, m := range []Mem{firstHigh, firstLow, secondHigh} {
+	for i, m := range tables {
 		VBROADCASTI32X4(m, table[i])
 	}
 

@@ -13,11 +13,11 @@ import (
 // hashing of AVX-512 need its later parts, which Ice Lake and Zen 4 brought.
 func paths() []path {
 	var have []path
-	if cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512VL, cpuid.AVX512DQ, cpuid.AVX512VBMI, cpuid.AVX512VBMI2, cpuid.BMI1, cpuid.BMI2, cpuid.CLMUL, cpuid.POPCNT, cpuid.LZCNT) {
+	if cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512VL, cpuid.AVX512DQ, cpuid.AVX512VBMI, cpuid.AVX512VBMI2, cpuid.BMI1, cpuid.BMI2, cpuid.CLMUL, cpuid.VPCLMULQDQ, cpuid.POPCNT, cpuid.LZCNT) {
 		have = append(have, path{name: "avx512", index: indexAVX512, validUTF8: validAVX512, fold: foldAVX512, tokens: (*MAC).tokensAVX512})
 	}
 	if cpuid.CPU.Supports(cpuid.SHA, cpuid.AVX2, cpuid.SSSE3, cpuid.SSE4) {
-		have = append(have, path{name: "shani", index: indexAVX2, validUTF8: validPortable, fold: foldNothing, tokens: (*MAC).tokensSHANI})
+		have = append(have, path{name: "shani", index: indexAVX2, validUTF8: utf8.Valid, fold: foldNothing, tokens: (*MAC).tokensSHANI})
 	}
 	return have
 }

@@ -22,7 +22,46 @@ func (p *path) selfTest() error {
 	if !p.validUTF8(text) || p.validUTF8(append(bytes.Clone(text), "\xed\xa0\x80"...)) {
 		return errors.New("the check of UTF-8 is wrong on this machine")
 	}
-	return p.selfTestMAC(text)
+	return errors.Join(p.selfTestFold(), p.selfTestMAC(text))
+}
+
+// selfTestFold folds cells whose results are known. A path may leave any of them
+// to its caller, and has to leave those that it cannot know.
+func (p *path) selfTestFold() error {
+	a := &Alphabet{}
+	for c := byte(1); c < 0x80; c++ {
+		a.ASCII[c] = c
+	}
+	a.ASCII['-'], a.ASCII['\t'], a.ASCII['M'] = 0, ' ', 'm'
+	for i := range a.Latin[0] {
+		a.Latin[0][i] = 0x80 + byte(i)
+	}
+	a.Latin[0][0x1c], a.Latin[0][0x1f] = 0xbc, 's' // small u with its dots, sharp s
+	known := []struct {
+		cell, folded string
+		left         bool
+	}{
+		{cell: "-M-n  o\t p-- ", folded: "mn o p"}, {cell: "\u00dcber die Stra\u00dfe", folded: "\u00fcber die Strasse"}, {cell: " - ", folded: ""}, {cell: "", folded: ""},
+		{cell: strings.Repeat("x", MaxMessage), folded: strings.Repeat("x", MaxMessage)}, {cell: strings.Repeat("x", MaxMessage+1), left: true},
+		{cell: "a\x00", left: true}, {cell: "\u0100", left: true}, {cell: "\u6f22", left: true}, {cell: strings.Repeat("-", BlockSize+1), left: true},
+	}
+	var text []byte
+	var spans []Span
+	for _, k := range known {
+		spans = append(spans, Span{Start: uint32(len(text)), End: uint32(len(text) + len(k.cell))})
+		text = append(text, k.cell...)
+	}
+	got := new(Batch)
+	rest, empty := p.fold(got, text, spans, a)
+	for i, k := range known {
+		var want Message
+		want.Put([]byte(k.folded))
+		isLeft, isEmpty := rest>>i&1 == 1, empty>>i&1 == 1
+		if !isLeft && (k.left || got[i] != want || isEmpty != (k.folded == "")) {
+			return errors.New("the folding of a cell is wrong on this machine")
+		}
+	}
+	return nil
 }
 
 func (p *path) selfTestMAC(text []byte) error {

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"unicode/utf8"
 )
 
 // Environment is the variable that forces a path by its name.
@@ -27,7 +28,7 @@ type path struct {
 	tokens    func(m *MAC, dst []byte, messages *Batch, n int)
 }
 
-var portable = path{name: "portable", index: indexPortable, validUTF8: validPortable, fold: foldNothing, tokens: (*MAC).tokensPortable}
+var portable = path{name: "portable", index: indexPortable, validUTF8: utf8.Valid, fold: foldNothing, tokens: (*MAC).tokensPortable}
 
 // active is the chosen path; errChosen says why it is not the one asked for.
 var active, errChosen = choose(os.Getenv(Environment), append(paths(), portable))

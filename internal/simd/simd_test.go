@@ -37,6 +37,9 @@ func TestSelfTestNotices(t *testing.T) {
 				return n, scanned, f
 			}
 		},
+		"folding": func(p *path) {
+			p.fold = func(*Batch, []byte, []Span, *Alphabet) (rest, empty uint32) { return 0, 0 }
+		},
 		"UTF-8":  func(p *path) { p.validUTF8 = func([]byte) bool { return true } },
 		"hashes": func(p *path) { p.tokens = func(_ *MAC, dst []byte, _ *Batch, _ int) { clear(dst) } },
 	} {

@@ -1,8 +1,4 @@
 package simd
 
-import "unicode/utf8"
-
 // ValidUTF8 tells whether a text is valid UTF-8, as unicode/utf8 has it.
 func ValidUTF8(text []byte) bool { return active.validUTF8(text) }
-
-func validPortable(text []byte) bool { return utf8.Valid(text) }

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -74,9 +73,6 @@ func newMaker(plan Plan, prepared *Prepared, workers int) (*maker, error) {
 	}
 	return m, nil
 }
-
-// hashWorkers is how many cores one upload may use.
-func hashWorkers() int { return runtime.GOMAXPROCS(0) }
 
 // run makes all blocks, of so many stripes at once.
 func (m *maker) run(ctx context.Context, stripes int) error {

@@ -118,11 +118,11 @@ func (p *Pool) Prepare(key string, plan Plan) {
 	}
 	w := &work{key: key, status: Status{Phase: PhasePreparing}}
 	w.job = func(ctx context.Context) {
-		room := min(chunkMemory, p.options.Memory)
-		if p.memory.Acquire(ctx, room) != nil {
+		release, err := reserve(ctx, p.memory, p.options.Memory, chunkMemory)
+		if err != nil {
 			return // cancelled
 		}
-		defer p.memory.Release(room)
+		defer release()
 		prepared, err := Prepare(ctx, plan)
 		p.done(ctx, w, func(s *Status) { s.Phase, s.Prepared = PhasePrepared, prepared }, err)
 	}

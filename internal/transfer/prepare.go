@@ -180,8 +180,8 @@ func (p *preparation) judgeCells(c *table.Chunk) error {
 			continue
 		}
 		q := &p.quality[column]
-		for _, cell := range c.Cells[column] {
-			q.add(c.Text[cell.Start:cell.End])
+		for i := range c.Rows() {
+			q.add(c.Cell(column, i))
 		}
 	}
 	return nil
@@ -255,10 +255,10 @@ func (p *preparation) closeBlock() {
 func (p *preparation) addContent(c *table.Chunk) {
 	p.cells = p.cells[:0]
 	for i := range c.Rows() {
-		for _, cells := range c.Cells {
-			cell := cells[i]
-			p.cells = binary.BigEndian.AppendUint32(p.cells, cell.End-cell.Start)
-			p.cells = append(p.cells, c.Text[cell.Start:cell.End]...)
+		for column := range c.Cells {
+			cell := c.Cell(column, i)
+			p.cells = binary.BigEndian.AppendUint32(p.cells, uint32(len(cell)))
+			p.cells = append(p.cells, cell...)
 		}
 	}
 	p.content.Write(p.cells)

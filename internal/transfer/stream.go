@@ -6,7 +6,6 @@ import (
 	"hash"
 	"io"
 	"strings"
-	"sync"
 
 	"github.com/minio/crc64nvme"
 
@@ -46,7 +45,6 @@ type storedSum struct {
 	bytes      int64
 	full, free chan []byte
 	done       chan struct{}
-	once       sync.Once
 }
 
 func newStoredSum(r io.Reader) *storedSum {
@@ -77,9 +75,9 @@ func (s *storedSum) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// finish waits for the sum. Nothing is read afterwards.
+// finish waits for the sum. It is called once, and nothing is read afterwards.
 func (s *storedSum) finish() {
-	s.once.Do(func() { close(s.full) })
+	close(s.full)
 	<-s.done
 }
 

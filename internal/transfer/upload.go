@@ -3,6 +3,7 @@ package transfer
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"time"
 
@@ -80,7 +81,7 @@ func (u *upload) run(ctx context.Context) error {
 	}
 	u.there, u.started = there, time.Now()
 	u.progress = Progress{Blocks: u.prepared.Blocks}
-	m, err := newMaker(u.plan, u.prepared, hashWorkers())
+	m, err := newMaker(u.plan, u.prepared, runtime.GOMAXPROCS(0))
 	if err != nil {
 		return err
 	}
@@ -91,14 +92,19 @@ func (u *upload) run(ctx context.Context) error {
 	return u.storage.seal(context.WithoutCancel(ctx), u.ids)
 }
 
-// reserve takes one block's memory. A block that is larger than the whole
-// budget is made alone.
+// reserve takes one block's memory.
 func (u *upload) reserve(ctx context.Context) (func(), error) {
-	weight := min(u.plan.blockMemory(), u.options.MemorySize)
-	if err := u.options.Memory.Acquire(ctx, weight); err != nil {
+	return reserve(ctx, u.options.Memory, u.options.MemorySize, u.plan.blockMemory())
+}
+
+// reserve takes memory out of a budget of a size. What needs more than the whole
+// budget waits until it has it alone.
+func reserve(ctx context.Context, budget *semaphore.Weighted, size, weight int64) (release func(), err error) {
+	weight = min(weight, size)
+	if err := budget.Acquire(ctx, weight); err != nil {
 		return nil, err
 	}
-	return func() { u.options.Memory.Release(weight) }, nil
+	return func() { budget.Release(weight) }, nil
 }
 
 // send stages a block unless it is there, and counts it.
