@@ -14,18 +14,20 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
 
 const (
-	dialTimeout           = 10 * time.Second
-	tlsTimeout            = 10 * time.Second
-	responseHeaderTimeout = 60 * time.Second
-	idleTimeout           = 90 * time.Second
-	maxIdlePerHost        = 16
+	dialTimeout    = 10 * time.Second
+	tlsTimeout     = 10 * time.Second
+	stallTimeout   = 60 * time.Second
+	idleTimeout    = 90 * time.Second
+	maxIdlePerHost = 16
 )
 
 // PlainHTTP says where http without TLS is accepted. The zero value is PlainHTTPLoopback.
@@ -48,6 +50,16 @@ type Guard struct {
 	PlainHTTP PlainHTTP
 	// RootCAs are the authorities that servers are verified against; nil means those of the system.
 	RootCAs *x509.CertPool
+	// StallTimeout is how long a request may go without any byte moving, in either direction; 0 means a minute. Slow is
+	// not stalled: a body of any size may take its time.
+	StallTimeout time.Duration
+}
+
+func (g Guard) stallTimeout() time.Duration {
+	if g.StallTimeout > 0 {
+		return g.StallTimeout
+	}
+	return stallTimeout
 }
 
 // CheckURL judges what can be seen in a URL before anything is dialled: https is required (http only as PlainHTTP says),
@@ -82,13 +94,25 @@ func (g Guard) DialContext(ctx context.Context, network, addr string) (net.Conn,
 	}
 	conn, err := dialer.DialContext(ctx, network, addr)
 	if tcp, ok := conn.(*net.TCPConn); ok {
-		return &bulkConn{TCPConn: tcp}, nil
+		return &bulkConn{TCPConn: tcp, stall: g.stallTimeout()}, nil
 	}
 	return conn, err
 }
 
-// bulkConn sends bodies in large pieces: net/http would copy them in pieces of 32 KiB, with a system call for each.
-type bulkConn struct{ *net.TCPConn }
+// bulkConn sends bodies in large pieces: net/http would copy them in pieces of 32 KiB, with a system call for each. A
+// peer that takes nothing for the stall time ends the connection.
+type bulkConn struct {
+	*net.TCPConn
+	stall time.Duration
+}
+
+// Write implements io.Writer.
+func (c *bulkConn) Write(p []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(c.stall)); err != nil {
+		return 0, err
+	}
+	return c.TCPConn.Write(p)
+}
 
 const bulkPiece = 256 << 10
 
@@ -98,7 +122,7 @@ var bulkPieces = sync.Pool{New: func() any { return new([bulkPiece]byte) }}
 func (c *bulkConn) ReadFrom(r io.Reader) (int64, error) {
 	piece := bulkPieces.Get().(*[bulkPiece]byte) //nolint:forcetypeassert // only these are put
 	defer bulkPieces.Put(piece)
-	return io.CopyBuffer(onlyWriter{c.TCPConn}, r, piece[:])
+	return io.CopyBuffer(onlyWriter{c}, r, piece[:])
 }
 
 // onlyWriter hides that a connection could read by itself.
@@ -123,7 +147,7 @@ func (g Guard) baseTransport() *http.Transport {
 		DialContext:           g.DialContext,
 		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: g.RootCAs},
 		TLSHandshakeTimeout:   tlsTimeout,
-		ResponseHeaderTimeout: responseHeaderTimeout,
+		ResponseHeaderTimeout: g.stallTimeout(),
 		ExpectContinueTimeout: time.Second,
 		IdleConnTimeout:       idleTimeout,
 		MaxIdleConnsPerHost:   maxIdlePerHost,
@@ -144,7 +168,31 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	return t.base.RoundTrip(req)
+	response, err := t.base.RoundTrip(req)
+	if err == nil {
+		response.Body = &stallingBody{ReadCloser: response.Body, timeout: t.guard.stallTimeout()}
+	}
+	return response, err
+}
+
+// stallingBody ends an answer's body that stops coming.
+type stallingBody struct {
+	io.ReadCloser
+	timeout time.Duration
+}
+
+// Read implements io.Reader. A body whose next byte does not come in time is closed, which ends the Read.
+func (b *stallingBody) Read(p []byte) (int, error) {
+	var stalled atomic.Bool
+	timer := time.AfterFunc(b.timeout, func() {
+		stalled.Store(true)
+		_ = b.Close() // the Read returns what came of it
+	})
+	n, err := b.ReadCloser.Read(p)
+	if !timer.Stop() && stalled.Load() && err != nil {
+		err = os.ErrDeadlineExceeded
+	}
+	return n, err
 }
 
 // CloseIdleConnections lets http.Client.CloseIdleConnections reach the pool.

@@ -32,12 +32,14 @@ type storeRecord struct {
 }
 
 // sessionRecord is a session as it is kept. Sealed are the block ids in order;
-// JobsDone counts the indexing jobs that need not be done again.
+// JobsDone counts the indexing jobs that need not be done again. Lease is when
+// the upload URI that was given out last ends.
 type sessionRecord struct {
 	edm.Session
 	Sealed    []string     `json:"sealed,omitempty"`
 	JobsDone  int          `json:"jobsDone,omitempty"`
 	Expiry    time.Time    `json:"expiry"`
+	Lease     time.Time    `json:"lease"`
 	Committed time.Time    `json:"committed,omitzero"`
 	Columns   []edm.Column `json:"columns"` // of its fields, as they were at the create
 }

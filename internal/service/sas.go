@@ -15,18 +15,20 @@ const (
 	sasPermissions = "rcw"
 )
 
-// uploadURI signs a fresh upload URI for a session. It looks like a shared
-// access signature of Azure Blob Storage, so that its SDK takes it; it is signed
-// with this service's own secret.
-func (s *Service) uploadURI(r *http.Request, session string) string {
+// lease is when an upload URI that is given out now ends.
+func (s *Service) lease() time.Time { return s.now().Add(s.config.UploadURITTL) }
+
+// uploadURI signs the upload URI of a session's lease: the same one until the
+// session is renewed. It looks like a shared access signature of Azure Blob
+// Storage, so that its SDK takes it; it is signed with this service's own secret.
+func (s *Service) uploadURI(r *http.Request, one *sessionRecord) string {
 	root := s.config.PublicURL
 	if root == "" {
 		root = schemeOf(r) + "://" + r.Host
 	}
-	expiry := s.now().Add(s.config.UploadURITTL).Truncate(time.Second).Format(time.RFC3339)
-	query := url.Values{"sv": {sasVersion}, "sr": {"b"}, "sp": {sasPermissions}, "se": {expiry}}
-	query.Set("sig", s.sign(session, query))
-	return strings.TrimSuffix(root, "/") + "/upload/" + session + "?" + query.Encode()
+	query := url.Values{"sv": {sasVersion}, "sr": {"b"}, "sp": {sasPermissions}, "se": {one.Lease.Format(time.RFC3339Nano)}}
+	query.Set("sig", s.sign(one.ID, query))
+	return strings.TrimSuffix(root, "/") + "/upload/" + one.ID + "?" + query.Encode()
 }
 
 // sign is the signature over whatever a URI grants.

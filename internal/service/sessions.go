@@ -34,7 +34,7 @@ func (s *Service) showSession(r *http.Request, one *sessionRecord) *edm.Session 
 		}
 	}
 	if one.unfinished() {
-		out.DataUploadURI = s.uploadURI(r, one.ID)
+		out.DataUploadURI = s.uploadURI(r, one)
 	}
 	return &out
 }
@@ -132,7 +132,7 @@ func (s *Service) newSession(store *storeRecord, id string, w *edm.Session) (*se
 			State: edm.StateCreated, RowsPerBlock: w.RowsPerBlock, TotalBlockCount: w.TotalBlockCount, RemainingBlockCount: &remaining,
 			KeyID: w.KeyID, ContentKey: w.ContentKey,
 		},
-		Columns: columns, Expiry: now.Add(s.config.SessionTTL),
+		Columns: columns, Expiry: now.Add(s.config.SessionTTL), Lease: s.lease(),
 	}, nil
 }
 
@@ -278,12 +278,15 @@ func (s *Service) finish(one *sessionRecord, state edm.State) {
 // renewSession answers with a fresh upload URI; older ones live on until their
 // own expiry.
 func (s *Service) renewSession(r *http.Request) (*answer, error) {
-	one, err := s.session(r)
+	one, err := s.alter(r, func(_ *bbolt.Tx, one *sessionRecord) error {
+		if !one.unfinished() {
+			return unprocessable(edm.CodeTooLate, "a session in state %s takes no more blocks", one.State)
+		}
+		one.Lease = s.lease()
+		return nil
+	})
 	if err != nil {
 		return nil, err
-	}
-	if !one.unfinished() {
-		return nil, unprocessable(edm.CodeTooLate, "a session in state %s takes no more blocks", one.State)
 	}
 	return ok(s.showSession(r, one))
 }

@@ -23,10 +23,12 @@ const (
 
 // Status is a snapshot of one piece of work. Err is set where Phase is
 // PhaseFailed; Prepared from PhasePrepared on, also where the upload failed.
+// Refused: the upload waits for another upload URI than the one it has.
 type Status struct {
 	Phase    Phase
 	Prepared *Prepared
 	Progress Progress
+	Refused  bool
 	Err      error
 }
 
@@ -63,6 +65,9 @@ type work struct {
 	stop   context.CancelFunc
 	woken  time.Time
 	job    func(context.Context)
+	// target is the upload's, refused the URI that the storage took no more.
+	target  Target
+	refused string
 }
 
 // NewPool makes a pool. It does nothing until Start.
@@ -103,10 +108,13 @@ func (p *Pool) Start(ctx context.Context) error {
 func (p *Pool) Status(key string) Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if w := p.works[key]; w != nil {
-		return w.status
+	w := p.works[key]
+	if w == nil {
+		return Status{}
 	}
-	return Status{}
+	status := w.status
+	status.Refused = status.Phase == PhaseUploading && w.refused != "" && w.refused == w.target.URI()
+	return status
 }
 
 // Prepare reads the plan's source in the background, unless the key has work.
@@ -138,7 +146,8 @@ func (p *Pool) Upload(key string, plan Plan, prepared *Prepared, target Target) 
 	if w := p.works[key]; w != nil && w.status.Phase != PhasePrepared {
 		return
 	}
-	w := &work{key: key, status: Status{Phase: PhaseUploading, Prepared: prepared, Progress: Progress{Blocks: prepared.Blocks}}}
+	w := &work{key: key, status: Status{Phase: PhaseUploading, Prepared: prepared, Progress: Progress{Blocks: prepared.Blocks}}, target: target}
+	target.Refused = func(uri string) { p.refuse(w, uri) }
 	w.job = func(ctx context.Context) {
 		err := Upload(ctx, plan, prepared, target, Options{
 			Memory: p.memory, MemorySize: p.options.Memory,
@@ -148,6 +157,32 @@ func (p *Pool) Upload(key string, plan Plan, prepared *Prepared, target Target) 
 	}
 	p.works[key] = w
 	p.launch(w)
+}
+
+// refuse records that the storage takes an upload's URI no more, and wakes its
+// object.
+func (p *Pool) refuse(w *work, uri string) {
+	p.mu.Lock()
+	w.refused = uri
+	key := w.key
+	p.mu.Unlock()
+	p.options.Wake(key)
+}
+
+// Again puts a work whose upload failed back to where its source was read, so
+// that another upload may follow without another reading.
+func (p *Pool) Again(key string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w := p.works[key]
+	if w == nil || w.status.Phase != PhaseFailed {
+		return
+	}
+	if w.status.Prepared == nil {
+		delete(p.works, key)
+		return
+	}
+	w.status = Status{Phase: PhasePrepared, Prepared: w.status.Prepared}
 }
 
 // Rename lets the work under one key go on under another.

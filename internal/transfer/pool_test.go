@@ -2,6 +2,10 @@ package transfer_test
 
 import (
 	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -100,5 +104,63 @@ func TestPoolForgetsWhatIsCancelled(t *testing.T) {
 	p.CancelOthers("a/", "")
 	if phase := p.Status("a/2").Phase; phase != transfer.PhaseNone {
 		t.Errorf("the cancelled work is %q", phase)
+	}
+}
+
+// An upload whose URI is refused keeps its place until there is another.
+func TestPoolWaitsForARenewedURI(t *testing.T) {
+	s := newSink(t)
+	p, woken, start := pool(t)
+	start()
+	plan := planOf(csvOf(100), 10)
+	p.Prepare("a/1", plan)
+	prepared := reaches(t, p, woken, "a/1", transfer.PhasePrepared).Prepared
+	one := s.open(prepared, plan)
+	s.spoil = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Query().Get("lease") != "0" || strings.Contains(r.URL.RawQuery, "blocklist") {
+			return false
+		}
+		refuseStorage(http.StatusForbidden, "AuthenticationFailed")(w, r)
+		return true
+	}
+	var lease atomic.Int32
+	to := target(one)
+	to.Parallelism = 1
+	to.URI = func() string { return fmt.Sprintf("%s&lease=%d", one.DataUploadURI, lease.Load()) }
+	p.Upload("a/1", plan, prepared, to)
+	timeout := time.After(30 * time.Second)
+	for !p.Status("a/1").Refused {
+		select {
+		case <-woken:
+		case <-timeout:
+			t.Fatal("nobody is told that the URI is refused")
+		}
+	}
+	lease.Add(1)
+	done := reaches(t, p, woken, "a/1", transfer.PhaseUploaded)
+	if done.Refused || s.sent() != 11 {
+		t.Errorf("it ends with %+v", done)
+	}
+}
+
+// What was read serves the upload that follows a failed one.
+func TestPoolUploadsAgainWithoutReadingAgain(t *testing.T) {
+	s := newSink(t)
+	p, woken, start := pool(t)
+	start()
+	plan := planOf(csvOf(100), 10)
+	p.Prepare("a/1", plan)
+	prepared := reaches(t, p, woken, "a/1", transfer.PhasePrepared).Prepared
+	one := s.open(prepared, plan)
+	s.spoilOnce(isSeal, refuseStorage(http.StatusConflict, "LeaseAlreadyPresent"))
+	p.Upload("a/1", plan, prepared, target(one))
+	wantReason(t, reaches(t, p, woken, "a/1", transfer.PhaseFailed).Err, transfer.StorageUnavailable, true)
+	p.Again("a/1")
+	if got := p.Status("a/1"); got.Phase != transfer.PhasePrepared || got.Prepared != prepared {
+		t.Fatalf("the work is %+v", got)
+	}
+	p.Upload("a/1", plan, prepared, target(one))
+	if done := reaches(t, p, woken, "a/1", transfer.PhaseUploaded); done.Progress.Skipped != 10 || s.sent() != 10 {
+		t.Errorf("it ends with %+v", done.Progress)
 	}
 }

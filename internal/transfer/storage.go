@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,13 +24,24 @@ import (
 
 // Target is where blocks go. URI returns the upload URI as it is now: it is a
 // bearer capability, so it is asked for at each use and never kept or printed.
+// Refused is told of a URI that the storage does not take any more; whoever can
+// renew it has a minute, in which the upload keeps its place. nil: nobody can.
 // Parallelism bounds the stripes that are read and the blocks that are on their
 // way at once; at least 1.
 type Target struct {
 	URI         func() string
+	Refused     func(uri string)
 	HTTP        *http.Client
 	Parallelism int
 }
+
+// How long a call waits for a renewal, how often it looks for one, and how many
+// renewed URIs may be refused in a row.
+const (
+	renewPatience = time.Minute
+	renewLook     = 50 * time.Millisecond
+	maxRefusals   = 3
+)
 
 // stageTries bounds how often one block is sent because its sum was wrong at
 // the other end.
@@ -64,17 +76,41 @@ func (s *storage) at() (*blockblob.Client, string, error) {
 	return client, uri, nil
 }
 
-// do runs one call and, where the storage says 403 and the URI has been renewed
-// since, once more.
-func (s *storage) do(call func(*blockblob.Client) error) error {
-	for {
+// do runs one call and, where the storage says 403, once more as soon as the URI
+// is another: it has expired, or was revoked.
+func (s *storage) do(ctx context.Context, call func(*blockblob.Client) error) error {
+	for refusals := 1; ; refusals++ {
 		client, used, err := s.at()
 		if err != nil {
 			return err
 		}
 		err = call(client)
-		if err == nil || statusOf(err) != http.StatusForbidden || s.target.URI() == used {
+		if err == nil || statusOf(err) != http.StatusForbidden || refusals == maxRefusals || !s.renewed(ctx, used) {
 			return err
+		}
+	}
+}
+
+// renewed waits until there is another URI than the one that was refused.
+func (s *storage) renewed(ctx context.Context, refused string) bool {
+	if s.target.Refused == nil || s.target.URI() != refused {
+		return s.target.URI() != refused
+	}
+	s.target.Refused(refused)
+	patience := time.NewTimer(renewPatience)
+	defer patience.Stop()
+	look := time.NewTicker(renewLook)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-patience.C:
+			return false
+		case <-look.C:
+			if s.target.URI() != refused {
+				return true
+			}
 		}
 	}
 }
@@ -83,7 +119,10 @@ func (s *storage) do(call func(*blockblob.Client) error) error {
 // may not list is no fault: everything is staged again then.
 func (s *storage) staged(ctx context.Context) (map[int]string, error) {
 	ids := map[int]string{}
-	err := s.do(func(c *blockblob.Client) error {
+	if !readable(s.target.URI()) {
+		return ids, nil
+	}
+	err := s.do(ctx, func(c *blockblob.Client) error {
 		list, err := c.GetBlockList(ctx, blockblob.BlockListTypeAll, nil)
 		if err != nil {
 			return err
@@ -95,10 +134,21 @@ func (s *storage) staged(ctx context.Context) (map[int]string, error) {
 		}
 		return nil
 	})
-	if err != nil && (bloberror.HasCode(err, bloberror.BlobNotFound) || statusOf(err) == http.StatusForbidden) {
+	if bloberror.HasCode(err, bloberror.BlobNotFound, bloberror.AuthorizationPermissionMismatch) {
 		return ids, nil
 	}
 	return ids, storageError("list the staged blocks", err)
+}
+
+// readable reports whether a signature may list: one that says what it permits
+// and leaves reading out may not.
+func readable(uri string) bool {
+	parsed, err := url.Parse(uri)
+	if err != nil {
+		return true // the client says what is wrong with it
+	}
+	permissions := parsed.Query().Get("sp")
+	return permissions == "" || strings.Contains(permissions, "r")
 }
 
 // addStaged refuses two different blocks of one index: they come from two
@@ -120,7 +170,7 @@ func addStaged(ids map[int]string, id string) error {
 func (s *storage) stage(ctx context.Context, id string, sum uint64, data []byte) error {
 	var err error
 	for range stageTries {
-		err = s.do(func(c *blockblob.Client) error {
+		err = s.do(ctx, func(c *blockblob.Client) error {
 			_, err := c.StageBlock(ctx, id, streaming.NopCloser(bytes.NewReader(data)), &blockblob.StageBlockOptions{
 				TransactionalValidation: blob.TransferValidationTypeCRC64(sum),
 			})
@@ -138,7 +188,7 @@ var errUnsealed = errors.New("a block of the list is not there")
 
 // seal commits the block list, which publishes nothing by itself.
 func (s *storage) seal(ctx context.Context, ids []string) error {
-	err := s.do(func(c *blockblob.Client) error {
+	err := s.do(ctx, func(c *blockblob.Client) error {
 		_, err := c.CommitBlockList(ctx, ids, nil)
 		return err
 	})

@@ -13,7 +13,8 @@ import (
 )
 
 // Progress counts blocks. Done are acknowledged ones, those found there
-// (Skipped) included; BlocksPerSecond is measured over what this run has done.
+// (Skipped) included; BlocksPerSecond is the rate at which this run has staged
+// blocks, 0 before the first.
 type Progress struct {
 	Blocks, Done, Staged, Skipped int
 	BytesSent                     int64
@@ -144,7 +145,7 @@ func (u *upload) count(index int, id string, more Progress) {
 	u.progress.Staged += more.Staged
 	u.progress.BytesSent += more.BytesSent
 	if passed := time.Since(u.started).Seconds(); passed > 0 {
-		u.progress.BlocksPerSecond = float64(u.progress.Done) / passed
+		u.progress.BlocksPerSecond = float64(u.progress.Staged) / passed
 	}
 	now := u.progress
 	u.mu.Unlock()
