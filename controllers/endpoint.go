@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,14 +20,16 @@ import (
 	"exactmatch.dev/operator/internal/edm/rest"
 )
 
-// endpoints keeps one client of the service per upload agent, so that a
-// Retry-After holds back every object of that endpoint. A client lives as long
-// as the agent's spec and its Secret stay the same.
+// endpoints keeps one client of the service per upload agent, and one pace per
+// endpoint, so that a Retry-After holds back every object of that endpoint. A
+// client lives as long as the agent's spec and its Secret stay the same.
 type endpoints struct {
-	reader client.Reader // uncached: Secrets are read by name, never listed
+	reader  client.Reader // uncached: Secrets are read by name, never listed
+	options Options
 
 	mu      sync.Mutex
 	byAgent map[types.UID]*endpoint
+	paces   map[string]*rest.Pace // by URL: agents that share an endpoint share its pace
 }
 
 // endpoint is the client of one agent as its spec and Secret were.
@@ -51,15 +54,15 @@ func (e *endpoint) judge(auth v1alpha1.Auth) error {
 	return nil
 }
 
-func newEndpoints(reader client.Reader) *endpoints {
-	return &endpoints{reader: reader, byAgent: map[types.UID]*endpoint{}}
+func newEndpoints(reader client.Reader, o Options) *endpoints {
+	return &endpoints{reader: reader, options: o, byAgent: map[types.UID]*endpoint{}, paces: map[string]*rest.Pace{}}
 }
 
 // open returns the client of an agent. It fails without a call where the
 // service has refused these very credentials before.
 func (e *endpoints) open(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent) (*endpoint, error) {
 	read := &secretReader{Reader: e.reader, namespace: agent.Namespace}
-	options, err := optionsOf(ctx, agent, read)
+	options, err := optionsOf(ctx, agent, read, e.options)
 	if err != nil {
 		return nil, err
 	}
@@ -69,6 +72,7 @@ func (e *endpoints) open(ctx context.Context, agent *v1alpha1.ExactMatchUploadAg
 	if known := e.byAgent[agent.UID]; known != nil && known.version == version {
 		return known, known.judge(agent.Spec.Auth)
 	}
+	options.Pace = e.paceOf(options.Endpoint)
 	service, err := rest.New(*options)
 	if err != nil {
 		return nil, needsRepair(v1alpha1.ReasonUploadAgentNotReady, "spec of ExactMatchUploadAgent %q: %v", agent.Name, err)
@@ -76,6 +80,15 @@ func (e *endpoints) open(ctx context.Context, agent *v1alpha1.ExactMatchUploadAg
 	made := &endpoint{service: service, http: options.HTTP, version: version}
 	e.byAgent[agent.UID] = made
 	return made, nil
+}
+
+// paceOf is the pace of an endpoint, whoever calls it. e.mu is held.
+func (e *endpoints) paceOf(url string) *rest.Pace {
+	url = strings.TrimSuffix(url, "/")
+	if e.paces[url] == nil {
+		e.paces[url] = rest.NewPace(e.options.ServiceQPS, e.options.ServiceBurst)
+	}
+	return e.paces[url]
 }
 
 // note remembers that the service refused the credentials, so that they are
@@ -154,8 +167,8 @@ func (r *secretReader) configMap(ctx context.Context, name, key string) ([]byte,
 }
 
 // guardOf is the rule of addresses that the agent's spec.allow makes.
-func guardOf(agent *v1alpha1.ExactMatchUploadAgent) dial.Guard {
-	guard := dial.Guard{AllowHosts: agent.Spec.Allow.Hosts, PlainHTTP: dial.PlainHTTPLoopback}
+func guardOf(agent *v1alpha1.ExactMatchUploadAgent, o Options) dial.Guard {
+	guard := dial.Guard{AllowHosts: agent.Spec.Allow.Hosts, PlainHTTP: dial.PlainHTTPLoopback, StallTimeout: o.StallTimeout}
 	if agent.Spec.Allow.PlainHTTP {
 		guard.PlainHTTP = dial.PlainHTTPAnywhere
 	}
@@ -163,12 +176,12 @@ func guardOf(agent *v1alpha1.ExactMatchUploadAgent) dial.Guard {
 }
 
 // optionsOf makes the client's options out of the agent's spec.
-func optionsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *secretReader) (*rest.Options, error) {
+func optionsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *secretReader, o Options) (*rest.Options, error) {
 	roots, err := rootsOf(ctx, agent, read)
 	if err != nil {
 		return nil, err
 	}
-	guard := guardOf(agent)
+	guard := guardOf(agent, o)
 	guard.RootCAs = roots
 	guarded := guard.HTTPClient()
 	token, err := tokenOf(ctx, agent, read, guarded)

@@ -35,11 +35,17 @@ type Options struct {
 	StatusInterval time.Duration
 	// PollInterval is the time between two GETs of an active remote session.
 	PollInterval time.Duration
+	// ServiceQPS and ServiceBurst are the budget of calls to one endpoint, whoever
+	// of its agents makes them: default 10 a second in bursts of 20.
+	ServiceQPS, ServiceBurst int
 	// Instance names this process; an intent of another instance is settled, not sent.
 	Instance string
 
 	// The rest has defaults that only tests change.
 
+	// StallTimeout is how long a request may go without any byte moving: default
+	// 1 min.
+	StallTimeout time.Duration
 	// RequestTimeout bounds one call of the service: default 30 s.
 	RequestTimeout time.Duration
 	// TurnInterval is how often a waiting session looks by itself: default 30 s.
@@ -60,6 +66,9 @@ func (o Options) withDefaults() Options {
 		if *d == 0 {
 			*d = fallback
 		}
+	}
+	if o.ServiceQPS == 0 {
+		o.ServiceQPS, o.ServiceBurst = 10, 20
 	}
 	set(&o.StatusInterval, 10*time.Second)
 	set(&o.PollInterval, 10*time.Second)
@@ -83,7 +92,7 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 	if err := addIndexes(ctx, mgr); err != nil {
 		return err
 	}
-	shared := newEndpoints(mgr.GetAPIReader())
+	shared := newEndpoints(mgr.GetAPIReader(), o)
 	wakes := make(chan event.GenericEvent, 1024)
 	pool := transfer.NewPool(transfer.PoolOptions{
 		Parallelism: o.TransferParallelism, Memory: o.TransferMemory,

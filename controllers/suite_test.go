@@ -10,7 +10,6 @@ import (
 	"github.com/go-logr/logr"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -64,7 +63,7 @@ var _ = BeforeSuite(func() {
 	Expect(err).NotTo(HaveOccurred())
 	ctx, stop := context.WithCancel(context.Background())
 	Expect(controllers.Add(ctx, mgr, controllers.Options{
-		SourceRoot: sourceRoot, TransferMemory: 64 << 20, TransferParallelism: 4, Instance: "the-suite",
+		SourceRoot: sourceRoot, TransferMemory: 64 << 20, TransferParallelism: 4, Instance: "the-suite", ServiceQPS: 10_000, ServiceBurst: 10_000,
 		StatusInterval: 50 * time.Millisecond, PollInterval: 30 * time.Millisecond, RequestTimeout: 2 * time.Second,
 		TurnInterval: 100 * time.Millisecond, ResyncInterval: 300 * time.Millisecond,
 		RepairInterval: 100 * time.Millisecond, FinalizeTimeout: time.Second,
@@ -90,7 +89,7 @@ func startService() {
 	server := httptest.NewServer(front)
 	direct := httptest.NewServer(s)
 	endpoint = server.URL + "/beta"
-	edmService, err = rest.New(rest.Options{Endpoint: direct.URL + "/beta", Token: rest.StaticToken(bearer), Limiter: rate.NewLimiter(rate.Inf, 1)})
+	edmService, err = rest.New(rest.Options{Endpoint: direct.URL + "/beta", Token: rest.StaticToken(bearer), Pace: rest.Unpaced()})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() {
 		front.open()

@@ -13,8 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/edm/rest"
 	"exactmatch.dev/operator/internal/transfer"
@@ -59,7 +57,7 @@ func startService(ctx context.Context, t task) (*serviceProcess, error) {
 		close(s.ended)
 	}()
 	s.client, err = rest.New(rest.Options{
-		Endpoint: "http://" + address + "/beta", Token: rest.StaticToken(serviceToken), HTTP: guarded(), Limiter: rate.NewLimiter(rate.Inf, 1),
+		Endpoint: "http://" + address + "/beta", Token: rest.StaticToken(serviceToken), HTTP: guarded(), Pace: rest.Unpaced(),
 	})
 	if err == nil {
 		err = s.ready(ctx, "http://"+address+"/readyz")

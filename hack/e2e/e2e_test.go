@@ -21,8 +21,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"exactmatch.dev/operator/hack/local"
 	"exactmatch.dev/operator/internal/edm/rest"
 )
@@ -162,7 +160,7 @@ func client(t *testing.T) *rest.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := rest.New(rest.Options{Endpoint: stack.Endpoint(), Token: rest.StaticToken(string(token)), Limiter: rate.NewLimiter(rate.Inf, 1)})
+	c, err := rest.New(rest.Options{Endpoint: stack.Endpoint(), Token: rest.StaticToken(string(token)), Pace: rest.Unpaced()})
 	if err != nil {
 		t.Fatal(err)
 	}

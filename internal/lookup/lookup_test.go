@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
-	"golang.org/x/time/rate"
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/edm/rest"
@@ -47,7 +46,7 @@ func live(t *testing.T) edm.Stores {
 		must(t, <-ended)
 		must(t, backend.Close())
 	})
-	c, err := rest.New(rest.Options{Endpoint: server.URL + "/beta", Token: rest.StaticToken("token"), Limiter: rate.NewLimiter(rate.Inf, 1)})
+	c, err := rest.New(rest.Options{Endpoint: server.URL + "/beta", Token: rest.StaticToken("token"), Pace: rest.Unpaced()})
 	must(t, err)
 	store, err := c.Stores().Create(t.Context(), edm.DataStore{DisplayName: "staff", Columns: []edm.Column{
 		{Name: "Number", IsSearchable: true, IsCaseInsensitive: true, IgnoredDelimiters: []string{"-"}},

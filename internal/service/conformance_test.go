@@ -5,8 +5,6 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"golang.org/x/time/rate"
-
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/edm/edmtest"
 	"exactmatch.dev/operator/internal/edm/rest"
@@ -43,7 +41,7 @@ func serve(t *testing.T, c service.Config) (*rest.Client, *httptest.Server) {
 func client(t *testing.T, server *httptest.Server, token string) *rest.Client {
 	t.Helper()
 	c, err := rest.New(rest.Options{
-		Endpoint: server.URL + "/beta", Token: rest.StaticToken(token), HTTP: server.Client(), Limiter: rate.NewLimiter(rate.Inf, 1),
+		Endpoint: server.URL + "/beta", Token: rest.StaticToken(token), HTTP: server.Client(), Pace: rest.Unpaced(),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"golang.org/x/sync/semaphore"
-	"golang.org/x/time/rate"
 
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/edm"
@@ -57,7 +56,7 @@ func newSink(t *testing.T) *sink {
 		must(t, <-ended)
 		must(t, backend.Close())
 	})
-	s.client, err = rest.New(rest.Options{Endpoint: server.URL + "/beta", Token: rest.StaticToken(bearer), Limiter: rate.NewLimiter(rate.Inf, 1)})
+	s.client, err = rest.New(rest.Options{Endpoint: server.URL + "/beta", Token: rest.StaticToken(bearer), Pace: rest.Unpaced()})
 	must(t, err)
 	s.agent, err = s.client.Agents().Create(t.Context(), edm.UploadAgent{Description: "transfer"}, "agent")
 	must(t, err)

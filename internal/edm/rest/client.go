@@ -17,18 +17,15 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
-	"golang.org/x/time/rate"
-
 	"exactmatch.dev/operator/internal/edm"
+	"github.com/google/uuid"
 )
 
 const (
-	maxBody      = 8 << 20
-	maxItems     = 10_000
-	retries      = 3
-	firstDelay   = 200 * time.Millisecond
-	gatePatience = 2 * time.Second
+	maxBody    = 8 << 20
+	maxItems   = 10_000
+	retries    = 3
+	firstDelay = 200 * time.Millisecond
 )
 
 // Options of a client. Token is nil where the service asks for none.
@@ -37,16 +34,16 @@ type Options struct {
 	Endpoint string
 	Token    TokenSource
 	HTTP     *http.Client
-	// Limiter bounds the calls of this client; nil means 10 a second in bursts of 20.
-	Limiter *rate.Limiter
+	// Pace is shared by the clients of one endpoint; nil makes one of its own, of 10
+	// calls a second in bursts of 20.
+	Pace *Pace
 }
 
 // Client is an edm.Service over HTTP. It is safe for concurrent use. A
-// Retry-After of one answer holds back every call of the client.
+// Retry-After of one answer holds back every call of its Pace.
 type Client struct {
 	base  *url.URL
 	o     Options
-	gate  gate
 	sleep func(context.Context, time.Duration) error
 }
 
@@ -61,8 +58,8 @@ func New(o Options) (*Client, error) {
 	if o.HTTP == nil {
 		o.HTTP = http.DefaultClient
 	}
-	if o.Limiter == nil {
-		o.Limiter = rate.NewLimiter(10, 20)
+	if o.Pace == nil {
+		o.Pace = NewPace(10, 20)
 	}
 	return &Client{base: base, o: o, sleep: sleep}, nil
 }
@@ -109,15 +106,7 @@ func delay(attempt int) time.Duration {
 
 // try sends a call once.
 func (c *Client) try(ctx context.Context, k call) (http.Header, error) {
-	if wait := c.gate.wait(); wait > 0 {
-		if wait > gatePatience {
-			return nil, &edm.Error{Op: k.op, Class: edm.Transient, RetryAfter: wait, RequestID: k.requestID, Err: errHeldBack}
-		}
-		if err := c.sleep(ctx, wait); err != nil {
-			return nil, err
-		}
-	}
-	if err := c.o.Limiter.Wait(ctx); err != nil {
+	if err := c.o.Pace.admit(ctx, k, c.sleep); err != nil {
 		return nil, err
 	}
 	var sent atomic.Bool
@@ -137,23 +126,21 @@ func (c *Client) try(ctx context.Context, k call) (http.Header, error) {
 	return response.Header, c.answer(k, response, body)
 }
 
-var errHeldBack = errors.New("the service asked to wait")
-
 // answer decodes a success or turns anything else into an *edm.Error.
 func (c *Client) answer(k call, response *http.Response, body []byte) error {
 	if response.StatusCode < 200 || response.StatusCode > 299 {
 		e := errorOf(k, response, body)
-		c.gate.shut(e.RetryAfter)
+		c.o.Pace.heed(e)
 		return e
 	}
 	if k.out == nil {
 		return nil
 	}
 	if len(body) > maxBody {
-		return malformed(k, response, "the answer is too large")
+		return malformed(k, response.StatusCode, "the answer is too large")
 	}
 	if err := json.Unmarshal(body, k.out); err != nil {
-		return malformed(k, response, "the answer is not the JSON of this API; check spec.endpoint")
+		return malformed(k, response.StatusCode, "the answer is not the JSON of this API; check spec.endpoint")
 	}
 	return nil
 }

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/time/rate"
 
 	"exactmatch.dev/operator/internal/edm"
 )
@@ -45,7 +44,7 @@ func serve(t *testing.T, answer func(n int, w http.ResponseWriter, r *http.Reque
 		answer(n, w, r)
 	}))
 	t.Cleanup(s.Close)
-	c, err := New(Options{Endpoint: s.URL + "/beta", Token: StaticToken(" " + hush + "\n"), Limiter: rate.NewLimiter(rate.Inf, 1)})
+	c, err := New(Options{Endpoint: s.URL + "/beta", Token: StaticToken(" " + hush + "\n"), Pace: Unpaced()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,6 +253,55 @@ func TestRetryAfterHoldsTheWholeEndpointBack(t *testing.T) {
 	if s.count() != 1 {
 		t.Errorf("%d requests reached a service that asked to wait", s.count())
 	}
+}
+
+func TestASpentQuotaHoldsNobodyElseBack(t *testing.T) {
+	s := serve(t, func(n int, w http.ResponseWriter, _ *http.Request) {
+		if n > 0 {
+			reply(w, 200, `{"id":"d"}`)
+			return
+		}
+		w.Header().Set("Retry-After", "3600")
+		reply(w, 429, fmt.Sprintf(`{"error":{"code":"TooManyRequests","message":%q}}`, fmt.Sprintf(edm.ThrottledMessage, 5)))
+	})
+	_, err := s.client.Sessions().Create(t.Context(), "d", edm.Session{}, "")
+	if e := fails(t, err, edm.Transient); e.RetryAfter != time.Hour {
+		t.Errorf("whoever spent it waits %s", e.RetryAfter)
+	}
+	if _, err := s.client.Stores().Get(t.Context(), "d"); err != nil {
+		t.Errorf("another call: %v", err)
+	}
+}
+
+func TestClientsOfOneEndpointShareItsPace(t *testing.T) {
+	s := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "3600")
+		reply(w, 503, `{"error":{"code":"ServiceUnavailable","message":"later"}}`)
+	})
+	other, err := New(s.client.o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.client.Stores().Get(t.Context(), "d"); err == nil {
+		t.Fatal("a refusal is no success")
+	}
+	if _, err := other.Stores().Get(t.Context(), "d"); edm.RetryAfter(err) < 59*time.Minute {
+		t.Errorf("the other client's call ends with %v", err)
+	}
+	if s.count() != 1 {
+		t.Errorf("%d requests reached a service that asked to wait", s.count())
+	}
+}
+
+func TestAnotherSessionIsNotTakenForOurs(t *testing.T) {
+	for _, body := range []string{`{}`, `{"state":"Created"}`, `{"id":"another","state":"Created"}`, `{"value":{"id":"another"}}`} {
+		s := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) { reply(w, 200, body) })
+		_, err := s.client.Sessions().Get(t.Context(), "d", "ours")
+		fails(t, err, edm.Transient)
+	}
+	s := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) { reply(w, 201, `{}`) })
+	_, err := s.client.Sessions().Create(t.Context(), "d", edm.Session{}, "r")
+	fails(t, err, edm.Ambiguous)
 }
 
 func TestRetryAfterIsReadInBothForms(t *testing.T) {

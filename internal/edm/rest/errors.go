@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"sync"
 	"time"
 
 	"exactmatch.dev/operator/internal/dial"
@@ -16,27 +15,6 @@ import (
 )
 
 const maxMessage = 512
-
-// gate holds back every call of an endpoint until the time that a Retry-After
-// named.
-type gate struct {
-	mu    sync.Mutex
-	until time.Time
-}
-
-func (g *gate) wait() time.Duration {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return time.Until(g.until)
-}
-
-func (g *gate) shut(d time.Duration) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if until := time.Now().Add(d); d > 0 && until.After(g.until) {
-		g.until = until
-	}
-}
 
 // odataError is the body of every error.
 type odataError struct {
@@ -68,12 +46,12 @@ func errorOf(k call, response *http.Response, body []byte) *edm.Error {
 }
 
 // malformed is a success whose body cannot be read: it may pass.
-func malformed(k call, response *http.Response, message string) *edm.Error {
+func malformed(k call, status int, message string) *edm.Error {
 	class := edm.Transient
 	if k.once {
 		class = edm.Ambiguous
 	}
-	return &edm.Error{Op: k.op, Status: response.StatusCode, Code: "MalformedAnswer", Message: message, RequestID: k.requestID, Class: class}
+	return &edm.Error{Op: k.op, Status: status, Code: "MalformedAnswer", Message: message, RequestID: k.requestID, Class: class}
 }
 
 // unanswered is a call that brought no answer. One that may not be repeated is

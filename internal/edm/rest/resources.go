@@ -181,10 +181,16 @@ func (w *wireSession) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, &w.Session)
 }
 
+// item reads one session. An answer that has no id, or another than the one that
+// was asked for, is not this API's: taken as it is, it would make us forget ours.
 func (s sessions) item(ctx context.Context, k call) (*edm.Session, error) {
 	got, err := item[wireSession](ctx, s.c, k)
 	if err != nil {
 		return nil, err
+	}
+	const idAt = 3 // exactMatchDataStores/{id}/sessions/{id}
+	if got.ID == "" || len(k.path) > idAt && got.ID != k.path[idAt] {
+		return nil, malformed(k, http.StatusOK, "the answer is not the session that was asked for; check spec.endpoint")
 	}
 	return &got.Session, nil
 }
