@@ -99,7 +99,7 @@ func serviceProblem(e *edm.Error) *problem {
 // transferProblem maps what reading or moving the table met to a reason. The
 // reasons of transfer carry the API's names.
 func transferProblem(e *transfer.Error) *problem {
-	p := &problem{reason: string(e.Reason), message: bounded(e.Message), remedy: change, err: e}
+	p := &problem{reason: string(e.Reason), message: bounded(e.Message), remedy: change, after: e.RetryAfter, err: e}
 	if e.Transient {
 		p.remedy = retry
 	}

@@ -3,6 +3,7 @@ package transfer
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"exactmatch.dev/operator/internal/fingerprint"
 	"exactmatch.dev/operator/internal/source"
@@ -39,11 +40,13 @@ const (
 
 // Error is why a table cannot be prepared or moved. Message says what to do and
 // holds no value, key or signature. A Transient one passes by itself.
+// RetryAfter is the wait that the other end asked for, 0 where it asked for none.
 type Error struct {
-	Reason    Reason
-	Message   string
-	Transient bool
-	cause     error
+	Reason     Reason
+	Message    string
+	Transient  bool
+	RetryAfter time.Duration
+	cause      error
 }
 
 func (e *Error) Error() string { return string(e.Reason) + ": " + e.Message }

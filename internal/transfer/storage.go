@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -235,7 +236,8 @@ func storageError(op string, err error) error {
 
 func answeredError(op string, answered *azcore.ResponseError) *Error {
 	e := &Error{Reason: StorageUnavailable, Transient: true,
-		Message: fmt.Sprintf("%s: the storage answered %d %s", op, answered.StatusCode, bounded(answered.ErrorCode))}
+		Message:    fmt.Sprintf("%s: the storage answered %d %s", op, answered.StatusCode, bounded(answered.ErrorCode)),
+		RetryAfter: retryAfter(answered.RawResponse)}
 	switch code := answered.StatusCode; {
 	case code == http.StatusForbidden || code == http.StatusUnauthorized:
 		// The signature has expired or was revoked: a renewal mends it.
@@ -246,6 +248,18 @@ func answeredError(op string, answered *azcore.ResponseError) *Error {
 		e.Reason, e.Transient = StorageRefused, false
 	}
 	return e
+}
+
+// retryAfter is the wait in seconds that an answer asks for, at most an hour.
+func retryAfter(response *http.Response) time.Duration {
+	if response == nil {
+		return 0
+	}
+	seconds, err := strconv.Atoi(response.Header.Get("Retry-After"))
+	if err != nil || seconds < 0 {
+		return 0
+	}
+	return min(time.Duration(seconds)*time.Second, time.Hour)
 }
 
 // causeOf is a transport error without its URL.
