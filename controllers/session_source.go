@@ -42,6 +42,10 @@ func (r *SessionReconciler) observeWork(ctx context.Context, s *scope) error {
 	if s.remote != nil {
 		s.facts.RenameRequested = s.remote.FileName != fileNameOf(s)
 		s.facts.LeaseExpiry = leaseOf(s.remote.DataUploadURI)
+		s.facts.LeaseRefused = s.work.Refused
+	}
+	if start := status.LeaseStartTime; start != nil {
+		s.facts.LeaseStart = start.Time
 	}
 	if end := status.EstimatedCompletionTime; end != nil {
 		s.facts.EstimatedEnd = end.Time
@@ -209,7 +213,7 @@ func (r *SessionReconciler) remoteSource(ctx context.Context, s *scope, read *se
 		}
 		credentials = data
 	}
-	guard := guardOf(s.agent)
+	guard := guardOf(s.agent, r.Options)
 	opened, err := source.Open(ctx, source.Config{
 		URI: uri, Credentials: credentials, Root: r.sourceRoot(s.object.Namespace),
 		Schemes: s.agent.Spec.Allow.SourceSchemes, Guard: guard,

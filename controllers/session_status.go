@@ -16,8 +16,20 @@ import (
 // maxHistory bounds status.history.
 const maxHistory = 10
 
-// mirror copies the remote session into status, property by property under
-// Graph's names. The upload URI comes without its query: that is the signature.
+// mirror copies the remote session into status, and counts the lease where the
+// upload URI is another.
+func (r *SessionReconciler) mirror(s *scope, from *edm.Session) {
+	mirror(s.status(), from)
+	status, expiry := s.status(), leaseOf(from.DataUploadURI).Truncate(time.Second)
+	if expiry.IsZero() || status.LeaseExpiryTime != nil && status.LeaseExpiryTime.Time.Equal(expiry) {
+		return
+	}
+	status.Leases++
+	status.LeaseStartTime, status.LeaseExpiryTime = r.stamp(), &metav1.Time{Time: expiry}
+}
+
+// mirror copies the properties under Graph's names. The upload URI comes without
+// its query: that is the signature.
 func mirror(status *v1alpha1.ExactMatchSessionStatus, from *edm.Session) {
 	status.ID = from.ID
 	status.State = string(from.State)
@@ -37,15 +49,12 @@ func mirror(status *v1alpha1.ExactMatchSessionStatus, from *edm.Session) {
 	status.RowsPerBlock = from.RowsPerBlock
 	status.TotalBlockCount, status.RemainingBlockCount = from.TotalBlockCount, from.RemainingBlockCount
 	status.TotalJobCount, status.RemainingJobCount = from.TotalJobCount, from.RemainingJobCount
-	if expiry := leaseOf(from.DataUploadURI); !expiry.IsZero() {
-		status.LeaseExpiryTime = &metav1.Time{Time: expiry}
-	}
 }
 
 // unmirror empties the mirror: the object has no remote session now.
 func unmirror(status *v1alpha1.ExactMatchSessionStatus) {
 	mirror(status, &edm.Session{})
-	status.LeaseExpiryTime = nil
+	status.Leases, status.LeaseStartTime, status.LeaseExpiryTime = 0, nil, nil
 }
 
 // archive files the attempt in the history, newest first, and forgets its id.
@@ -107,15 +116,32 @@ func (r *SessionReconciler) reportAttempts(s *scope, err error) {
 		return
 	}
 	status.Attempts++
-	s.after = max(p.after, backoff(status.Attempts))
+	s.after = max(p.after, r.patience(s))
 	status.NextAttemptTime = &metav1.Time{Time: r.Now().Add(s.after)}
+}
+
+// renewRetry bounds the wait between two attempts to renew: the old URI should
+// still live when one succeeds.
+const renewRetry = 30 * time.Second
+
+// patience is the wait after a failed attempt. A deletion looks once more when
+// its deadline comes.
+func (r *SessionReconciler) patience(s *scope) time.Duration {
+	wait := backoff(s.status().Attempts)
+	if s.step == session.StepRenew {
+		wait = min(wait, renewRetry)
+	}
+	if deadline := s.status().FinalizeDeadline; s.deleting() && deadline != nil {
+		wait = max(min(wait, deadline.Sub(r.Now())), 0) + time.Millisecond
+	}
+	return wait
 }
 
 // gotOn reports whether the pass shows that what failed before works now: to
 // begin a reading, a create or an upload anew proves nothing yet.
 func gotOn(s *scope) bool {
 	switch s.step {
-	case "", session.StepPrepare, session.StepPlan, session.StepSettle:
+	case "", session.StepPrepare, session.StepPlan, session.StepSettle, session.StepRenew:
 		return false
 	case session.StepUpload:
 		return s.work.Progress.Done > 0 || s.work.Phase == transfer.PhaseUploaded
@@ -204,7 +230,7 @@ func stampOf(t *time.Time) *metav1.Time {
 	if t == nil {
 		return nil
 	}
-	return &metav1.Time{Time: *t}
+	return &metav1.Time{Time: t.Truncate(time.Second)} // what the API keeps
 }
 
 func mirrorError(from *edm.ClassificationError) *v1alpha1.ClassificationError {

@@ -241,6 +241,11 @@ type CreateIntent struct {
 	Instance        string      `json:"instance"`
 	Time            metav1.Time `json:"time"`
 	ClientRequestID string      `json:"clientRequestId"`
+	// Unanswered: an earlier create of this content was never answered and had
+	// shown no effect when it was looked for. Its session may still turn up, so it
+	// is looked for again before the commit.
+	// +optional
+	Unanswered bool `json:"unanswered,omitempty"`
 }
 
 // HistoryEntry is an attempt that has ended.
@@ -310,7 +315,10 @@ type ExactMatchSessionStatus struct {
 	// Progress of the upload in percent of acknowledged blocks.
 	Progress                string       `json:"progress,omitempty"`
 	EstimatedCompletionTime *metav1.Time `json:"estimatedCompletionTime,omitempty"`
-	// LeaseExpiryTime is when the upload URI ends.
+	// Leases counts the upload URIs that this attempt has had; LeaseStartTime and
+	// LeaseExpiryTime are when the present one was had and when it ends.
+	Leases          int32        `json:"leases,omitempty"`
+	LeaseStartTime  *metav1.Time `json:"leaseStartTime,omitempty"`
 	LeaseExpiryTime *metav1.Time `json:"leaseExpiryTime,omitempty"`
 	// Attempts that failed in a row, and when the next one is.
 	Attempts        int32        `json:"attempts,omitempty"`
@@ -327,8 +335,10 @@ type ExactMatchSessionStatus struct {
 	CommitRequestedTime *metav1.Time  `json:"commitRequestedTime,omitempty"`
 	CancelRequestedTime *metav1.Time  `json:"cancelRequestedTime,omitempty"`
 	// Outcome is the reason that ended the lifecycle for the observed generation.
-	Outcome          string       `json:"outcome,omitempty"`
-	OutcomeMessage   string       `json:"outcomeMessage,omitempty"`
+	Outcome        string `json:"outcome,omitempty"`
+	OutcomeMessage string `json:"outcomeMessage,omitempty"`
+	// FinalizeDeadline is when the deletion of the object goes on without the
+	// service, where that does not answer.
 	FinalizeDeadline *metav1.Time `json:"finalizeDeadline,omitempty"`
 
 	// History of ended attempts, newest first.

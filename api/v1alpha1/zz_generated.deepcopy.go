@@ -525,6 +525,10 @@ func (in *ExactMatchSessionStatus) DeepCopyInto(out *ExactMatchSessionStatus) {
 		in, out := &in.EstimatedCompletionTime, &out.EstimatedCompletionTime
 		*out = (*in).DeepCopy()
 	}
+	if in.LeaseStartTime != nil {
+		in, out := &in.LeaseStartTime, &out.LeaseStartTime
+		*out = (*in).DeepCopy()
+	}
 	if in.LeaseExpiryTime != nil {
 		in, out := &in.LeaseExpiryTime, &out.LeaseExpiryTime
 		*out = (*in).DeepCopy()

@@ -174,14 +174,19 @@ type Facts struct {
 	RenewRequested bool
 	// RenameRequested: the remote session has another file name than the spec.
 	RenameRequested bool
-	// LeaseExpiry is when the upload URI ends, zero where unknown.
-	LeaseExpiry time.Time
+	// LeaseStart is when the upload URI was had, LeaseExpiry when it ends; zero
+	// where unknown.
+	LeaseStart, LeaseExpiry time.Time
+	// LeaseRefused: the storage takes the upload URI no more, whatever its expiry
+	// and the clocks say.
+	LeaseRefused bool
 	// EstimatedEnd is when the upload ends at the measured rate, zero where unknown.
 	EstimatedEnd time.Time
 }
 
 // Bounds of a lease: a renewal is due LeaseMargin before the end, and, where
-// the upload is estimated to outlast the lease, already RenewAhead before it.
+// the upload is estimated to outlast the lease, already RenewAhead before it. Of
+// a short lease they are at most a quarter and a half.
 const (
 	LeaseMargin = 5 * time.Minute
 	RenewAhead  = 30 * time.Minute
@@ -189,12 +194,23 @@ const (
 
 // leaseEnding reports whether the upload URI must be renewed now.
 func (f Facts) leaseEnding(now time.Time) bool {
+	if f.LeaseRefused {
+		return true
+	}
 	if f.LeaseExpiry.IsZero() {
 		return false
 	}
+	margin, ahead := LeaseMargin, RenewAhead
+	if !f.LeaseStart.IsZero() {
+		life := f.LeaseExpiry.Sub(f.LeaseStart)
+		if life <= 0 {
+			return false // the service's clock is far from ours: the storage will say when it ends
+		}
+		margin, ahead = min(margin, life/4), min(ahead, life/2)
+	}
 	left := f.LeaseExpiry.Sub(now)
-	outlasts := f.EstimatedEnd.After(f.LeaseExpiry.Add(-LeaseMargin))
-	return left < LeaseMargin || outlasts && left < RenewAhead
+	outlasts := f.EstimatedEnd.After(f.LeaseExpiry.Add(-margin))
+	return left < margin || outlasts && left < ahead
 }
 
 // Next is the lifecycle: the table's cell for what is desired and observed.
