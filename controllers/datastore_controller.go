@@ -84,7 +84,7 @@ func (r *DataStoreReconciler) holdObject(ctx context.Context, s *storeScope) err
 	}
 	before := s.object.DeepCopy()
 	controllerutil.AddFinalizer(s.object, Finalizer)
-	if err := r.Patch(ctx, s.object, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+	if err := r.Patch(ctx, s.object, locked(before)); err != nil {
 		return err
 	}
 	s.before = s.object.DeepCopy()
@@ -269,7 +269,7 @@ func (r *DataStoreReconciler) finish(ctx context.Context, s *storeScope, err err
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if apierrors.IsConflict(err) {
-		return ctrl.Result{RequeueAfter: time.Second}, nil
+		return ctrl.Result{RequeueAfter: conflictRetry}, nil
 	}
 	status := &s.object.Status
 	status.ObservedGeneration = s.object.Generation
@@ -281,7 +281,9 @@ func (r *DataStoreReconciler) finish(ctx context.Context, s *storeScope, err err
 		after = p.again(r.Options)
 	}
 	if !equality.Semantic.DeepEqual(s.before.Status, s.object.Status) {
-		if failed := r.Status().Patch(ctx, s.object, client.MergeFrom(s.before)); failed != nil {
+		if failed := r.Status().Patch(ctx, s.object, locked(s.before)); apierrors.IsConflict(failed) {
+			return ctrl.Result{RequeueAfter: conflictRetry}, nil
+		} else if failed != nil {
 			return ctrl.Result{}, client.IgnoreNotFound(failed)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"exactmatch.dev/operator/api/v1alpha1"
@@ -96,7 +95,7 @@ func (r *DataStoreReconciler) remove(ctx context.Context, s *storeScope) error {
 		return nil
 	}
 	for i := range s.sessions {
-		if one := &s.sessions[i]; one.Status.ID != "" && !finished(one) || !one.DeletionTimestamp.IsZero() {
+		if one := &s.sessions[i]; uses(one) {
 			r.handOutTurn(s)
 			return passes(v1alpha1.ReasonDeleting, r.Options.TurnInterval, "ExactMatchSession %q is unfinished and still uses this store", one.Name)
 		}
@@ -107,6 +106,13 @@ func (r *DataStoreReconciler) remove(ctx context.Context, s *storeScope) error {
 		}
 	}
 	return r.release(ctx, s)
+}
+
+// uses reports whether a session has, or may have, something at the service that
+// is not settled.
+func uses(one *v1alpha1.ExactMatchSession) bool {
+	opened := one.Status.ID != "" || one.Status.Intent != nil
+	return opened && !finished(one) || !one.DeletionTimestamp.IsZero()
 }
 
 func (r *DataStoreReconciler) deleteRemote(ctx context.Context, s *storeScope) error {
@@ -138,7 +144,7 @@ func (r *DataStoreReconciler) orLeave(s *storeScope, err error) error {
 func (r *DataStoreReconciler) release(ctx context.Context, s *storeScope) error {
 	before := s.object.DeepCopy()
 	controllerutil.RemoveFinalizer(s.object, Finalizer)
-	if err := r.Patch(ctx, s.object, client.MergeFrom(before)); err != nil {
+	if err := r.Patch(ctx, s.object, locked(before)); err != nil {
 		return fmt.Errorf("take the finalizer off: %w", err)
 	}
 	s.released = true

@@ -50,7 +50,11 @@ func retryMessage(s *scope, p *problem) string {
 	if t := s.status().NextAttemptTime; t != nil {
 		next = t.UTC().Format("15:04:05") + " UTC"
 	}
-	return bounded(fmt.Sprintf("%s (attempt %d failed; next at %s)", p.message, s.status().Attempts, next))
+	message := fmt.Sprintf("%s (attempt %d failed; next at %s)", p.message, s.status().Attempts, next)
+	if deadline := s.status().FinalizeDeadline; s.deleting() && deadline != nil {
+		message += "; the object is let go at " + deadline.UTC().Format("15:04:05") + " UTC, whether or not the remote session is settled by then"
+	}
+	return bounded(message)
 }
 
 // workMessage says what is being done or waited for.

@@ -76,7 +76,7 @@ func (r *SessionReconciler) holdObject(ctx context.Context, s *scope) error {
 	}
 	before := s.object.DeepCopy()
 	controllerutil.AddFinalizer(s.object, Finalizer)
-	if err := r.Patch(ctx, s.object, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+	if err := r.Patch(ctx, s.object, locked(before)); err != nil {
 		return err
 	}
 	s.before = s.object.DeepCopy()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/api/v1alpha1"
@@ -21,17 +22,34 @@ func (r *SessionReconciler) planCreate(ctx context.Context, s *scope) error {
 	if err := r.refuseSpentQuota(s); err != nil {
 		return err
 	}
+	if err := r.confirmTurn(ctx, s); err != nil {
+		return err
+	}
 	status := s.status()
 	status.Attempt++
 	status.Intent = &v1alpha1.CreateIntent{
+		Unanswered: status.Intent != nil && status.Intent.Unanswered && status.Intent.ContentKey == status.ContentKey,
 		ContentKey: status.ContentKey, Instance: r.Options.Instance, Time: *r.stamp(),
 		ClientRequestID: fmt.Sprintf("%s-%d-%d", s.object.UID, status.Revision, status.Attempt),
 	}
-	if err := r.writeLocked(ctx, s); err != nil {
+	if err := r.write(ctx, s); err != nil {
 		return err
 	}
 	s.after = time.Millisecond
 	return nil
+}
+
+// confirmTurn looks past the cache: what is spent on another's turn cannot be
+// taken back.
+func (r *SessionReconciler) confirmTurn(ctx context.Context, s *scope) error {
+	now := &v1alpha1.ExactMatchDataStore{}
+	if err := r.Reader.Get(ctx, client.ObjectKeyFromObject(s.store), now); err != nil {
+		return missing(err, v1alpha1.ReasonDataStoreNotFound, "ExactMatchDataStore", s.store.Name)
+	}
+	if now.Status.ActiveSession == s.object.Name {
+		return nil
+	}
+	return errBehind
 }
 
 // refuseSpentQuota waits for the next slot where the store shows that none is
@@ -106,9 +124,10 @@ func (r *SessionReconciler) adopt(ctx context.Context, s *scope, remote *edm.Ses
 	s.status().ID = remote.ID
 	s.status().CommitRequestedTime, s.status().CancelRequestedTime = nil, nil
 	s.remote, s.status().Step = remote, workReason(s)
-	mirror(s.status(), remote)
-	if err := r.write(context.WithoutCancel(ctx), s); err != nil {
-		return err
+	r.mirror(s, remote)
+	ctx = context.WithoutCancel(ctx)
+	if err := r.claim(ctx, s); err != nil {
+		return r.disown(ctx, s, remote, err)
 	}
 	r.memory.setPoll(s.object.UID, poll{at: r.Now(), remote: remote})
 	s.event("Normal", v1alpha1.ReasonCreating, "remote session "+remote.ID+" opened, attempt "+fmt.Sprint(s.status().Attempt))
@@ -116,11 +135,55 @@ func (r *SessionReconciler) adopt(ctx context.Context, s *scope, remote *edm.Ses
 	return nil
 }
 
+// claim writes the id of a remote session down. Where the object has changed
+// meanwhile and still carries the intent that the session answers, the id is
+// written all the same: without it the session would have to be looked for.
+func (r *SessionReconciler) claim(ctx context.Context, s *scope) error {
+	err := r.write(ctx, s)
+	if !apierrors.IsConflict(err) {
+		return err
+	}
+	now := &v1alpha1.ExactMatchSession{}
+	if failed := r.Reader.Get(ctx, client.ObjectKeyFromObject(s.object), now); failed != nil {
+		return failed
+	}
+	asked, intended := s.status().Intent, now.Status.Intent
+	if intended == nil || intended.ClientRequestID != asked.ClientRequestID || now.Status.ID != "" {
+		return err
+	}
+	s.before = now.DeepCopy()
+	now.Status = s.object.Status
+	s.object = now
+	return r.write(ctx, s)
+}
+
+// disown cancels a session that this pass has made or found and that the object
+// cannot have any more: the object is gone, or has another session. Where
+// neither is sure it is left to whoever settles the intent.
+func (r *SessionReconciler) disown(ctx context.Context, s *scope, remote *edm.Session, cause error) error {
+	now := &v1alpha1.ExactMatchSession{}
+	err := r.Reader.Get(ctx, client.ObjectKeyFromObject(s.object), now)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return cause
+	}
+	gone := err != nil || now.UID != s.object.UID
+	if !gone && (now.Status.ID == "" || now.Status.ID == remote.ID) {
+		return cause
+	}
+	if err := r.cancelStray(ctx, s, remote); err != nil {
+		return err
+	}
+	s.event("Warning", v1alpha1.ReasonAdopting, "remote session "+remote.ID+" was opened by a manager that is the leader no more; it is cancelled")
+	return cause
+}
+
 // settle finds out what an unanswered create has done: one session of ours is
 // adopted, none allows a new intent, several are reduced to one.
 func (r *SessionReconciler) settle(ctx context.Context, s *scope) error {
-	intent := s.status().Intent
-	if wait := intent.Time.Add(r.Options.RequestTimeout).Sub(r.Now()); wait > 0 {
+	intent, now := s.status().Intent, r.Now()
+	// Counted from when this process saw the intent: the clock of the one that
+	// wrote it may be another.
+	if wait := r.memory.intentSeen(intent.ClientRequestID, now).Add(r.Options.RequestTimeout).Sub(now); wait > 0 {
 		return passes(v1alpha1.ReasonAdopting, wait, "a create was sent and its answer is not known; the service is asked once the request has timed out")
 	}
 	service, err := r.service(ctx, s)
@@ -133,16 +196,52 @@ func (r *SessionReconciler) settle(ctx context.Context, s *scope) error {
 		return r.orLeave(s, err)
 	}
 	if len(found) == 0 {
-		s.status().Intent = nil
+		s.status().Intent = &v1alpha1.CreateIntent{ContentKey: intent.ContentKey, Time: intent.Time, Unanswered: true}
 		s.after = time.Millisecond
 		return nil
 	}
 	if len(found) > 1 {
 		s.event("Warning", v1alpha1.ReasonAdopting, fmt.Sprintf("%d sessions answer to one intent; remote session %s is cancelled", len(found), found[1].ID))
 		s.after = time.Millisecond
-		return service.Sessions().Cancel(ctx, s.store.Status.ID, found[1].ID)
+		return r.cancelStray(ctx, s, &found[1])
 	}
 	return r.adopt(ctx, s, &found[0])
+}
+
+// cancelStray cancels a session that nobody claims.
+func (r *SessionReconciler) cancelStray(ctx context.Context, s *scope, stray *edm.Session) error {
+	_, err := r.call(ctx, s, func(c context.Context, sessions edm.Sessions) (*edm.Session, error) {
+		return nil, sessions.Cancel(c, s.store.Status.ID, stray.ID)
+	})
+	if edm.IsNotFound(err) || edm.HasCode(err, edm.CodeTooLate) {
+		return nil
+	}
+	return err
+}
+
+// cancelStrays cancels what a create that was given up has made after all: a
+// request can lie on its way for longer than anybody waits for its answer.
+func (r *SessionReconciler) cancelStrays(ctx context.Context, s *scope) error {
+	if intent := s.status().Intent; intent == nil || !intent.Unanswered {
+		return nil
+	}
+	service, err := r.service(ctx, s)
+	if err != nil {
+		return err
+	}
+	found, err := r.unclaimed(ctx, s, service.Sessions())
+	if err != nil {
+		r.Endpoints.note(s.agent, err)
+		return err
+	}
+	for i := range found {
+		s.event("Warning", v1alpha1.ReasonAdopting, fmt.Sprintf("remote session %s came of a create that was given up; it is cancelled", found[i].ID))
+		if err := r.cancelStray(ctx, s, &found[i]); err != nil {
+			return err
+		}
+	}
+	s.status().Intent.Unanswered = false
+	return nil
 }
 
 // unclaimed lists the unfinished remote sessions of our agent that carry the
@@ -161,6 +260,9 @@ func (r *SessionReconciler) unclaimed(ctx context.Context, s *scope, sessions ed
 	}
 	var found []edm.Session
 	for _, one := range all {
+		if one.UploadAgentID != s.agent.Status.ID {
+			continue // a service that knows no $filter shows other clusters' sessions too
+		}
 		sameContent := one.ContentKey == "" || one.ContentKey == s.status().Intent.ContentKey
 		sameTable := one.Checksum == "" || one.Checksum == s.status().PreparedChecksum
 		if session.FoldState(string(one.State)).Unfinished() && sameContent && sameTable && !claimed[one.ID] {

@@ -14,9 +14,12 @@ import (
 // deleteRemote removes the remote session, finished or not.
 func (r *SessionReconciler) deleteRemote(ctx context.Context, s *scope) error {
 	r.stopWork(s)
-	_, err := r.call(ctx, s, func(c context.Context, sessions edm.Sessions) (*edm.Session, error) {
-		return nil, sessions.Delete(c, s.store.Status.ID, s.status().ID)
-	})
+	err := r.cancelStrays(ctx, s)
+	if err == nil {
+		_, err = r.call(ctx, s, func(c context.Context, sessions edm.Sessions) (*edm.Session, error) {
+			return nil, sessions.Delete(c, s.store.Status.ID, s.status().ID)
+		})
+	}
 	if err != nil {
 		err = r.orLeave(s, err)
 	}
@@ -31,7 +34,7 @@ func (r *SessionReconciler) release(ctx context.Context, s *scope) error {
 	r.stopWork(s)
 	before := s.object.DeepCopy()
 	controllerutil.RemoveFinalizer(s.object, Finalizer)
-	if err := r.Patch(ctx, s.object, client.MergeFrom(before)); err != nil {
+	if err := r.Patch(ctx, s.object, locked(before)); err != nil {
 		return client.IgnoreNotFound(err)
 	}
 	if s.leftBehind != "" {

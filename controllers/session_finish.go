@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -20,15 +21,17 @@ func (r *SessionReconciler) finish(ctx context.Context, s *scope, err error) (ct
 		r.tell(s)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	if apierrors.IsConflict(err) || edm.Interrupted(err) && ctx.Err() != nil {
+	if apierrors.IsConflict(err) || errors.Is(err, errBehind) || edm.Interrupted(err) && ctx.Err() != nil {
 		// Somebody wrote in between, or the manager stops: the next pass judges afresh.
-		return ctrl.Result{RequeueAfter: time.Second}, nil //nolint:nilerr // neither is a failure
+		return ctrl.Result{RequeueAfter: conflictRetry}, nil //nolint:nilerr // neither is a failure
 	}
 	r.report(s, err)
 	if wait := r.heldBack(s); wait > 0 {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
-	if failed := r.write(ctx, s); failed != nil {
+	if failed := r.write(ctx, s); apierrors.IsConflict(failed) {
+		return ctrl.Result{RequeueAfter: conflictRetry}, nil
+	} else if failed != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(failed)
 	}
 	r.tell(s)
@@ -61,27 +64,32 @@ func (r *SessionReconciler) heldBack(s *scope) time.Duration {
 	return wait
 }
 
-// write patches status where it changed.
+// write patches status where it changed, and only if nobody wrote the object in
+// between: a pass over an old cache, or a manager that is the leader no more,
+// gets a conflict and changes nothing.
 func (r *SessionReconciler) write(ctx context.Context, s *scope) error {
-	return r.patchStatus(ctx, s, client.MergeFrom(s.before))
-}
-
-// writeLocked patches status only if nobody wrote the object in between.
-func (r *SessionReconciler) writeLocked(ctx context.Context, s *scope) error {
-	return r.patchStatus(ctx, s, client.MergeFromWithOptions(s.before, client.MergeFromWithOptimisticLock{}))
-}
-
-func (r *SessionReconciler) patchStatus(ctx context.Context, s *scope, patch client.Patch) error {
 	if equality.Semantic.DeepEqual(s.before.Status, s.object.Status) {
 		return nil
 	}
 	written := s.object.DeepCopy()
-	if err := r.Status().Patch(ctx, written, patch); err != nil {
+	if err := r.Status().Patch(ctx, written, locked(s.before)); err != nil {
 		return err
 	}
 	s.object, s.before = written, written.DeepCopy()
 	r.memory.setWritten(s.object, r.Now())
 	return nil
+}
+
+// errBehind says that the pass went by a cache that is behind.
+var errBehind = errors.New("the cache is behind")
+
+// conflictRetry is the wait after a write that met a newer object: the cache
+// shows it by then.
+const conflictRetry = 100 * time.Millisecond
+
+// locked is a patch that fails where the object is another than before.
+func locked(before client.Object) client.Patch {
+	return client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 }
 
 // tell sends the events and counts the pass.

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +23,7 @@ type memory struct {
 	polled  map[types.UID]poll
 	written map[types.UID]write
 	spent   map[string]bool // client-request-ids whose POST was sent
+	intents map[string]time.Time
 }
 
 // poll is the last GET of a remote session.
@@ -88,6 +90,19 @@ func (m *memory) dropPoll(uid types.UID) {
 	delete(m.polled, uid)
 }
 
+// intentSeen returns when this process saw an intent for the first time.
+func (m *memory) intentSeen(id string, now time.Time) time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.intents == nil {
+		m.intents = map[string]time.Time{}
+	}
+	if _, seen := m.intents[id]; !seen {
+		m.intents[id] = now
+	}
+	return m.intents[id]
+}
+
 func (m *memory) isSpent(id string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -109,9 +124,7 @@ func (m *memory) forget(uid types.UID) {
 	defer m.mu.Unlock()
 	delete(m.polled, uid)
 	delete(m.written, uid)
-	for id := range m.spent {
-		if strings.HasPrefix(id, string(uid)) {
-			delete(m.spent, id)
-		}
-	}
+	ofObject := func(id string) bool { return strings.HasPrefix(id, string(uid)) }
+	maps.DeleteFunc(m.spent, func(id string, _ bool) bool { return ofObject(id) })
+	maps.DeleteFunc(m.intents, func(id string, _ time.Time) bool { return ofObject(id) })
 }

@@ -97,7 +97,7 @@ func (r *SessionReconciler) observeRemote(ctx context.Context, s *scope) error {
 	now := r.Now()
 	if last, ok := r.memory.lastPoll(s.object.UID); ok && last.remote.ID == id && now.Sub(last.at) < r.Options.PollInterval {
 		s.remote = last.remote
-		mirror(s.status(), last.remote) // the write of the pass that polled may have been held back
+		r.mirror(s, last.remote) // the write of the pass that polled may have been held back
 		return nil
 	}
 	service, err := r.service(ctx, s)
@@ -115,7 +115,7 @@ func (r *SessionReconciler) observeRemote(ctx context.Context, s *scope) error {
 	}
 	s.remote = got
 	r.memory.setPoll(s.object.UID, poll{at: now, remote: got})
-	mirror(s.status(), got)
+	r.mirror(s, got)
 	return nil
 }
 
@@ -148,14 +148,14 @@ func (s *scope) intentContentKey() string {
 // has not sent may be sent.
 func (r *SessionReconciler) intentFact(s *scope) session.Intent {
 	intent := s.status().Intent
-	switch {
-	case intent == nil || s.status().ID != "":
+	if intent == nil || intent.ClientRequestID == "" || s.status().ID != "" {
 		return session.IntentNone
-	case intent.Instance == r.Options.Instance && !r.memory.isSpent(intent.ClientRequestID):
-		return session.IntentFresh
-	default:
-		return session.IntentDoubtful
 	}
+	r.memory.intentSeen(intent.ClientRequestID, r.Now())
+	if intent.Instance == r.Options.Instance && !r.memory.isSpent(intent.ClientRequestID) {
+		return session.IntentFresh
+	}
+	return session.IntentDoubtful
 }
 
 // observeRivals reads what decides whether content may be uploaded now: what

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -139,9 +140,8 @@ func (r *SessionReconciler) upload(ctx context.Context, s *scope) error {
 		}
 		r.Pool.Upload(s.key(), s.plan, s.work.Prepared, r.target(s))
 	case transfer.PhaseFailed:
-		err := s.work.Err
-		r.stopWork(s)
-		return err
+		r.Pool.Again(s.key()) // what was read serves the next attempt
+		return s.work.Err
 	case transfer.PhaseUploaded:
 		r.memory.dropPoll(s.object.UID) // the service shows the sealed list now
 		s.after = uploadedCheck
@@ -188,7 +188,7 @@ func (r *SessionReconciler) rename(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	mirror(s.status(), got)
+	r.mirror(s, got)
 	s.after = time.Millisecond
 	return nil
 }
@@ -205,9 +205,10 @@ func (r *SessionReconciler) renew(ctx context.Context, s *scope) error {
 	if got.DataUploadURI != "" {
 		s.remote = got
 		r.memory.setPoll(s.object.UID, poll{at: r.Now(), remote: got})
-		mirror(s.status(), got)
+		r.mirror(s, got)
 	}
-	s.event("Normal", v1alpha1.ReasonRenewing, "the upload URI was renewed")
+	s.event("Normal", v1alpha1.ReasonRenewing, fmt.Sprintf("lease %d of the upload was had; it ends at %s",
+		s.status().Leases, leaseOf(got.DataUploadURI).UTC().Format(time.RFC3339)))
 	s.after = time.Millisecond
 	return nil
 }
@@ -216,6 +217,9 @@ func (r *SessionReconciler) renew(ctx context.Context, s *scope) error {
 // cannot make a commit that nobody remembers.
 func (r *SessionReconciler) commit(ctx context.Context, s *scope) error {
 	if err := r.refuseUnpublishedFormat(s); err != nil {
+		return err
+	}
+	if err := r.cancelStrays(ctx, s); err != nil {
 		return err
 	}
 	if s.status().CommitRequestedTime == nil {
@@ -254,6 +258,9 @@ func (r *SessionReconciler) cancel(ctx context.Context, s *scope) error {
 // needs none.
 func (r *SessionReconciler) cancelRemote(ctx context.Context, s *scope) error {
 	r.stopWork(s)
+	if err := r.cancelStrays(ctx, s); err != nil {
+		return err
+	}
 	if s.status().CancelRequestedTime == nil {
 		s.status().CancelRequestedTime, s.status().Step = r.stamp(), workReason(s)
 		if err := r.write(ctx, s); err != nil {
@@ -276,7 +283,7 @@ func (r *SessionReconciler) settleByGet(ctx context.Context, s *scope, failed er
 	if err := r.observeRemote(ctx, s); err != nil {
 		return failed
 	}
-	for _, effect := range effects {
+	for _, effect := range append(effects, session.RemoteForgotten) {
 		if s.remoteFact() == effect {
 			s.after = time.Millisecond
 			return nil

@@ -50,7 +50,7 @@ func (r *UploadAgentReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	}
 	if !controllerutil.ContainsFinalizer(object, Finalizer) {
 		controllerutil.AddFinalizer(s.object, Finalizer)
-		if err := r.Patch(ctx, s.object, client.MergeFromWithOptions(s.before, client.MergeFromWithOptimisticLock{})); err != nil {
+		if err := r.Patch(ctx, s.object, locked(s.before)); err != nil {
 			return ctrl.Result{}, err
 		}
 		s.before = s.object.DeepCopy()
@@ -130,7 +130,7 @@ func (r *UploadAgentReconciler) remove(ctx context.Context, s *agentScope) error
 	}
 	before := s.object.DeepCopy()
 	controllerutil.RemoveFinalizer(s.object, Finalizer)
-	if err := r.Patch(ctx, s.object, client.MergeFrom(before)); err != nil {
+	if err := r.Patch(ctx, s.object, locked(before)); err != nil {
 		return fmt.Errorf("take the finalizer off: %w", err)
 	}
 	r.Endpoints.forget(s.object.UID)
@@ -169,7 +169,7 @@ func (r *UploadAgentReconciler) finish(ctx context.Context, s *agentScope, err e
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if apierrors.IsConflict(err) {
-		return ctrl.Result{RequeueAfter: time.Second}, nil
+		return ctrl.Result{RequeueAfter: conflictRetry}, nil
 	}
 	s.object.Status.ObservedGeneration = s.object.Generation
 	after := r.Options.ResyncInterval
@@ -177,7 +177,9 @@ func (r *UploadAgentReconciler) finish(ctx context.Context, s *agentScope, err e
 		after = p.again(r.Options)
 	}
 	if !equality.Semantic.DeepEqual(s.before.Status, s.object.Status) {
-		if failed := r.Status().Patch(ctx, s.object, client.MergeFrom(s.before)); failed != nil {
+		if failed := r.Status().Patch(ctx, s.object, locked(s.before)); apierrors.IsConflict(failed) {
+			return ctrl.Result{RequeueAfter: conflictRetry}, nil
+		} else if failed != nil {
 			return ctrl.Result{}, client.IgnoreNotFound(failed)
 		}
 	}
