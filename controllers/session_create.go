@@ -7,6 +7,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
@@ -173,7 +174,8 @@ func (r *SessionReconciler) disown(ctx context.Context, s *scope, remote *edm.Se
 	if err := r.cancelStray(ctx, s, remote); err != nil {
 		return err
 	}
-	s.event("Warning", v1alpha1.ReasonAdopting, "remote session "+remote.ID+" was opened by a manager that is the leader no more; it is cancelled")
+	// No event: the object's story is told by whoever owns it now.
+	logf.FromContext(ctx).Info("a remote session that came too late was cancelled", "id", remote.ID)
 	return cause
 }
 

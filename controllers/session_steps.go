@@ -186,7 +186,7 @@ func (r *SessionReconciler) rename(ctx context.Context, s *scope) error {
 		return sessions.Update(c, s.store.Status.ID, s.status().ID, fileNameOf(s))
 	})
 	if err != nil {
-		return err
+		return r.orForgotten(ctx, s, err)
 	}
 	r.mirror(s, got)
 	s.after = time.Millisecond
@@ -199,7 +199,7 @@ func (r *SessionReconciler) renew(ctx context.Context, s *scope) error {
 		return sessions.Renew(c, s.store.Status.ID, s.status().ID)
 	})
 	if err != nil {
-		return err
+		return r.orForgotten(ctx, s, err)
 	}
 	s.status().ObservedRenewToken = s.object.Spec.RenewToken
 	if got.DataUploadURI != "" {
@@ -290,6 +290,15 @@ func (r *SessionReconciler) settleByGet(ctx context.Context, s *scope, failed er
 		}
 	}
 	return failed
+}
+
+// orForgotten tells a call that was refused from one about a session that the
+// service does not know any more: the next pass ends with that.
+func (r *SessionReconciler) orForgotten(ctx context.Context, s *scope, failed error) error {
+	if !edm.IsNotFound(failed) {
+		return failed
+	}
+	return r.settleByGet(ctx, s, failed)
 }
 
 // abandon cancels an attempt whose upload cannot go on, and ends with why.

@@ -106,6 +106,14 @@ var examples = map[Situation][]Facts{
 			f.LeaseExpiry, f.EstimatedEnd = now.Add(29*time.Minute), now.Add(25*time.Minute)
 		}),
 		prepared(remote(RemoteSealed), func(f *Facts) { f.RenewRequested = true }),
+		prepared(remote(RemoteOpen), func(f *Facts) { f.LeaseRefused = true }),
+		// A lease of 8 minutes: a quarter is left, or a half and the upload takes longer.
+		prepared(remote(RemoteOpen), func(f *Facts) {
+			f.LeaseStart, f.LeaseExpiry = now.Add(-7*time.Minute), now.Add(time.Minute)
+		}),
+		prepared(remote(RemoteOpen), func(f *Facts) {
+			f.LeaseStart, f.LeaseExpiry, f.EstimatedEnd = now.Add(-5*time.Minute), now.Add(3*time.Minute), now.Add(time.Hour)
+		}),
 	},
 	Open: {
 		prepared(remote(RemoteOpen)),
@@ -114,6 +122,11 @@ var examples = map[Situation][]Facts{
 			f.LeaseExpiry, f.EstimatedEnd = now.Add(31*time.Minute), now.Add(2*time.Hour)
 		}),
 		prepared(remote(RemoteOpen), func(f *Facts) { f.RestartRequested = true }),
+		// The same lease when it is young, and one from a clock that is far behind ours.
+		prepared(remote(RemoteOpen), func(f *Facts) {
+			f.LeaseStart, f.LeaseExpiry, f.EstimatedEnd = now.Add(-time.Minute), now.Add(7*time.Minute), now.Add(time.Hour)
+		}),
+		prepared(remote(RemoteOpen), func(f *Facts) { f.LeaseStart, f.LeaseExpiry = now.Add(-time.Minute), now.Add(-2*time.Minute) }),
 	},
 	Sealed:  {prepared(remote(RemoteSealed)), prepared(remote(RemoteSealed), func(f *Facts) { f.LeaseExpiry = now })},
 	Strange: {prepared(remote(RemoteUnknown)), prepared(remote(RemoteUnknown), func(f *Facts) { f.Turn = false })},
