@@ -40,6 +40,8 @@ const (
 	CodeTooLarge      = "RequestEntityTooLarge"
 	CodeInternal      = "InternalServerError"
 	CodeUnavailable   = "ServiceUnavailable"
+	CodeStorageFull   = "InsufficientStorage"
+	CodeTableDamaged  = "TableDamaged"
 )
 
 // ThrottledMessage is what Graph answers with 429 when the rolling quota of

@@ -66,7 +66,7 @@ func (s *Service) deleteAgent(r *http.Request) (*answer, error) {
 		if tx.Bucket(agentsBucket).Get([]byte(id)) == nil {
 			return notFound(string(agentsBucket), id)
 		}
-		return tx.Bucket(agentsBucket).Delete([]byte(id))
+		return remove(tx, agentsBucket, []byte(id))
 	})
 	if err != nil {
 		return nil, err

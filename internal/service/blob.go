@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/xml"
-	"errors"
 	"io"
 	"net/http"
 	"slices"
@@ -29,11 +28,7 @@ func (s *Service) blob(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		return
 	}
-	var f *failure
-	if !errors.As(err, &f) {
-		s.config.Log.Error("internal error", "session", r.PathValue("session"), "error", err)
-		f = fail(http.StatusInternalServerError, "InternalError", "the service failed")
-	}
+	f := s.failureOf(err, "session", r.PathValue("session"))
 	w.Header().Set("x-ms-error-code", f.code)
 	writeXML(w, f.status, struct {
 		XMLName xml.Name `xml:"Error"`
@@ -51,7 +46,10 @@ func (s *Service) blobCall(w http.ResponseWriter, r *http.Request) error {
 	}
 	one, err := read[sessionRecord](s.db.db, sessionsBucket, id)
 	if err != nil {
-		return fail(http.StatusNotFound, "ContainerNotFound", "there is no such session")
+		if ignoreNotFound(err) == nil {
+			return fail(http.StatusNotFound, "ContainerNotFound", "there is no such session")
+		}
+		return err
 	}
 	switch comp := query.Get("comp"); {
 	case comp == "blocklist" && r.Method == http.MethodGet:

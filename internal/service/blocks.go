@@ -3,6 +3,7 @@ package service
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,7 +16,9 @@ import (
 // blockFiles keeps staged blocks, one file each, named by index and sum. A
 // block that was acknowledged is synced, and so is its name.
 type blockFiles struct {
-	root string
+	files files
+	root  string
+	log   *slog.Logger
 
 	mu       sync.Mutex
 	sessions map[string]map[string]int64 // session → block id → size
@@ -27,8 +30,8 @@ type staged struct {
 	size int64
 }
 
-func newBlockFiles(root string) *blockFiles {
-	return &blockFiles{root: root, sessions: map[string]map[string]int64{}}
+func newBlockFiles(fs files, root string, log *slog.Logger) *blockFiles {
+	return &blockFiles{files: fs, root: root, log: log, sessions: map[string]map[string]int64{}}
 }
 
 func fileOf(id string) (string, error) {
@@ -36,9 +39,28 @@ func fileOf(id string) (string, error) {
 	return fmt.Sprintf("%08d-%016x", index, sum), err
 }
 
-// load finds the staged blocks of a session again and drops half-written files.
+// idOf is the block that a file's name stands for; false where it is none.
+func idOf(name string) (string, bool) {
+	var index int
+	var sum uint64
+	if _, err := fmt.Sscanf(name, "%08d-%016x", &index, &sum); err != nil {
+		return "", false
+	}
+	id := block.ID(index, sum)
+	again, err := fileOf(id)
+	return id, err == nil && again == name
+}
+
+// invalidBlock says which block of a session is at fault.
+type invalidBlock struct{ what string }
+
+func (i *invalidBlock) Error() string { return i.what }
+
+// load finds the staged blocks of a session again and drops half-written files,
+// which nobody was told of.
 func (b *blockFiles) load(session string) error {
-	entries, err := os.ReadDir(filepath.Join(b.root, session))
+	dir := filepath.Join(b.root, session)
+	entries, err := b.files.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -47,19 +69,17 @@ func (b *blockFiles) load(session string) error {
 	}
 	known := map[string]int64{}
 	for _, e := range entries {
-		var index int
-		var sum uint64
-		if _, err := fmt.Sscanf(e.Name(), "%08d-%016x", &index, &sum); err != nil || strings.HasSuffix(e.Name(), ".new") {
-			if err := os.Remove(filepath.Join(b.root, session, e.Name())); err != nil {
-				return err
-			}
+		id, whole := idOf(e.Name())
+		if !whole {
+			err := b.files.RemoveAll(filepath.Join(dir, e.Name()))
+			b.log.Warn("dropped a half-written file; no acknowledged block is lost", "session", session, "file", e.Name(), "error", err)
 			continue
 		}
 		info, err := e.Info()
 		if err != nil {
 			return err
 		}
-		known[block.ID(index, sum)] = info.Size()
+		known[id] = info.Size()
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -77,10 +97,10 @@ func (b *blockFiles) put(session, id string, data []byte) error {
 		return err
 	}
 	dir := filepath.Join(b.root, session)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := b.files.MkdirAll(dir); err != nil {
 		return err
 	}
-	if err := writeSynced(dir, name, data); err != nil {
+	if err := writeSynced(b.files, dir, name, data); err != nil {
 		return err
 	}
 	b.mu.Lock()
@@ -92,37 +112,16 @@ func (b *blockFiles) put(session, id string, data []byte) error {
 	return nil
 }
 
-// writeSynced makes a file appear whole or not at all.
-func writeSynced(dir, name string, data []byte) error {
-	f, err := os.CreateTemp(dir, name+"-*.new")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), filepath.Join(dir, name))
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return errors.Join(syncDir(dir), syncDir(filepath.Dir(dir)))
-}
-
-// syncDir makes names in a folder survive a crash.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
 func (b *blockFiles) has(session, id string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	_, there := b.sessions[session][id]
 	return there
+}
+
+// missing is the first of the ids that is not there, -1 where all are.
+func (b *blockFiles) missing(session string, ids []string) int {
+	return slices.IndexFunc(ids, func(id string) bool { return !b.has(session, id) })
 }
 
 // count is the number of different indexes that are staged.
@@ -156,39 +155,53 @@ func (b *blockFiles) read(session, id string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := os.ReadFile(filepath.Join(b.root, session, name))
+	index, sum, _ := block.ParseID(id) // fileOf did too
+	data, err := readWhole(b.files, filepath.Join(b.root, session, name))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, &invalidBlock{fmt.Sprintf("block %d was acknowledged and is gone", index)}
+	}
 	if err != nil {
 		return nil, err
 	}
-	if index, sum, _ := block.ParseID(id); block.Sum(data) != sum {
-		return nil, &damaged{fmt.Sprintf("block %d does not have the sum it was acknowledged with", index)}
+	if block.Sum(data) != sum {
+		return nil, &invalidBlock{fmt.Sprintf("block %d does not have the sum it was acknowledged with", index)}
 	}
 	return data, nil
 }
 
-// damaged says that stored bytes are not what was written.
-type damaged struct{ what string }
-
-func (d *damaged) Error() string { return d.what }
+// forget takes a damaged block off the list, so that its uploader stages it
+// again.
+func (b *blockFiles) forget(session, id string) error {
+	name, err := fileOf(id)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	delete(b.sessions[session], id)
+	b.mu.Unlock()
+	return b.files.RemoveAll(filepath.Join(b.root, session, name))
+}
 
 // drop removes all blocks of a session.
 func (b *blockFiles) drop(session string) error {
 	b.mu.Lock()
 	delete(b.sessions, session)
 	b.mu.Unlock()
-	return os.RemoveAll(filepath.Join(b.root, session))
+	return b.files.RemoveAll(filepath.Join(b.root, session))
 }
 
-// dropUnknown removes the folders of sessions that no record names.
+// dropUnknown removes the folders of sessions that need no blocks any more.
 func (b *blockFiles) dropUnknown(known map[string]bool) error {
-	entries, err := os.ReadDir(b.root)
+	entries, err := b.files.ReadDir(b.root)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if !known[e.Name()] {
-			err = errors.Join(err, os.RemoveAll(filepath.Join(b.root, e.Name())))
+		if known[e.Name()] {
+			continue
 		}
+		err := b.files.RemoveAll(filepath.Join(b.root, e.Name()))
+		b.log.Warn("dropped the blocks of a session that has ended or is not known", "session", e.Name(), "error", err)
 	}
-	return err
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -149,11 +150,7 @@ func (s *Service) respond(w http.ResponseWriter, requestID string, out *answer, 
 		writeJSON(w, out.status, out.body)
 		return out.status
 	}
-	var f *failure
-	if !errors.As(err, &f) {
-		s.config.Log.Error("internal error", "request", requestID, "error", err)
-		f = fail(http.StatusInternalServerError, edm.CodeInternal, "the service failed; its log has the request %s", requestID)
-	}
+	f := s.failureOf(err, "request", requestID)
 	if f.retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(f.retryAfter.Round(time.Second)/time.Second)+1))
 	}
@@ -163,6 +160,25 @@ func (s *Service) respond(w http.ResponseWriter, requestID string, out *answer, 
 		"innerError": edm.InnerError{ErrorDateTime: &now, ClientRequestID: requestID},
 	}})
 	return f.status
+}
+
+// failureOf is what a caller is told of an error. What is not meant for callers
+// is logged under the request's name.
+func (s *Service) failureOf(err error, kind, name string) *failure {
+	var f *failure
+	if errors.As(err, &f) {
+		return f
+	}
+	s.config.Log.Error("internal error", kind, name, "error", err)
+	if fullDisk(err) {
+		return fail(http.StatusInsufficientStorage, edm.CodeStorageFull, "the service's disk is full: make room in its data folder, then send the call again")
+	}
+	return fail(http.StatusInternalServerError, edm.CodeInternal, "the service failed; its log has the %s %s", kind, name)
+}
+
+// fullDisk reports whether there was no room for a write.
+func fullDisk(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"sort"
@@ -30,13 +29,13 @@ var emptyToken fingerprint.Token
 // indexColumn sorts the tokens of a column's token file into an index file, by
 // way of sorted runs: its memory does not grow with the table, nor with a token
 // that every row has.
-func indexColumn(ctx context.Context, dir string, column int) (err error) {
-	tokens, err := openPages(tokenPath(dir, column), fingerprint.TokenSize)
+func indexColumn(ctx context.Context, fs files, dir string, column int) (err error) {
+	tokens, err := openPages(fs, tokenPath(dir, column), fingerprint.TokenSize)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, tokens.close()) }()
-	runs := &sortedRuns{dir: dir, column: column, most: runEntries}
+	runs := &sortedRuns{files: fs, dir: dir, column: column, most: runEntries}
 	return runs.index(ctx, tokens)
 }
 
@@ -49,7 +48,7 @@ func (s *sortedRuns) index(ctx context.Context, tokens *pageFile) (err error) {
 	if err := s.merge(ctx, indexPath(s.dir, s.column)); err != nil {
 		return err
 	}
-	return syncDir(s.dir)
+	return s.files.SyncDir(s.dir)
 }
 
 // entry is one index entry. Entries sort as bytes.
@@ -65,6 +64,7 @@ func compareEntries(a, b entry) int {
 // sortedRuns are page files of index entries, each in order, and the entries
 // of the last run, which is kept in memory.
 type sortedRuns struct {
+	files  files
 	dir    string
 	column int
 	most   int // entries of one run
@@ -136,7 +136,7 @@ func (s *sortedRuns) sort() {
 // spill moves the last run to a file, which nobody needs after a crash.
 func (s *sortedRuns) spill() error {
 	s.sort()
-	w, err := newPageWriter(s.path(s.count), indexEntry)
+	w, err := newPageWriter(s.files, s.path(s.count), indexEntry)
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (s *sortedRuns) spill() error {
 
 func (s *sortedRuns) remove() (err error) {
 	for n := range s.count {
-		err = errors.Join(err, os.Remove(s.path(n)))
+		err = errors.Join(err, s.files.RemoveAll(s.path(n)))
 	}
 	return err
 }
@@ -217,11 +217,11 @@ func (s *sortedRuns) merge(ctx context.Context, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	index, err := newPageWriter(path, indexEntry)
+	index, err := newPageWriter(s.files, path, indexEntry)
 	if err != nil {
 		return err
 	}
-	tops, err := newPageWriter(topsPath(path), indexEntry)
+	tops, err := newPageWriter(s.files, topsPath(path), indexEntry)
 	if err != nil {
 		return errors.Join(err, index.close())
 	}
@@ -235,7 +235,7 @@ func (s *sortedRuns) open() (heads cursors, err error) {
 		heads = append(heads, &cursor{head: s.last[0], left: s.last[1:]})
 	}
 	for n := range s.count {
-		run, err := openPages(s.path(n), indexEntry)
+		run, err := openPages(s.files, s.path(n), indexEntry)
 		if err != nil {
 			return heads, err
 		}
@@ -286,8 +286,8 @@ type columnIndex struct {
 
 func topsPath(index string) string { return index + ".tops" }
 
-func openIndex(path string) (*columnIndex, error) {
-	tops, err := openPages(topsPath(path), indexEntry)
+func openIndex(fs files, path string) (*columnIndex, error) {
+	tops, err := openPages(fs, topsPath(path), indexEntry)
 	if err != nil {
 		return nil, err
 	}
@@ -301,8 +301,13 @@ func openIndex(path string) (*columnIndex, error) {
 	if err != nil {
 		return nil, err
 	}
-	x.file, err = openPages(path, indexEntry)
-	return x, err
+	if x.file, err = openPages(fs, path, indexEntry); err != nil {
+		return nil, err
+	}
+	if x.file.pages() != int64(len(x.tops)) {
+		return nil, errors.Join(&damaged{fmt.Sprintf("%s has %d pages and %d tops", x.file.name, x.file.pages(), len(x.tops))}, x.file.close())
+	}
+	return x, nil
 }
 
 // rows counts the rows of a token and returns the first of them, in order, as

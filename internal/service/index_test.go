@@ -18,7 +18,7 @@ import (
 
 // indexOf writes a column's tokens and sorts them by runs of at most most entries.
 func indexOf(t interface{ Fatal(...any) }, dir string, tokens []fingerprint.Token, most int) *columnIndex {
-	w, err := newPageWriter(tokenPath(dir, 0), fingerprint.TokenSize)
+	w, err := newPageWriter(osFiles{}, tokenPath(dir, 0), fingerprint.TokenSize)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,15 +30,15 @@ func indexOf(t interface{ Fatal(...any) }, dir string, tokens []fingerprint.Toke
 	if err := w.close(); err != nil {
 		t.Fatal(err)
 	}
-	file, err := openPages(tokenPath(dir, 0), fingerprint.TokenSize)
+	file, err := openPages(osFiles{}, tokenPath(dir, 0), fingerprint.TokenSize)
 	if err != nil {
 		t.Fatal(err)
 	}
-	runs := &sortedRuns{dir: dir, most: most}
+	runs := &sortedRuns{files: osFiles{}, dir: dir, most: most}
 	if err := errors.Join(runs.index(context.Background(), file), file.close()); err != nil {
 		t.Fatal(err)
 	}
-	x, err := openIndex(indexPath(dir, 0))
+	x, err := openIndex(osFiles{}, indexPath(dir, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestDamagedPagesAreNoAnswer(t *testing.T) {
 	if err := os.WriteFile(indexPath(dir, 0), text[:len(text)-3], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openIndex(indexPath(dir, 0)); !errors.As(err, &bad) {
+	if _, err := openIndex(osFiles{}, indexPath(dir, 0)); !errors.As(err, &bad) {
 		t.Errorf("a file that is cut off opens: %v", err)
 	}
 }
@@ -150,7 +150,7 @@ func TestLargeRunsAreInOrder(t *testing.T) {
 
 func BenchmarkIndexColumn(b *testing.B) {
 	dir, rows := b.TempDir(), 1_000_000
-	w, err := newPageWriter(tokenPath(dir, 0), fingerprint.TokenSize)
+	w, err := newPageWriter(osFiles{}, tokenPath(dir, 0), fingerprint.TokenSize)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func BenchmarkIndexColumn(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if err := indexColumn(b.Context(), dir, 0); err != nil {
+		if err := indexColumn(b.Context(), osFiles{}, dir, 0); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -3,11 +3,9 @@ package service
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"go.etcd.io/bbolt"
@@ -44,14 +42,20 @@ func (s *Service) indexSession(ctx context.Context, id string) error {
 // dropDeleted removes what indexing wrote for a session that was deleted
 // meanwhile.
 func (s *Service) dropDeleted(id string) error {
-	_, err := read[sessionRecord](s.db.db, sessionsBucket, id)
-	if err == nil || ignoreNotFound(err) != nil {
+	needed := false
+	err := s.db.db.View(func(tx *bbolt.Tx) error {
+		one, err := get[sessionRecord](tx, sessionsBucket, id)
+		if err != nil || one != nil {
+			needed = true
+			return err
+		}
+		needed, err = isLive(tx, id)
 		return err
+	})
+	if err == nil && !needed {
+		err = s.dropFiles(id)
 	}
-	if s.live.servesAny(id) {
-		return nil
-	}
-	return s.dropFiles(id)
+	return err
 }
 
 func (s *Service) doJobs(ctx context.Context, one *sessionRecord) error {
@@ -64,7 +68,7 @@ func (s *Service) doJobs(ctx context.Context, one *sessionRecord) error {
 		if done == 0 {
 			err = s.readBlocks(ctx, one)
 		} else {
-			err = indexColumn(ctx, s.live.dir(one.ID), columns[done-1])
+			err = indexColumn(ctx, s.files, s.live.dir(one.ID), columns[done-1])
 		}
 		if err != nil {
 			return s.indexingFailed(one, err)
@@ -97,35 +101,58 @@ func (s *Service) jobDone(id string, done int) error {
 	return err
 }
 
-// indexingFailed ends the session where its blocks are at fault. Anything else,
-// a full disk for one, is tried again by the next sweep.
+// indexingFailed ends the session where its blocks are at fault. Files that the
+// jobs made and that are damaged or gone are made again from the blocks. Anything
+// else, a full disk for one, is tried again by the next sweep.
 func (s *Service) indexingFailed(one *sessionRecord, cause error) error {
-	var bad *damaged
-	if !errors.As(cause, &bad) {
-		return cause
+	var block *invalidBlock
+	var file *damaged
+	switch {
+	case errors.As(cause, &block):
+		return errors.Join(cause, s.failSession(one.ID, block, (*sessionRecord).processing))
+	case errors.As(cause, &file) || errors.Is(cause, os.ErrNotExist):
+		s.config.Log.Warn("indexing begins again from the blocks", "session", one.ID, "error", cause)
+		return errors.Join(cause, ignoreNotFound(s.jobDone(one.ID, 0)))
 	}
-	_, err := change(s.db.db, sessionsBucket, one.ID, func(_ *bbolt.Tx, r *sessionRecord) error {
+	return cause
+}
+
+// failSession ends a session whose block is at fault, where its state is such
+// that it matters.
+func (s *Service) failSession(id string, block *invalidBlock, matters func(*sessionRecord) bool) error {
+	_, err := change(s.db.db, sessionsBucket, id, func(_ *bbolt.Tx, r *sessionRecord) error {
+		if !matters(r) {
+			return errNothingToDo
+		}
 		s.finish(r, edm.StateFailed)
 		r.Error = &edm.ClassificationError{ErrorBase: edm.ErrorBase{
-			Code: "InvalidBlock", Message: bad.what, Target: "blocks", InnerError: &edm.InnerError{ErrorDateTime: r.CompletionDateTime},
+			Code: "InvalidBlock", Message: block.what, Target: "blocks", InnerError: &edm.InnerError{ErrorDateTime: r.CompletionDateTime},
 		}}
 		return nil
 	})
-	return errors.Join(cause, ignoreNotFound(err), s.dropFiles(one.ID))
+	if errors.Is(err, errNothingToDo) || err != nil && ignoreNotFound(err) == nil {
+		return nil // it ended otherwise, or was deleted meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	s.config.Log.Error("failed: upload the table again", "session", id, "error", block)
+	s.discard(id)
+	return nil
 }
 
 // readBlocks is the first job: every block in order, checked against the
 // session, into one token file per column and a description of the table.
 func (s *Service) readBlocks(ctx context.Context, one *sessionRecord) error {
 	dir := s.live.dir(one.ID)
-	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o700)); err != nil {
+	if err := errors.Join(s.files.RemoveAll(dir), s.files.MkdirAll(dir)); err != nil {
 		return err
 	}
 	meta := tableMeta{SessionID: one.ID, KeyID: one.KeyID}
 	files := make([]*pageWriter, 0, len(one.Columns))
 	for c, column := range one.Columns {
 		meta.Columns = append(meta.Columns, metaColumn{column.Name, column.IsSearchable})
-		w, err := newPageWriter(tokenPath(dir, c), block.TokenSize)
+		w, err := newPageWriter(s.files, tokenPath(dir, c), block.TokenSize)
 		if err != nil {
 			return errors.Join(err, closeAll(files))
 		}
@@ -136,11 +163,7 @@ func (s *Service) readBlocks(ctx context.Context, one *sessionRecord) error {
 		return err
 	}
 	meta.Rows = rows
-	text, err := json.Marshal(meta)
-	if err != nil {
-		return err
-	}
-	return writeSynced(dir, filepath.Base(metaPath(dir)), text)
+	return writeMeta(s.files, dir, meta)
 }
 
 func closeAll(files []*pageWriter) (err error) {
@@ -162,13 +185,13 @@ func (s *Service) copyTokens(ctx context.Context, one *sessionRecord, files []*p
 		}
 		b, err := block.Decode(data)
 		if err != nil {
-			return 0, &damaged{fmt.Sprintf("block %d: %v", index, err)}
+			return 0, &invalidBlock{fmt.Sprintf("block %d: %v", index, err)}
 		}
 		if first == nil {
 			first = &b.Header
 		}
 		if what := misfit(one, first, &b.Header, index, rows); what != "" {
-			return 0, &damaged{fmt.Sprintf("block %d: %s", index, what)}
+			return 0, &invalidBlock{fmt.Sprintf("block %d: %s", index, what)}
 		}
 		for c := range files {
 			if err := files[c].add(b.Column(c)); err != nil {
@@ -209,19 +232,21 @@ var errSuperseded = errors.New("a table of a later commit is live")
 // session Completed. A table whose commit is older than that of the live one is
 // completed and dropped.
 func (s *Service) publish(one *sessionRecord) error {
-	table, err := openLive(s.live.dir(one.ID), 0)
+	table, err := openLive(s.files, s.live.dir(one.ID), 0)
 	if err != nil {
 		return s.indexingFailed(one, err)
 	}
 	err = s.live.replace(one.DataStoreID, table, func() error { return s.recordLive(one, table) })
 	switch {
 	case errors.Is(err, errSuperseded), err != nil && ignoreNotFound(err) == nil:
-		return errors.Join(table.close(), s.dropFiles(one.ID)) // completed without going live, or deleted meanwhile
+		s.discard(one.ID) // completed without going live, or deleted meanwhile
+		return table.close()
 	case err != nil:
 		return errors.Join(err, table.close()) // the next sweep tries again
 	}
 	s.config.Log.Info("live", "session", one.ID, "store", one.DataStoreID, "rows", table.Rows, "generation", table.generation)
-	return s.blocks.drop(one.ID)
+	s.discardBlocks(one.ID)
+	return nil
 }
 
 // recordLive writes down that a table is live, and gives it its generation.

@@ -1,13 +1,17 @@
 package service
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
+	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
+	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/fingerprint"
 )
 
@@ -33,14 +37,24 @@ func indexPath(dir string, column int) string {
 	return filepath.Join(dir, fmt.Sprintf("col-%d.idx", column))
 }
 
-func readMeta(dir string) (*tableMeta, error) {
-	text, err := os.ReadFile(metaPath(dir))
+// writeMeta writes a table's description and, on a line of its own, its sum.
+func writeMeta(fs files, dir string, meta tableMeta) error {
+	text, err := json.Marshal(meta)
+	if err != nil {
+		return err
+	}
+	return writeSynced(fs, dir, filepath.Base(metaPath(dir)), fmt.Appendf(text, "\n%016x\n", block.Sum(text)))
+}
+
+func readMeta(fs files, dir string) (*tableMeta, error) {
+	whole, err := readWhole(fs, metaPath(dir))
 	if err != nil {
 		return nil, err
 	}
+	text, sum, _ := bytes.Cut(whole, []byte("\n"))
 	meta := new(tableMeta)
-	if err := json.Unmarshal(text, meta); err != nil {
-		return nil, &damaged{"table.json cannot be read"}
+	if string(sum) != fmt.Sprintf("%016x\n", block.Sum(text)) || json.Unmarshal(text, meta) != nil {
+		return nil, &damaged{"table.json does not have its sum"}
 	}
 	return meta, nil
 }
@@ -52,14 +66,15 @@ type openTable struct {
 	dir        string
 	tokens     []*pageFile
 	indexes    []*columnIndex // nil where the column is not searchable
+	broken     atomic.Bool    // a lookup met a damaged page
 
 	// Below are guarded by liveTables.mu.
 	readers int
 	retired bool
 }
 
-func openLive(dir string, generation int64) (_ *openTable, err error) {
-	meta, err := readMeta(dir)
+func openLive(fs files, dir string, generation int64) (_ *openTable, err error) {
+	meta, err := readMeta(fs, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +85,7 @@ func openLive(dir string, generation int64) (_ *openTable, err error) {
 		}
 	}()
 	for c, column := range meta.Columns {
-		tokens, err := openPages(tokenPath(dir, c), fingerprint.TokenSize)
+		tokens, err := openPages(fs, tokenPath(dir, c), fingerprint.TokenSize)
 		if err != nil {
 			return nil, err
 		}
@@ -81,7 +96,7 @@ func openLive(dir string, generation int64) (_ *openTable, err error) {
 		if !column.IsSearchable {
 			continue
 		}
-		if t.indexes[c], err = openIndex(indexPath(dir, c)); err != nil {
+		if t.indexes[c], err = openIndex(fs, indexPath(dir, c)); err != nil {
 			return nil, err
 		}
 	}
@@ -122,30 +137,44 @@ func (t *openTable) token(column int, row int64) (fingerprint.Token, error) {
 // liveTables holds the live table of each data store. A reader pins the table
 // that it began with; a replaced one goes when its last reader is done.
 type liveTables struct {
-	root string
+	files files
+	root  string
+	log   *slog.Logger
 
 	mu     sync.Mutex
 	tables map[string]*openTable // by data store
+	closed map[string]string     // data store → session whose table cannot be opened
 }
 
-func newLiveTables(root string) *liveTables {
-	return &liveTables{root: root, tables: map[string]*openTable{}}
+func newLiveTables(fs files, root string, log *slog.Logger) *liveTables {
+	return &liveTables{files: fs, root: root, log: log, tables: map[string]*openTable{}, closed: map[string]string{}}
 }
 
 func (l *liveTables) dir(session string) string { return filepath.Join(l.root, session) }
 
-// reopen opens the live table of a data store at the service's start.
-func (l *liveTables) reopen(store, session string, generation int64) error {
-	t, err := openLive(l.dir(session), generation)
+// reopen opens the table that a data store's record names as its live one, once
+// confirm has said that it still does.
+func (l *liveTables) reopen(store string, live *edm.Live, confirm func() error) error {
+	t, err := openLive(l.files, l.dir(live.SessionID), live.Generation)
+	if err == nil && (t.SessionID != live.SessionID || t.KeyID != live.KeyID || t.Rows != live.Rows) {
+		err = errors.Join(&damaged{"table.json is another table's"}, t.close())
+	}
 	if err != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.closed[store] = live.SessionID
 		return err
 	}
-	return l.replace(store, t, func() error { return nil })
+	if err := l.replace(store, t, confirm); err != nil {
+		return errors.Join(err, t.close())
+	}
+	return nil
 }
 
 // replace makes an open table the live one, nil for none, once record has
 // written that down. Lookups wait meanwhile: whoever reads that a session is
-// completed finds its table, and never the one before it.
+// completed finds its table, and never the one before it. It fails only where
+// record does, and then nothing has changed.
 func (l *liveTables) replace(store string, t *openTable, record func() error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -153,46 +182,53 @@ func (l *liveTables) replace(store string, t *openTable, record func() error) er
 		return err
 	}
 	old := l.tables[store]
+	delete(l.closed, store)
 	if t != nil {
 		l.tables[store] = t
 	} else {
 		delete(l.tables, store)
 	}
-	if old == nil {
-		return nil
+	if old != nil {
+		old.retired = true
+		l.dispose(old)
 	}
-	old.retired = true
-	return l.dispose(old)
+	return nil
 }
 
 // dispose removes a table that nobody needs any more. l.mu is held.
-func (l *liveTables) dispose(t *openTable) error {
+func (l *liveTables) dispose(t *openTable) {
 	if !t.retired || t.readers > 0 {
-		return nil
+		return
 	}
-	return errors.Join(t.close(), os.RemoveAll(t.dir))
+	if err := errors.Join(t.close(), l.files.RemoveAll(t.dir)); err != nil {
+		l.log.Warn("a replaced table is left; the next start removes it", "session", t.SessionID, "error", err)
+	}
 }
 
-// acquire pins the live table of a data store; nil where there is none. The
-// caller releases it.
-func (l *liveTables) acquire(store string) *openTable {
+// acquire pins the live table of a data store; nil where there is none, and an
+// error where there is one that cannot be opened. The caller releases it.
+func (l *liveTables) acquire(store string) (*openTable, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := l.tables[store]
+	if t == nil && l.closed[store] != "" {
+		return nil, &damaged{"the live table could not be opened"}
+	}
 	if t != nil {
 		t.readers++
 	}
-	return t
+	return t, nil
 }
 
-func (l *liveTables) release(t *openTable) error {
+func (l *liveTables) release(t *openTable) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t.readers--
-	return l.dispose(t)
+	l.dispose(t)
 }
 
-// serves reports whether a session's table is the live one of a data store.
+// serves reports whether a session's table is what a data store's lookups are
+// answered from.
 func (l *liveTables) serves(store, session string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -200,33 +236,31 @@ func (l *liveTables) serves(store, session string) bool {
 	return t != nil && t.SessionID == session
 }
 
-// servesAny reports whether a session's table is live anywhere.
-func (l *liveTables) servesAny(session string) bool {
+// whole reports whether lookups of a data store can be answered, as far as is
+// known.
+func (l *liveTables) whole(store string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, t := range l.tables {
-		if t.SessionID == session {
-			return true
-		}
-	}
-	return false
+	t := l.tables[store]
+	return t != nil && !t.broken.Load()
 }
 
 // drop removes the files of a table that is not live.
-func (l *liveTables) drop(session string) error { return os.RemoveAll(l.dir(session)) }
+func (l *liveTables) drop(session string) error { return l.files.RemoveAll(l.dir(session)) }
 
 // dropUnused removes the tables of sessions that are not in used.
 func (l *liveTables) dropUnused(used map[string]bool) error {
-	names, err := os.ReadDir(l.root)
+	names, err := l.files.ReadDir(l.root)
 	if err != nil {
 		return err
 	}
 	for _, e := range names {
 		if !used[e.Name()] {
-			err = errors.Join(err, l.drop(e.Name()))
+			err := l.drop(e.Name())
+			l.log.Warn("dropped a table that is neither live nor being indexed", "session", e.Name(), "error", err)
 		}
 	}
-	return err
+	return nil
 }
 
 // close closes the live tables and leaves their files.

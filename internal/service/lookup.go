@@ -24,18 +24,33 @@ func (s *Service) ask(r *http.Request, keyID string, f func(*openTable) (*answer
 	if err != nil {
 		return nil, err
 	}
-	t := s.live.acquire(store.ID)
+	t, err := s.live.acquire(store.ID)
+	if err != nil {
+		return nil, damagedTable(store.DisplayName)
+	}
 	if t == nil {
 		return nil, unprocessable(edm.CodeNoLiveTable, "the data store %q has no table yet: complete a session first", store.DisplayName)
 	}
-	defer func() { err = errors.Join(err, s.live.release(t)) }()
+	defer s.live.release(t)
 	if _, err := fingerprint.ParseKeyID(keyID); err != nil {
 		return nil, unprocessable(edm.CodeUnprocessable, "the key id: %s", err.Error())
 	}
 	if keyID != t.KeyID {
 		return nil, unprocessable(edm.CodeKeyMismatch, "the lookup's key is %s and the live table's is %s: use the key that the table was hashed under", keyID, t.KeyID)
 	}
-	return f(t)
+	out, err = f(t)
+	var bad *damaged
+	if errors.As(err, &bad) {
+		t.broken.Store(true)
+		s.config.Log.Error("the live table is damaged: upload it again", "store", store.ID, "session", t.SessionID, "error", bad)
+		return nil, damagedTable(store.DisplayName)
+	}
+	return out, err
+}
+
+// damagedTable is the answer of a lookup that nothing can be said to.
+func damagedTable(store string) *failure {
+	return fail(http.StatusInternalServerError, edm.CodeTableDamaged, "the live table of the data store %q is damaged: upload the table again", store)
 }
 
 // parseToken reads 16 bytes of base64.

@@ -2,11 +2,11 @@ package service
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"exactmatch.dev/operator/internal/block"
@@ -14,30 +14,46 @@ import (
 
 // A page file holds entries of one size in pages of pageEntries, each page
 // followed by its CRC-64/NVME, so that one entry is read with one checked read
-// and a damaged disk is told from an answer. The last page may be short.
+// and a damaged disk is told from an answer. The last page may be short. The
+// file ends with how many entries it has and their size, and a sum of both and
+// of its own name: a file that lost its end, or stands in another's place, is
+// no shorter table.
 const (
 	pageEntries = 256
 	sumSize     = 8
+	footerSize  = 4 + 8 + sumSize
 )
+
+// footer is the end of a page file.
+func footer(path string, entry int, entries int64) []byte {
+	text := binary.LittleEndian.AppendUint32(nil, uint32(entry))
+	text = binary.LittleEndian.AppendUint64(text, uint64(entries))
+	return binary.LittleEndian.AppendUint64(text, block.Sum(append([]byte(filepath.Base(path)), text...)))
+}
 
 // pageWriter appends entries to a new page file.
 type pageWriter struct {
-	file  *os.File
+	path  string
+	file  file
 	out   *bufio.Writer
 	entry int
+	bytes int64 // of the entries that were added
 	page  []byte
 }
 
-func newPageWriter(path string, entry int) (*pageWriter, error) {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+func newPageWriter(fs files, path string, entry int) (*pageWriter, error) {
+	file, err := fs.Create(path)
 	if err != nil {
 		return nil, err
 	}
-	return &pageWriter{file: file, out: bufio.NewWriterSize(file, 1<<18), entry: entry, page: make([]byte, 0, pageEntries*entry+sumSize)}, nil
+	return &pageWriter{
+		path: path, file: file, out: bufio.NewWriterSize(file, 1<<18), entry: entry, page: make([]byte, 0, pageEntries*entry+sumSize),
+	}, nil
 }
 
 // add appends whole entries.
 func (w *pageWriter) add(entries []byte) error {
+	w.bytes += int64(len(entries))
 	for len(entries) > 0 {
 		n := min(len(entries), pageEntries*w.entry-len(w.page))
 		w.page = append(w.page, entries[:n]...)
@@ -61,41 +77,66 @@ func (w *pageWriter) flush() error {
 	return err
 }
 
+// finish writes the last page and the end of the file.
+func (w *pageWriter) finish() error {
+	if err := w.flush(); err != nil {
+		return err
+	}
+	if _, err := w.out.Write(footer(w.path, w.entry, w.bytes/int64(w.entry))); err != nil {
+		return err
+	}
+	return w.out.Flush()
+}
+
 // closeUnsynced ends a file that is of no use after a crash.
 func (w *pageWriter) closeUnsynced() error {
-	return errors.Join(w.flush(), w.out.Flush(), w.file.Close())
+	return errors.Join(w.finish(), w.file.Close())
 }
 
 // close ends the file; what was added is synced when it returns nil.
 func (w *pageWriter) close() error {
-	return errors.Join(w.flush(), w.out.Flush(), w.file.Sync(), w.file.Close())
+	return errors.Join(w.finish(), w.file.Sync(), w.file.Close())
 }
 
 // pageFile reads what a pageWriter wrote. It is safe for concurrent use.
 type pageFile struct {
-	file    *os.File
+	name    string
+	file    file
 	entry   int
 	entries int64
 }
 
-func openPages(path string, entry int) (*pageFile, error) {
-	file, err := os.Open(path)
+func openPages(fs files, path string, entry int) (*pageFile, error) {
+	file, err := fs.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	info, err := file.Stat()
-	if err != nil {
+	f := &pageFile{name: filepath.Base(path), file: file, entry: entry}
+	if err := f.measure(); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	full := int64(pageEntries*entry + sumSize)
-	entries := info.Size() / full * pageEntries
-	if rest := info.Size() % full; rest > 0 {
-		if rest <= sumSize || (rest-sumSize)%int64(entry) != 0 {
-			return nil, errors.Join(&damaged{filepath.Base(path) + " is cut off"}, file.Close())
-		}
-		entries += (rest - sumSize) / int64(entry)
+	return f, nil
+}
+
+// measure reads how many entries the file has, and makes sure that it is as long
+// as they are.
+func (f *pageFile) measure() error {
+	size, err := f.file.Size()
+	if err != nil {
+		return err
 	}
-	return &pageFile{file: file, entry: entry, entries: entries}, nil
+	if size < footerSize {
+		return &damaged{f.name + " is cut off"}
+	}
+	end := make([]byte, footerSize)
+	if _, err := f.file.ReadAt(end, size-footerSize); err != nil {
+		return fmt.Errorf("read the end of %s: %w", f.name, err)
+	}
+	f.entries = int64(binary.LittleEndian.Uint64(end[4:]))
+	if !bytes.Equal(end, footer(f.name, f.entry, f.entries)) || size != f.entries*int64(f.entry)+f.pages()*sumSize+footerSize {
+		return &damaged{f.name + " does not end as it was written"}
+	}
+	return nil
 }
 
 func (f *pageFile) close() error { return f.file.Close() }
@@ -104,13 +145,16 @@ func (f *pageFile) pages() int64 { return (f.entries + pageEntries - 1) / pageEn
 
 // page reads one page and checks its sum.
 func (f *pageFile) page(n int64) ([]byte, error) {
+	if n < 0 || n >= f.pages() {
+		return nil, &damaged{fmt.Sprintf("%s has no page %d", f.name, n)}
+	}
 	size := int(min(pageEntries, f.entries-n*pageEntries)) * f.entry
 	page := make([]byte, size+sumSize)
 	if _, err := f.file.ReadAt(page, n*int64(pageEntries*f.entry+sumSize)); err != nil {
-		return nil, fmt.Errorf("read page %d of %s: %w", n, filepath.Base(f.file.Name()), err)
+		return nil, fmt.Errorf("read page %d of %s: %w", n, f.name, err)
 	}
 	if block.Sum(page[:size]) != binary.LittleEndian.Uint64(page[size:]) {
-		return nil, &damaged{fmt.Sprintf("page %d of %s does not have its sum", n, filepath.Base(f.file.Name()))}
+		return nil, &damaged{fmt.Sprintf("page %d of %s does not have its sum", n, f.name)}
 	}
 	return page[:size], nil
 }

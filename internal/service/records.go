@@ -3,10 +3,14 @@ package service
 import (
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
+	"os"
 	"time"
 
 	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
 
 	"exactmatch.dev/operator/internal/edm"
 )
@@ -19,6 +23,8 @@ var (
 	replaysBucket  = []byte("replays") // client-request-id of a create → id
 	metaBucket     = []byte("meta")
 	sasKey         = []byte("sas")
+
+	buckets = [][]byte{storesBucket, sessionsBucket, agentsBucket, replaysBucket, metaBucket}
 )
 
 // storeRecord is a data store as it is kept. Commits are the times of the
@@ -53,26 +59,47 @@ func (r *sessionRecord) processing() bool { return r.State == edm.StateProcessin
 // records is the database. Every write is synced before it returns.
 type records struct{ db *bbolt.DB }
 
-func openRecords(path string) (*records, error) {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 2 * time.Second})
-	if err != nil {
-		return nil, fmt.Errorf("open %s (does another service use the folder?): %w", path, err)
+// openRecords opens the database after it has looked at all of it: a damaged one
+// is refused, and the error says what to do.
+func openRecords(path string, log *slog.Logger) (*records, error) {
+	r := &records{}
+	if err := warnOfTornWrite(path, log); err != nil {
+		return nil, err
 	}
-	err = db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{storesBucket, sessionsBucket, agentsBucket, replaysBucket, metaBucket} {
-			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
-				return err
-			}
+	err := guarded(path, func() (err error) {
+		r.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 2 * time.Second})
+		switch {
+		case errors.Is(err, bbolterrors.ErrTimeout):
+			return fmt.Errorf("open %s: another service uses the folder: %w", path, err)
+		case err != nil && (fullDisk(err) || errors.Is(err, os.ErrPermission)):
+			return fmt.Errorf("open %s: %w", path, err)
+		case err != nil:
+			return fmt.Errorf("%s cannot be opened (%w): %s", path, err, restoreAdvice)
 		}
-		meta := tx.Bucket(metaBucket)
-		if meta.Get(sasKey) != nil {
-			return nil
-		}
-		secret := make([]byte, 32)
-		_, _ = rand.Read(secret) // crypto/rand never fails
-		return meta.Put(sasKey, secret)
+		return audit(r.db)
 	})
-	return &records{db: db}, err
+	if err == nil {
+		err = r.db.Update(prepare)
+	}
+	if err != nil && r.db != nil {
+		err = errors.Join(err, r.db.Close())
+	}
+	return r, err
+}
+
+// prepare makes the buckets and the secret of a new database.
+func prepare(tx *bbolt.Tx) error {
+	for _, name := range buckets {
+		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+			return err
+		}
+	}
+	if tx.Bucket(metaBucket).Get(sasKey) != nil {
+		return nil
+	}
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // crypto/rand never fails
+	return putText(tx, metaBucket, sasKey, secret)
 }
 
 func (r *records) close() error { return r.db.Close() }
@@ -80,18 +107,19 @@ func (r *records) close() error { return r.db.Close() }
 // sasSecret signs upload URIs; it is made once and never leaves the file.
 func (r *records) sasSecret() []byte {
 	var secret []byte
-	_ = r.db.View(func(tx *bbolt.Tx) error { // a view of a bucket that openRecords made
-		secret = append(secret, tx.Bucket(metaBucket).Get(sasKey)...)
-		return nil
+	_ = r.db.View(func(tx *bbolt.Tx) error { // a value that openRecords made and looked at
+		text, err := getText(tx, metaBucket, sasKey)
+		secret = append(secret, text...)
+		return err
 	})
 	return secret
 }
 
 // get reads one record, nil where there is none.
 func get[T any](tx *bbolt.Tx, bucket []byte, id string) (*T, error) {
-	text := tx.Bucket(bucket).Get([]byte(id))
-	if text == nil {
-		return nil, nil
+	text, err := getText(tx, bucket, []byte(id))
+	if text == nil || err != nil {
+		return nil, err
 	}
 	out := new(T)
 	if err := json.Unmarshal(text, out); err != nil {
@@ -105,7 +133,7 @@ func put(tx *bbolt.Tx, bucket []byte, id string, record any) error {
 	if err != nil {
 		return err
 	}
-	return tx.Bucket(bucket).Put([]byte(id), text)
+	return putText(tx, bucket, []byte(id), text)
 }
 
 func all[T any](db *bbolt.DB, bucket []byte) ([]*T, error) {
@@ -165,7 +193,11 @@ func create[T any](db *bbolt.DB, bucket []byte, requestID, id string, f func(*bb
 	var out *T
 	replay := []byte(string(bucket) + "/" + requestID)
 	err := db.Update(func(tx *bbolt.Tx) (err error) {
-		if known := tx.Bucket(replaysBucket).Get(replay); requestID != "" && known != nil {
+		known, err := getText(tx, replaysBucket, replay)
+		if err != nil {
+			return err
+		}
+		if requestID != "" && known != nil {
 			if out, err = get[T](tx, bucket, string(known)); err != nil || out != nil {
 				return err
 			}
@@ -174,11 +206,23 @@ func create[T any](db *bbolt.DB, bucket []byte, requestID, id string, f func(*bb
 			return err
 		}
 		if requestID != "" {
-			if err := tx.Bucket(replaysBucket).Put(replay, []byte(id)); err != nil {
+			if err := putText(tx, replaysBucket, replay, []byte(id)); err != nil {
 				return err
 			}
 		}
 		return put(tx, bucket, id, out)
 	})
 	return out, err
+}
+
+// isLive reports whether a data store's record names a session's table as its
+// live one.
+func isLive(tx *bbolt.Tx, session string) (bool, error) {
+	live := false
+	err := tx.Bucket(storesBucket).ForEach(func(k, _ []byte) error {
+		store, err := get[storeRecord](tx, storesBucket, string(k))
+		live = live || err == nil && store.Live != nil && store.Live.SessionID == session
+		return err
+	})
+	return live, err
 }

@@ -10,9 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 )
@@ -42,6 +40,7 @@ type Config struct {
 // background, and Close it.
 type Service struct {
 	config Config
+	files  files
 	db     *records
 	live   *liveTables
 	blocks *blockFiles
@@ -51,23 +50,31 @@ type Service struct {
 }
 
 // New opens the folder, repairs what a crash left, and is ready to serve.
-func New(c Config) (*Service, error) {
+func New(c Config) (*Service, error) { return newOver(c, osFiles{}) }
+
+// newOver is New over a file system.
+func newOver(c Config, fs files) (*Service, error) {
 	c = c.withDefaults()
 	if c.Token == nil {
 		return nil, errors.New("the service needs a bearer token")
 	}
-	for _, d := range []string{c.Dir, filepath.Join(c.Dir, "blocks"), filepath.Join(c.Dir, "tables")} {
-		if err := os.MkdirAll(d, 0o700); err != nil {
+	blocks, tables := filepath.Join(c.Dir, "blocks"), filepath.Join(c.Dir, "tables")
+	for _, d := range []string{c.Dir, blocks, tables} {
+		if err := fs.MkdirAll(d); err != nil {
 			return nil, fmt.Errorf("make the data folder: %w", err)
 		}
 	}
-	db, err := openRecords(filepath.Join(c.Dir, "service.db"))
+	db, err := openRecords(filepath.Join(c.Dir, "service.db"), c.Log)
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{config: c, db: db, jobs: make(chan string, 1024)}
-	s.blocks = newBlockFiles(filepath.Join(c.Dir, "blocks"))
-	s.live = newLiveTables(filepath.Join(c.Dir, "tables"))
+	s := &Service{config: c, files: fs, db: db, jobs: make(chan string, 1024)}
+	s.blocks = newBlockFiles(fs, blocks, c.Log)
+	s.live = newLiveTables(fs, tables, c.Log)
+	// Neither bbolt nor mkdir syncs the names that it makes.
+	if err := fs.SyncDir(c.Dir); err != nil {
+		return nil, errors.Join(fmt.Errorf("sync the data folder: %w", err), s.Close())
+	}
 	if err := s.recover(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -100,45 +107,6 @@ func (c Config) withDefaults() Config {
 // now is the service's clock in UTC, in the precision that JSON keeps.
 func (s *Service) now() time.Time { return s.config.Now().UTC().Truncate(time.Millisecond) }
 
-// recover opens the live tables, drops half-written files, and takes up the
-// indexing that a crash interrupted.
-func (s *Service) recover() error {
-	sessions, err := s.db.allSessions()
-	if err != nil {
-		return err
-	}
-	known := map[string]bool{}
-	for _, one := range sessions {
-		known[one.ID] = one.unfinished() || one.processing()
-		if one.unfinished() {
-			if err := s.blocks.load(one.ID); err != nil {
-				return err
-			}
-		}
-	}
-	stores, err := s.db.allStores()
-	if err != nil {
-		return err
-	}
-	used := map[string]bool{}
-	for _, store := range stores {
-		if store.Live != nil {
-			used[store.Live.SessionID] = true
-			if err := s.live.reopen(store.ID, store.Live.SessionID, store.Live.Generation); err != nil {
-				return fmt.Errorf("open the live table of data store %s: %w", store.ID, err)
-			}
-		}
-	}
-	slices.SortFunc(sessions, byCommit)
-	for _, one := range sessions {
-		if one.processing() {
-			used[one.ID] = true
-			s.enqueue(one.ID)
-		}
-	}
-	return errors.Join(s.blocks.dropUnknown(known), s.live.dropUnused(used))
-}
-
 // enqueue hands a committed session to the indexing workers.
 func (s *Service) enqueue(id string) {
 	if _, already := s.queued.LoadOrStore(id, true); already {
@@ -158,6 +126,7 @@ const sweepInterval = 15 * time.Second
 // reach its next safe point.
 func (s *Service) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
+	workers.Go(func() { s.verify(ctx) })
 	for range s.config.Jobs {
 		workers.Go(func() { s.index(ctx) })
 	}

@@ -228,7 +228,7 @@ func (s *Service) commitSession(r *http.Request) (*answer, error) {
 		if err := s.throttle(store); err != nil {
 			return err
 		}
-		one.Committed = s.now()
+		one.Committed = s.commitTime(store)
 		store.Commits = append(s.recentCommits(store), one.Committed)
 		jobs := int32(jobsOf(one))
 		one.State, one.TotalJobCount, one.RemainingJobCount = edm.StateProcessingInProgress, &jobs, &jobs
@@ -263,9 +263,7 @@ func (s *Service) cancelSession(r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	s.config.Log.Info("cancelled", "session", one.ID, "store", one.DataStoreID)
-	if err := s.blocks.drop(one.ID); err != nil {
-		return nil, err
-	}
+	s.discardBlocks(one.ID)
 	return noContent()
 }
 
@@ -296,16 +294,20 @@ func (s *Service) deleteSession(r *http.Request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = s.db.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(sessionsBucket).Delete([]byte(one.ID)) })
-	if err != nil {
+	live := false
+	err = s.db.db.Update(func(tx *bbolt.Tx) (err error) {
+		if live, err = isLive(tx, one.ID); err != nil {
+			return err
+		}
+		return remove(tx, sessionsBucket, []byte(one.ID))
+	})
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	drop := s.dropFiles
-	if s.live.serves(one.DataStoreID, one.ID) {
-		drop = s.blocks.drop // its table stays live; only the session's record goes
-	}
-	if err := drop(one.ID); err != nil {
-		return nil, err
+	case live:
+		s.discardBlocks(one.ID) // its table stays live; only the session's record goes
+	default:
+		s.discard(one.ID)
 	}
 	return noContent()
 }
@@ -315,8 +317,22 @@ func (s *Service) dropFiles(id string) error {
 	return errors.Join(s.blocks.drop(id), s.live.drop(id))
 }
 
-// sweep expires unfinished sessions and takes up indexing that found no place.
+// discard removes the files of a session whose end is written down. That is
+// what counts: files that cannot be removed now go with the next start.
+func (s *Service) discard(id string) { s.leave(id, s.dropFiles(id)) }
+
+func (s *Service) discardBlocks(id string) { s.leave(id, s.blocks.drop(id)) }
+
+func (s *Service) leave(id string, err error) {
+	if err != nil {
+		s.config.Log.Warn("files are left; the next start removes them", "session", id, "error", err)
+	}
+}
+
+// sweep expires unfinished sessions, takes up indexing that found no place or
+// failed, and tries live tables again that could not be opened.
 func (s *Service) sweep() {
+	s.reopen()
 	sessions, err := s.db.allSessions()
 	if err != nil {
 		s.config.Log.Error("sweep", "error", err)
@@ -341,8 +357,13 @@ func (s *Service) expire(id string) {
 		s.finish(one, edm.StateExpired)
 		return nil
 	})
-	if err == nil {
-		err = s.blocks.drop(id)
+	if errors.Is(err, errNothingToDo) || err != nil && ignoreNotFound(err) == nil {
+		return // it ended otherwise meanwhile
 	}
-	s.config.Log.Info("expired", "session", id, "error", err)
+	if err != nil {
+		s.config.Log.Error("expire; the next sweep tries again", "session", id, "error", err)
+		return
+	}
+	s.discardBlocks(id)
+	s.config.Log.Info("expired", "session", id)
 }

@@ -1,7 +1,6 @@
 package service
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -16,9 +15,13 @@ import (
 
 const quotaWindow = 24 * time.Hour
 
-// show is the store as callers see it, with its quota as of now.
+// show is the store as callers see it, with its quota as of now. A live table
+// that is damaged is not shown: whoever goes by it brings the table again.
 func (s *Service) show(r *storeRecord) *edm.DataStore {
 	out := r.DataStore
+	if out.Live != nil && !s.live.whole(r.ID) {
+		out.Live = nil
+	}
 	out.Quota = s.quota(r)
 	return &out
 }
@@ -37,6 +40,18 @@ func (s *Service) quota(r *storeRecord) *edm.Quota {
 func (s *Service) recentCommits(r *storeRecord) []time.Time {
 	since := s.now().Add(-quotaWindow)
 	return slices.DeleteFunc(slices.Clone(r.Commits), func(t time.Time) bool { return !t.After(since) })
+}
+
+// commitTime is now, or just after the store's last commit where the clock was
+// put back: of two commits the later one is live, whatever the clock says.
+func (s *Service) commitTime(r *storeRecord) time.Time {
+	at := s.now()
+	for _, before := range append(slices.Clone(r.Commits), r.LiveCommitted) {
+		if !at.After(before) {
+			at = before.Add(time.Millisecond)
+		}
+	}
+	return at
 }
 
 // throttle refuses what the quota does not allow now.
@@ -162,9 +177,7 @@ func (s *Service) deleteStore(r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	for _, session := range gone {
-		if err := s.dropFiles(session); err != nil {
-			return nil, fmt.Errorf("remove the files of session %s: %w", session, err)
-		}
+		s.discard(session)
 	}
 	return noContent()
 }
@@ -181,11 +194,11 @@ func (s *Service) forgetStore(id string) (gone []string, err error) {
 		}
 		for _, one := range sessions {
 			gone = append(gone, one.ID)
-			if err := tx.Bucket(sessionsBucket).Delete([]byte(one.ID)); err != nil {
+			if err := remove(tx, sessionsBucket, []byte(one.ID)); err != nil {
 				return err
 			}
 		}
-		return tx.Bucket(storesBucket).Delete([]byte(id))
+		return remove(tx, storesBucket, []byte(id))
 	})
 	return gone, err
 }

@@ -1,0 +1,127 @@
+package service
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/google/uuid"
+)
+
+// files is what the service asks of the file system below its folder; bbolt
+// alone opens its file itself. Every method may fail at any time, and whatever
+// is not synced may be gone after a crash, so that callers say what is left.
+type files interface {
+	// MkdirAll makes a folder and those above it, with mode 0700.
+	MkdirAll(dir string) error
+	ReadDir(dir string) ([]os.DirEntry, error)
+	// Create makes a file of mode 0600, or empties the one that is there.
+	Create(path string) (file, error)
+	Open(path string) (file, error)
+	Rename(from, to string) error
+	// RemoveAll removes a file, or a folder with what is in it; a missing one is
+	// no error.
+	RemoveAll(path string) error
+	// SyncDir makes the names in a folder survive a crash.
+	SyncDir(dir string) error
+}
+
+// file is an open file: one that Create returned is written, one that Open
+// returned is read.
+type file interface {
+	io.Writer
+	io.ReaderAt
+	io.Closer
+	// Sync makes what was written survive a crash.
+	Sync() error
+	Size() (int64, error)
+}
+
+// osFiles is the machine's own file system.
+type osFiles struct{}
+
+type osFile struct{ *os.File }
+
+func (osFiles) MkdirAll(dir string) error                 { return os.MkdirAll(dir, 0o700) }
+func (osFiles) ReadDir(dir string) ([]os.DirEntry, error) { return os.ReadDir(dir) }
+func (osFiles) Rename(from, to string) error              { return os.Rename(from, to) }
+func (osFiles) RemoveAll(path string) error               { return os.RemoveAll(path) }
+
+func (osFiles) Create(path string) (file, error) {
+	return opened(os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600))
+}
+
+func (osFiles) Open(path string) (file, error) { return opened(os.Open(path)) }
+
+// opened keeps a nil *os.File from becoming a file that is not nil.
+func opened(f *os.File, err error) (file, error) {
+	if err != nil {
+		return nil, err
+	}
+	return osFile{f}, nil
+}
+
+func (osFiles) SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+func (f osFile) Size() (int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+// readWhole returns the bytes of a file.
+func readWhole(fs files, path string) (data []byte, err error) {
+	f, err := fs.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	size, err := f.Size()
+	if err != nil {
+		return nil, err
+	}
+	data = make([]byte, size)
+	if n, err := f.ReadAt(data, 0); n < len(data) {
+		return nil, err
+	}
+	return data, nil
+}
+
+// unfinishedSuffix ends the names of files that are not whole yet.
+const unfinishedSuffix = ".new"
+
+// writeSynced makes a file appear whole or not at all. Where it fails the file
+// may be there all the same: nobody was told so, and the next try replaces it.
+func writeSynced(fs files, dir, name string, data []byte) error {
+	path := filepath.Join(dir, name+"-"+uuid.NewString()+unfinishedSuffix)
+	f, err := fs.Create(path)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = fs.Rename(path, filepath.Join(dir, name))
+	}
+	if err != nil {
+		return errors.Join(err, fs.RemoveAll(path))
+	}
+	return errors.Join(fs.SyncDir(dir), fs.SyncDir(filepath.Dir(dir)))
+}
+
+// damaged says that stored bytes are not what was written.
+type damaged struct{ what string }
+
+func (d *damaged) Error() string { return d.what }

@@ -1,0 +1,137 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.etcd.io/bbolt"
+
+	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/edm"
+)
+
+// recover opens the live tables, drops half-written files, and takes up the
+// indexing that a crash interrupted. What it drops it names in the log. One
+// damaged table or session does not keep the others from being served.
+func (s *Service) recover() error {
+	sessions, err := s.db.allSessions()
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(sessions, byCommit)
+	known, used := map[string]bool{}, map[string]bool{}
+	for _, one := range sessions {
+		if !one.unfinished() && !one.processing() {
+			continue
+		}
+		known[one.ID] = true
+		if err := s.blocks.load(one.ID); err != nil {
+			return fmt.Errorf("read the blocks of session %s: %w", one.ID, err)
+		}
+		if one.processing() {
+			used[one.ID] = true
+			s.enqueue(one.ID)
+		}
+		if err := s.failIncomplete(one); err != nil {
+			return err
+		}
+	}
+	stores, err := s.db.allStores()
+	if err != nil {
+		return err
+	}
+	for _, store := range stores {
+		if store.Live != nil {
+			used[store.Live.SessionID] = true
+			if err := s.open(store); err != nil {
+				s.config.Log.Error("the live table cannot be opened and its lookups are refused: upload it again if this stays",
+					"store", store.ID, "session", store.Live.SessionID, "error", err)
+			}
+		}
+	}
+	return errors.Join(s.blocks.dropUnknown(known), s.live.dropUnused(used))
+}
+
+// failIncomplete ends a session that is sealed and misses a block. One that is
+// not sealed yet goes on: the block is not in its list, so it is staged again.
+func (s *Service) failIncomplete(one *sessionRecord) error {
+	at := s.blocks.missing(one.ID, one.Sealed)
+	if at < 0 || !one.unfinished() {
+		return nil
+	}
+	return s.failSession(one.ID, &invalidBlock{fmt.Sprintf("block %d was acknowledged and is gone", at)}, (*sessionRecord).unfinished)
+}
+
+// reopen tries again the live tables that are not served.
+func (s *Service) reopen() {
+	stores, err := s.db.allStores()
+	if err != nil {
+		s.config.Log.Error("read the data stores", "error", err)
+		return
+	}
+	for _, store := range stores {
+		if store.Live == nil || s.live.serves(store.ID, store.Live.SessionID) {
+			continue
+		}
+		if err := s.open(store); err == nil {
+			s.config.Log.Info("the live table is open", "store", store.ID, "session", store.Live.SessionID)
+		}
+	}
+}
+
+// open opens the table that a store's record names as its live one.
+func (s *Service) open(store *storeRecord) error {
+	return s.live.reopen(store.ID, store.Live, func() error { return s.stillLive(store) })
+}
+
+// stillLive makes sure that a table is the live one still, and that a crash
+// finds it so.
+func (s *Service) stillLive(store *storeRecord) error {
+	return s.db.db.Update(func(tx *bbolt.Tx) error {
+		now, err := get[storeRecord](tx, storesBucket, store.ID)
+		if err == nil && (now == nil || now.Live == nil || now.Live.SessionID != store.Live.SessionID) {
+			return errSuperseded
+		}
+		return err
+	})
+}
+
+// verify reads the blocks that an earlier run acknowledged, once. A damaged one
+// goes off the list of a session that is not sealed, so that its uploader stages
+// it again; a sealed session fails. Sessions that are being indexed are not
+// looked at: indexing checks what it reads.
+func (s *Service) verify(ctx context.Context) {
+	sessions, err := s.db.allSessions()
+	if err != nil {
+		s.config.Log.Error("read the sessions", "error", err)
+		return
+	}
+	for _, one := range sessions {
+		if !one.unfinished() {
+			continue
+		}
+		for _, b := range s.blocks.list(one.ID) {
+			if ctx.Err() != nil {
+				return
+			}
+			if err := s.verifyBlock(one.ID, b.id); err != nil {
+				s.config.Log.Error("verify a block", "session", one.ID, "error", err)
+			}
+		}
+	}
+}
+
+func (s *Service) verifyBlock(session, id string) error {
+	_, err := s.blocks.read(session, id)
+	var bad *invalidBlock
+	if !errors.As(err, &bad) || !s.blocks.has(session, id) { // or its session ended meanwhile
+		return err
+	}
+	index, _, _ := block.ParseID(id) // read did too
+	s.config.Log.Error("an acknowledged block is damaged and dropped; it is to be staged again", "session", session, "block", index, "error", bad)
+	return errors.Join(s.blocks.forget(session, id), s.failSession(session, bad, func(r *sessionRecord) bool {
+		return r.State == edm.StateUploadCompleted && slices.Contains(r.Sealed, id)
+	}))
+}
