@@ -1,0 +1,428 @@
+package service_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/fingerprint"
+)
+
+// possible are the calls that may be made now, the likelier ones more than once.
+func (w *world) possible() []*op {
+	var ops []*op
+	add := func(times int, o *op) {
+		for range times {
+			ops = append(ops, o)
+		}
+	}
+	if len(w.stores) < 3 {
+		add(2, w.createStore())
+	}
+	for _, s := range w.stores {
+		row := rapid.IntRange(0, 30).Draw(w.T, "row")
+		add(2, w.match(s, row))
+		add(2, w.lookup(s, row))
+		open := 0
+		for _, m := range s.sessions {
+			if m.deleted {
+				continue
+			}
+			if m.unfinished() {
+				open++
+			}
+			w.onSession(s, m, add)
+		}
+		switch {
+		case s.commits == childCommits:
+			add(3, w.deleteStore(s))
+			add(1, w.createSession(s))
+		case open < 3:
+			add(4, w.createSession(s))
+		}
+	}
+	return ops
+}
+
+func (w *world) onSession(s *mStore, m *mSession, add func(int, *op)) {
+	add(1, w.get(s, m))
+	add(1, w.repeat(s, m))
+	if m.unfinished() || rapid.IntRange(0, 3).Draw(w.T, "refused calls too") == 0 {
+		add(1, w.cancel(s, m))
+		add(1, w.rename(s, m))
+		add(1, w.renew(s, m))
+		add(1, w.stage(s, m, rapid.IntRange(0, len(m.blocks)-1).Draw(w.T, "block")))
+		add(1, w.seal(s, m))
+		add(1, w.commit(s, m))
+	}
+	switch missing := slices.IndexFunc(m.ids, func(id string) bool { return !m.staged[id] }); {
+	case !m.unfinished():
+		add(1, w.deleteSession(s, m))
+		add(1, w.wait(s, m))
+	case missing >= 0:
+		add(8, w.stage(s, m, missing))
+	case !m.sealed:
+		add(8, w.seal(s, m))
+	default:
+		add(8, w.commit(s, m))
+	}
+}
+
+func (w *world) createStore() *op {
+	s := &mStore{name: uuid.NewString(), requestID: uuid.NewString(), generations: map[int64]string{}}
+	body := edm.DataStore{DisplayName: s.name, Columns: []edm.Column{{Name: "ID", IsSearchable: true}, {Name: "Mail", IsSearchable: true}, {Name: "City"}}}
+	o := &op{name: "create store", store: s, send: func() reply { return w.api(http.MethodPost, "", s.requestID, body) }}
+	o.take = func(r reply) {
+		w.want(o.name, r, http.StatusCreated, "")
+		var made edm.DataStore
+		if err := json.Unmarshal(r.body, &made); err != nil || made.ID == "" || s.id != "" && made.ID != s.id {
+			w.Fatalf("a data store is made: %s (%v); want %q", r.body, err, s.id)
+		}
+		s.id = made.ID
+		w.stores = append(w.stores, s)
+	}
+	o.settle = func() { // what is there now is what the same request makes
+		var all struct{ Value []edm.DataStore }
+		w.read("?$top=1000", &all)
+		for _, one := range all.Value {
+			if one.DisplayName == s.name {
+				s.id = one.ID
+			}
+		}
+		o.take(o.send())
+	}
+	return o
+}
+
+func (w *world) deleteStore(s *mStore) *op {
+	o := &op{name: "delete store", store: s, send: func() reply { return w.api(http.MethodDelete, "/"+s.id, "", nil) }}
+	gone := func() {
+		w.stores = slices.DeleteFunc(w.stores, func(one *mStore) bool { return one == s })
+	}
+	o.take = func(r reply) {
+		w.want(o.name, r, http.StatusNoContent, "")
+		gone()
+	}
+	o.settle = func() {
+		if r := w.api(http.MethodGet, "/"+s.id, "", nil); r.status == http.StatusNotFound {
+			gone()
+		}
+	}
+	return o
+}
+
+// newSession draws a table: small ones, and some whose indexing takes a while.
+func (w *world) newSession() *mSession {
+	key := modelKey
+	perBlock := rapid.SampledFrom([]int{5, 5, 5, 2_000}).Draw(w.T, "rows per block")
+	rows := perBlock*rapid.IntRange(0, 2).Draw(w.T, "blocks") + rapid.IntRange(1, perBlock).Draw(w.T, "rows of the last block")
+	if rapid.IntRange(0, 5).Draw(w.T, "bad") == 5 {
+		key = fingerprint.KeyID{9}
+	}
+	return &mSession{name: uuid.NewString() + ".csv", requestID: uuid.NewString(), edition: newEdition(rows, perBlock, key), staged: map[string]bool{}}
+}
+
+func (w *world) createSession(s *mStore) *op { return w.create(s, w.newSession()) }
+
+func (w *world) create(s *mStore, m *mSession) *op {
+	rows, blocks := int32(m.perBlock), int32(len(m.blocks))
+	body := edm.Session{
+		UploadAgentID: "agent", Fields: fields, FileName: m.name, RowsPerBlock: &rows, TotalBlockCount: &blocks, KeyID: modelKey.String(),
+	}
+	o := &op{name: "create session", store: s, send: func() reply { return w.api(http.MethodPost, sessionsPath(s), m.requestID, body) }}
+	o.take = func(r reply) {
+		if s.commits == childCommits && m.id == "" {
+			w.want(o.name, r, http.StatusTooManyRequests, edm.CodeThrottled)
+			return
+		}
+		w.want(o.name, r, http.StatusCreated, "")
+		var made edm.Session
+		if err := json.Unmarshal(r.body, &made); err != nil || made.ID == "" || m.id != "" && made.ID != m.id {
+			w.Fatalf("a session is made: %s (%v); want %q", r.body, err, m.id)
+		}
+		if m.id = made.ID; s.of(m.id) == nil {
+			m.uri = made.DataUploadURI
+			s.sessions = append(s.sessions, m)
+		}
+		w.checkSession(s, m, &made)
+	}
+	o.settle = func() {
+		var all struct{ Value []edm.Session }
+		w.read(sessionsPath(s)+"?$top=1000", &all)
+		for _, one := range all.Value {
+			if s.of(one.ID) == nil {
+				if one.FileName != m.name || m.id != "" {
+					w.Fatalf("nobody made the session %s", toJSON(one))
+				}
+				m.id = one.ID
+			}
+		}
+		o.take(o.send())
+	}
+	return o
+}
+
+// repeat sends a session's create again: it makes nothing.
+func (w *world) repeat(s *mStore, m *mSession) *op {
+	o := w.create(s, m)
+	o.name, o.target = "repeat a create", m
+	o.settle = func() {} // everything is compared afterwards
+	return o
+}
+
+// change is a call that the service takes while a session is unfinished. learn
+// finds out, from what a GET shows, whether it was.
+func (w *world) change(s *mStore, m *mSession, o *op, status int, done func(reply), learn func(*edm.Session)) *op {
+	o.store, o.target = s, m
+	o.take = func(r reply) {
+		if !m.unfinished() {
+			w.want(o.name, r, http.StatusUnprocessableEntity, edm.CodeTooLate)
+			return
+		}
+		w.want(o.name, r, status, "")
+		done(r)
+	}
+	o.settle = func() { w.learn(s, m, learn) }
+	return o
+}
+
+func (w *world) learn(s *mStore, m *mSession, learn func(*edm.Session)) {
+	var got edm.Session
+	w.read(sessionsPath(s, m.id), &got)
+	learn(&got)
+	w.checkSession(s, m, &got)
+}
+
+func (w *world) rename(s *mStore, m *mSession) *op {
+	name := uuid.NewString()
+	o := &op{name: "rename", send: func() reply {
+		return w.api(http.MethodPatch, sessionsPath(s, m.id), "", map[string]string{"fileName": name})
+	}}
+	return w.change(s, m, o, http.StatusOK, func(reply) { m.name = name }, func(got *edm.Session) {
+		if got.FileName == name {
+			m.name = name
+		}
+	})
+}
+
+func (w *world) renew(s *mStore, m *mSession) *op {
+	o := &op{name: "renew", send: func() reply { return w.api(http.MethodPost, sessionsPath(s, m.id, "renew"), "", nil) }}
+	return w.change(s, m, o, http.StatusOK, func(r reply) {
+		var got edm.Session
+		if err := json.Unmarshal(r.body, &got); err != nil {
+			w.Fatal(err)
+		}
+		m.uri = got.DataUploadURI
+		w.checkSession(s, m, &got)
+	}, func(got *edm.Session) {
+		if m.unfinished() {
+			m.uri = got.DataUploadURI // of the one lease or the other
+		}
+	})
+}
+
+func (w *world) cancel(s *mStore, m *mSession) *op {
+	o := &op{name: "cancel", send: func() reply { return w.api(http.MethodPost, sessionsPath(s, m.id, "cancel"), "", nil) }}
+	w.change(s, m, o, http.StatusNoContent, func(reply) { m.cancelled = true }, func(got *edm.Session) {
+		m.cancelled = m.cancelled || got.State == edm.StateCancelled && m.unfinished()
+	})
+	refused := o.take
+	o.take = func(r reply) {
+		if m.cancelled {
+			w.want("cancel again", r, http.StatusNoContent, "")
+			return
+		}
+		refused(r)
+	}
+	return o
+}
+
+func (w *world) commit(s *mStore, m *mSession) *op {
+	o := &op{name: "commit", store: s, target: m, send: func() reply { return w.api(http.MethodPost, sessionsPath(s, m.id, "commit"), "", nil) }}
+	done := func() {
+		s.commits++
+		m.order = s.commits
+	}
+	o.take = func(r reply) {
+		switch {
+		case m.order > 0 && !(m.bad && m.done): // a repetition
+			if m.bad && r.status == http.StatusUnprocessableEntity {
+				return // it has just failed
+			}
+			w.want("commit again", r, http.StatusNoContent, "")
+		case !m.sealed || !m.unfinished():
+			w.want(o.name, r, http.StatusUnprocessableEntity, edm.CodeNotSealed)
+		case s.commits == childCommits:
+			w.want(o.name, r, http.StatusTooManyRequests, edm.CodeThrottled)
+		default:
+			w.want(o.name, r, http.StatusNoContent, "")
+			done()
+		}
+	}
+	o.settle = func() {
+		w.learn(s, m, func(got *edm.Session) {
+			if m.order == 0 && (got.State.Committed() || got.State == edm.StateFailed) {
+				done()
+			}
+		})
+	}
+	return o
+}
+
+func (w *world) deleteSession(s *mStore, m *mSession) *op {
+	o := &op{name: "delete session", store: s, target: m, send: func() reply { return w.api(http.MethodDelete, sessionsPath(s, m.id), "", nil) }}
+	o.take = func(r reply) {
+		w.want(o.name, r, http.StatusNoContent, "")
+		m.deleted = true
+		w.want("GET of a deleted session", w.api(http.MethodGet, sessionsPath(s, m.id), "", nil), http.StatusNotFound, edm.CodeNotFound)
+	}
+	o.settle = func() {
+		m.deleted = w.api(http.MethodGet, sessionsPath(s, m.id), "", nil).status == http.StatusNotFound
+	}
+	return o
+}
+
+// blobCall is a call of the upload URI: it is refused where a session has ended.
+func (w *world) blobCall(o *op, what func(reply), settle func()) *op {
+	o.settle = settle
+	o.take = func(r reply) {
+		if !o.target.unfinished() {
+			w.want(o.name, r, http.StatusConflict, "BlobImmutableDueToPolicy")
+			return
+		}
+		what(r)
+	}
+	return o
+}
+
+func (w *world) stage(s *mStore, m *mSession, n int) *op {
+	id, data, to := m.ids[n], m.blocks[n], blockURL(m.uri, m.ids[n])
+	o := &op{name: "stage", store: s, target: m, send: func() reply { return w.send(http.MethodPut, to, "", data) }}
+	return w.blobCall(o, func(r reply) {
+		w.want(o.name, r, http.StatusCreated, "")
+		m.staged[id] = true
+	}, func() {
+		if m.unfinished() && w.blocksOf(m)[id] {
+			m.staged[id] = true
+		}
+	})
+}
+
+func (w *world) seal(s *mStore, m *mSession) *op {
+	list := "<BlockList><Latest>" + strings.Join(m.ids, "</Latest><Latest>") + "</Latest></BlockList>"
+	uri := m.uri + "&comp=blocklist"
+	o := &op{name: "seal", store: s, target: m, send: func() reply { return w.send(http.MethodPut, uri, "", []byte(list)) }}
+	return w.blobCall(o, func(r reply) {
+		if len(m.staged) < len(m.ids) {
+			w.want(o.name, r, http.StatusBadRequest, "InvalidBlockList")
+			return
+		}
+		w.want(o.name, r, http.StatusCreated, "")
+		m.sealed = true
+	}, func() {
+		w.learn(s, m, func(got *edm.Session) { m.sealed = m.sealed || got.State == edm.StateUploadCompleted })
+	})
+}
+
+func (w *world) get(s *mStore, m *mSession) *op {
+	return &op{name: "get", store: s, target: m, send: func() reply { return w.api(http.MethodGet, sessionsPath(s, m.id), "", nil) },
+		take: func(r reply) {
+			w.want("get", r, http.StatusOK, "")
+			var got edm.Session
+			if err := json.Unmarshal(r.body, &got); err != nil {
+				w.Fatal(err)
+			}
+			w.checkSession(s, m, &got)
+		}, settle: func() {}}
+}
+
+// wait is a get and, where nothing is killed, the wait for the session's end.
+func (w *world) wait(s *mStore, m *mSession) *op {
+	o := w.get(s, m)
+	once := o.take
+	o.take = func(r reply) {
+		once(r)
+		if m.order > 0 {
+			w.await(s, m)
+		}
+	}
+	return o
+}
+
+// match asks for a row, by a column that all editions share, and compares it
+// with the edition that was committed last: the answer is of one table.
+func (w *world) match(s *mStore, row int) *op {
+	compared := ""
+	for _, m := range s.sessions {
+		if m.order > 0 {
+			compared = m.edition.name
+		}
+	}
+	question := edm.MatchRequest{KeyID: modelKey.String(), Column: "ID", Token: text64(modelToken("", "ID", row)), SameRow: map[string]string{
+		"Mail": text64(modelToken(compared, "Mail", row)), "City": text64(modelToken(compared, "City", row)),
+	}}
+	floor := s.floor
+	return w.ask(s, "match", question, func(r reply) {
+		var got edm.MatchResult
+		if err := json.Unmarshal(r.body, &got); err != nil {
+			w.Fatal(err)
+		}
+		m := w.checkLive(s, floor, got.SessionID, got.Generation)
+		rows, matched := 0, 0
+		if row < m.rows {
+			rows = 1
+		}
+		if m.edition.name == compared {
+			matched = 2
+		}
+		if int(got.Total) != rows || len(got.Rows) != rows || rows > 0 && (got.Rows[0].Row != int64(row) || len(got.Rows[0].Matched) != matched) {
+			w.Fatalf("row %d of a table of %d rows: %s; want %d columns of it", row, m.rows, r.body, matched)
+		}
+	})
+}
+
+// lookup asks for a row and wants the cells of one edition that may be live.
+func (w *world) lookup(s *mStore, row int) *op {
+	question := edm.LookupRequest{Key: modelKey.String(), Values: []string{text64(modelToken("", "ID", row))}, ResultColumnNames: []string{"Mail", "City"}}
+	floor := max(s.floor, 1)
+	return w.ask(s, "lookup", question, func(r reply) {
+		var got struct{ Value []string }
+		if err := json.Unmarshal(r.body, &got); err != nil {
+			w.Fatal(err)
+		}
+		var may []string
+		for _, m := range s.sessions {
+			switch {
+			case m.order < floor || m.bad:
+			case row >= m.rows:
+				may = append(may, "")
+			default:
+				may = append(may, toJSON(map[string]any{
+					"row": row, "Mail": text64(modelToken(m.edition.name, "Mail", row)), "City": text64(modelToken(m.edition.name, "City", row)),
+				}))
+			}
+		}
+		if line := strings.Join(got.Value, "+"); !slices.Contains(may, line) {
+			w.Fatalf("row %d is answered by %q; want one of %q", row, line, may)
+		}
+	})
+}
+
+// ask asks a question of the live table. Without one that was seen to be live it
+// may be that there is none.
+func (w *world) ask(s *mStore, what string, question any, judge func(reply)) *op {
+	floor := s.floor
+	return &op{name: what, store: s, send: func() reply { return w.api(http.MethodPost, "/"+s.id+"/"+what, "", question) },
+		take: func(r reply) {
+			if floor == 0 && r.status == http.StatusUnprocessableEntity && r.code == edm.CodeNoLiveTable {
+				return
+			}
+			w.want(what, r, http.StatusOK, "")
+			judge(r)
+		}, settle: func() {}}
+}

@@ -1,0 +1,183 @@
+package service_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"exactmatch.dev/operator/internal/service"
+)
+
+// childFolder names the folder of the service that this binary is to be, in
+// place of a test.
+const childFolder = "EXACTMATCH_TEST_SERVICE_FOLDER"
+
+const childCommits = 4
+
+func TestMain(m *testing.M) {
+	dir := os.Getenv(childFolder)
+	if dir == "" {
+		os.Exit(m.Run())
+	}
+	if err := child(dir); err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// child serves from a folder at the listener that it inherits, until it is
+// killed or its parent is gone.
+func child(dir string) error {
+	listener, err := net.FileListener(os.NewFile(3, "listener"))
+	if err != nil {
+		return err
+	}
+	s, err := service.New(service.Config{
+		Dir: dir, Token: func() (string, error) { return bearer, nil }, MaxCommits: childCommits,
+		Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)),
+	})
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 3)
+	go func() { ended <- s.Run(context.Background()) }()
+	go func() { ended <- s.Server().Serve(listener) }()
+	go func() {
+		_, err := io.Copy(io.Discard, os.Stdin)
+		ended <- err
+	}()
+	return <-ended
+}
+
+// process is a service of its own process that is killed and started again. The
+// listener is this process's: a call that comes while none runs waits for the
+// next one.
+type process struct {
+	dir, url string
+	listener *os.File
+	client   *http.Client
+
+	command *exec.Cmd
+	stdin   io.Closer
+	log     bytes.Buffer
+}
+
+func newProcess(dir string) (*process, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	file, err := listener.(*net.TCPListener).File()
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	p := &process{
+		dir: dir, url: "http://" + listener.Addr().String(), listener: file,
+		client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}},
+	}
+	return p, errors.Join(listener.Close(), p.start())
+}
+
+func (p *process) start() error {
+	p.log.Reset()
+	p.command = exec.Command(os.Args[0])
+	p.command.Env = append(os.Environ(), childFolder+"="+p.dir)
+	p.command.Stderr = &p.log
+	p.command.ExtraFiles = []*os.File{p.listener}
+	stdin, err := p.command.StdinPipe()
+	if err != nil {
+		return err
+	}
+	p.stdin = stdin
+	return p.command.Start()
+}
+
+// kill is kill -9. It fails where the process had ended by itself, or had said
+// that something went wrong that no test made go wrong.
+func (p *process) kill() error {
+	if err := p.command.Process.Kill(); err != nil {
+		return fmt.Errorf("the service is not there to be killed: %w\n%s", err, p.log.String())
+	}
+	err := p.command.Wait()
+	_ = p.stdin.Close() // its reader is gone
+	if !strings.Contains(fmt.Sprint(err), "signal: killed") {
+		return fmt.Errorf("the service ended by itself (%v):\n%s", err, p.log.String())
+	}
+	for line := range strings.Lines(p.log.String()) {
+		var said struct{ Level, Msg, Error string }
+		if json.Unmarshal([]byte(line), &said) != nil {
+			if strings.HasPrefix(line, "{") {
+				continue // the kill came while it wrote the line
+			}
+			return fmt.Errorf("the service said %s", p.log.String())
+		}
+		if said.Level == "ERROR" && !strings.Contains(said.Error, "keyId is not the session's") {
+			return fmt.Errorf("the service said %s", line)
+		}
+	}
+	return nil
+}
+
+func (p *process) close() {
+	_ = p.command.Process.Kill() // it may have ended
+	_ = p.command.Wait()         // as it was killed
+	_ = p.stdin.Close()
+	_ = p.listener.Close()
+}
+
+// reply is what came back: err where nothing did, or not all.
+type reply struct {
+	status int
+	code   string
+	body   []byte
+	err    error
+}
+
+// send sends one call once.
+func (p *process) send(method, url, requestID string, body []byte) reply {
+	r, err := http.NewRequest(method, url, bytes.NewReader(body))
+	if err != nil {
+		return reply{err: err}
+	}
+	r.Header.Set("Authorization", "Bearer "+bearer)
+	if requestID != "" {
+		r.Header.Set("client-request-id", requestID)
+	}
+	resp, err := p.client.Do(r)
+	if err != nil {
+		return reply{err: err}
+	}
+	text, err := io.ReadAll(resp.Body)
+	if err := errors.Join(err, resp.Body.Close()); err != nil {
+		return reply{err: err}
+	}
+	out := reply{status: resp.StatusCode, body: text, code: resp.Header.Get("x-ms-error-code")}
+	var failed struct{ Error struct{ Code string } }
+	if out.code == "" && out.status >= 400 && json.Unmarshal(text, &failed) == nil {
+		out.code = failed.Error.Code
+	}
+	return out
+}
+
+// api sends a call of Graph's part.
+func (p *process) api(method, path, requestID string, body any) reply {
+	var text []byte
+	if body != nil {
+		var err error
+		if text, err = json.Marshal(body); err != nil {
+			return reply{err: err}
+		}
+	}
+	return p.send(method, p.url+"/beta/dataClassification/exactMatchDataStores"+path, requestID, text)
+}
