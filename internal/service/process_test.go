@@ -162,7 +162,11 @@ func (p *process) send(method, url, requestID string, body []byte) reply {
 	if err := errors.Join(err, resp.Body.Close()); err != nil {
 		return reply{err: err}
 	}
-	out := reply{status: resp.StatusCode, body: text, code: resp.Header.Get("x-ms-error-code")}
+	return replyOf(resp.StatusCode, resp.Header, text)
+}
+
+func replyOf(status int, header http.Header, text []byte) reply {
+	out := reply{status: status, body: text, code: header.Get("x-ms-error-code")}
 	var failed struct{ Error struct{ Code string } }
 	if out.code == "" && out.status >= 400 && json.Unmarshal(text, &failed) == nil {
 		out.code = failed.Error.Code

@@ -126,8 +126,11 @@ func (s *Service) verify(ctx context.Context) {
 func (s *Service) verifyBlock(session, id string) error {
 	_, err := s.blocks.read(session, id)
 	var bad *invalidBlock
-	if !errors.As(err, &bad) || !s.blocks.has(session, id) { // or its session ended meanwhile
+	if !errors.As(err, &bad) {
 		return err
+	}
+	if !s.blocks.has(session, id) {
+		return nil // its session ended meanwhile
 	}
 	index, _, _ := block.ParseID(id) // read did too
 	s.config.Log.Error("an acknowledged block is damaged and dropped; it is to be staged again", "session", session, "block", index, "error", bad)

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -71,8 +72,7 @@ func newOver(c Config, fs files) (*Service, error) {
 	s := &Service{config: c, files: fs, db: db, jobs: make(chan string, 1024)}
 	s.blocks = newBlockFiles(fs, blocks, c.Log)
 	s.live = newLiveTables(fs, tables, c.Log)
-	// Neither bbolt nor mkdir syncs the names that it makes.
-	if err := fs.SyncDir(c.Dir); err != nil {
+	if err := syncNames(fs, c.Dir); err != nil {
 		return nil, errors.Join(fmt.Errorf("sync the data folder: %w", err), s.Close())
 	}
 	if err := s.recover(); err != nil {
@@ -80,6 +80,16 @@ func newOver(c Config, fs files) (*Service, error) {
 	}
 	s.mux = s.routes()
 	return s, nil
+}
+
+// syncNames keeps the folder and its database: neither bbolt nor mkdir syncs the
+// names that it makes. A folder above that may not be read was there before.
+func syncNames(fs files, dir string) error {
+	above := fs.SyncDir(filepath.Dir(filepath.Clean(dir)))
+	if errors.Is(above, os.ErrPermission) {
+		above = nil
+	}
+	return errors.Join(above, fs.SyncDir(dir))
 }
 
 func (c Config) withDefaults() Config {

@@ -1,0 +1,30 @@
+package service
+
+import "context"
+
+// What tests of the package's outside may use of its inside.
+type (
+	Files   = files
+	File    = file
+	OSFiles = osFiles
+)
+
+var NewOver = newOver
+
+// Work does what Run does, once and in order.
+func (s *Service) Work(ctx context.Context) (failed []error) {
+	s.sweep()
+	for {
+		select {
+		case id := <-s.jobs:
+			if err := s.indexSession(ctx, id); err != nil {
+				failed = append(failed, err)
+			}
+			s.queued.Delete(id)
+		default:
+			return failed
+		}
+	}
+}
+
+func (s *Service) Verify(ctx context.Context) { s.verify(ctx) }
