@@ -30,6 +30,7 @@ type upload struct {
 	committed bool
 	completed bool
 	ended     edm.State // Cancelled where that was acknowledged
+	deleting  bool
 	gone      bool
 }
 
@@ -151,7 +152,7 @@ func (l *life) rebirth() {
 func (l *life) isThere(u *upload) {
 	l.Helper()
 	got, err := l.get(u)
-	if err != nil && u.ended == "" && slices.Contains(u.staged, true) && !u.completed && err.Error() == "404" {
+	if u.deleting && err != nil && err.Error() == "404" {
 		return // its delete was on its way
 	}
 	must(l.T, err)
@@ -324,6 +325,7 @@ func (l *life) restart(name string) {
 
 func (l *life) delete(u *upload) {
 	l.Helper()
+	u.deleting = true
 	l.step("delete", func() error {
 		return l.call(l.api(http.MethodDelete, "/"+l.store+"/sessions/"+u.id, nil), http.StatusNoContent, http.StatusNotFound)
 	})
@@ -371,10 +373,10 @@ func (l *life) live() int {
 	l.delete(old)
 	l.delete(late)
 	l.step("look up", l.lookups)
+	l.deleted = true // or about to be
 	l.step("delete the store", func() error {
 		return l.call(l.api(http.MethodDelete, "/"+l.store, nil), http.StatusNoContent, http.StatusNotFound)
 	})
-	l.deleted = true
 	l.stop()
 	l.step("start with nothing", l.start)
 	for _, kind := range []string{"blocks", "tables"} {

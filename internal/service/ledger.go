@@ -1,28 +1,27 @@
 package service
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
-	"os"
-	"runtime/debug"
 	"slices"
 
 	"go.etcd.io/bbolt"
-
-	"exactmatch.dev/operator/internal/block"
 )
 
 // bbolt has sums for its two meta pages only. So every value ends with a sum of
-// its bucket, its key and itself, and the ledger is the sum of those sums: a
-// value that was altered, lost, or came back from an older page is found at the
-// next start, before anything is answered from it.
+// its bucket, its key and itself, and the ledger adds those sums up: a value that
+// was altered, lost, or came back from an older page is found at the next start,
+// before anything is answered from it.
 var ledgerKey = []byte("ledger")
 
+// sumOf is no CRC: those of values that are alike cancel each other out.
 func sumOf(bucket, key, text []byte) uint64 {
-	return block.Sum(slices.Concat(bucket, []byte("/"), key, []byte{0}, text))
+	sum := sha256.Sum256(slices.Concat(bucket, []byte("/"), key, []byte{0}, text))
+	return binary.LittleEndian.Uint64(sum[:])
 }
 
 // getText reads the text of one value, nil where there is none.
@@ -69,9 +68,9 @@ func enter(tx *bbolt.Tx, bucket, key []byte, sum uint64) error {
 	meta := tx.Bucket(metaBucket)
 	if old := tx.Bucket(bucket).Get(key); old != nil {
 		_, was := unsealed(old)
-		sum ^= was
+		sum -= was
 	}
-	total := binary.LittleEndian.AppendUint64(nil, ledgerOf(meta)^sum)
+	total := binary.LittleEndian.AppendUint64(nil, ledgerOf(meta)+sum)
 	return meta.Put(ledgerKey, total)
 }
 
@@ -84,48 +83,28 @@ func ledgerOf(meta *bbolt.Bucket) uint64 {
 
 const restoreAdvice = "stop the service and put back a copy of its whole data folder, or move the folder away, start with an empty one and upload the tables again"
 
-// guarded runs f on a database that may be damaged: what bbolt panics at, and a
-// page outside of the file, become errors.
-func guarded(path string, f func() error) (err error) {
-	faults := debug.SetPanicOnFault(true)
-	defer func() {
-		debug.SetPanicOnFault(faults)
-		if what := recover(); what != nil {
-			err = fmt.Errorf("%s is damaged (%v): %s", path, what, restoreAdvice)
+// audit reads every page and every value of the database once, before bbolt
+// does. It wants either no bucket at all, in a file that is new, or all of them,
+// and in these the values that the ledger has.
+func audit(path string, log *slog.Logger) error {
+	f, err := readBolt(path, log)
+	if err != nil {
+		return err
+	}
+	var total, ledger uint64
+	names, err := f.walk(func(e boltEntry) error {
+		if bytes.Equal(e.bucket, metaBucket) && bytes.Equal(e.key, ledgerKey) && len(e.value) == sumSize {
+			ledger = binary.LittleEndian.Uint64(e.value)
+			return nil
 		}
-	}()
-	return f()
-}
-
-// audit reads every value and every page once.
-func audit(db *bbolt.DB) error {
-	return db.View(func(tx *bbolt.Tx) error {
-		if err := auditValues(tx); err != nil {
-			return fmt.Errorf("%s is damaged (%w): %s", db.Path(), err, restoreAdvice)
+		text, sum := unsealed(e.value)
+		if text == nil || sum != sumOf(e.bucket, e.key, text) {
+			return fmt.Errorf("the record %s/%q does not have its sum", e.bucket, e.key)
 		}
-		var pages error
-		for err := range tx.Check() {
-			pages = errors.Join(pages, err)
-		}
-		if pages != nil {
-			return fmt.Errorf("%s is damaged (%w): %s", db.Path(), pages, restoreAdvice)
-		}
+		total += sum
 		return nil
 	})
-}
-
-// newFile is the last transaction of a database that bbolt has just made.
-const newFile = 1
-
-// auditValues wants either no bucket at all, in a file that is new, or all of
-// them, and in these the values that the ledger has.
-func auditValues(tx *bbolt.Tx) error {
-	var names []string
-	err := tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
-		names = append(names, string(name))
-		return nil
-	})
-	if err != nil || len(names) == 0 && tx.ID() <= newFile {
+	if err != nil || len(names) == 0 && f.transaction <= boltNew {
 		return err
 	}
 	var want []string
@@ -136,56 +115,8 @@ func auditValues(tx *bbolt.Tx) error {
 	if !slices.Equal(names, want) {
 		return errors.New("it does not have the service's buckets")
 	}
-	total := uint64(0)
-	for _, name := range buckets {
-		err := tx.Bucket(name).ForEach(func(key, whole []byte) error {
-			if string(name) == string(metaBucket) && string(key) == string(ledgerKey) {
-				return nil
-			}
-			text, sum := unsealed(whole)
-			if text == nil || sum != sumOf(name, key, text) {
-				return fmt.Errorf("the record %s/%q does not have its sum", name, key)
-			}
-			total ^= sum
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	if total != ledgerOf(tx.Bucket(metaBucket)) {
+	if total != ledger {
 		return errors.New("a record is missing or of an earlier time")
 	}
 	return nil
-}
-
-// The places of what bbolt calls a meta page: after the page's header, a meta
-// whose last 8 bytes are the FNV-1a sum of what is before them.
-const (
-	boltHeader = 16
-	boltMeta   = 64
-)
-
-// warnOfTornWrite says in the log that one of the two meta pages has no sum: the
-// last transaction was cut off and is not there.
-func warnOfTornWrite(path string, log *slog.Logger) error {
-	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("open %s: %w", path, err)
-	}
-	for n := range 2 {
-		meta := make([]byte, boltMeta)
-		if _, err := f.ReadAt(meta, int64(n*os.Getpagesize()+boltHeader)); err != nil {
-			break // a new file, or one that bbolt refuses
-		}
-		sum := fnv.New64a()
-		_, _ = sum.Write(meta[:boltMeta-sumSize]) // a hash takes everything
-		if sum.Sum64() != binary.LittleEndian.Uint64(meta[boltMeta-sumSize:]) {
-			log.Warn("the last write of the database was cut off and is dropped; after a crash nothing acknowledged was in it", "file", path, "meta", n)
-		}
-	}
-	return f.Close()
 }

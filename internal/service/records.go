@@ -62,29 +62,48 @@ type records struct{ db *bbolt.DB }
 // openRecords opens the database after it has looked at all of it: a damaged one
 // is refused, and the error says what to do.
 func openRecords(path string, log *slog.Logger) (*records, error) {
-	r := &records{}
-	if err := warnOfTornWrite(path, log); err != nil {
+	if info, err := os.Stat(path); err == nil && info.Size() > 0 {
+		// Whoever reads it holds a lock, so that no other service writes meanwhile.
+		reader, err := openBolt(path, &bbolt.Options{Timeout: lockTimeout, ReadOnly: true})
+		if err != nil {
+			return nil, err
+		}
+		found := audit(path, log)
+		if err := reader.Close(); err != nil {
+			return nil, err
+		}
+		if found != nil {
+			return nil, fmt.Errorf("%s is damaged (%w): %s", path, found, restoreAdvice)
+		}
+	}
+	db, err := openBolt(path, &bbolt.Options{Timeout: lockTimeout})
+	if err != nil {
 		return nil, err
 	}
-	err := guarded(path, func() (err error) {
-		r.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 2 * time.Second})
-		switch {
-		case errors.Is(err, bbolterrors.ErrTimeout):
-			return fmt.Errorf("open %s: another service uses the folder: %w", path, err)
-		case err != nil && (fullDisk(err) || errors.Is(err, os.ErrPermission)):
-			return fmt.Errorf("open %s: %w", path, err)
-		case err != nil:
-			return fmt.Errorf("%s cannot be opened (%w): %s", path, err, restoreAdvice)
-		}
-		return audit(r.db)
-	})
-	if err == nil {
-		err = r.db.Update(prepare)
+	r := &records{db: db}
+	if len(r.sasSecret()) > 0 {
+		return r, nil
 	}
-	if err != nil && r.db != nil {
-		err = errors.Join(err, r.db.Close())
+	if err := db.Update(prepare); err != nil {
+		return nil, errors.Join(fmt.Errorf("prepare %s: %w", path, err), db.Close())
 	}
-	return r, err
+	return r, nil
+}
+
+const lockTimeout = 2 * time.Second
+
+func openBolt(path string, o *bbolt.Options) (*bbolt.DB, error) {
+	db, err := bbolt.Open(path, 0o600, o)
+	var system *os.PathError
+	switch {
+	case errors.Is(err, bbolterrors.ErrTimeout):
+		return nil, fmt.Errorf("open %s: another service uses the folder: %w", path, err)
+	case errors.As(err, &system):
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	case err != nil:
+		return nil, fmt.Errorf("%s cannot be opened (%w): %s", path, err, restoreAdvice)
+	}
+	return db, nil
 }
 
 // prepare makes the buckets and the secret of a new database.
@@ -94,9 +113,6 @@ func prepare(tx *bbolt.Tx) error {
 			return err
 		}
 	}
-	if tx.Bucket(metaBucket).Get(sasKey) != nil {
-		return nil
-	}
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // crypto/rand never fails
 	return putText(tx, metaBucket, sasKey, secret)
@@ -104,10 +120,14 @@ func prepare(tx *bbolt.Tx) error {
 
 func (r *records) close() error { return r.db.Close() }
 
-// sasSecret signs upload URIs; it is made once and never leaves the file.
+// sasSecret signs upload URIs; it is made once, with the buckets, and never
+// leaves the file.
 func (r *records) sasSecret() []byte {
 	var secret []byte
 	_ = r.db.View(func(tx *bbolt.Tx) error { // a value that openRecords made and looked at
+		if tx.Bucket(metaBucket) == nil {
+			return nil
+		}
 		text, err := getText(tx, metaBucket, sasKey)
 		secret = append(secret, text...)
 		return err
