@@ -2,6 +2,7 @@ package service
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -89,10 +90,7 @@ func readAll(dir string) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range append(slices.Clone(table.tokens), table.indexes[0].file) {
-		err = errors.Join(err, f.each(func([]byte) error { return nil }))
-	}
-	return errors.Join(err, table.close())
+	return errors.Join(table.verify(context.Background()), table.close())
 }
 
 // However a table's file is damaged, each lookup is right or refused, and

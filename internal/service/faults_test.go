@@ -26,7 +26,6 @@ type upload struct {
 	*edition
 	id, uri   string
 	staged    []bool
-	sealed    bool
 	committed bool
 	completed bool
 	ended     edm.State // Cancelled where that was acknowledged
@@ -229,13 +228,17 @@ func (l *life) open(u *upload) {
 	}
 }
 
-func (l *life) commit(u *upload) {
+func (l *life) seal(u *upload) {
 	l.Helper()
 	l.step("seal", func() error {
 		list := "<BlockList><Latest>" + strings.Join(u.ids, "</Latest><Latest>") + "</Latest></BlockList>"
 		return l.call(l.send(http.MethodPut, u.uri+"&comp=blocklist", []byte(list)), http.StatusCreated)
 	})
-	u.sealed = true
+}
+
+func (l *life) commit(u *upload) {
+	l.Helper()
+	l.seal(u)
 	l.step("commit", func() error {
 		return l.call(l.api(http.MethodPost, "/"+l.store+"/sessions/"+u.id+"/commit", nil), http.StatusNoContent)
 	})

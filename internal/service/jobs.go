@@ -77,7 +77,7 @@ func (s *Service) doJobs(ctx context.Context, one *sessionRecord) error {
 			return ignoreNotFound(err)
 		}
 	}
-	return s.publish(one)
+	return s.publish(ctx, one)
 }
 
 // ignoreNotFound drops the 404 of a session that was deleted meanwhile.
@@ -230,11 +230,15 @@ var errSuperseded = errors.New("a table of a later commit is live")
 
 // publish is the last job: one transaction makes the table the live one and the
 // session Completed. A table whose commit is older than that of the live one is
-// completed and dropped.
-func (s *Service) publish(one *sessionRecord) error {
+// completed and dropped. All of it is read before: jobs may be done on either
+// side of a crash, and a whole table is not replaced by one that is damaged.
+func (s *Service) publish(ctx context.Context, one *sessionRecord) error {
 	table, err := openLive(s.files, s.live.dir(one.ID), 0)
 	if err != nil {
 		return s.indexingFailed(one, err)
+	}
+	if err := table.verify(ctx); err != nil {
+		return errors.Join(s.indexingFailed(one, err), table.close())
 	}
 	err = s.live.replace(one.DataStoreID, table, func() error { return s.recordLive(one, table) })
 	switch {

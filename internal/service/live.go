@@ -2,11 +2,13 @@ package service
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -113,6 +115,22 @@ func (t *openTable) close() (err error) {
 		}
 	}
 	return err
+}
+
+// verify reads every page.
+func (t *openTable) verify(ctx context.Context) error {
+	files := slices.Clone(t.tokens)
+	for _, x := range t.indexes {
+		if x != nil {
+			files = append(files, x.file)
+		}
+	}
+	for _, f := range files {
+		if err := f.each(func([]byte) error { return ctx.Err() }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // column is the place of a column in the table, -1 where it has none.
