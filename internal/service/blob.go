@@ -85,10 +85,30 @@ func (s *Service) putBlock(w http.ResponseWriter, r *http.Request, one *sessionR
 	if err := s.blocks.put(one.ID, id, data); err != nil {
 		return err
 	}
+	if err := s.stillTakes(one.ID); err != nil {
+		return err
+	}
 	s.config.Log.Info("block staged", "session", one.ID, "block", index, "bytes", len(data))
 	w.Header().Set("x-ms-content-crc64", crcHeader(sum))
 	w.Header().Set("x-ms-request-server-encrypted", "false")
 	w.WriteHeader(http.StatusCreated)
+	return nil
+}
+
+// stillTakes looks again once a block is there: whoever ended the session
+// meanwhile has dropped its other blocks, and not this one.
+func (s *Service) stillTakes(id string) error {
+	one, err := read[sessionRecord](s.db.db, sessionsBucket, id)
+	switch {
+	case err != nil && ignoreNotFound(err) == nil:
+		s.discardBlocks(id)
+		return fail(http.StatusNotFound, "ContainerNotFound", "there is no such session")
+	case err != nil:
+		return err
+	case !one.unfinished() && !one.processing():
+		s.discardBlocks(id)
+		return fail(http.StatusConflict, "BlobImmutableDueToPolicy", "a session in state %s takes no blocks", one.State)
+	}
 	return nil
 }
 

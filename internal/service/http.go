@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -176,9 +177,12 @@ func (s *Service) failureOf(err error, kind, name string) *failure {
 	return fail(http.StatusInternalServerError, edm.CodeInternal, "the service failed; its log has the %s %s", kind, name)
 }
 
-// fullDisk reports whether there was no room for a write.
+// fullDisk reports whether there was no room for a write. bbolt passes some
+// errors on as text only.
 func fullDisk(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
+	return slices.ContainsFunc([]syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG}, func(full syscall.Errno) bool {
+		return errors.Is(err, full) || strings.HasSuffix(err.Error(), ": "+full.Error())
+	})
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {

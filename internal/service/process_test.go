@@ -12,7 +12,9 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -39,6 +41,7 @@ func TestMain(m *testing.M) {
 // child serves from a folder at the listener that it inherits, until it is
 // killed or its parent is gone.
 func child(dir string) error {
+	signal.Ignore(syscall.SIGXFSZ) // a file that is too large is an error, as a full disk is
 	listener, err := net.FileListener(os.NewFile(3, "listener"))
 	if err != nil {
 		return err

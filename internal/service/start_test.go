@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/service"
@@ -275,4 +276,58 @@ func (u unpublished) Open(path string) (service.File, error) {
 		return nil, fails("open", path, syscall.EIO)
 	}
 	return u.OSFiles.Open(path)
+}
+
+// interrupted does something else before it makes a session's folder.
+type interrupted struct {
+	service.OSFiles
+	by *func()
+}
+
+func (i interrupted) MkdirAll(dir string) error {
+	if by := *i.by; by != nil && filepath.Base(filepath.Dir(dir)) == "blocks" {
+		*i.by = nil
+		by()
+	}
+	return i.OSFiles.MkdirAll(dir)
+}
+
+// A block that arrives while its session ends is of nobody, and does not stay.
+func TestABlockThatComesTooLateIsNotKept(t *testing.T) {
+	for name, call := range map[string]struct {
+		method, path, code string
+	}{
+		"cancelled": {http.MethodPost, "/cancel", "BlobImmutableDueToPolicy"},
+		"deleted":   {http.MethodDelete, "", "ContainerNotFound"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := begun(t)
+			u := &upload{edition: newEdition(13, 5, modelKey)}
+			l.create(u)
+			var by func()
+			l.files = interrupted{by: &by}
+			l.again(func() {})
+			by = func() {
+				must(t, l.call(l.api(call.method, "/"+l.store+"/sessions/"+u.id+call.path, nil), http.StatusNoContent))
+			}
+			if r := l.send(http.MethodPut, blockURL(u.uri, u.ids[0]), u.blocks[0]); r.code != call.code {
+				t.Errorf("the block is answered by %d %s", r.status, r.code)
+			}
+			left, err := os.ReadDir(filepath.Join(l.dir, "blocks"))
+			if err != nil || len(left) > 0 {
+				t.Errorf("blocks of nobody are left: %v (%v)", left, err)
+			}
+		})
+	}
+}
+
+// The clock may be put back between two commits: the later one is live.
+func TestTheLaterCommitIsLiveWhateverTheClockSays(t *testing.T) {
+	now := newClock()
+	c, _ := serve(t, service.Config{Dir: t.TempDir(), Now: now.now})
+	u := newUser(t, c)
+	u.bring(tableOf(20, "a"), 10)
+	now.pass(-time.Hour)
+	u.bring(tableOf(20, "b"), 10)
+	u.answers(7, "b")
 }
