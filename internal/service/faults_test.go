@@ -19,7 +19,7 @@ import (
 	"exactmatch.dev/operator/internal/service"
 )
 
-var faultStride = flag.Int("fault.stride", 16, "tries every so many-th operation of a life with each fault; 1 tries all")
+var faultStride = flag.Int("fault.stride", 31, "tries every so many-th operation of a life with each fault; 1 tries all")
 
 // upload is a session of a life. Its flags are what was acknowledged.
 type upload struct {

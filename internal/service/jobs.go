@@ -36,26 +36,22 @@ func (s *Service) indexSession(ctx context.Context, id string) error {
 	if err != nil || !one.processing() {
 		return ignoreNotFound(err)
 	}
-	return errors.Join(s.doJobs(ctx, one), s.dropDeleted(id))
-}
-
-// dropDeleted removes what indexing wrote for a session that was deleted
-// meanwhile.
-func (s *Service) dropDeleted(id string) error {
-	needed := false
-	err := s.db.db.View(func(tx *bbolt.Tx) error {
-		one, err := get[sessionRecord](tx, sessionsBucket, id)
-		if err != nil || one != nil {
-			needed = true
-			return err
+	err = s.doJobs(ctx, one)
+	deleted, live := false, false
+	looked := s.db.db.View(func(tx *bbolt.Tx) error {
+		now, err := get[sessionRecord](tx, sessionsBucket, id)
+		if deleted = err == nil && now == nil; deleted {
+			live, err = isLive(tx, id)
 		}
-		needed, err = isLive(tx, id)
 		return err
 	})
-	if err == nil && !needed {
-		err = s.dropFiles(id)
+	switch {
+	case looked != nil || !deleted:
+		return errors.Join(err, looked)
+	case !live:
+		s.discard(id) // what indexing wrote meanwhile
 	}
-	return err
+	return nil // jobs whose files are removed fail, and nobody needs them
 }
 
 func (s *Service) doJobs(ctx context.Context, one *sessionRecord) error {
@@ -95,7 +91,7 @@ func (s *Service) jobDone(id string, done int) error {
 		r.JobsDone, r.RemainingJobCount, r.LastUpdatedDateTime = done, &left, &now
 		return nil
 	})
-	if err == nil {
+	if err == nil && done > 0 {
 		s.config.Log.Info("indexing job done", "session", id, "job", done)
 	}
 	return err
@@ -111,8 +107,11 @@ func (s *Service) indexingFailed(one *sessionRecord, cause error) error {
 	case errors.As(cause, &block):
 		return errors.Join(cause, s.failSession(one.ID, block, (*sessionRecord).processing))
 	case errors.As(cause, &file) || errors.Is(cause, os.ErrNotExist):
-		s.config.Log.Warn("indexing begins again from the blocks", "session", one.ID, "error", cause)
-		return errors.Join(cause, ignoreNotFound(s.jobDone(one.ID, 0)))
+		err := s.jobDone(one.ID, 0)
+		if err == nil {
+			s.config.Log.Warn("indexing begins again from the blocks", "session", one.ID, "error", cause)
+		}
+		return errors.Join(cause, ignoreNotFound(err))
 	}
 	return cause
 }

@@ -353,25 +353,37 @@ func (w *world) checkBlocks(m *mSession) {
 	}
 }
 
+// oneIn is a chance of one in 2 to the power of so many: rapid's integers tend to
+// be small, its booleans are fair.
+func (w *world) oneIn(halvings int, what string) bool {
+	all := true
+	for range halvings {
+		all = rapid.Bool().Draw(w.T, what) && all
+	}
+	return all
+}
+
 // step makes one move.
 func (w *world) step() {
 	w.Helper()
 	ops := w.possible()
 	one := ops[rapid.IntRange(0, len(ops)-1).Draw(w.T, "call")]
-	switch rapid.IntRange(0, 79).Draw(w.T, "how") {
-	case 0:
-		w.restart()
-		w.everything()
-	case 1, 2:
-		w.killDuring([]*op{one}, time.Duration(rapid.IntRange(0, 5_000).Draw(w.T, "µs"))*time.Microsecond)
-	case 3:
-		w.killDuring(w.beside(one), time.Duration(rapid.IntRange(0, 15_000).Draw(w.T, "µs"))*time.Microsecond)
-	default:
+	if !w.oneIn(4, "kill") {
 		w.do(one)
-		if one.name == "commit" && one.target.order > 0 && rapid.IntRange(0, 2).Draw(w.T, "while it is indexed") == 0 {
+		if one.name == "commit" && one.target.order > 0 && w.oneIn(1, "while it is indexed") {
 			tally.indexing++
 			w.killDuring(nil, time.Duration(rapid.IntRange(0, 40_000).Draw(w.T, "µs"))*time.Microsecond)
 		}
+		return
+	}
+	switch rapid.IntRange(0, 2).Draw(w.T, "how") {
+	case 0:
+		w.killDuring([]*op{one}, time.Duration(rapid.IntRange(0, 5_000).Draw(w.T, "µs"))*time.Microsecond)
+	case 1:
+		w.killDuring(w.beside(one), time.Duration(rapid.IntRange(0, 15_000).Draw(w.T, "µs"))*time.Microsecond)
+	default:
+		w.restart()
+		w.everything()
 	}
 }
 
@@ -418,7 +430,7 @@ func TestModel(t *testing.T) {
 		}()
 		w := &world{T: r, process: p}
 		w.do(w.createStore())
-		for range rapid.IntRange(80, 240).Draw(r, "steps") {
+		for range rapid.IntRange(100, 240).Draw(r, "steps") {
 			w.step()
 		}
 		w.settleAll()
