@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -69,7 +70,7 @@ func (f *faultyFiles) act(what, path string, whole, half func() error) error {
 		f.what = what + " " + strings.TrimPrefix(path, f.root)
 	}
 	switch {
-	case f.kind == fullFrom && f.count >= f.at && f.at > 0 && !f.room && strings.Contains("mkdir create write sync", what):
+	case f.kind == fullFrom && f.count >= f.at && f.at > 0 && !f.room && slices.Contains([]string{"mkdir", "create", "write", "sync"}, what):
 		return errors.Join(half(), fails(what, path, syscall.ENOSPC))
 	case !hit || f.kind == fullFrom:
 		return whole()

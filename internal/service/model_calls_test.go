@@ -250,7 +250,7 @@ func (w *world) commit(s *mStore, m *mSession) *op {
 	}
 	o.take = func(r reply) {
 		switch {
-		case m.order > 0 && !(m.bad && m.done): // a repetition
+		case m.order > 0 && (!m.bad || !m.done): // a repetition
 			if m.bad && r.status == http.StatusUnprocessableEntity {
 				return // it has just failed
 			}

@@ -115,7 +115,7 @@ func (p *process) kill() error {
 	err := p.command.Wait()
 	_ = p.stdin.Close() // its reader is gone
 	if !strings.Contains(fmt.Sprint(err), "signal: killed") {
-		return fmt.Errorf("the service ended by itself (%v):\n%s", err, p.log.String())
+		return errors.Join(errors.New("the service ended by itself"), err, errors.New(p.log.String()))
 	}
 	for line := range strings.Lines(p.log.String()) {
 		var said struct{ Level, Msg, Error string }
