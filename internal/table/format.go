@@ -109,6 +109,18 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
+// broken is the cap in bytes that a bad row of the reason breaks, 0 for none.
+func (l Limits) broken(reason BadReason) int {
+	switch reason {
+	case CellTooLong:
+		return l.CellBytes
+	case RecordTooLong:
+		return l.RecordBytes
+	default:
+		return 0
+	}
+}
+
 // FormatError is a Format that cannot be used. Field is delimiter, encoding or compression.
 type FormatError struct{ Field, Message string }
 
@@ -133,10 +145,10 @@ type LimitError struct {
 func (e *LimitError) Error() string {
 	switch e.Limit {
 	case "Bytes":
-		return fmt.Sprintf("the table has more than the %d bytes (decompressed) that are allowed", e.Max)
+		return fmt.Sprintf("the table has more than the %d bytes (decompressed) that are allowed: split it, or leave out columns that nobody hashes", e.Max)
 	case "DecompressionRatio":
 		return fmt.Sprintf("the table decompresses to more than %d times its stored size: store it with less or no compression", e.Max)
 	default:
-		return fmt.Sprintf("the table has more than the %d rows that are allowed", e.Max)
+		return fmt.Sprintf("the table has more than the %d rows that are allowed: split it into several data stores", e.Max)
 	}
 }

@@ -94,7 +94,11 @@ func (r *Reader) names(row record) ([]string, error) {
 		return nil, &EncodingError{"the first line of the table is not valid UTF-8: save it as UTF-8, or set format.encoding" +
 			" (Windows-1252 is never guessed)"}
 	case row.bad != "":
-		return nil, &HeaderError{Reason: HeaderMalformed, detail: string(row.bad)}
+		detail := string(row.bad)
+		if most := r.limits.broken(row.bad); most > 0 {
+			detail += fmt.Sprintf(", over %d bytes", most)
+		}
+		return nil, &HeaderError{Reason: HeaderMalformed, detail: detail}
 	case len(row.cells) > r.limits.Columns:
 		return nil, &HeaderError{Reason: TooManyColumns, Positions: []int{r.limits.Columns + 1}, detail: fmt.Sprintf("more than %d", r.limits.Columns)}
 	case bytes.IndexByte(bytes.Join(row.cells, nil), '\r') >= 0:

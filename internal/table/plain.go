@@ -206,7 +206,7 @@ func (r *Reader) addAny(c *Chunk) error {
 		return err
 	}
 	if rec.bad != "" {
-		c.Bad = append(c.Bad, BadRow{Number: rec.number, Line: rec.line, Reason: rec.bad})
+		c.Bad = append(c.Bad, BadRow{Number: rec.number, Line: rec.line, Reason: rec.bad, Max: r.limits.broken(rec.bad)})
 		return nil
 	}
 	c.runs = append(c.runs, run{first: len(c.lines), number: rec.number})

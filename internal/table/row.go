@@ -23,15 +23,21 @@ const (
 
 // BadRow is the position and the fault of a row that cannot be used. Number counts data rows from 1, bad ones included, blank
 // lines and the header not. Line is the line of the text on which the row starts, from 1; 0 where a resumed Reader cannot know it.
+// Max is the cap in bytes that the row breaks; 0 where it breaks none.
 type BadRow struct {
 	Number, Line int64
 	Reason       BadReason
+	Max          int
 }
 
-// String is, for example, "row 7 (line 9): WrongNumberOfCells".
+// String is, for example, "row 7 (line 9): CellTooLong (over 65536 bytes)".
 func (b BadRow) String() string {
-	if b.Line == 0 {
-		return fmt.Sprintf("row %d: %s", b.Number, b.Reason)
+	where, reason := fmt.Sprintf("row %d", b.Number), string(b.Reason)
+	if b.Line > 0 {
+		where += fmt.Sprintf(" (line %d)", b.Line)
 	}
-	return fmt.Sprintf("row %d (line %d): %s", b.Number, b.Line, b.Reason)
+	if b.Max > 0 {
+		reason += fmt.Sprintf(" (over %d bytes)", b.Max)
+	}
+	return where + ": " + reason
 }

@@ -134,7 +134,7 @@ func (m *maker) open(ctx context.Context, s *Stripe) (*table.Reader, io.Closer, 
 	}
 	text := io.Reader(&contextReader{ctx, body})
 	if m.prepared.striped {
-		rows := table.NewReader(text, m.plan.format().Delimiter, m.plan.Limits)
+		rows := table.NewReader(text, m.plan.format().Delimiter, m.plan.limits())
 		rows.Resume(m.prepared.width, s.Row, s.Offset)
 		return rows, body, nil
 	}
@@ -147,11 +147,11 @@ func (m *maker) open(ctx context.Context, s *Stripe) (*table.Reader, io.Closer, 
 
 // decode reads a table from its start, up to its first row.
 func (m *maker) decode(stored io.Reader) (*table.Reader, error) {
-	text, err := table.Decode(stored, m.plan.format(), m.plan.Limits)
+	text, err := table.Decode(stored, m.plan.format(), m.plan.limits())
 	if err != nil {
 		return nil, err
 	}
-	rows := table.NewReader(text, m.plan.format().Delimiter, m.plan.Limits)
+	rows := table.NewReader(text, m.plan.format().Delimiter, m.plan.limits())
 	_, err = rows.Header()
 	return rows, err
 }

@@ -87,12 +87,12 @@ func (p *preparation) read(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, body.Close()) }()
 	p.stored = newStoredSum(&contextReader{ctx, body})
 	defer p.stored.finish()
-	text, err := table.Decode(p.stored, p.plan.format(), p.plan.Limits)
+	text, err := table.Decode(p.stored, p.plan.format(), p.plan.limits())
 	if err != nil {
 		return err
 	}
 	p.striped = text.Striped
-	rows := table.NewReader(text, p.plan.format().Delimiter, p.plan.Limits)
+	rows := table.NewReader(text, p.plan.format().Delimiter, p.plan.limits())
 	header, err := rows.Header()
 	if err != nil {
 		return err

@@ -121,6 +121,11 @@ func TestPrepareRefuses(t *testing.T) {
 		"bad rows soon":    {"ID,Mail\n1\n" + strings.Repeat("1,2\n", 100), func(p *transfer.Plan) { p.BadRows.MinSample = 1 }, transfer.TooManyBadRows, "1 of the first 1 rows"},
 		"too many blocks":  {csvOf(transfer.MaxBlocks + 1), func(p *transfer.Plan) { p.RowsPerBlock = 1 }, transfer.TooManyBlocks, "at least 2"},
 		"block too large":  {"ID,Mail\n1,2\n", func(p *transfer.Plan) { p.RowsPerBlock = 1 << 40 }, transfer.BlockTooLarge, "at most"},
+		"long cell":        {"ID,Mail\n1," + strings.Repeat("x", 64<<10+1) + "\n", nil, transfer.TooManyBadRows, "row 1 (line 2): CellTooLong (over 65536 bytes); correct"},
+		"long record":      {"ID,Mail\n1,2\n1,\"" + strings.Repeat("x", 1<<20) + "\"\n", nil, transfer.TooManyBadRows, "row 2 (line 3): RecordTooLong (over 1048576 bytes); correct"},
+		"long header":      {strings.Repeat("x", 1<<20+1) + "\n", nil, transfer.FormatInvalid, "RecordTooLong, over 1048576 bytes"},
+		"wide header":      {strings.Repeat("x,", 1024) + "x\n", nil, transfer.LimitExceeded, "more than 1024 columns: check the delimiter"},
+		"gzip bomb":        {gzipped(t, "ID,Mail\n"+strings.Repeat("1,2\n", 4<<20)), nil, transfer.LimitExceeded, "more than 200 times its stored size: store it"},
 		"not compressed":   {"ID,Mail\n1,2\n", func(p *transfer.Plan) { p.Format.Compression = "Gzip" }, transfer.InvalidEncoding, "format.compression"},
 	} {
 		t.Run(name, func(t *testing.T) {

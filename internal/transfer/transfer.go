@@ -4,6 +4,8 @@
 package transfer
 
 import (
+	"math"
+
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/fingerprint"
 	"exactmatch.dev/operator/internal/source"
@@ -39,7 +41,8 @@ type BadRowsAllowance struct {
 // compressions Auto, None, Gzip and Zstd. Empty words mean "," and Auto.
 type Format struct{ Delimiter, Encoding, Compression string }
 
-// Plan is everything that decides a session's blocks.
+// Plan is everything that decides a session's blocks. Limits without a
+// value are those of defaultLimits.
 type Plan struct {
 	Source source.Source
 	Format Format
@@ -139,6 +142,23 @@ func (p Plan) wanted() []table.Column {
 		wanted = append(wanted, table.Column{Name: c.Name, SourceName: c.SourceName})
 	}
 	return wanted
+}
+
+// What a table may be at most where its plan says nothing: as many rows as the
+// service can index, and a size that only a source without an end reaches.
+const (
+	maxRows  = math.MaxUint32
+	maxBytes = 1 << 40
+)
+
+// limits are the plan's, so that no table is read without a cap.
+func (p Plan) limits() table.Limits {
+	if p.Limits != (table.Limits{}) {
+		return p.Limits
+	}
+	l := table.DefaultLimits()
+	l.Rows, l.Bytes = maxRows, maxBytes
+	return l
 }
 
 // format translates the API's words.
