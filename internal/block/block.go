@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"unicode/utf8"
 
 	"exactmatch.dev/operator/internal/fingerprint"
 )
@@ -88,8 +89,8 @@ func (h Header) check() error {
 		return ErrTooLarge
 	}
 	for _, name := range append([]string{h.Rules, h.Store}, h.Columns...) {
-		if name == "" || len(name) > maxName {
-			return fmt.Errorf("a name in a block has 1 to %d bytes", maxName)
+		if name == "" || len(name) > maxName || !utf8.ValidString(name) {
+			return fmt.Errorf("a name in a block has 1 to %d bytes of UTF-8", maxName)
 		}
 	}
 	return nil

@@ -2,10 +2,13 @@ package block
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"os"
 	"reflect"
+	"runtime"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -150,6 +153,70 @@ func TestIDs(t *testing.T) {
 	}
 }
 
+// allocated is what a call takes in all, in bytes.
+func allocated(call func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	call()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// wide is a block of many rows and columns that takes few bytes, were it allowed.
+func wide(rows, columns int) []byte {
+	h, _ := sample()
+	h.Rows, h.Columns = rows, slices.Repeat([]string{"c"}, columns)
+	data := appendHeader(nil, h)
+	for range columns {
+		data = append(data, encodingDictionary)
+		data = binary.LittleEndian.AppendUint32(data, 1)
+		data = append(data, make([]byte, tokenSize+rows)...)
+	}
+	return data
+}
+
+func TestDecodeIsBoundedByTheSizeOfABlock(t *testing.T) {
+	data := wide(MaxRows, MaxColumns)
+	var err error
+	if took := allocated(func() { _, err = Decode(data) }); err == nil || took > 1<<20 {
+		t.Errorf("a block of %d bytes that would have %d: %v after %d bytes", len(data), MaxRows*MaxColumns*tokenSize, err, took)
+	}
+	if _, err := Decode(wide(1000, MaxColumns)); err != nil {
+		t.Errorf("a small block of the same kind: %v", err)
+	}
+}
+
+func TestOnlyWhatIsEncodedSoIsDecoded(t *testing.T) {
+	h, columns := sample()
+	good, err := Append(nil, h, columns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dictionary := len(good) - 12 - 2*tokenSize
+	for name, change := range map[string]func([]byte) []byte{
+		"entries in another order": func(b []byte) []byte {
+			first := slices.Clone(b[dictionary : dictionary+tokenSize])
+			copy(b[dictionary:], b[dictionary+tokenSize:dictionary+2*tokenSize])
+			copy(b[dictionary+tokenSize:], first)
+			for i := range b[dictionary+2*tokenSize:] {
+				b[dictionary+2*tokenSize+i] ^= 1
+			}
+			return b
+		},
+		"an entry twice":      func(b []byte) []byte { copy(b[dictionary:], b[dictionary+tokenSize:dictionary+2*tokenSize]); return b },
+		"an entry unused":     func(b []byte) []byte { clear(b[dictionary+2*tokenSize:]); return b },
+		"no dictionary":       func(b []byte) []byte { return append(append(b[:dictionary-5], encodingRaw), columns[1]...) },
+		"a name not in UTF-8": func(b []byte) []byte { return bytes.Replace(b, []byte("City"), []byte("Cit\xff"), 1) },
+	} {
+		var bad *FormatError
+		if _, err := Decode(change(slices.Clone(good))); !errors.As(err, &bad) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// What is decoded is encoded to the same bytes, and takes memory in proportion
+// to them.
 func FuzzDecode(f *testing.F) {
 	h, columns := sample()
 	data, err := Append(nil, h, columns)
@@ -159,17 +226,34 @@ func FuzzDecode(f *testing.F) {
 	f.Add(data)
 	f.Add(data[:20])
 	f.Add([]byte(magic))
+	f.Add(wide(1000, 3))
+	f.Add(wide(300, MaxColumns))
+	h.Columns = h.Columns[:1]
+	if data, err = Append(nil, h, columns[:1]); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		b, err := Decode(data)
+		var b *Block
+		var err error
+		// 16 for each place of a dictionary, once more for the check of the
+		// dictionary, and what else goes on in the process.
+		if took := allocated(func() { b, err = Decode(data) }); took > 64*uint64(len(data))+1<<20 {
+			t.Fatalf("%d bytes of memory for %d of a block", took, len(data))
+		}
 		if err != nil {
+			var bad *FormatError
+			if !errors.As(err, &bad) || bad.Offset < 0 || bad.Offset > len(data) {
+				t.Fatalf("fails with %v", err)
+			}
 			return
 		}
 		again, err := Append(nil, b.Header, b.columns)
 		if err != nil {
 			t.Fatalf("what was decoded cannot be encoded: %v", err)
 		}
-		if back, err := Decode(again); err != nil || !reflect.DeepEqual(back, b) {
-			t.Fatalf("a second round gives another block: %v", err)
+		if !bytes.Equal(again, data) {
+			t.Fatalf("what was decoded is encoded to other bytes:\n%x\n%x", data, again)
 		}
 	})
 }

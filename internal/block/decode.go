@@ -1,6 +1,7 @@
 package block
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -33,8 +34,9 @@ func (e *FormatError) Error() string {
 	return fmt.Sprintf("not a block of this format: %s at byte %d", e.What, e.Offset)
 }
 
-// Decode reads one block. It fails with a *FormatError. It never keeps data and
-// allocates at most Rows × columns tokens, bounded by MaxRows and MaxColumns.
+// Decode reads one block. It fails with a *FormatError, also where Append would
+// have written other bytes for the same rows. It never keeps data; its memory is
+// bounded by a small multiple of data, and its tokens by MaxSize.
 func Decode(data []byte) (*Block, error) {
 	r := &reader{data: data}
 	b := &Block{Header: r.header()}
@@ -55,9 +57,10 @@ func Decode(data []byte) (*Block, error) {
 
 // reader takes fields off the front and remembers the first failure.
 type reader struct {
-	data []byte
-	at   int
-	err  *FormatError
+	data  []byte
+	at    int
+	err   *FormatError
+	words dictionary
 }
 
 func (r *reader) fail(what string) {
@@ -112,6 +115,9 @@ func (r *reader) header() Header {
 	for range columns {
 		h.Columns = append(h.Columns, r.name("a column's name"))
 	}
+	if err := h.check(); r.err == nil && err != nil {
+		r.fail("the header (" + err.Error() + ")")
+	}
 	return h
 }
 
@@ -122,7 +128,11 @@ func (r *reader) column(rows int) []byte {
 	}
 	switch encoding {
 	case encodingRaw:
-		return append([]byte(nil), r.take(rows*tokenSize, "a column's tokens")...)
+		tokens := append([]byte(nil), r.take(rows*tokenSize, "a column's tokens")...)
+		if r.err == nil && r.words.fill(tokens) {
+			r.fail("a column without the dictionary that it should have")
+		}
+		return tokens
 	case encodingDictionary:
 		return r.dictionaryColumn(rows)
 	default:
@@ -153,6 +163,9 @@ func (r *reader) dictionaryColumn(rows int) []byte {
 			return nil
 		}
 		tokens = append(tokens, words[place*tokenSize:(place+1)*tokenSize]...)
+	}
+	if !r.words.fill(tokens) || !bytes.Equal(r.words.entries, words) {
+		r.fail("a dictionary that is not that of its column")
 	}
 	return tokens
 }
