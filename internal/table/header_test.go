@@ -1,7 +1,9 @@
 package table_test
 
 import (
+	"bytes"
 	"encoding/binary"
+	"encoding/csv"
 	"errors"
 	"slices"
 	"strings"
@@ -119,5 +121,93 @@ func TestMessagesAreBounded(t *testing.T) {
 	_, err = header(strings.Repeat("x,", 900)+"x\n", table.Limits{})
 	if err == nil || len(err.Error()) > 500 {
 		t.Errorf("got %v", err)
+	}
+}
+
+// FuzzHeader takes names through a header: what is read is what was written, refused is what a simple look says, and columns
+// are found where that look finds them.
+func FuzzHeader(f *testing.F) {
+	for _, seed := range []string{"ID\nMail\nID|ID", "a\n b \n\"c\"|b\nMail=a\nx=c", "a\na|a", "a\n\nb|", "ID|id\nID=\n=", "Größe\nß|SS=ß", "a,b\n;|a,b", "\ufeffa|a", "a\u00a0\na|a"} {
+		there, wanted, _ := strings.Cut(seed, "|")
+		f.Add(there, wanted, uint8(3))
+	}
+	f.Fuzz(func(t *testing.T, there, wanted string, most uint8) {
+		names := strings.Split(there, "\n")
+		if !utf8.ValidString(there) || strings.ContainsAny(there, "\x00\r") || names[0] == "" || strings.HasPrefix(there, "\ufeff") {
+			return
+		}
+		var line bytes.Buffer
+		w := csv.NewWriter(&line)
+		if err := w.Write(names); err != nil {
+			t.Fatal(err)
+		}
+		w.Flush()
+		limits := table.Limits{Columns: 1 + int(most)}
+		got, err := header(line.String(), limits)
+		var e *table.HeaderError
+		reason := refusedHeader(names, limits.Columns)
+		switch {
+		case line.Len() > 60<<10:
+			return
+		case reason == "" && err != nil, reason != "" && (!errors.As(err, &e) || e.Reason != reason):
+			t.Fatalf("%q: %v, want %q", names, err, reason)
+		case err != nil:
+			if len(err.Error()) > 500 {
+				t.Fatalf("the message has %d bytes", len(err.Error()))
+			}
+			return
+		}
+		places := map[string]int{}
+		for i, name := range names {
+			places[strings.TrimSpace(name)] = i
+			if got[i] != strings.TrimSpace(name) {
+				t.Fatalf("name %d is %q, want %q", i, got[i], name)
+			}
+		}
+		checkMatch(t, got, wanted, places)
+	})
+}
+
+// refusedHeader says why names cannot be a header, "" where they can.
+func refusedHeader(names []string, most int) table.HeaderReason {
+	seen := map[string]bool{}
+	var reason table.HeaderReason
+	for _, name := range names {
+		name = strings.TrimSpace(name)
+		if name == "" {
+			reason = table.EmptyHeader
+		} else if seen[name] && reason == "" {
+			reason = table.DuplicateHeader
+		}
+		seen[name] = true
+	}
+	if len(names) > most {
+		return table.TooManyColumns
+	}
+	return reason
+}
+
+// checkMatch looks for columns, "Name" or "Name=SourceName" a line.
+func checkMatch(t *testing.T, names []string, wanted string, places map[string]int) {
+	t.Helper()
+	var columns []table.Column
+	var want []int
+	missing := false
+	for line := range strings.SplitSeq(wanted, "\n") {
+		name, source, _ := strings.Cut(line, "=")
+		columns = append(columns, table.Column{Name: name, SourceName: source})
+		if source == "" {
+			source = name
+		}
+		at, found := places[strings.TrimSpace(source)]
+		want, missing = append(want, at), missing || !found
+	}
+	got, err := table.MatchHeader(names, columns)
+	var e *table.MissingColumnsError
+	switch {
+	case missing && !errors.As(err, &e), !missing && !slices.Equal(got, want):
+		t.Fatalf("%q in %q: %v, %v; want %v", wanted, names, got, err, want)
+	case missing && (len(err.Error()) > 500 || !utf8.ValidString(err.Error()) && utf8.ValidString(wanted)):
+		t.Fatalf("the message is %q", err)
 	}
 }

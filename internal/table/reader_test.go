@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"unicode/utf8"
 
 	"exactmatch.dev/operator/internal/table"
 )
@@ -218,6 +219,7 @@ func TestAnEndlessLineIsNotKept(t *testing.T) {
 func FuzzReader(f *testing.F) {
 	for _, seed := range []string{
 		"a,b\n1,2\n", "a,\"b\r\n\"\"c\"\r\n\r\n,", "\"a\"\r", "\r\r\n", "a,b\"c\n\"d\"e\n", "\"\n\n", "\xEF\xBB\xBFa", "x;\"y;\"\n", ",\r\n\"\"\r\n",
+		"1,\"2\n\"3\",4\n5,6", "\"\"\"\n\"\"\"\n", "a\rb,\"c\r\"\r\n", "\"long cell\",x\nshort\n", "\xff,\"\xff\"\nok\n", "a;b\r\n\"c\"\r\n;\r",
 	} {
 		f.Add([]byte(seed), byte(','), uint8(3))
 		f.Add([]byte(seed), byte(';'), uint8(1))
@@ -230,13 +232,89 @@ func FuzzReader(f *testing.F) {
 		rows := rowsOf(t, table.NewReader(&pieces{text: text, size: 1 + int(chunk)}, delimiter, limits))
 		checkTiling(t, text, rows)
 		compareWithOracle(t, text, delimiter, rows)
+		compareEach(t, text, delimiter, limits, rows)
+		checkResumed(t, text, delimiter, limits, rows, int(chunk))
 		small := table.Limits{RecordBytes: 1 + int(chunk)%17, CellBytes: 1 + int(chunk)%5}
 		whole := rowsOf(t, table.NewReader(bytes.NewReader(text), delimiter, small))
 		pieced := rowsOf(t, table.NewReader(iotest.OneByteReader(bytes.NewReader(text)), delimiter, small))
 		if !slices.EqualFunc(whole, pieced, equal) {
 			t.Fatalf("chunks change the rows:\n%q\n%q", short(whole), short(pieced))
 		}
+		checkTiling(t, text, whole)
+		compareEach(t, text, delimiter, small, whole)
 	})
+}
+
+// comparedRows bounds what compareEach reads again and again.
+const comparedRows = 200
+
+// compareEach holds each row against the record that encoding/csv reads where the row starts: where a row starts decides alone
+// how it reads. Faults and limits are told by what the oracle says of the record and by its length.
+func compareEach(t *testing.T, text []byte, delimiter byte, l table.Limits, rows []record) {
+	t.Helper()
+	for _, row := range rows[:min(len(rows), comparedRows)] {
+		rest := text[row.Offset:]
+		oracle := csv.NewReader(bytes.NewReader(rest))
+		oracle.Comma, oracle.FieldsPerRecord = rune(delimiter), -1
+		cells, err := oracle.Read()
+		length := int64(len(rest))
+		if n := bytes.IndexByte(rest, '\n'); n >= 0 && err != nil {
+			length = int64(n) + 1 // a row that cannot be split ends with its first line
+		} else if err == nil {
+			length = oracle.InputOffset()
+		}
+		want := expected(rest[:length], cells, err, l)
+		if int64(len(rest)) > int64(l.RecordBytes) && row.Bad == table.RecordTooLong && (err != nil || length > int64(l.RecordBytes)) {
+			want = row.Bad // the fault may lie behind what was looked at
+		}
+		if row.Bad == table.RecordTooLong || row.Bad == table.BareQuote || row.Bad == table.UnterminatedQuote {
+			length = int64(bytes.IndexByte(append(bytes.Clone(rest), '\n'), '\n')) + 1
+			length = min(length, int64(len(rest)))
+		}
+		switch {
+		case row.Bad != want && (want != table.BareQuote || row.Bad != table.UnterminatedQuote || err == nil):
+			t.Fatalf("row %d of %q is %q, want %q (the oracle: %q, %v)", row.Number, text, row.Bad, want, cells, err)
+		case row.Bad == "" && !slices.Equal(row.Cells, cells):
+			t.Fatalf("row %d of %q is %q, want %q", row.Number, text, row.Cells, cells)
+		case row.End-row.Offset != length:
+			t.Fatalf("row %d of %q (%s) has %d bytes, want %d", row.Number, text, row.Bad, row.End-row.Offset, length)
+		}
+	}
+}
+
+// expected is what becomes of a record that the oracle reads as cells, or refuses. Which of the two faults of quotes it is, the
+// oracle does not always tell: BareQuote stands for both there.
+func expected(text []byte, cells []string, err error, l table.Limits) table.BadReason {
+	longest := 0
+	for _, cell := range cells {
+		longest = max(longest, len(cell))
+	}
+	switch {
+	case err != nil:
+		return table.BareQuote
+	case len(text) > l.RecordBytes:
+		return table.RecordTooLong
+	case longest > l.CellBytes:
+		return table.CellTooLong
+	case !utf8.Valid(text):
+		return table.InvalidEncoding
+	}
+	return ""
+}
+
+// checkResumed holds that a reader that goes on at a row gives the same rows from there on.
+func checkResumed(t *testing.T, text []byte, delimiter byte, l table.Limits, rows []record, pick int) {
+	t.Helper()
+	if len(rows) == 0 {
+		return
+	}
+	rows = rows[pick%len(rows):]
+	r := table.NewReader(bytes.NewReader(text[rows[0].Offset:]), delimiter, l)
+	r.Resume(0, rows[0].Number, rows[0].Offset)
+	same := func(a, b record) bool { b.Line = a.Line; return equal(a, b) } // a resumed reader knows no lines
+	if again := rowsOf(t, r); !slices.EqualFunc(again, rows, same) {
+		t.Fatalf("resumed at row %d of %q:\n%q\n%q", rows[0].Number, text, short(again), short(rows))
+	}
 }
 
 // compareWithOracle holds the rows against encoding/csv up to the first row that either refuses.
