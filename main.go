@@ -187,6 +187,7 @@ type serviceFlags struct {
 	config                     service.Config
 	listen, tokenFile, tlsCert string
 	tlsKey                     string
+	uploadMemory               int64
 }
 
 func serviceCommand() *cobra.Command {
@@ -204,6 +205,7 @@ func serviceCommand() *cobra.Command {
 	flags.DurationVar(&f.config.SessionTTL, "session-ttl", 7*24*time.Hour, "life of an unfinished session")
 	flags.DurationVar(&f.config.UploadURITTL, "upload-uri-ttl", 4*time.Hour, "life of an upload URI")
 	flags.IntVar(&f.config.Jobs, "index-jobs", 1, "sessions that are indexed at once")
+	flags.Int64Var(&f.uploadMemory, "upload-memory", 256, "budget of the blocks that are received at once, in MiB; more wait")
 	flags.StringVar(&f.tlsCert, "tls-cert-file", "", "certificate chain in PEM; needs --tls-key-file")
 	flags.StringVar(&f.tlsKey, "tls-key-file", "", "key of the certificate in PEM")
 	_ = c.MarkFlagRequired("bearer-token-file") // the flag is there
@@ -217,6 +219,10 @@ func runService(ctx context.Context, f serviceFlags) error {
 	if f.config.MaxCommits < 1 || f.config.Jobs < 1 || f.config.SessionTTL <= 0 || f.config.UploadURITTL <= 0 {
 		return errors.New("--max-commits-per-day, --index-jobs, --session-ttl and --upload-uri-ttl must be more than 0")
 	}
+	if f.uploadMemory < 1 {
+		return errors.New("--upload-memory must be at least 1 MiB")
+	}
+	f.config.UploadMemory = f.uploadMemory << 20
 	f.config.Token = func() (string, error) { return readToken(f.tokenFile) }
 	if _, err := f.config.Token(); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/google/uuid"
@@ -24,11 +25,12 @@ func (s *Service) createAgent(r *http.Request) (*answer, error) {
 	if err := decode(r, &wanted); err != nil {
 		return nil, err
 	}
-	if len(wanted.Description) > maxDescription {
-		return nil, badRequest("description exceeds %d bytes", maxDescription)
+	replay, err := replayOf(r)
+	if err := errors.Join(err, checkDescription(wanted.Description)); err != nil {
+		return nil, err
 	}
 	now, id := s.now(), uuid.NewString()
-	made, err := create(s.db.db, agentsBucket, r.Header.Get("client-request-id"), id, func(*bbolt.Tx) (*edm.UploadAgent, error) {
+	made, err := create(s.db.db, agentsBucket, replay, id, func(*bbolt.Tx) (*edm.UploadAgent, error) {
 		return &edm.UploadAgent{ODataType: edm.TypeUploadAgent, ID: id, Description: wanted.Description, CreationDateTime: &now}, nil
 	})
 	if err != nil {
@@ -52,7 +54,7 @@ func (s *Service) updateAgent(r *http.Request) (*answer, error) {
 	}
 	agent, err := change(s.db.db, agentsBucket, r.PathValue("id"), func(_ *bbolt.Tx, a *edm.UploadAgent) error {
 		a.Description = wanted.Description
-		return nil
+		return checkDescription(a.Description)
 	})
 	if err != nil {
 		return nil, err

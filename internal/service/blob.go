@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/xml"
+	"errors"
 	"io"
 	"net/http"
 	"slices"
@@ -30,6 +31,7 @@ func (s *Service) blob(w http.ResponseWriter, r *http.Request) {
 	}
 	f := s.failureOf(err, "session", r.PathValue("session"))
 	w.Header().Set("x-ms-error-code", f.code)
+	f.setRetryAfter(w)
 	writeXML(w, f.status, struct {
 		XMLName xml.Name `xml:"Error"`
 		Code    string
@@ -51,7 +53,15 @@ func (s *Service) blobCall(w http.ResponseWriter, r *http.Request) error {
 		}
 		return err
 	}
-	switch comp := query.Get("comp"); {
+	comp := query.Get("comp")
+	if comp == "blocklist" {
+		release, err := s.room(r, listMemory)
+		if err != nil {
+			return err
+		}
+		defer release()
+	}
+	switch {
 	case comp == "blocklist" && r.Method == http.MethodGet:
 		return s.getBlockList(w, one, query.Get("blocklisttype"))
 	case !one.unfinished():
@@ -71,12 +81,17 @@ func (s *Service) putBlock(w http.ResponseWriter, r *http.Request, one *sessionR
 	if err != nil || index >= int(*one.TotalBlockCount) {
 		return fail(http.StatusBadRequest, "InvalidQueryParameterValue", "blockid is no block of this session")
 	}
-	if r.ContentLength > block.MaxSize {
-		return fail(http.StatusRequestEntityTooLarge, "RequestBodyTooLarge", "a block has at most %d bytes", block.MaxSize)
+	if err := errors.Join(checkBlockSize(r.ContentLength), s.checkStaged(one.ID, id)); err != nil {
+		return err
 	}
-	data, err := readBlock(http.MaxBytesReader(w, r.Body, block.MaxSize), r.ContentLength)
+	release, err := s.room(r, r.ContentLength)
 	if err != nil {
-		return fail(http.StatusBadRequest, "InvalidInput", "the body is cut off or too large")
+		return err
+	}
+	defer release()
+	data := make([]byte, r.ContentLength)
+	if _, err := io.ReadFull(r.Body, data); err != nil {
+		return fail(http.StatusBadRequest, "InvalidInput", "the body is cut off")
 	}
 	sum, err := checkTransfer(r, data)
 	if err != nil {
@@ -110,16 +125,6 @@ func (s *Service) stillTakes(id string) error {
 		return fail(http.StatusConflict, "BlobImmutableDueToPolicy", "a session in state %s takes no blocks", one.State)
 	}
 	return nil
-}
-
-// readBlock reads a body of size bytes, or of any size where that is -1.
-func readBlock(body io.Reader, size int64) ([]byte, error) {
-	if size < 0 {
-		return io.ReadAll(body)
-	}
-	data := make([]byte, size)
-	_, err := io.ReadFull(body, data)
-	return data, err
 }
 
 // checkTransfer compares the sums that the request carries with the bytes. The
@@ -195,7 +200,12 @@ func (s *Service) putBlockList(w http.ResponseWriter, r *http.Request, one *sess
 		Uncommitted []string `xml:"Uncommitted"`
 		Committed   []string `xml:"Committed"`
 	}
-	if err := xml.NewDecoder(io.LimitReader(r.Body, maxBlockList)).Decode(&list); err != nil {
+	err := xml.NewDecoder(http.MaxBytesReader(w, r.Body, maxBlockList)).Decode(&list)
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return fail(http.StatusRequestEntityTooLarge, "RequestBodyTooLarge", "a block list has at most %d bytes and %d blocks", maxBlockList, maxBlocks)
+	}
+	if err != nil {
 		return fail(http.StatusBadRequest, "InvalidXmlDocument", "the block list is no XML of this protocol")
 	}
 	ids := slices.Concat(list.Latest, list.Uncommitted, list.Committed)

@@ -29,8 +29,15 @@ type failure struct {
 
 func (f *failure) Error() string { return fmt.Sprintf("%d %s: %s", f.status, f.code, f.message) }
 
+// setRetryAfter tells how long to wait, in whole seconds.
+func (f *failure) setRetryAfter(w http.ResponseWriter) {
+	if f.retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(f.retryAfter.Round(time.Second)/time.Second)+1))
+	}
+}
+
 func fail(status int, code, format string, args ...any) *failure {
-	return &failure{status: status, code: code, message: fmt.Sprintf(format, args...)}
+	return &failure{status: status, code: code, message: bounded(fmt.Sprintf(format, args...))}
 }
 
 func notFound(kind, id string) *failure {
@@ -93,7 +100,7 @@ func (s *Service) routes() *http.ServeMux {
 	mux.HandleFunc("/upload/{session}", s.blob)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-	mux.Handle(base+"/", s.api(func(r *http.Request) (*answer, error) {
+	mux.Handle("/", s.api(func(r *http.Request) (*answer, error) {
 		return nil, fail(http.StatusNotFound, edm.CodeNotFound, "%s is no call of this service", r.Method)
 	}))
 	return mux
@@ -123,7 +130,7 @@ func (s *Service) api(h handler) http.Handler {
 // requestID is the caller's, where it is a short plain word, else a new one.
 func requestID(r *http.Request) string {
 	id := r.Header.Get("client-request-id")
-	if id == "" || len(id) > 128 || strings.ContainsFunc(id, func(c rune) bool { return c <= ' ' || c > '~' }) {
+	if id == "" || len(id) > maxRequestID || strings.ContainsFunc(id, func(c rune) bool { return c <= ' ' || c > '~' }) {
 		return uuid.NewString()
 	}
 	return id
@@ -152,9 +159,7 @@ func (s *Service) respond(w http.ResponseWriter, requestID string, out *answer, 
 		return out.status
 	}
 	f := s.failureOf(err, "request", requestID)
-	if f.retryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(f.retryAfter.Round(time.Second)/time.Second)+1))
-	}
+	f.setRetryAfter(w)
 	now := s.now()
 	writeJSON(w, f.status, map[string]any{"error": map[string]any{
 		"code": f.code, "message": f.message,

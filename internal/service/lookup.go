@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 
+	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/fingerprint"
 )
@@ -81,6 +82,9 @@ func (s *Service) lookup(r *http.Request) (*answer, error) {
 	}
 	if len(q.Values) == 0 || len(q.Values) > maxValues {
 		return nil, unprocessable(edm.CodeUnprocessable, "values has 1 to %d tokens", maxValues)
+	}
+	if len(q.ResultColumnNames) > block.MaxColumns {
+		return nil, unprocessable(edm.CodeUnprocessable, "resultColumnNames has %d entries and may have %d", len(q.ResultColumnNames), block.MaxColumns)
 	}
 	return s.ask(r, q.Key, func(t *openTable) (*answer, error) {
 		results := make([]int, 0, len(q.ResultColumnNames))

@@ -30,14 +30,21 @@ type options struct {
 // comparison is one term of $filter: property, "eq" or "ge", and the value.
 type comparison struct{ property, operator, value string }
 
+// creation is the one filterable property that is a time.
+const creation = "creationDateTime"
+
 // filterable are the properties that $filter and $orderby take.
-var filterable = []string{"id", "state", "uploadAgentId", "contentKey", "creationDateTime", "displayName", "description", "fileName", "checksum"}
+var filterable = []string{"id", "state", "uploadAgentId", "contentKey", creation, "displayName", "description", "fileName", "checksum"}
 
 // optionsOf reads the options of a request. Anything that it does not know is a
 // clear 400.
 func optionsOf(r *http.Request) (options, error) {
 	o := options{top: defaultTop}
-	for name, values := range r.URL.Query() {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return o, badRequest("the query is not encoded as one")
+	}
+	for name, values := range query {
 		if len(values) != 1 {
 			return o, badRequest("the option %q stands more than once", name)
 		}
@@ -205,11 +212,10 @@ func textOf(entity map[string]any, property string) string {
 	return text
 }
 
-// matches reports whether an entity meets every term. Times are written in UTC
-// with a Z, so they compare as times wherever both parse, else as text.
+// matches reports whether an entity meets every term.
 func (o options) matches(entity map[string]any) bool {
 	for _, c := range o.filter {
-		order := compareValues(textOf(entity, c.property), c.value)
+		order := compareValues(c.property, textOf(entity, c.property), c.value)
 		if c.operator == "eq" && order != 0 || c.operator == "ge" && order < 0 {
 			return false
 		}
@@ -217,7 +223,12 @@ func (o options) matches(entity map[string]any) bool {
 	return true
 }
 
-func compareValues(a, b string) int {
+// compareValues compares the values of a time as times, those of anything else
+// as text, also where a name looks like a time.
+func compareValues(property, a, b string) int {
+	if property != creation {
+		return cmp.Compare(a, b)
+	}
 	at, errA := time.Parse(time.RFC3339Nano, a)
 	bt, errB := time.Parse(time.RFC3339Nano, b)
 	if errA == nil && errB == nil {
@@ -229,9 +240,9 @@ func compareValues(a, b string) int {
 func (o options) compare(a, b map[string]any) int {
 	property := o.orderBy
 	if property == "" {
-		property = "creationDateTime"
+		property = creation
 	}
-	order := compareValues(textOf(a, property), textOf(b, property))
+	order := compareValues(property, textOf(a, property), textOf(b, property))
 	if o.descending {
 		return -order
 	}

@@ -172,8 +172,14 @@ func (r *records) allStores() ([]*storeRecord, error) { return all[storeRecord](
 func (r *records) allAgents() ([]*edm.UploadAgent, error) {
 	return all[edm.UploadAgent](r.db, agentsBucket)
 }
-func (r *records) allSessions() ([]*sessionRecord, error) {
-	return all[sessionRecord](r.db, sessionsBucket)
+
+// allSessions leaves out the lists of block ids: together they may be large.
+func (r *records) allSessions() (out []*sessionRecord, err error) {
+	err = r.db.View(func(tx *bbolt.Tx) error {
+		out, err = sessionsOf(tx, func(*sessionRecord) bool { return true })
+		return err
+	})
+	return out, err
 }
 
 // read gets one record outside a change; a missing one is a 404.

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 )
 
 // Config of the service. Zero values mean the defaults that are named.
@@ -33,8 +35,11 @@ type Config struct {
 	UploadURITTL time.Duration
 	// Jobs bounds the sessions that are indexed at once: default 1.
 	Jobs int
-	Log  *slog.Logger
-	Now  func() time.Time
+	// UploadMemory bounds the blocks that are received at once, in bytes: default
+	// 256 MiB. A block that finds no room waits.
+	UploadMemory int64
+	Log          *slog.Logger
+	Now          func() time.Time
 }
 
 // Service implements http.Handler. Make it with New, let Run work in the
@@ -47,7 +52,8 @@ type Service struct {
 	blocks *blockFiles
 	mux    *http.ServeMux
 	jobs   chan string
-	queued sync.Map // session ids that wait for or are in indexing
+	memory *semaphore.Weighted // of UploadMemory
+	queued sync.Map            // session ids that wait for or are in indexing
 }
 
 // New opens the folder, repairs what a crash left, and is ready to serve.
@@ -69,7 +75,7 @@ func newOver(c Config, fs files) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{config: c, files: fs, db: db, jobs: make(chan string, 1024)}
+	s := &Service{config: c, files: fs, db: db, jobs: make(chan string, 1024), memory: semaphore.NewWeighted(c.UploadMemory)}
 	s.blocks = newBlockFiles(fs, blocks, c.Log)
 	s.live = newLiveTables(fs, tables, c.Log)
 	if err := syncNames(fs, c.Dir); err != nil {
@@ -104,6 +110,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Jobs == 0 {
 		c.Jobs = 1
+	}
+	if c.UploadMemory == 0 {
+		c.UploadMemory = 256 << 20
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

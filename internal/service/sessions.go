@@ -70,11 +70,15 @@ func (s *Service) createSession(r *http.Request) (*answer, error) {
 	if err := decode(r, &wanted); err != nil {
 		return nil, err
 	}
-	if err := checkSession(&wanted); err != nil {
+	replay, err := replayOf(r)
+	if err := errors.Join(err, checkSession(&wanted)); err != nil {
 		return nil, err
 	}
+	if replay != "" {
+		replay = r.PathValue("store") + "/" + replay // the same id may name a create of another store
+	}
 	id, storeID := uuid.NewString(), r.PathValue("store")
-	made, err := create(s.db.db, sessionsBucket, r.Header.Get("client-request-id"), id, func(tx *bbolt.Tx) (*sessionRecord, error) {
+	made, err := create(s.db.db, sessionsBucket, replay, id, func(tx *bbolt.Tx) (*sessionRecord, error) {
 		store, err := get[storeRecord](tx, storesBucket, storeID)
 		if err != nil {
 			return nil, err
@@ -99,15 +103,17 @@ func checkSession(w *edm.Session) error {
 	case w.RowsPerBlock == nil || *w.RowsPerBlock < 1 || *w.RowsPerBlock > block.MaxRows:
 		return unprocessable(edm.CodeUnprocessable, "rowsPerBlock is 1 to %d", block.MaxRows)
 	case w.TotalBlockCount == nil || *w.TotalBlockCount < 1 || *w.TotalBlockCount > maxBlocks:
-		return unprocessable(edm.CodeUnprocessable, "totalBlockCount is 1 to %d", maxBlocks)
+		return unprocessable(edm.CodeUnprocessable, "totalBlockCount is 1 to %d; raise rowsPerBlock", maxBlocks)
 	case !fileNamePattern.MatchString(w.FileName):
 		return unprocessable(edm.CodeUnprocessable, "fileName has 1 to 128 letters, digits, dots, spaces, underscores and hyphens")
 	case !sumPattern.MatchString(w.Checksum) || !sumPattern.MatchString(w.ContentKey):
 		return unprocessable(edm.CodeUnprocessable, "checksum and contentKey are sha256: and 64 hexadecimal digits")
 	case int64(*w.RowsPerBlock)*int64(*w.TotalBlockCount-1) >= maxRows:
 		return unprocessable(edm.CodeUnprocessable, "a table has at most %d rows", maxRows)
-	case len(w.Fields) == 0:
-		return unprocessable(edm.CodeUnprocessable, "fields names at least one column")
+	case len(w.Fields) == 0 || len(w.Fields) > block.MaxColumns:
+		return unprocessable(edm.CodeUnprocessable, "%s", tooMany("fields", len(w.Fields), block.MaxColumns))
+	case len(w.UploadAgentID) > maxRequestID:
+		return unprocessable(edm.CodeUnprocessable, "uploadAgentId has %d bytes and may have %d", len(w.UploadAgentID), maxRequestID)
 	}
 	if _, err := fingerprint.ParseKeyID(w.KeyID); err != nil {
 		return unprocessable(edm.CodeUnprocessable, "keyId: %s", err.Error())
@@ -271,6 +277,7 @@ func (s *Service) cancelSession(r *http.Request) (*answer, error) {
 func (s *Service) finish(one *sessionRecord, state edm.State) {
 	now := s.now()
 	one.State, one.CompletionDateTime, one.LastUpdatedDateTime = state, &now, &now
+	one.Sealed = nil // its blocks go, and up to maxBlocks ids would stay for good
 }
 
 // renewSession answers with a fresh upload URI; older ones live on until their

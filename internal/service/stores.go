@@ -1,6 +1,7 @@
 package service
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -85,11 +86,12 @@ func (s *Service) createStore(r *http.Request) (*answer, error) {
 	if wanted.DisplayName == "" || len(wanted.DisplayName) > 256 {
 		return nil, badRequest("displayName has 1 to 256 bytes")
 	}
-	if err := checkColumns(wanted.Columns); err != nil {
+	replay, err := replayOf(r)
+	if err := errors.Join(err, checkDescription(wanted.Description), checkColumns(wanted.Columns)); err != nil {
 		return nil, err
 	}
 	id := uuid.NewString()
-	made, err := create(s.db.db, storesBucket, r.Header.Get("client-request-id"), id, func(tx *bbolt.Tx) (*storeRecord, error) {
+	made, err := create(s.db.db, storesBucket, replay, id, func(tx *bbolt.Tx) (*storeRecord, error) {
 		if err := refuseSameName(tx, wanted.DisplayName); err != nil {
 			return nil, err
 		}
@@ -116,7 +118,7 @@ func refuseSameName(tx *bbolt.Tx, name string) error {
 
 func checkColumns(columns []edm.Column) error {
 	if len(columns) == 0 || len(columns) > block.MaxColumns {
-		return badRequest("columns has 1 to %d entries", block.MaxColumns)
+		return badRequest("%s", tooMany("columns", len(columns), block.MaxColumns))
 	}
 	seen := map[string]bool{}
 	for i, c := range columns {
@@ -124,6 +126,9 @@ func checkColumns(columns []edm.Column) error {
 			return badRequest("columns[%d].name must be unique and have 1 to 256 bytes", i)
 		}
 		seen[c.Name] = true
+		if len(c.IgnoredDelimiters) > maxDelimiters {
+			return badRequest("columns[%d].ignoredDelimiters has %d entries and may have %d", i, len(c.IgnoredDelimiters), maxDelimiters)
+		}
 		for j, d := range c.IgnoredDelimiters {
 			if utf8.RuneCountInString(d) != 1 || !utf8.ValidString(d) {
 				return badRequest("columns[%d].ignoredDelimiters[%d] must be one character", i, j)
@@ -152,6 +157,9 @@ func (s *Service) updateStore(r *http.Request) (*answer, error) {
 	store, err := change(s.db.db, storesBucket, r.PathValue("store"), func(_ *bbolt.Tx, one *storeRecord) error {
 		if wanted.Description != nil {
 			one.Description = *wanted.Description
+		}
+		if err := checkDescription(one.Description); err != nil {
+			return err
 		}
 		if wanted.Columns == nil {
 			return nil
@@ -188,7 +196,7 @@ func (s *Service) forgetStore(id string) (gone []string, err error) {
 		if tx.Bucket(storesBucket).Get([]byte(id)) == nil {
 			return notFound(string(storesBucket), id)
 		}
-		sessions, err := sessionsOf(tx, id)
+		sessions, err := sessionsOf(tx, func(one *sessionRecord) bool { return one.DataStoreID == id })
 		if err != nil {
 			return err
 		}
@@ -203,12 +211,13 @@ func (s *Service) forgetStore(id string) (gone []string, err error) {
 	return gone, err
 }
 
-// sessionsOf lists a store's sessions within a transaction.
-func sessionsOf(tx *bbolt.Tx, storeID string) ([]*sessionRecord, error) {
+// sessionsOf lists those sessions that are wanted, without their block ids.
+func sessionsOf(tx *bbolt.Tx, wanted func(*sessionRecord) bool) ([]*sessionRecord, error) {
 	var out []*sessionRecord
 	err := tx.Bucket(sessionsBucket).ForEach(func(k, _ []byte) error {
 		one, err := get[sessionRecord](tx, sessionsBucket, string(k))
-		if err == nil && one.DataStoreID == storeID {
+		if err == nil && wanted(one) {
+			one.Sealed = nil
 			out = append(out, one)
 		}
 		return err

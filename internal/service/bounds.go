@@ -1,0 +1,102 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+	"unicode/utf8"
+
+	"exactmatch.dev/operator/internal/block"
+)
+
+// Bounds of what callers may say, keep, and make the service hold in memory.
+const (
+	maxMessage    = 1000 // bytes of a refusal, which may repeat the caller
+	maxRequestID  = 128
+	maxDelimiters = 64 // of a column
+	// maxStaged are the blocks of one session that may lie there unsealed, as many
+	// as Azure's: twice what a list may have, so that an upload of changed content
+	// is told so and not stopped.
+	maxStaged = 2 * maxBlocks
+	// uploadPatience is how long a block waits for memory. It is shorter than what
+	// our client waits for an answer.
+	uploadPatience = 20 * time.Second
+	// listMemory is about what reading or writing the longest block list takes.
+	listMemory = 32 << 20
+)
+
+// room takes memory for a request out of the budget that all uploads share. A
+// request that finds none waits, and is told to come again where that takes long.
+func (s *Service) room(r *http.Request, bytes int64) (release func(), err error) {
+	bytes = min(bytes, s.config.UploadMemory)
+	ctx, stop := context.WithTimeout(r.Context(), uploadPatience)
+	defer stop()
+	if err := s.memory.Acquire(ctx, bytes); err != nil {
+		f := fail(http.StatusServiceUnavailable, "ServerBusy", "the uploads at hand take all of the %d MiB that the service has for them; send it again later", s.config.UploadMemory>>20)
+		f.retryAfter = time.Second
+		return nil, f
+	}
+	return func() { s.memory.Release(bytes) }, nil
+}
+
+// checkBlockSize refuses a block before a byte of it is read.
+func checkBlockSize(size int64) error {
+	switch {
+	case size < 0:
+		return fail(http.StatusLengthRequired, "MissingContentLengthHeader", "a block comes with its Content-Length")
+	case size > block.MaxSize:
+		return fail(http.StatusRequestEntityTooLarge, "RequestBodyTooLarge", "the block has %d bytes and may have %d; lower rowsPerBlock", size, block.MaxSize)
+	}
+	return nil
+}
+
+// checkStaged refuses one more block where a session has too many.
+func (s *Service) checkStaged(session, id string) error {
+	if s.blocks.has(session, id) || s.blocks.different(session) < maxStaged {
+		return nil
+	}
+	return fail(http.StatusConflict, "BlockCountExceedsLimit", "the session holds %d blocks that are not sealed, the most it may; cancel it and begin afresh", maxStaged)
+}
+
+// different counts the staged blocks of a session, whatever their indexes.
+func (b *blockFiles) different(session string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.sessions[session])
+}
+
+// bounded cuts a message between two characters.
+func bounded(text string) string {
+	if len(text) <= maxMessage {
+		return text
+	}
+	end := maxMessage - len("…")
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + "…"
+}
+
+// checkDescription bounds a description.
+func checkDescription(text string) error {
+	if len(text) > maxDescription {
+		return badRequest("description has %d bytes and may have %d", len(text), maxDescription)
+	}
+	return nil
+}
+
+// replayOf is the client-request-id under which a create is remembered, "" where
+// it has none. One that cannot be kept is refused: who sends it counts on it.
+func replayOf(r *http.Request) (string, error) {
+	id := r.Header.Get("client-request-id")
+	if id != "" && id != requestID(r) {
+		return "", badRequest("client-request-id has at most %d characters, without spaces", maxRequestID)
+	}
+	return id, nil
+}
+
+// tooMany is the message of a list that is longer than it may be.
+func tooMany(what string, has, most int) string {
+	return fmt.Sprintf("%s has %d entries and may have 1 to %d", what, has, most)
+}
