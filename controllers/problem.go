@@ -3,6 +3,7 @@ package controllers
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"exactmatch.dev/operator/api/v1alpha1"
@@ -106,13 +107,14 @@ func transferProblem(e *transfer.Error) *problem {
 	return p
 }
 
-// bounded keeps a message of a condition readable; the API allows 32 KiB.
+// bounded keeps a message of a condition readable; the API allows 32 KiB. What is
+// no UTF-8 would come back from the API server as something else.
 func bounded(s string) string {
 	const most = 1024
 	if len(s) <= most {
-		return s
+		return strings.ToValidUTF8(s, "")
 	}
-	return s[:most] + "…"
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
 // backoff is the wait after the given number of failed attempts: 1 s doubling

@@ -211,8 +211,15 @@ func leaseOf(uri string) time.Time {
 		return time.Time{}
 	}
 	expiry, err := time.Parse(time.RFC3339, parsed.Query().Get("se"))
-	if err != nil {
+	if err != nil || !storable(expiry) {
 		return time.Time{}
 	}
 	return expiry
+}
+
+// storable tells times that Kubernetes can write and read again: a year has four
+// digits in UTC, which an offset can move beyond.
+func storable(t time.Time) bool {
+	year := t.UTC().Year()
+	return year >= 1 && year <= 9999
 }

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -32,7 +33,7 @@ func (r *SessionReconciler) mirror(s *scope, from *edm.Session) {
 // its query: that is the signature.
 func mirror(status *v1alpha1.ExactMatchSessionStatus, from *edm.Session) {
 	status.ID = from.ID
-	status.State = string(from.State)
+	status.State = bounded(string(from.State))
 	status.CreationDateTime = stampOf(from.CreationDateTime)
 	status.StartDateTime = stampOf(from.StartDateTime)
 	status.LastUpdatedDateTime = stampOf(from.LastUpdatedDateTime)
@@ -40,12 +41,12 @@ func mirror(status *v1alpha1.ExactMatchSessionStatus, from *edm.Session) {
 	status.UploadCompletionDateTime = stampOf(from.UploadCompletionDateTime)
 	status.ProcessingCompletionDateTime = stampOf(from.ProcessingCompletionDateTime)
 	status.Error = mirrorError(from.Error)
-	status.DatastoreID = from.DataStoreID
-	status.UploadAgentID = from.UploadAgentID
-	status.Fields = from.Fields
-	status.FileName = from.FileName
-	status.Checksum = from.Checksum
-	status.DataUploadURI = withoutQuery(from.DataUploadURI)
+	status.DatastoreID = bounded(from.DataStoreID)
+	status.UploadAgentID = bounded(from.UploadAgentID)
+	status.Fields = boundedFields(from.Fields)
+	status.FileName = bounded(from.FileName)
+	status.Checksum = bounded(from.Checksum)
+	status.DataUploadURI = bounded(withoutQuery(from.DataUploadURI))
 	status.RowsPerBlock = from.RowsPerBlock
 	status.TotalBlockCount, status.RemainingBlockCount = from.TotalBlockCount, from.RemainingBlockCount
 	status.TotalJobCount, status.RemainingJobCount = from.TotalJobCount, from.RemainingJobCount
@@ -226,8 +227,30 @@ func withoutQuery(uri string) string {
 	return uri
 }
 
+// boundedFields are the service's fields, as many as a session may have.
+func boundedFields(fields []string) []string {
+	if len(fields) > maxFields {
+		fields = fields[:maxFields]
+	}
+	if !slices.ContainsFunc(fields, func(f string) bool { return bounded(f) != f }) {
+		return fields
+	}
+	out := make([]string, 0, len(fields))
+	for _, f := range fields {
+		out = append(out, bounded(f))
+	}
+	return out
+}
+
+// What of a service's answer is mirrored at most.
+const (
+	maxFields  = 32
+	maxDetails = 10
+)
+
+// stampOf leaves out a time that Kubernetes could not read again.
 func stampOf(t *time.Time) *metav1.Time {
-	if t == nil {
+	if t == nil || !storable(*t) {
 		return nil
 	}
 	return &metav1.Time{Time: t.Truncate(time.Second)} // what the API keeps
@@ -238,17 +261,17 @@ func mirrorError(from *edm.ClassificationError) *v1alpha1.ClassificationError {
 		return nil
 	}
 	to := &v1alpha1.ClassificationError{ClassificationErrorBase: mirrorErrorBase(from.ErrorBase)}
-	for _, d := range from.Details {
+	for _, d := range from.Details[:min(len(from.Details), maxDetails)] {
 		to.Details = append(to.Details, mirrorErrorBase(d))
 	}
 	return to
 }
 
 func mirrorErrorBase(from edm.ErrorBase) v1alpha1.ClassificationErrorBase {
-	to := v1alpha1.ClassificationErrorBase{Code: from.Code, Message: bounded(from.Message), Target: from.Target}
+	to := v1alpha1.ClassificationErrorBase{Code: bounded(from.Code), Message: bounded(from.Message), Target: bounded(from.Target)}
 	if e := from.InnerError; e != nil {
 		to.InnerError = &v1alpha1.ClassificationInnerError{
-			ErrorDateTime: stampOf(e.ErrorDateTime), ClientRequestID: e.ClientRequestID, ActivityID: e.ActivityID, Code: e.Code,
+			ErrorDateTime: stampOf(e.ErrorDateTime), ClientRequestID: bounded(e.ClientRequestID), ActivityID: bounded(e.ActivityID), Code: bounded(e.Code),
 		}
 	}
 	return to

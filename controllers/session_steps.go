@@ -357,7 +357,7 @@ func (r *SessionReconciler) fail(_ context.Context, s *scope) error {
 		reason, message = v1alpha1.ReasonForgotten, "the service does not know the session any more"
 	}
 	if e := s.remote.Error; e != nil {
-		message += ": " + e.Code + ": " + bounded(e.Message)
+		message += ": " + bounded(e.Code) + ": " + bounded(e.Message)
 	}
 	end(s, reason, message+"; change spec.restartToken to try again")
 	return nil

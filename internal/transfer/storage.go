@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -66,7 +67,7 @@ func (s *storage) at() (*blockblob.Client, string, error) {
 		return s.client, uri, nil
 	}
 	client, err := blockblob.NewClientWithNoCredential(uri, &blockblob.ClientOptions{ClientOptions: azcore.ClientOptions{
-		Transport: s.target.HTTP,
+		Transport: boundedAnswers{s.target.HTTP},
 		Retry:     policy.RetryOptions{MaxRetries: 4, RetryDelay: 500 * time.Millisecond, MaxRetryDelay: 10 * time.Second},
 		Telemetry: policy.TelemetryOptions{ApplicationID: "exactmatch-operator"},
 	}})
@@ -129,7 +130,11 @@ func (s *storage) staged(ctx context.Context) (map[int]string, error) {
 			return err
 		}
 		for _, b := range append(list.UncommittedBlocks, list.CommittedBlocks...) {
-			if err := addStaged(ids, *b.Name); err != nil {
+			name := ""
+			if b.Name != nil {
+				name = *b.Name
+			}
+			if err := addStaged(ids, name); err != nil {
 				return err
 			}
 		}
@@ -271,4 +276,36 @@ func causeOf(err error) string {
 	return "the connection failed"
 }
 
-func bounded(s string) string { return s[:min(len(s), 200)] }
+// bounded is at most 200 bytes of text, whatever s is.
+func bounded(s string) string { return strings.ToValidUTF8(s[:min(len(s), 200)], "") }
+
+// maxAnswer is more than the longest list of blocks takes.
+const maxAnswer = 32 << 20
+
+// boundedAnswers ends answers that are larger than any of the protocol: the SDK
+// keeps the whole of each.
+type boundedAnswers struct{ client *http.Client }
+
+func (b boundedAnswers) Do(r *http.Request) (*http.Response, error) {
+	response, err := b.client.Do(r)
+	if err == nil {
+		response.Body = &boundedBody{ReadCloser: response.Body, left: maxAnswer}
+	}
+	return response, err
+}
+
+type boundedBody struct {
+	io.ReadCloser
+	left int64
+}
+
+var errAnswerTooLarge = fmt.Errorf("the storage's answer exceeds %d bytes", maxAnswer)
+
+func (b *boundedBody) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errAnswerTooLarge
+	}
+	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, err
+}

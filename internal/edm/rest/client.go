@@ -24,6 +24,7 @@ import (
 const (
 	maxBody    = 8 << 20
 	maxItems   = 10_000
+	maxPages   = 1_000
 	retries    = 3
 	firstDelay = 200 * time.Millisecond
 )

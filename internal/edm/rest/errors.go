@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"exactmatch.dev/operator/internal/dial"
 	"exactmatch.dev/operator/internal/edm"
@@ -90,12 +92,24 @@ func tokenError(k call, err error) error {
 // retryAfter reads seconds or an HTTP date; 0 where there is none or it is past.
 func retryAfter(value string, now time.Time) time.Duration {
 	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
-		return min(time.Duration(seconds)*time.Second, 24*time.Hour)
+		return time.Duration(min(seconds, mostSeconds)) * time.Second
 	}
 	if at, err := http.ParseTime(value); err == nil && at.After(now) {
-		return min(at.Sub(now), 24*time.Hour)
+		return min(at.Sub(now), mostSeconds*time.Second)
 	}
 	return 0
 }
 
-func bounded(s string, most int) string { return s[:min(len(s), most)] }
+// mostSeconds is the longest wait that is taken seriously: a day.
+const mostSeconds = 24 * 60 * 60
+
+// bounded is at most so many bytes of text in UTF-8, whatever s is.
+func bounded(s string, most int) string {
+	s = strings.ToValidUTF8(s[:min(len(s), most)], "")
+	return strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) {
+			return ' ' // a message is one line, in logs and on terminals
+		}
+		return c
+	}, s)
+}

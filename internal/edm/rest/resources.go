@@ -60,7 +60,8 @@ func remove(ctx context.Context, c *Client, op string, path ...string) error {
 // $skiptoken alone, so it cannot lead to another host.
 func list[T any](ctx context.Context, c *Client, op string, q edm.Query, path ...string) ([]T, error) {
 	var all []T
-	for query := queryOf(q); ; {
+	query := queryOf(q)
+	for range maxPages {
 		var page struct {
 			Value    []T    `json:"value"`
 			NextLink string `json:"@odata.nextLink"`
@@ -78,9 +79,13 @@ func list[T any](ctx context.Context, c *Client, op string, q edm.Query, path ..
 		}
 		query = next.Query()
 	}
+	return nil, &edm.Error{Op: op, Class: edm.Transient, Err: errEndless}
 }
 
-var errNextLink = errors.New("the answer's @odata.nextLink is no URL")
+var (
+	errNextLink = errors.New("the answer's @odata.nextLink is no URL")
+	errEndless  = errors.New("the answer's pages do not end")
+)
 
 func queryOf(q edm.Query) url.Values {
 	values := url.Values{}
