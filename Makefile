@@ -71,6 +71,12 @@ bench: build ## Measure the table's way beside others: half an hour, or 2 minute
 	go build -o $(BIN)/bench/bench ./hack/bench
 	@$(BIN)/bench/bench $(BENCH_ARGS)
 
+.PHONY: limits
+limits: build ## Measure memory on what is too large: 10 GB, a gzip bomb, 50,000 blocks; LIMITS_ARGS=-quick takes a minute
+	@mkdir -p $(BIN)/limits
+	go build -o $(BIN)/limits/limits ./hack/limits
+	@$(BIN)/limits/limits -bin $(BIN) $(or $(LIMITS_ARGS),-docs hack/limits/results.md)
+
 .PHONY: bench-plots
 bench-plots: ## Write the last run's report and plots into hack/bench/results
 	@$(BIN)/bench/bench -from $(BIN)/bench/results.json -docs hack/bench/results

@@ -158,6 +158,16 @@ func (s *Stack) Terminate(name string) error {
 	return p.terminate()
 }
 
+// PID of a process that runs.
+func (s *Stack) PID(name string) (int, error) {
+	for _, p := range s.running {
+		if p.name == name {
+			return p.cmd.Process.Pid, nil
+		}
+	}
+	return 0, fmt.Errorf("%s does not run", name)
+}
+
 // take takes a process off those that Stop ends.
 func (s *Stack) take(name string) (*process, error) {
 	for i, p := range s.running {

@@ -41,6 +41,9 @@ func (p Plan) check() error {
 		return refuse(BlockTooLarge, "spec.rowsPerBlock %d with %d fields makes blocks over %d MiB; give at most %d",
 			p.RowsPerBlock, len(p.Columns), block.MaxSize>>20, most)
 	}
+	if len(p.Columns) > block.MaxColumns {
+		return refuse(LimitExceeded, "spec.fields names %d fields (or, left out, the data store has as many columns); name at most %d", len(p.Columns), block.MaxColumns)
+	}
 	if len(p.Columns) == 0 || p.RowsPerBlock < 1 {
 		return refuse(FormatInvalid, "a session needs at least one field and one row a block")
 	}

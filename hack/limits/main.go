@@ -1,0 +1,116 @@
+// Command limits sends the operator and its service what is too large for them
+// (a table of 10 GB, a line of 1 GB, a gzip bomb, 50,000 blocks and the like) and
+// says how much memory they took and how they refused it. Who works is a process
+// of its own: the service is the operator's binary, tables are read and uploaded
+// by the manager's pool under the manager's budget.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"regexp"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := dispatch(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "limits:", err)
+		stop()
+		os.Exit(1) //nolint:gocritic // stop was called
+	}
+}
+
+// dispatch tells the driver from the process that it starts for each table.
+func dispatch(ctx context.Context, args []string) error {
+	if err := checkSystem(); err != nil {
+		return err
+	}
+	if len(args) == 1 && args[0] == "child" {
+		return runChild(ctx)
+	}
+	o, err := parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return drive(ctx, o)
+}
+
+// options are the driver's flags.
+type options struct {
+	bin, docs string
+	quick     bool
+	only      *regexp.Regexp
+}
+
+func parse(args []string) (o options, err error) {
+	f := flag.NewFlagSet("limits", flag.ContinueOnError)
+	f.StringVar(&o.bin, "bin", "bin", "folder of the operator's binary and of what the run writes")
+	f.StringVar(&o.docs, "docs", "", "file that the results are written to")
+	f.BoolVar(&o.quick, "quick", false, "small tables and few blocks: what is refused is the same, the memory says little")
+	only := f.String("only", "", "regular expression of the cases to run")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	if f.NArg() > 0 {
+		return o, fmt.Errorf("%q is no flag; see limits -help", f.Arg(0))
+	}
+	o.only, err = regexp.Compile(*only)
+	return o, err
+}
+
+// spareDisk is what a run may take at most, and some more.
+const spareDisk = 10 << 30
+
+// drive runs the cases one after another and judges each.
+func drive(ctx context.Context, o options) error {
+	free, err := freeBytes(o.bin)
+	if err != nil {
+		return err
+	}
+	if free < spareDisk && !o.quick {
+		return fmt.Errorf("the run wants %d GiB of free disk below %s and there are %d: free some, or run it with -quick", spareDisk>>30, o.bin, free>>30)
+	}
+	from, err := startOrigin(ctx)
+	if err != nil {
+		return err
+	}
+	defer from.stop()
+	var results []result
+	failed := 0
+	for _, c := range casesOf(sizesOf(o)) {
+		if !o.only.MatchString(c.Name) {
+			continue
+		}
+		r, err := runCase(ctx, o, from, c)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil {
+			err = c.judge(r)
+		}
+		if err != nil {
+			failed++
+			r.Fault = err.Error()
+		}
+		fmt.Println(r.line())
+		results = append(results, r)
+	}
+	if o.docs != "" {
+		if err := writeReport(ctx, o, results); err != nil {
+			return err
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d cases do not hold", failed, len(results))
+	}
+	return nil
+}

@@ -1,0 +1,273 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"exactmatch.dev/operator/hack/local"
+	"exactmatch.dev/operator/internal/block"
+)
+
+// remote is a service of its own for each case.
+type remote struct {
+	stack    *local.Stack
+	endpoint string
+	token    string
+}
+
+// startRemote starts the operator's binary over a fresh folder and waits until
+// it answers.
+func startRemote(ctx context.Context, o options) (*remote, error) {
+	stack, err := local.New(o.bin)
+	if err != nil {
+		return nil, err
+	}
+	r := &remote{stack: stack, endpoint: stack.Endpoint()}
+	token, err := os.ReadFile(stack.Token)
+	if err == nil {
+		r.token = string(token)
+		err = stack.StartService("--log-level=warn")
+	}
+	if err == nil {
+		err = r.ready(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, stack.Stop())
+	}
+	return r, nil
+}
+
+func (r *remote) ready(ctx context.Context) error {
+	ctx, stop := context.WithTimeout(ctx, time.Minute)
+	defer stop()
+	every := time.NewTicker(50 * time.Millisecond)
+	defer every.Stop()
+	for {
+		if status, _, err := r.call(ctx, http.MethodGet, "/exactMatchUploadAgents", nil); err == nil && status == http.StatusOK {
+			return nil
+		}
+		select {
+		case <-every.C:
+		case <-ctx.Done():
+			return fmt.Errorf("the service did not get ready: %w", ctx.Err())
+		}
+	}
+}
+
+// call sends JSON and returns what is answered.
+func (r *remote) call(ctx context.Context, method, path string, body any) (int, []byte, error) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return 0, nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, method, r.endpoint+"/dataClassification"+path, bytes.NewReader(text))
+	if err != nil {
+		return 0, nil, err
+	}
+	request.Header.Set("Authorization", "Bearer "+r.token)
+	return answerOf(request)
+}
+
+func answerOf(request *http.Request) (int, []byte, error) {
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer func() { _ = answer.Body.Close() }() // it was read
+	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
+	return answer.StatusCode, text, err
+}
+
+// refusal wants a call to be refused and returns the words.
+func (r *remote) refusal(ctx context.Context, method, path string, body any) (string, error) {
+	status, text, err := r.call(ctx, method, path, body)
+	if err == nil && status < 400 {
+		err = fmt.Errorf("it is answered %d", status)
+	}
+	return string(text), err
+}
+
+// made creates a resource and returns it.
+func (r *remote) made(ctx context.Context, path string, body any) (map[string]any, error) {
+	status, text, err := r.call(ctx, http.MethodPost, path, body)
+	if err == nil && status != http.StatusCreated {
+		err = fmt.Errorf("a create is answered %d: %s", status, text)
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]any{}
+	return out, json.Unmarshal(text, &out)
+}
+
+func columnsOf(n int) (columns []map[string]any, names []string) {
+	for i := range n {
+		name := fmt.Sprintf("C%d", i)
+		columns, names = append(columns, map[string]any{"name": name}), append(names, name)
+	}
+	return columns, names
+}
+
+func wideStore(ctx context.Context, r *remote) (string, error) {
+	columns, _ := columnsOf(33)
+	return r.refusal(ctx, http.MethodPost, "/exactMatchDataStores", map[string]any{"displayName": "wide", "columns": columns})
+}
+
+func largeBody(ctx context.Context, r *remote) (string, error) {
+	return r.refusal(ctx, http.MethodPost, "/exactMatchDataStores", map[string]any{"displayName": "large", "description": strings.Repeat("x", 2<<20)})
+}
+
+// store makes a data store of 32 columns and returns the path of its sessions.
+func (r *remote) store(ctx context.Context) (string, error) {
+	columns, _ := columnsOf(32)
+	store, err := r.made(ctx, "/exactMatchDataStores", map[string]any{"displayName": "store", "columns": columns})
+	return fmt.Sprintf("/exactMatchDataStores/%v/sessions", store["id"]), err
+}
+
+func session(fields []string, blocks int) map[string]any {
+	return map[string]any{"fields": fields, "fileName": "a.csv", "rowsPerBlock": 1, "totalBlockCount": blocks, "keyId": "0011223344556677"}
+}
+
+func wideSession(ctx context.Context, r *remote) (string, error) {
+	sessions, err := r.store(ctx)
+	if err != nil {
+		return "", err
+	}
+	_, names := columnsOf(33)
+	return r.refusal(ctx, http.MethodPost, sessions, session(names, 1))
+}
+
+func longSession(ctx context.Context, r *remote) (string, error) {
+	sessions, err := r.store(ctx)
+	if err != nil {
+		return "", err
+	}
+	return r.refusal(ctx, http.MethodPost, sessions, session([]string{"C0"}, 50_001))
+}
+
+// uploadURI opens a session of so many blocks.
+func (r *remote) uploadURI(ctx context.Context, blocks int) (string, error) {
+	sessions, err := r.store(ctx)
+	if err != nil {
+		return "", err
+	}
+	one, err := r.made(ctx, sessions, session([]string{"C0"}, blocks))
+	return fmt.Sprint(one["dataUploadURI"]), err
+}
+
+// putBlock sends a block as an upload does.
+func putBlock(ctx context.Context, uri string, index int, data []byte) (int, string, error) {
+	target := uri + "&comp=block&blockid=" + url.QueryEscape(block.ID(index, block.Sum(data)))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPut, target, bytes.NewReader(data))
+	if err != nil {
+		return 0, "", err
+	}
+	status, text, err := answerOf(request)
+	return status, string(text), err
+}
+
+func largeBlock(ctx context.Context, r *remote) (string, error) {
+	uri, err := r.uploadURI(ctx, 1)
+	if err != nil {
+		return "", err
+	}
+	status, text, err := putBlock(ctx, uri, 0, make([]byte, block.MaxSize+1))
+	if err == nil && status < 400 {
+		err = fmt.Errorf("it is answered %d", status)
+	}
+	return text, err
+}
+
+// parallelBlocks sends the largest blocks all at once and each of them until it
+// is taken.
+func parallelBlocks(ctx context.Context, r *remote, n int) error {
+	uri, err := r.uploadURI(ctx, n)
+	if err != nil {
+		return err
+	}
+	data := bytes.Repeat([]byte("0123456789abcdef"), block.MaxSize/16)
+	group, ctx := errgroup.WithContext(ctx)
+	for i := range n {
+		group.Go(func() error {
+			for {
+				status, text, err := putBlock(ctx, uri, i, data)
+				if err == nil && status == http.StatusServiceUnavailable {
+					continue // it had waited already
+				}
+				if err == nil && status != http.StatusCreated {
+					err = fmt.Errorf("block %d is answered %d: %s", i, status, text)
+				}
+				return err
+			}
+		})
+	}
+	return group.Wait()
+}
+
+// runCase runs one case with the processes that it needs.
+func runCase(ctx context.Context, o options, from *origin, c limitCase) (r result, err error) {
+	r.Case = c
+	began := time.Now()
+	defer func() { r.Took = time.Since(began) }()
+	var service *remote
+	if c.Upload || c.Service != nil {
+		if service, err = startRemote(ctx, o); err != nil {
+			return r, err
+		}
+		defer func() { err = errors.Join(err, service.stack.Stop()) }()
+	}
+	if c.Service != nil {
+		r.Refusal, err = c.Service(ctx, service)
+	} else {
+		err = r.readTable(ctx, from, service)
+	}
+	if service == nil || err != nil {
+		return r, err
+	}
+	pid, err := service.stack.PID("service")
+	if err != nil {
+		return r, err
+	}
+	r.Service, err = peakMemory(pid)
+	return r, err
+}
+
+// readTable lets a child read the case's table.
+func (r *result) readTable(ctx context.Context, from *origin, service *remote) error {
+	t := task{Table: *r.Case.Table, URL: from.url(r.Case.Table), Upload: r.Case.Upload}
+	if service != nil {
+		t.Endpoint, t.Token = service.endpoint, service.token
+	}
+	text, err := json.Marshal(t)
+	if err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	child := exec.CommandContext(ctx, self, "child") //nolint:gosec // this program
+	child.Stdin, child.Stderr, child.SysProcAttr = bytes.NewReader(text), os.Stderr, diesWithUs()
+	out, err := child.Output()
+	if err != nil {
+		return fmt.Errorf("the child: %w", err)
+	}
+	var found finding
+	if err := json.Unmarshal(out, &found); err != nil {
+		return err
+	}
+	r.Refusal, r.Rows, r.Bytes, r.Manager = found.Refusal, found.Rows, found.Bytes, found.Peak
+	return nil
+}
