@@ -11,7 +11,11 @@ KUSTOMIZE := $(TOOL) kustomize
 IMAGE ?= exactmatch.dev/operator:latest
 # Packages that run ginkgo against the API server: their closing lines are printed.
 GINKGO_PACKAGES := ./controllers/... ./api/...
-FUZZTIME ?= 10s
+# How long a fuzz target runs, which ones (an extended regular expression over package/Target, "" for all), and how many at a time.
+FUZZTIME ?= 30s
+PATTERN ?=
+FUZZJOBS ?= 2
+export FUZZTIME FUZZJOBS
 # Flags of the benchmarks; see bin/bench/bench -help.
 BENCH_ARGS ?=
 
@@ -58,12 +62,12 @@ e2e: controlplane build ## Run the lifecycle with real processes of the manager 
 	go test -tags e2e -count 1 -v ./hack/e2e/...
 
 .PHONY: verify
-verify: ## Format, vet, lint, generated files, vulnerabilities
+verify: ## Format, vet, lint, generated files, vulnerabilities, and 30 s of each fuzz target of what strangers send
 	@hack/verify.sh
 
 .PHONY: fuzz
-fuzz: ## Run every fuzz target for FUZZTIME
-	@hack/fuzz.sh $(FUZZTIME)
+fuzz: ## Run every fuzz target for FUZZTIME (30s), or those that PATTERN names
+	@hack/fuzz.sh $(FUZZTIME) '$(PATTERN)'
 
 .PHONY: bench
 bench: build ## Measure the table's way beside others: half an hour, or 2 minutes with BENCH_ARGS=-quick

@@ -2,53 +2,13 @@ package controllers
 
 import (
 	"encoding/json"
-	"net/url"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
 )
-
-// FuzzLease reads the end of an upload URI: a time that Kubernetes can keep, or
-// none.
-func FuzzLease(f *testing.F) {
-	for _, seed := range []string{
-		"https://h/upload/1?se=2026-01-02T03%3A04%3A05Z&sig=x", "https://h/?se=9999-12-31T23%3A59%3A59-23%3A59", "?se=0000-01-01T00%3A00%3A00%2B23%3A59",
-		"https://h/?se=2026-01-02", "https://h/?se=x&se=2026-01-02T03:04:05Z", "%zz", "", "http://[::1?se=2026-01-02T03:04:05Z", "https://h/?se=2026-01-02T03:04:05.5Z",
-		"https://h/#?se=2026-01-02T03:04:05Z", "https://h/?SE=2026-01-02T03:04:05Z", "https://h/?se=2026-02-30T03:04:05Z",
-	} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, uri string) {
-		got := leaseOf(uri)
-		parsed, err := url.Parse(uri)
-		said := ""
-		if err == nil {
-			said = parsed.Query().Get("se")
-		}
-		switch at, err := time.Parse(time.RFC3339, said); {
-		case got.IsZero():
-			if err == nil && at.UTC().Year() >= 1 && at.UTC().Year() <= 9999 && !at.IsZero() {
-				t.Fatalf("%q ends at %q, and that is not seen", uri, said)
-			}
-			return
-		case err != nil || !got.Equal(at):
-			t.Fatalf("%q ends at %v, not at %q", uri, got, said)
-		}
-		var status, again v1alpha1.ExactMatchSessionStatus
-		mirror(&status, &edm.Session{DataUploadURI: uri})
-		text, err := json.Marshal(status)
-		if err == nil {
-			err = json.Unmarshal(text, &again)
-		}
-		if err != nil || again.LeaseExpiryTime.Unix() != got.Unix() {
-			t.Fatalf("the end of %q is written as %s and read as %v: %v", uri, text, again.LeaseExpiryTime, err)
-		}
-	})
-}
 
 // FuzzMirror copies any answer of a service into status: bounded, readable
 // again, and without the query of the upload URI.

@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"context"
-	"net/url"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -202,24 +201,4 @@ func (r *SessionReconciler) liveOf(ctx context.Context, s *scope) (bool, error) 
 // is the precision of a time in status.
 func shownLater(updated *time.Time, completed *metav1.Time) bool {
 	return updated != nil && completed != nil && updated.Sub(completed.Time) > time.Second
-}
-
-// leaseOf returns when an upload URI expires: the signature's "se".
-func leaseOf(uri string) time.Time {
-	parsed, err := url.Parse(uri)
-	if err != nil {
-		return time.Time{}
-	}
-	expiry, err := time.Parse(time.RFC3339, parsed.Query().Get("se"))
-	if err != nil || !storable(expiry) {
-		return time.Time{}
-	}
-	return expiry
-}
-
-// storable tells times that Kubernetes can write and read again: a year has four
-// digits in UTC, which an offset can move beyond.
-func storable(t time.Time) bool {
-	year := t.UTC().Year()
-	return year >= 1 && year <= 9999
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/session"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/transfer"
@@ -41,7 +42,7 @@ func (r *SessionReconciler) observeWork(ctx context.Context, s *scope) error {
 	s.facts.UploadFailed = s.work.Phase == transfer.PhaseFailed && s.work.Prepared != nil && !transient(s.work.Err)
 	if s.remote != nil {
 		s.facts.RenameRequested = s.remote.FileName != fileNameOf(s)
-		s.facts.LeaseExpiry = leaseOf(s.remote.DataUploadURI)
+		s.facts.LeaseExpiry = edm.LeaseEnd(s.remote.DataUploadURI)
 		s.facts.LeaseRefused = s.work.Refused
 	}
 	if start := status.LeaseStartTime; start != nil {

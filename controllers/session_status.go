@@ -21,7 +21,7 @@ const maxHistory = 10
 // upload URI is another.
 func (r *SessionReconciler) mirror(s *scope, from *edm.Session) {
 	mirror(s.status(), from)
-	status, expiry := s.status(), leaseOf(from.DataUploadURI).Truncate(time.Second)
+	status, expiry := s.status(), edm.LeaseEnd(from.DataUploadURI).Truncate(time.Second)
 	if expiry.IsZero() || status.LeaseExpiryTime != nil && status.LeaseExpiryTime.Time.Equal(expiry) {
 		return
 	}
@@ -250,7 +250,7 @@ const (
 
 // stampOf leaves out a time that Kubernetes could not read again.
 func stampOf(t *time.Time) *metav1.Time {
-	if t == nil || !storable(*t) {
+	if t == nil || !edm.Storable(*t) {
 		return nil
 	}
 	return &metav1.Time{Time: t.Truncate(time.Second)} // what the API keeps

@@ -208,7 +208,7 @@ func (r *SessionReconciler) renew(ctx context.Context, s *scope) error {
 		r.mirror(s, got)
 	}
 	s.event("Normal", v1alpha1.ReasonRenewing, fmt.Sprintf("lease %d of the upload was had; it ends at %s",
-		s.status().Leases, leaseOf(got.DataUploadURI).UTC().Format(time.RFC3339)))
+		s.status().Leases, edm.LeaseEnd(got.DataUploadURI).UTC().Format(time.RFC3339)))
 	s.after = time.Millisecond
 	return nil
 }

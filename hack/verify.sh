@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks the tree without changing it: format, vet, lint with the import rules,
-# tidy modules, generated files, manifests, known vulnerabilities.
+# tidy modules, generated files, manifests, known vulnerabilities, and the fuzz
+# targets of what comes from outside for FUZZTIME each (30 s).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tool() { go tool -modfile="$PWD/hack/tools/go.mod" "$@"; }
@@ -50,4 +51,10 @@ if curl -fsS --max-time 10 -o /dev/null https://vuln.go.dev/index/db.json 2>/dev
 else
 	echo "skipped: the vulnerability database cannot be reached"
 fi
+step fuzz targets
+# Rows and headers, blocks, the service's requests, queries, signatures and schemas, and what a service or a storage answers.
+# The rest, loops held against each other, is for 'make fuzz'.
+FUZZJOBS="${FUZZJOBS:-2}" hack/fuzz.sh "${FUZZTIME:-30s}" \
+	'table/Fuzz(Reader|Header)$|block/FuzzDecode$|service/Fuzz|edm/Fuzz|edm/rest/Fuzz|transfer/Fuzz'
+
 echo "verify: all good"
