@@ -30,7 +30,7 @@ const (
 // request that finds none waits, and is told to come again where that takes long.
 func (s *Service) room(r *http.Request, bytes int64) (release func(), err error) {
 	bytes = min(bytes, s.config.UploadMemory)
-	ctx, stop := context.WithTimeout(r.Context(), uploadPatience)
+	ctx, stop := context.WithTimeout(r.Context(), s.patience)
 	defer stop()
 	if err := s.memory.Acquire(ctx, bytes); err != nil {
 		f := fail(http.StatusServiceUnavailable, "ServerBusy", "the uploads at hand take all of the %d MiB that the service has for them; send it again later", s.config.UploadMemory>>20)

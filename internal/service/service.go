@@ -45,15 +45,16 @@ type Config struct {
 // Service implements http.Handler. Make it with New, let Run work in the
 // background, and Close it.
 type Service struct {
-	config Config
-	files  files
-	db     *records
-	live   *liveTables
-	blocks *blockFiles
-	mux    *http.ServeMux
-	jobs   chan string
-	memory *semaphore.Weighted // of UploadMemory
-	queued sync.Map            // session ids that wait for or are in indexing
+	config   Config
+	files    files
+	db       *records
+	live     *liveTables
+	blocks   *blockFiles
+	mux      *http.ServeMux
+	jobs     chan string
+	memory   *semaphore.Weighted // of UploadMemory
+	patience time.Duration       // of a request that wants some of it
+	queued   sync.Map            // session ids that wait for or are in indexing
 }
 
 // New opens the folder, repairs what a crash left, and is ready to serve.
@@ -75,7 +76,7 @@ func newOver(c Config, fs files) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{config: c, files: fs, db: db, jobs: make(chan string, 1024), memory: semaphore.NewWeighted(c.UploadMemory)}
+	s := &Service{config: c, files: fs, db: db, jobs: make(chan string, 1024), memory: semaphore.NewWeighted(c.UploadMemory), patience: uploadPatience}
 	s.blocks = newBlockFiles(fs, blocks, c.Log)
 	s.live = newLiveTables(fs, tables, c.Log)
 	if err := syncNames(fs, c.Dir); err != nil {

@@ -130,6 +130,7 @@ func FuzzHeader(f *testing.F) {
 	for _, seed := range []string{"ID\nMail\nID|ID", "a\n b \n\"c\"|b\nMail=a\nx=c", "a\na|a", "a\n\nb|", "ID|id\nID=\n=", "Größe\nß|SS=ß", "a,b\n;|a,b", "\ufeffa|a", "a\u00a0\na|a"} {
 		there, wanted, _ := strings.Cut(seed, "|")
 		f.Add(there, wanted, uint8(3))
+		f.Add(there, wanted, uint8(1))
 	}
 	f.Fuzz(func(t *testing.T, there, wanted string, most uint8) {
 		names := strings.Split(there, "\n")

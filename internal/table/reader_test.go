@@ -224,6 +224,7 @@ func FuzzReader(f *testing.F) {
 		f.Add([]byte(seed), byte(','), uint8(3))
 		f.Add([]byte(seed), byte(';'), uint8(1))
 	}
+	f.Add([]byte("abcd\nabcde\n\"abcd\"\n"), byte(','), uint8(13)) // cells as long as the cap, and longer
 	f.Fuzz(func(t *testing.T, text []byte, delimiter byte, chunk uint8) {
 		if (table.Format{Delimiter: delimiter}).Validate() != nil || delimiter == 0 {
 			return

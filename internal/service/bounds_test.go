@@ -1,0 +1,111 @@
+package service
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"exactmatch.dev/operator/internal/block"
+)
+
+// blockURI is where the second block of a session goes.
+func (h *house) blockURI(session string) string {
+	one, err := read[sessionRecord](h.db.db, sessionsBucket, session)
+	h.must(err)
+	uri := h.uploadURI(httptest.NewRequest(http.MethodGet, "/", nil), one)
+	return strings.TrimPrefix(uri, "http://service") + "&comp=block&blockid=" + url.QueryEscape(block.ID(1, block.Sum(h.data[1])))
+}
+
+func TestBlocksWaitForMemory(t *testing.T) {
+	h := newHouse(t)
+	uri := h.blockURI("staged")
+	h.must(h.memory.Acquire(t.Context(), h.config.UploadMemory))
+	h.patience = time.Millisecond
+	_, w := h.call(http.MethodPut, uri, "", h.data[1])
+	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || w.Header().Get("x-ms-error-code") != "ServerBusy" || !strings.Contains(w.Body.String(), "256 MiB") {
+		t.Errorf("without memory: %d %v %s", w.Code, w.Header(), w.Body)
+	}
+	h.patience = time.Minute
+	answered := make(chan int)
+	go func() {
+		r := httptest.NewRequest(http.MethodPut, uri, bytes.NewReader(h.data[1]))
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		answered <- w.Code
+	}()
+	h.memory.Release(h.config.UploadMemory)
+	if code := <-answered; code != http.StatusCreated {
+		t.Errorf("once there is memory: %d", code)
+	}
+	if !h.memory.TryAcquire(h.config.UploadMemory) {
+		t.Error("memory was not given back")
+	}
+}
+
+func TestBlocksThatAreNotRead(t *testing.T) {
+	h := newHouse(t)
+	uri := h.blockURI("staged")
+	for name, tc := range map[string]struct {
+		length int64
+		status int
+		says   string
+	}{
+		"no length": {-1, http.StatusLengthRequired, "Content-Length"},
+		"too large": {block.MaxSize + 1, http.StatusRequestEntityTooLarge, "67108865 bytes and may have 67108864; lower rowsPerBlock"},
+		"cut off":   {100, http.StatusBadRequest, "cut off"},
+	} {
+		r := httptest.NewRequest(http.MethodPut, uri, strings.NewReader("x"))
+		r.ContentLength = tc.length
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != tc.status || !strings.Contains(w.Body.String(), tc.says) {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
+}
+
+func TestASessionHoldsSoManyBlocks(t *testing.T) {
+	h := newHouse(t)
+	h.must(h.Service.blocks.put("created", block.ID(0, block.Sum(h.data[0])), h.data[0]))
+	for i := range maxStaged - 1 {
+		h.Service.blocks.sessions["created"][fmt.Sprint(i)] = 1
+	}
+	_, w := h.call(http.MethodPut, h.blockURI("created"), "", h.data[1])
+	if w.Code != http.StatusConflict || !strings.Contains(w.Body.String(), "100000 blocks") || !strings.Contains(w.Body.String(), "begin afresh") {
+		t.Errorf("one block too many: %d %s", w.Code, w.Body)
+	}
+	again := strings.Replace(h.blockURI("created"), url.QueryEscape(block.ID(1, block.Sum(h.data[1]))), url.QueryEscape(block.ID(0, block.Sum(h.data[0]))), 1)
+	if _, w := h.call(http.MethodPut, again, "", h.data[0]); w.Code != http.StatusCreated {
+		t.Errorf("one that is there: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestListsOfBlocksAreBounded(t *testing.T) {
+	h := newHouse(t)
+	uri := strings.Split(h.blockURI("staged"), "&comp=")[0] + "&comp=blocklist"
+	r := httptest.NewRequest(http.MethodPut, uri, io.MultiReader(strings.NewReader("<BlockList>"), strings.NewReader(strings.Repeat(" ", maxBlockList))))
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	if w.Code != http.StatusRequestEntityTooLarge || !strings.Contains(w.Body.String(), "8388608 bytes and 50000 blocks") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+func TestRefusalsAreBounded(t *testing.T) {
+	f := notFound("sessions", strings.Repeat("é", 2000))
+	if len(f.message) > maxMessage || !utf8.ValidString(f.message) {
+		t.Errorf("%d bytes: %q", len(f.message), f.message)
+	}
+	var joined *failure
+	if err := errors.Join(nil, f); !errors.As(err, &joined) || joined != f {
+		t.Error("a joined refusal is lost")
+	}
+}
