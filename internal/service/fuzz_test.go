@@ -365,6 +365,13 @@ func (h *house) checkRecords() {
 		if what := oddSession(one); what != "" {
 			h.t.Fatalf("%s: %+v", what, one)
 		}
+		var was sessionRecord
+		if text := h.records[string(sessionsBucket)][one.ID]; text != nil {
+			h.must(json.Unmarshal(text, &was))
+		}
+		if was.State.Ended() && one.State != was.State || was.State.Committed() && one.State != edm.StateProcessingInProgress && one.State != edm.StateCompleted {
+			h.t.Fatalf("a session in state %s is %s now", was.State, one.State)
+		}
 	}
 	agents, err := h.db.allAgents()
 	h.must(err)
