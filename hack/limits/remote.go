@@ -240,8 +240,30 @@ func runCase(ctx context.Context, o options, from *origin, c limitCase) (r resul
 	if err != nil {
 		return r, err
 	}
-	r.Service, err = peakMemory(pid)
-	return r, err
+	if r.Service, err = peakMemory(pid); err != nil || !c.Upload {
+		return r, err
+	}
+	return r, service.idle(ctx)
+}
+
+// idle waits until the blocks of what is live are removed, which a stop would
+// wait for too.
+func (r *remote) idle(ctx context.Context) error {
+	ctx, stop := context.WithTimeout(ctx, 10*time.Minute)
+	defer stop()
+	every := time.NewTicker(100 * time.Millisecond)
+	defer every.Stop()
+	for {
+		left, err := os.ReadDir(r.stack.Path("service/blocks"))
+		if err != nil || len(left) == 0 {
+			return err
+		}
+		select {
+		case <-every.C:
+		case <-ctx.Done():
+			return errors.New("the service does not remove the blocks of the table that is live")
+		}
+	}
 }
 
 // readTable lets a child read the case's table.

@@ -522,6 +522,12 @@ func FuzzSignature(f *testing.F) {
 	f.Add("created\n2024-11-04", strings.Replace(issued.RawQuery, "sv=2024-11-04", "sv=", 1), uint16(0), uint8(0))
 	f.Add("created", "sig=&se=9999-12-31T23%3A59%3A59Z&sp=rcw", uint16(0), uint8(0))
 	f.Add("created", strings.Replace(issued.RawQuery, "se=2026", "se=2027", 1), uint16(0), uint8(0))
+	for _, other := range []string{"sp=rcwd", "sp=rw", "sr=c", "sv=2024-11-05"} {
+		name, _, _ := strings.Cut(other, "=")
+		changed := issued.Query()
+		changed.Set(name, strings.TrimPrefix(other, name+"="))
+		f.Add("created", changed.Encode(), uint16(0), uint8(0))
+	}
 	f.Add("created", strings.ToLower(issued.RawQuery), uint16(0), uint8(0))
 	f.Fuzz(func(t *testing.T, session, query string, at uint16, change uint8) {
 		if query != "" {
