@@ -8,8 +8,6 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"exactmatch.dev/operator/internal/dial"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/edm/rest"
@@ -156,7 +154,7 @@ func (w *work) reach(ctx context.Context, phase transfer.Phase) error {
 
 // upload takes what was prepared until it is live.
 func (w *work) upload(ctx context.Context, t task) error {
-	c, err := rest.New(rest.Options{Endpoint: t.Endpoint, Token: rest.StaticToken(t.Token), HTTP: guard.HTTPClient(), Limiter: rate.NewLimiter(rate.Inf, 1)})
+	c, err := rest.New(rest.Options{Endpoint: t.Endpoint, Token: rest.StaticToken(t.Token), HTTP: guard.HTTPClient(), Pace: rest.Unpaced()})
 	if err != nil {
 		return err
 	}
