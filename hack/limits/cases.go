@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"exactmatch.dev/operator/internal/block"
 )
 
 // The limits of memory that README.md states: of the process that reads, hashes
@@ -15,17 +17,20 @@ const (
 	serviceLimit = 768 << 20
 )
 
+// largestRows make a block of 32 fields as large as it may be.
+var largestRows = block.LargestRowsPerBlock(wideColumns)
+
 // sizes are those of a run.
 type sizes struct {
 	Table, Line, Cell, Bomb int64
-	Blocks, Parallel        int
+	Blocks, Parallel, Large int
 }
 
 func sizesOf(o options) sizes {
 	if o.quick {
-		return sizes{Table: 64e6, Line: 64 << 20, Cell: 8 << 20, Bomb: 256 << 20, Blocks: 500, Parallel: 8}
+		return sizes{Table: 64e6, Line: 64 << 20, Cell: 8 << 20, Bomb: 256 << 20, Blocks: 500, Parallel: 8, Large: 1}
 	}
-	return sizes{Table: 10e9, Line: 1 << 30, Cell: 64 << 20, Bomb: 10 << 30, Blocks: 50_000, Parallel: 32}
+	return sizes{Table: 10e9, Line: 1 << 30, Cell: 64 << 20, Bomb: 10 << 30, Blocks: 50_000, Parallel: 32, Large: 12}
 }
 
 // limitCase is one thing that is too large, or as large as may be. Says are the
@@ -62,11 +67,15 @@ func tableCases(s sizes) []limitCase {
 		},
 		{
 			Name: fmt.Sprintf("%d blocks", s.Blocks), Cap: "50,000 blocks",
-			Table: &tableSpec{Kind: kindRows, Size: sizeOfRows(s.Blocks), RowsPerBlock: 1}, Upload: true,
+			Table: &tableSpec{Kind: kindRows, Size: sizeOfRows(kindRows, s.Blocks), RowsPerBlock: 1}, Upload: true,
+		},
+		{
+			Name: fmt.Sprintf("32 fields in %d blocks of 64 MiB", s.Large), Cap: "block 64 MiB, --transfer-memory 256 MiB", Upload: true,
+			Table: &tableSpec{Kind: kindWide, Size: sizeOfRows(kindWide, s.Large*largestRows), RowsPerBlock: largestRows, Fields: wideColumns},
 		},
 		{
 			Name: "50,001 blocks", Cap: "50,000 blocks", Says: []string{"TooManyBlocks", "50001 blocks of 1", "at most 50000 blocks", "give spec.rowsPerBlock at least 2"},
-			Table: &tableSpec{Kind: kindRows, Size: sizeOfRows(50_001), RowsPerBlock: 1},
+			Table: &tableSpec{Kind: kindRows, Size: sizeOfRows(kindRows, 50_001), RowsPerBlock: 1},
 		},
 		{
 			Name: fmt.Sprintf("a line of %s", size(s.Line)), Cap: "record 1 MiB", Says: []string{"TooManyBadRows", "row 1 (line 2): RecordTooLong (over 1048576 bytes)", "correct these rows"},

@@ -92,8 +92,8 @@ func (t task) columns() []transfer.Column {
 		return []transfer.Column{{Name: "ID", IsSearchable: true}, {Name: "Mail"}}
 	}
 	var all []transfer.Column
-	for i := range t.Table.Fields {
-		all = append(all, transfer.Column{Name: fmt.Sprintf("C%d", i)})
+	for i, name := range columnNames(t.Table.Fields) {
+		all = append(all, transfer.Column{Name: name, IsSearchable: i == 0})
 	}
 	return all
 }
@@ -158,13 +158,18 @@ func (w *work) upload(ctx context.Context, t task) error {
 	if err != nil {
 		return err
 	}
-	store, err := c.Stores().Create(ctx, edm.DataStore{DisplayName: storeName, Columns: []edm.Column{{Name: "ID", IsSearchable: true}, {Name: "Mail"}}}, "store")
+	var columns []edm.Column
+	var fields []string
+	for _, column := range w.plan.Columns {
+		columns, fields = append(columns, edm.Column{Name: column.Name, IsSearchable: column.IsSearchable}), append(fields, column.Name)
+	}
+	store, err := c.Stores().Create(ctx, edm.DataStore{DisplayName: storeName, Columns: columns}, "store")
 	if err != nil {
 		return err
 	}
 	perBlock, blocks := int32(w.plan.RowsPerBlock), int32(w.prepared.Blocks)
 	one, err := c.Sessions().Create(ctx, store.ID, edm.Session{
-		Fields: []string{"ID", "Mail"}, FileName: "table.csv", RowsPerBlock: &perBlock, TotalBlockCount: &blocks, KeyID: w.prepared.KeyID, ContentKey: w.prepared.ContentKey,
+		Fields: fields, FileName: "table.csv", RowsPerBlock: &perBlock, TotalBlockCount: &blocks, KeyID: w.prepared.KeyID, ContentKey: w.prepared.ContentKey,
 	}, "session")
 	if err != nil {
 		return err
@@ -173,13 +178,18 @@ func (w *work) upload(ctx context.Context, t task) error {
 	if err := w.reach(ctx, transfer.PhaseUploaded); err != nil {
 		return err
 	}
-	if err := c.Sessions().Commit(ctx, store.ID, one.ID); err != nil {
+	return commit(ctx, c.Sessions(), store.ID, one.ID)
+}
+
+// commit hands the blocks over and waits until they are indexed.
+func commit(ctx context.Context, sessions edm.Sessions, store, id string) error {
+	if err := sessions.Commit(ctx, store, id); err != nil {
 		return err
 	}
 	every := time.NewTicker(200 * time.Millisecond)
 	defer every.Stop()
 	for {
-		now, err := c.Sessions().Get(ctx, store.ID, one.ID)
+		now, err := sessions.Get(ctx, store, id)
 		switch {
 		case err != nil:
 			return err

@@ -15,9 +15,10 @@ import (
 	"time"
 )
 
-// The kinds of tables. Only rows can be read from the middle.
+// The kinds of tables. Only rows and wide ones can be read from the middle.
 const (
 	kindRows    = "rows"
+	kindWide    = "wide"    // the same with 32 columns
 	kindLine    = "line"    // one row that has no end
 	kindHeader  = "header"  // the same without a header
 	kindCell    = "cell"    // one row with one long cell
@@ -37,11 +38,33 @@ type tableSpec struct {
 const (
 	tableHeader = "ID,Mail,Note\n"
 	rowBytes    = 1000
+	wideColumns = 32
+	wideCell    = 7
 )
 
-func sizeOfRows(rows int) int64 { return int64(len(tableHeader)) + int64(rows)*rowBytes }
+// layout is how a table of rows of one length looks.
+type layout struct {
+	header string
+	width  int64 // of a row
+	row    func(i int64) []byte
+}
 
-func (t tableSpec) rows() int64 { return (t.Size - int64(len(tableHeader))) / rowBytes }
+var layouts = map[string]layout{
+	kindRows: {tableHeader, rowBytes, rowAt},
+	kindWide: {strings.Join(columnNames(wideColumns), ",") + "\n", wideColumns * (wideCell + 1), wideRowAt},
+}
+
+func (l layout) size(rows int64) int64 { return int64(len(l.header)) + rows*l.width }
+
+// sizeOfRows is the size of a table of so many rows.
+func sizeOfRows(kind string, rows int) int64 { return layouts[kind].size(int64(rows)) }
+
+func columnNames(n int) (names []string) {
+	for i := range n {
+		names = append(names, fmt.Sprintf("C%d", i))
+	}
+	return names
+}
 
 // origin serves tables by range and keeps none of them.
 type origin struct {
@@ -74,8 +97,8 @@ func serveTable(w http.ResponseWriter, r *http.Request) {
 	}
 	t := tableSpec{Kind: r.FormValue("kind"), Size: n}
 	w.Header().Set("ETag", fmt.Sprintf(`"%s-%d"`, t.Kind, t.Size))
-	if t.Kind == kindRows {
-		http.ServeContent(w, r, "", time.Time{}, &rowsReader{size: sizeOfRows(int(t.rows()))})
+	if l, rows := layouts[t.Kind]; rows {
+		http.ServeContent(w, r, "", time.Time{}, &rowsReader{layout: l, size: l.size((t.Size - int64(len(l.header))) / l.width)})
 		return
 	}
 	_ = t.write(w) // the reader is gone where this fails
@@ -104,11 +127,7 @@ func (t tableSpec) write(w io.Writer) (err error) {
 		fill()
 		out(",note\n2,b@x,note\n")
 	case kindColumns:
-		var names []string
-		for i := range t.Size {
-			names = append(names, fmt.Sprintf("C%d", i))
-		}
-		out(strings.Join(names, ",") + "\n" + strings.Repeat(",", int(t.Size)-1) + "\n")
+		out(strings.Join(columnNames(int(t.Size)), ",") + "\n" + strings.Repeat(",", int(t.Size)-1) + "\n")
 	case kindBomb:
 		z := gzip.NewWriter(w)
 		_, err = io.WriteString(z, tableHeader)
@@ -138,7 +157,10 @@ func (r *repeater) Read(p []byte) (int, error) {
 
 // rowsReader is a table of rows of one length, so that it can be read from
 // anywhere.
-type rowsReader struct{ at, size int64 }
+type rowsReader struct {
+	layout
+	at, size int64
+}
 
 func (r *rowsReader) Seek(offset int64, whence int) (int64, error) {
 	switch whence {
@@ -161,10 +183,10 @@ func (r *rowsReader) Read(p []byte) (int, error) {
 	n := 0
 	for n < len(p) && r.at < r.size {
 		var from []byte
-		if header := int64(len(tableHeader)); r.at < header {
-			from = []byte(tableHeader)[r.at:]
+		if header := int64(len(r.header)); r.at < header {
+			from = []byte(r.header)[r.at:]
 		} else {
-			from = rowAt((r.at - header) / rowBytes)[(r.at-header)%rowBytes:]
+			from = r.row((r.at - header) / r.width)[(r.at-header)%r.width:]
 		}
 		copied := copy(p[n:], from)
 		n += copied
@@ -183,4 +205,19 @@ func rowAt(i int64) []byte {
 	row = append(row, "@example.com,"...)
 	row = append(row, note[:rowBytes-1-len(row)]...)
 	return append(row, '\n')
+}
+
+// wideRowAt is a row whose cells are all different.
+func wideRowAt(i int64) []byte {
+	row := make([]byte, wideColumns*(wideCell+1))
+	for c := range wideColumns {
+		cell := row[c*(wideCell+1) : (c+1)*(wideCell+1)]
+		for n, at := i*wideColumns+int64(c), wideCell-1; at >= 0; at-- {
+			cell[at] = '0' + byte(n%10)
+			n /= 10
+		}
+		cell[wideCell] = ','
+	}
+	row[len(row)-1] = '\n'
+	return row
 }
