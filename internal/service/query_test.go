@@ -68,6 +68,9 @@ func FuzzQuery(f *testing.F) {
 				t.Fatalf("%q counts %v, want %d", query, count, total)
 			}
 			page, _ := body["value"].([]any)
+			if len(page) > pageSize(query) {
+				t.Fatalf("%q gives a page of %d", query, len(page))
+			}
 			for _, one := range page {
 				got = append(got, one.(map[string]any))
 			}
@@ -85,6 +88,15 @@ func FuzzQuery(f *testing.F) {
 			t.Fatalf("%q gives\n%v, want\n%v", asked, got, want)
 		}
 	})
+}
+
+// pageSize is the most entities that a page has.
+func pageSize(query string) int {
+	options, _ := url.ParseQuery(query)
+	if top, err := strconv.Atoi(options.Get("$top")); err == nil {
+		return top
+	}
+	return defaultTop
 }
 
 func sameText(a, b []map[string]any) bool {

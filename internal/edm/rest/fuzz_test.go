@@ -40,7 +40,8 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(uint16(503), "Retry-After: Fri, 31 Dec 9999 23:59:59 GMT", "")
 	f.Add(uint16(429), "Retry-After: -1", "")
 	f.Add(uint16(400), "", `{"error":{"code":"`+strings.Repeat("é", 200)+`","message":"`+strings.Repeat("ü", 700)+`"}}`)
-	f.Add(uint16(400), "", `{"error":{"code":"a\nb\u001b[31m","message":"c\u0000\u009b"}}`)
+	f.Add(uint16(300), "", `{"error":{"code":"x`+strings.Repeat("é", 200)+`","message":"x`+strings.Repeat("ü", 700)+`"}}`)
+	f.Add(uint16(300), "", `{"error":{"code":"a\nb\u001b[31m","message":"c\u0000\u009b"}}`)
 	f.Add(uint16(502), "Content-Type: text/html; charset=x", "<html>hush</html>")
 	f.Add(uint16(404), "Content-Type: "+strings.Repeat("x", 100)+"/y", "")
 	f.Fuzz(func(t *testing.T, status uint16, header, body string) {
