@@ -16,6 +16,9 @@ FUZZTIME ?= 30s
 PATTERN ?=
 FUZZJOBS ?= 2
 export FUZZTIME FUZZJOBS
+# The matrix of faults: one case by its name (a regular expression), and the seed of order and choice.
+CASE ?=
+SEED ?= 1
 # Flags of the benchmarks; see bin/bench/bench -help.
 BENCH_ARGS ?=
 
@@ -60,6 +63,11 @@ test: controlplane ## Run all tests with the race detector
 .PHONY: e2e
 e2e: controlplane build ## Run the lifecycle with real processes of the manager and the service
 	go test -tags e2e -count 1 -v ./hack/e2e/...
+
+.PHONY: faults
+faults: controlplane ## Run the whole matrix of faults and write its table, or CASE=step/disruption/fault alone
+	go test -race -count=1 -timeout 80m -parallel 12 $(if $(CASE),-v -run 'TestMatrix$$') ./hack/faults \
+		-args -seed $(SEED) $(if $(CASE),-case '$(CASE)',-all -table MATRIX.md)
 
 .PHONY: verify
 verify: ## Format, vet, lint, generated files, vulnerabilities, and 30 s of each fuzz target of what strangers send

@@ -17,8 +17,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"exactmatch.dev/operator/internal/edm"
 	"github.com/google/uuid"
+
+	"exactmatch.dev/operator/internal/edm"
 )
 
 const (

@@ -297,11 +297,15 @@ func TestAnotherSessionIsNotTakenForOurs(t *testing.T) {
 	for _, body := range []string{`{}`, `{"state":"Created"}`, `{"id":"another","state":"Created"}`, `{"value":{"id":"another"}}`} {
 		s := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) { reply(w, 200, body) })
 		_, err := s.client.Sessions().Get(t.Context(), "d", "ours")
-		fails(t, err, edm.Transient)
+		if e := fails(t, err, edm.Transient); e.Code != "MalformedAnswer" {
+			t.Errorf("%s ends with %v", body, e)
+		}
 	}
 	s := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) { reply(w, 201, `{}`) })
 	_, err := s.client.Sessions().Create(t.Context(), "d", edm.Session{}, "r")
-	fails(t, err, edm.Ambiguous)
+	if e := fails(t, err, edm.Ambiguous); e.Code != "MalformedAnswer" {
+		t.Errorf("a create without an id ends with %v", e)
+	}
 }
 
 func TestRetryAfterIsReadInBothForms(t *testing.T) {

@@ -1,0 +1,176 @@
+package faults_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Kinds of a disruption: where in a step it strikes.
+const (
+	nowhere = ""
+	atCall  = "call"
+	atWrite = "write"
+)
+
+// disruption is what happens to the manager or to its way to the API server, once,
+// in the middle of a step.
+type disruption struct {
+	name string
+	says string // for the reader of the table
+	at   string
+	// leaders: two managers are at work for a while, so that a block may be sent by
+	// both.
+	leaders bool
+	call    func(f *front, w http.ResponseWriter, c *call)
+	write   func(ctx context.Context, w *world, l *life, o client.Object, write func(context.Context) error) error
+}
+
+// disruptions lists them; the first one is none.
+var disruptions = []disruption{
+	{name: "none", says: "the manager is left alone", at: nowhere},
+	{name: "crash-before-call", says: "it dies before the service gets the call", at: atCall, call: func(f *front, _ http.ResponseWriter, _ *call) {
+		f.world.die()
+		panic(http.ErrAbortHandler)
+	}},
+	{name: "crash-after-call", says: "it dies after the call's effect, before the answer", at: atCall, call: func(f *front, _ http.ResponseWriter, c *call) {
+		f.effect(c)
+		f.world.die()
+		panic(http.ErrAbortHandler)
+	}},
+	{name: "sigterm-in-call", says: "it is asked to stop while the call is on its way", at: atCall, call: func(f *front, w http.ResponseWriter, c *call) {
+		f.world.retire()
+		f.pass(w, c)
+	}},
+	{name: "leader-change-in-call", says: "another manager takes over while the call is on its way; the call comes late, then the old one stops", at: atCall, leaders: true, call: func(f *front, w http.ResponseWriter, c *call) {
+		before := f.world.overtake(c)
+		f.pass(w, c)
+		before.terminate()
+	}},
+	{name: "two-leaders-in-call", says: "as before, and both go on to the end", at: atCall, leaders: true, call: func(f *front, w http.ResponseWriter, c *call) {
+		f.world.overtake(c)
+		f.pass(w, c)
+	}},
+	{name: "crash-before-write", says: "it dies before the API server gets the write", at: atWrite, write: func(_ context.Context, w *world, _ *life, _ client.Object, _ func(context.Context) error) error {
+		w.die()
+		return errCrashed
+	}},
+	{name: "crash-after-write", says: "it dies after the write took, before it learns so", at: atWrite, write: func(ctx context.Context, w *world, _ *life, _ client.Object, write func(context.Context) error) error {
+		_ = write(context.WithoutCancel(ctx)) // nobody learns what came of it
+		w.die()
+		return errCrashed
+	}},
+	{name: "sigterm-in-write", says: "it is asked to stop in the middle of the patch", at: atWrite, write: func(ctx context.Context, w *world, _ *life, _ client.Object, write func(context.Context) error) error {
+		w.retire()
+		return write(ctx)
+	}},
+	{name: "leader-change-in-write", says: "another manager takes over in the middle of the patch", at: atWrite, leaders: true, write: func(ctx context.Context, w *world, l *life, _ client.Object, write func(context.Context) error) error {
+		w.overtake(nil)
+		defer l.terminate()
+		return write(ctx)
+	}},
+	{name: "two-leaders-in-write", says: "as before, and both go on to the end", at: atWrite, leaders: true, write: func(ctx context.Context, w *world, _ *life, _ client.Object, write func(context.Context) error) error {
+		w.overtake(nil)
+		return write(ctx)
+	}},
+	{name: "stale-cache", says: "its cache stands still for half a second after the write", at: atWrite, write: func(ctx context.Context, _ *world, l *life, _ client.Object, write func(context.Context) error) error {
+		l.ice.shut()
+		time.AfterFunc(500*time.Millisecond, l.ice.open)
+		return write(ctx)
+	}},
+	{name: "conflict", says: "somebody else changes the object just before the write", at: atWrite, write: func(ctx context.Context, w *world, _ *life, o client.Object, write func(context.Context) error) error {
+		w.touch(o)
+		return write(ctx)
+	}},
+	{name: "api-server-away", says: "the API server cannot be reached for 0.7 s, watches break", at: atWrite, write: func(ctx context.Context, _ *world, l *life, _ client.Object, write func(context.Context) error) error {
+		l.away.Store(true)
+		time.AfterFunc(700*time.Millisecond, func() { l.away.Store(false) })
+		return write(ctx)
+	}},
+	{name: "api-server-answer-lost", says: "the write takes, and its answer is lost", at: atWrite, write: func(ctx context.Context, _ *world, _ *life, _ client.Object, write func(context.Context) error) error {
+		_ = write(ctx) // it took, and nobody learns of it
+		return errAway
+	}},
+}
+
+// die crashes the newest life; its successor is born once nothing of it is left.
+func (w *world) die() {
+	l := w.newest()
+	w.front.shut()
+	l.crash()
+	w.succeed(l)
+}
+
+// retire asks the newest life to stop, and lets its successor follow.
+func (w *world) retire() {
+	l := w.newest()
+	l.terminate()
+	w.succeed(l)
+}
+
+// succeed starts the next life when one has ended.
+func (w *world) succeed(l *life) {
+	n := w.count() + 1
+	w.waits.Go(func() {
+		within(w.t, l.ended, patience, l.name)
+		w.front.reopen()
+		w.born(fmt.Sprintf("life-%d", n))
+	})
+}
+
+// overtake starts another manager while the first is in the middle of something,
+// and gives it time to look around.
+func (w *world) overtake(c *call) (before *life) {
+	before = w.newest()
+	w.born(fmt.Sprintf("life-%d", w.count()+1))
+	if c == nil {
+		w.pause()
+		return before
+	}
+	pause(c, 500*time.Millisecond) // the caller may give up meanwhile: the call comes late then
+	return before
+}
+
+// touch changes an object as somebody else would.
+func (w *world) touch(o client.Object) {
+	other := o.DeepCopyObject().(client.Object) //nolint:forcetypeassert // of the same type
+	if err := kube.Get(w.ctx, client.ObjectKeyFromObject(o), other); err != nil {
+		w.t.Errorf("touch %s: %v", o.GetName(), err)
+		return
+	}
+	before := other.DeepCopyObject().(client.Object) //nolint:forcetypeassert // of the same type
+	other.SetAnnotations(map[string]string{"touched": "by somebody else"})
+	if err := kube.Patch(w.ctx, other, client.MergeFrom(before)); err != nil {
+		w.t.Errorf("touch %s: %v", o.GetName(), err)
+	}
+}
+
+func (w *world) newest() *life { return w.current(w.count() - 1) }
+
+func (w *world) current(n int) *life {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lives[n]
+}
+
+func (w *world) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.lives)
+}
+
+// patience is how long anything of a case may take.
+const patience = 30 * time.Second
+
+// pause is a moment between two looks.
+func (w *world) pause() {
+	timer := time.NewTimer(50 * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-w.ctx.Done():
+	}
+}

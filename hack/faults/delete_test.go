@@ -1,0 +1,157 @@
+package faults_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/edm"
+)
+
+// TestDeleteWithTheServiceAway: the object says what it waits for and until when,
+// a restart keeps the deadline, and then it is let go with a warning.
+func TestDeleteWithTheServiceAway(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(w *world) { w.finalizeTimeout = 5 * time.Second })
+	applyUploaded()(w)
+	w.front.arm(fault{name: "outage", times: 1 << 30, spoil: answers(http.StatusServiceUnavailable, "ServiceUnavailable", "")}, func(_ *front, _ *call) bool { return true })
+	w.Expect(kube.Delete(w.ctx, w.sessionObject())).To(Succeed())
+	w.Eventually(func() (string, error) {
+		s, err := w.get()
+		return messageOf(s), err
+	}).Should(And(ContainSubstring("503"), ContainSubstring("let go at")), "the condition says what is waited for and until when")
+	s, err := w.get()
+	w.Expect(err).NotTo(HaveOccurred())
+	deadline := s.Status.FinalizeDeadline
+	w.Expect(deadline).NotTo(BeNil())
+	w.die()
+	w.waits.Wait()
+	w.Consistently(func() (*metav1.Time, error) {
+		s, err := w.get()
+		return s.Status.FinalizeDeadline, err
+	}, time.Second).Should(Equal(deadline), "a restart does not begin the wait anew")
+	w.gone(s)
+	w.Expect(time.Now()).To(BeTemporally(">=", deadline.Time))
+	w.warnsOf(s)
+}
+
+// TestCancelKeepsItsRequest: a cancel that the service does not hear is tried until
+// it does, across a restart.
+func TestCancelKeepsItsRequest(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	applyUploaded()(w)
+	outage := w.front.arm(fault{name: "outage", times: 1 << 30, spoil: answers(http.StatusServiceUnavailable, "ServiceUnavailable", "")}, posts("/cancel"))
+	w.change(func(s *v1alpha1.ExactMatchSession) { s.Spec.DesiredState = v1alpha1.DesiredCancelled })
+	w.Eventually(func() (bool, error) {
+		s, err := w.get()
+		return s.Status.CancelRequestedTime != nil && s.Status.Attempts > 0 && s.Status.NextAttemptTime != nil, err
+	}).Should(BeTrue(), w.story)
+	w.die()
+	w.waits.Wait()
+	w.front.mu.Lock()
+	outage.left = 0
+	w.front.mu.Unlock()
+	w.comesTo(v1alpha1.ReasonCancelled)
+	w.Expect(w.ours()).To(HaveExactElements(HaveField("State", edm.StateCancelled)))
+}
+
+// TestDeleteWithSomethingGoneFirst: where what the finalizer would need is gone for
+// good, it lets go at once, with a warning.
+func TestDeleteWithSomethingGoneFirst(t *testing.T) {
+	for name, first := range map[string]func(*world) client.Object{
+		"secret": func(w *world) client.Object { return &corev1.Secret{ObjectMeta: w.named("token")} },
+		"agent":  func(w *world) client.Object { return w.agentObject() },
+		"store":  func(w *world) client.Object { return w.storeObject() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			applyUploaded()(w)
+			s, err := w.get()
+			w.Expect(err).NotTo(HaveOccurred())
+			store := w.storeObject()
+			w.Expect(kube.Get(w.ctx, client.ObjectKeyFromObject(store), store)).To(Succeed())
+			before := store.DeepCopy()
+			store.Spec.DeletionPolicy = v1alpha1.StoreDeletionPolicyOrphan // its sessions can be looked at afterwards
+			w.Expect(kube.Patch(w.ctx, store, client.MergeFrom(before))).To(Succeed())
+			w.tear(first(w))
+			w.Expect(kube.Delete(w.ctx, w.sessionObject())).To(Succeed())
+			w.gone(s)
+			w.warnsOf(s)
+			w.Expect(w.ours()).To(HaveExactElements(HaveField("State", edm.StateUploadCompleted)), "it is left as it was")
+		})
+	}
+}
+
+// TestDeleteOfTheWholeNamespace: everything is deleted at once, in the order of the
+// namespace controller: none of it may hang.
+func TestDeleteOfTheWholeNamespace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	holdUpload(w)
+	w.Expect(kube.Delete(w.ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}})).To(Succeed())
+	all := []client.Object{
+		&corev1.Secret{}, &v1alpha1.ExactMatchUploadAgent{}, &v1alpha1.ExactMatchDataStore{}, &v1alpha1.ExactMatchSession{},
+	}
+	for _, kind := range all {
+		w.Expect(kube.DeleteAllOf(w.ctx, kind, client.InNamespace(w.namespace))).To(Succeed())
+	}
+	w.front.release()
+	for _, o := range []client.Object{w.sessionObject(), w.storeObject(), w.agentObject()} {
+		w.gone(o)
+	}
+}
+
+// tear deletes an object at once, whatever holds it.
+func (w *world) tear(o client.Object) {
+	w.t.Helper()
+	w.Eventually(func() error {
+		if err := kube.Get(w.ctx, client.ObjectKeyFromObject(o), o); err != nil {
+			return client.IgnoreNotFound(err)
+		}
+		if err := kube.Delete(w.ctx, o); err != nil {
+			return client.IgnoreNotFound(err)
+		}
+		before := o.DeepCopyObject().(client.Object) //nolint:forcetypeassert // of the same type
+		o.SetFinalizers(nil)
+		return client.IgnoreNotFound(kube.Patch(w.ctx, o, client.MergeFrom(before)))
+	}).Should(Succeed())
+	w.Eventually(func() bool { return apierrors.IsNotFound(kube.Get(w.ctx, client.ObjectKeyFromObject(o), o)) }).Should(BeTrue(), "it is gone")
+}
+
+func (w *world) gone(o client.Object) {
+	w.t.Helper()
+	w.Eventually(func() bool { return apierrors.IsNotFound(kube.Get(w.ctx, client.ObjectKeyFromObject(o), o)) }).Should(BeTrue(), w.story)
+}
+
+// warnsOf wants the event that tells of a remote session that was left.
+func (w *world) warnsOf(s *v1alpha1.ExactMatchSession) {
+	w.t.Helper()
+	w.Eventually(func() ([]string, error) {
+		list := &corev1.EventList{}
+		err := kube.List(w.ctx, list, client.InNamespace(w.namespace))
+		var reasons []string
+		for _, e := range list.Items {
+			if e.InvolvedObject.UID == s.UID {
+				reasons = append(reasons, e.Reason)
+			}
+		}
+		return reasons, err
+	}).Should(ContainElement(v1alpha1.ReasonRemoteSessionLeft), "somebody must be told")
+}
+
+func messageOf(s *v1alpha1.ExactMatchSession) string {
+	if c := meta.FindStatusCondition(s.Status.Conditions, v1alpha1.ConditionReady); c != nil {
+		return c.Message
+	}
+	return ""
+}

@@ -1,0 +1,391 @@
+package faults_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// front stands before the service. Every call of a manager passes it: here calls
+// are seen, struck and spoilt.
+type front struct {
+	t       *testing.T
+	service http.Handler
+	world   *world
+	server  *httptest.Server
+	second  *httptest.Server // the same, at another address
+
+	mu        sync.Mutex
+	down      bool // the one life is dead: nothing of it comes through
+	deaths    int
+	strike    *strike
+	faults    []*armed
+	closed    chan struct{} // blocks wait for it
+	committed map[string]bool
+	moved     bool // replies name the second address
+	source    []byte
+	delivered map[string]bool // session/block that a manager knows to be there
+	missed    map[string]bool // of those, the ones whose caller had given up
+	again     []string        // and the ones that were sent once more
+	revoked   map[string]bool // signatures
+	drip      time.Duration   // what every block takes
+	watchers  []*watcher
+}
+
+// watcher counts the answers that it matches.
+type watcher struct {
+	matches func(c *call, status int) bool
+	times   []time.Time
+}
+
+// call is one request that came to the front, its body read.
+type call struct {
+	*http.Request
+	body  []byte
+	lives int // that had died when it came
+}
+
+// strike is what happens once, at the first call that it matches.
+type strike struct {
+	matches func(*front, *call) bool
+	do      func(f *front, w http.ResponseWriter, c *call)
+	done    bool
+}
+
+// armed is a fault that meets the next few calls which it matches.
+type armed struct {
+	fault
+	matches func(*front, *call) bool
+	left    int
+	met     int
+}
+
+func newFront(t *testing.T, service http.Handler) *front {
+	f := &front{t: t, service: service, committed: map[string]bool{}, delivered: map[string]bool{}, missed: map[string]bool{}, revoked: map[string]bool{}}
+	f.server, f.second = f.listen(), f.listen()
+	t.Cleanup(func() {
+		f.release()
+		for _, s := range []*httptest.Server{f.server, f.second} {
+			s.CloseClientConnections()
+			s.Close()
+		}
+	})
+	return f
+}
+
+// wire is one connection. A caller that gave up waiting closes it: what was written
+// last had come too late then.
+type wire struct {
+	last  string // block
+	lives int
+}
+
+type wireKey struct{}
+
+// listen serves the front at an address of its own.
+func (f *front) listen() *httptest.Server {
+	s := httptest.NewUnstartedServer(f)
+	var wires sync.Map // net.Conn → *wire
+	s.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		x := &wire{}
+		wires.Store(c, x)
+		return context.WithValue(ctx, wireKey{}, x)
+	}
+	s.Config.ConnState = func(c net.Conn, state http.ConnState) {
+		if x, known := wires.Load(c); known && state == http.StateClosed {
+			wires.Delete(c)
+			f.hungUp(x.(*wire))
+		}
+	}
+	s.Start()
+	return s
+}
+
+// hungUp forgets that a block was acknowledged whose caller did not wait for it. A
+// dead process closes its connections too, whatever it has read.
+func (f *front) hungUp(x *wire) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if x.last != "" && x.lives == f.deaths {
+		f.missed[x.last] = true
+	}
+}
+
+func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c, ok := f.take(r)
+	if !ok {
+		panic(http.ErrAbortHandler)
+	}
+	if strike := f.struck(c); strike != nil {
+		strike.do(f, w, c)
+		return
+	}
+	if spoil := f.spoiling(c); spoil != nil {
+		f.count(c, 0)
+		spoil(f, w, c)
+		return
+	}
+	f.pass(w, c)
+}
+
+// take reads the call, and keeps a block on its way for as long as blocks are
+// held. Whoever gave up meanwhile is not served.
+func (f *front) take(r *http.Request) (*call, bool) {
+	body, err := io.ReadAll(r.Body) // before any wait: only then is a caller that goes away noticed
+	f.mu.Lock()
+	if x, ok := r.Context().Value(wireKey{}).(*wire); ok {
+		x.last = "" // whoever sends on a connection has read what came before
+	}
+	c := &call{Request: r, body: body, lives: f.deaths}
+	closed, drip, ok := f.closed, f.drip, err == nil && !f.down
+	f.mu.Unlock()
+	if !ok || !c.isBlock() {
+		return c, ok
+	}
+	if drip > 0 {
+		pause(c, drip)
+	}
+	if closed != nil {
+		select {
+		case <-closed:
+		case <-r.Context().Done():
+		}
+	}
+	return c, r.Context().Err() == nil
+}
+
+// watch counts answers from now on.
+func (f *front) watch(matches func(c *call, status int) bool) *watcher {
+	x := &watcher{matches: matches}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.watchers = append(f.watchers, x)
+	return x
+}
+
+func (f *front) count(c *call, status int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, x := range f.watchers {
+		if x.matches(c, status) {
+			x.times = append(x.times, time.Now())
+		}
+	}
+}
+
+// seen are the times of what a watcher has counted.
+func (f *front) seen(x *watcher) []time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]time.Time(nil), x.times...)
+}
+
+// trickle lets every block take its time.
+func (f *front) trickle(d time.Duration) {
+	f.mu.Lock()
+	f.drip = d
+	f.mu.Unlock()
+}
+
+// struck takes the strike where the call is the one.
+func (f *front) struck(c *call) *strike {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := f.strike
+	if s == nil || s.done || !s.matches(f, c) {
+		return nil
+	}
+	s.done = true
+	return s
+}
+
+// spoiling takes one use of a fault that is armed against the call.
+func (f *front) spoiling(c *call) func(*front, http.ResponseWriter, *call) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.revoked[c.URL.Query().Get("sig")] {
+		return answers(http.StatusForbidden, "AuthenticationFailed", "")
+	}
+	for _, a := range f.faults {
+		if a.left > 0 && a.matches(f, c) {
+			a.left--
+			a.met++
+			return a.spoil
+		}
+	}
+	return nil
+}
+
+// arm lets a fault meet the next calls that match.
+func (f *front) arm(x fault, matches func(*front, *call) bool) *armed {
+	a := &armed{fault: x, matches: matches, left: max(x.times, 1)}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.faults = append(f.faults, a)
+	return a
+}
+
+func (f *front) met(a *armed) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return a.met
+}
+
+// pass lets a call through and its answer back.
+func (f *front) pass(w http.ResponseWriter, c *call) {
+	reply := f.effect(c)
+	f.deliver(w, c, reply)
+}
+
+// effect lets the service do what the call asks, whether or not its caller still
+// waits.
+func (f *front) effect(c *call) *httptest.ResponseRecorder {
+	reply := httptest.NewRecorder()
+	if strings.HasPrefix(c.URL.Path, "/source/") {
+		f.serveSource(reply, c)
+		return reply
+	}
+	r := c.Clone(context.WithoutCancel(c.Context()))
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(c.body)), int64(len(c.body))
+	f.mark(c)
+	f.service.ServeHTTP(reply, r)
+	f.count(c, reply.Code)
+	if c.isCommit() && reply.Code == http.StatusNoContent {
+		f.mu.Lock()
+		f.committed[c.sessionID()] = true
+		f.mu.Unlock()
+	}
+	return reply
+}
+
+// mark counts blocks that a manager sends although it knows that they are there.
+func (f *front) mark(c *call) {
+	if !c.isBlock() {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.delivered[c.block()] {
+		f.again = append(f.again, c.block())
+	}
+}
+
+// deliver writes an answer whole.
+func (f *front) deliver(w http.ResponseWriter, c *call, reply *httptest.ResponseRecorder) {
+	body := f.rewritten(reply.Body.Bytes())
+	for name, values := range reply.Header() {
+		w.Header()[name] = values
+	}
+	w.Header().Del("Content-Length")
+	w.WriteHeader(reply.Code)
+	if _, err := w.Write(body); err != nil || !c.isBlock() || reply.Code != http.StatusCreated {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	// Nobody learns what a dead process was told, or one that waits no more.
+	if c.lives == f.deaths && c.Context().Err() == nil {
+		f.delivered[c.block()] = true
+		if x, ok := c.Context().Value(wireKey{}).(*wire); ok {
+			x.last, x.lives = c.block(), c.lives
+		}
+	}
+}
+
+// rewritten names the second address in the place of the first, once a renew has
+// moved the upload there.
+func (f *front) rewritten(body []byte) []byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.moved {
+		return body
+	}
+	host := func(s *httptest.Server) []byte { return []byte(strings.TrimPrefix(s.URL, "http://")) }
+	return bytes.ReplaceAll(body, host(f.server), host(f.second))
+}
+
+func (f *front) serveSource(w http.ResponseWriter, c *call) {
+	f.mu.Lock()
+	text := f.source
+	f.mu.Unlock()
+	w.Header().Set("ETag", `"one"`)
+	http.ServeContent(w, c.Request, "table.csv", time.Time{}, bytes.NewReader(text))
+}
+
+// hold keeps blocks on their way until release.
+func (f *front) hold() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = make(chan struct{})
+}
+
+func (f *front) release() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed != nil {
+		close(f.closed)
+		f.closed = nil
+	}
+}
+
+// shut refuses everything while the one life that there was is dead.
+func (f *front) shut() {
+	f.mu.Lock()
+	f.down = true
+	f.deaths++
+	f.mu.Unlock()
+}
+
+func (f *front) reopen() {
+	f.mu.Lock()
+	f.down = false
+	f.mu.Unlock()
+}
+
+// reset ends a connection after n bytes of the answer, as a broken network does.
+func reset(w http.ResponseWriter, reply *httptest.ResponseRecorder, n int) {
+	var wire bytes.Buffer
+	response := reply.Result()
+	response.ContentLength = int64(reply.Body.Len())
+	_ = response.Write(&wire)
+	connection, _, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	_, _ = connection.Write(wire.Bytes()[:min(n, wire.Len()-1)])
+	if tcp, ok := connection.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = connection.Close()
+}
+
+var sessionPath = regexp.MustCompile(`/sessions(/[^/]+)?(/[a-zA-Z]+)?$`)
+
+func (c *call) isSession() bool { return sessionPath.MatchString(c.URL.Path) }
+func (c *call) isBlob() bool    { return strings.HasPrefix(c.URL.Path, "/upload/") }
+func (c *call) isSource() bool  { return strings.HasPrefix(c.URL.Path, "/source/") }
+func (c *call) isCommit() bool  { return c.isSession() && strings.HasSuffix(c.URL.Path, "/commit") }
+func (c *call) isBlock() bool {
+	return c.isBlob() && c.Method == http.MethodPut && c.URL.Query().Get("comp") == "block"
+}
+func (c *call) isSeal() bool {
+	return c.isBlob() && c.Method == http.MethodPut && c.URL.Query().Get("comp") == "blocklist"
+}
+func (c *call) block() string {
+	return strings.TrimPrefix(c.URL.Path, "/upload/") + "/" + c.URL.Query().Get("blockid")
+}
+func (c *call) sessionID() string {
+	found := sessionPath.FindStringSubmatch(c.URL.Path)
+	if found == nil {
+		return ""
+	}
+	return strings.TrimPrefix(found[1], "/")
+}

@@ -1,0 +1,176 @@
+package faults_test
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"golang.org/x/sync/semaphore"
+
+	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/source"
+	"exactmatch.dev/operator/internal/transfer"
+)
+
+var columns = []transfer.Column{{Name: "ID", IsSearchable: true}, {Name: "Email", IsCaseInsensitive: true, IsSearchable: true}, {Name: "City"}}
+
+// plan is how an edition's table becomes blocks: as the manager's.
+func (w *world) plan(edition string) transfer.Plan {
+	return transfer.Plan{
+		Source: source.Bytes("table.csv", []byte(tableOf(edition, tableRows))), Store: w.namespace, Key: []byte(storeKey),
+		Columns: columns, RowsPerBlock: rowsPerBlock,
+	}
+}
+
+// populate brings the old table to live and opens a session of another cluster
+// that carries the very content of the case.
+func (w *world) populate() {
+	w.t.Helper()
+	other, err := w.direct.Agents().Create(w.ctx, edm.UploadAgent{Description: "another cluster"}, w.namespace+"-other")
+	w.Expect(err).NotTo(HaveOccurred())
+	old := w.openRemote("old", other.ID)
+	must := func(err error) { w.t.Helper(); w.Expect(err).NotTo(HaveOccurred()) }
+	plan := w.plan("old")
+	prepared, err := transfer.Prepare(w.ctx, plan)
+	must(err)
+	must(transfer.Upload(w.ctx, plan, prepared,
+		transfer.Target{HTTP: http.DefaultClient, URI: func() string { return old.DataUploadURI }, Parallelism: 2},
+		transfer.Options{Memory: semaphore.NewWeighted(64 << 20), MemorySize: 64 << 20}))
+	must(w.direct.Sessions().Commit(w.ctx, w.store.Status.ID, old.ID))
+	w.Eventually(func() (edm.State, error) {
+		got, err := w.direct.Sessions().Get(w.ctx, w.store.Status.ID, old.ID)
+		if err != nil {
+			return "", err
+		}
+		return got.State, nil
+	}).Should(Equal(edm.StateCompleted), "the old table is live before the case begins")
+	w.old, w.foreign = old, w.openRemote("new", other.ID)
+	w.reader = w.startReading()
+}
+
+func (w *world) openRemote(edition, agent string) *edm.Session {
+	w.t.Helper()
+	prepared, err := transfer.Prepare(w.ctx, w.plan(edition))
+	w.Expect(err).NotTo(HaveOccurred())
+	rows, blocks := int32(rowsPerBlock), int32(prepared.Blocks)
+	made, err := w.direct.Sessions().Create(w.ctx, w.store.Status.ID, edm.Session{
+		UploadAgentID: agent, Fields: []string{"ID", "Email", "City"}, FileName: "table.csv", RowsPerBlock: &rows, TotalBlockCount: &blocks,
+		KeyID: prepared.KeyID, ContentKey: prepared.ContentKey, Checksum: prepared.Checksum,
+	}, w.namespace+"-"+edition)
+	w.Expect(err).NotTo(HaveOccurred())
+	return made
+}
+
+// reader asks for one row all the time: its answers are the old table's or the
+// new one's, never a mixture, never none.
+type reader struct {
+	stop  context.CancelFunc
+	ended chan struct{}
+
+	mu     sync.Mutex
+	wrong  string
+	asked  int
+	latest string // edition
+}
+
+func (w *world) startReading() *reader {
+	ctx, stop := context.WithCancel(w.ctx)
+	r := &reader{stop: stop, ended: make(chan struct{})}
+	keyID, err := transfer.KeyID([]byte(storeKey), w.namespace)
+	w.Expect(err).NotTo(HaveOccurred())
+	go func() {
+		defer close(r.ended)
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for n := 0; ; n++ {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				edition, wrong := w.ask(ctx, keyID, n%tableRows)
+				if ctx.Err() == nil {
+					r.note(edition, wrong)
+				}
+			}
+		}
+	}()
+	w.t.Cleanup(func() { stop(); <-r.ended })
+	return r
+}
+
+func (r *reader) note(edition, wrong string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asked++
+	switch {
+	case r.wrong != "":
+	case wrong != "":
+		r.wrong = wrong
+	case r.latest == "new" && edition == "old":
+		r.wrong = "the old table came back after the new one"
+	default:
+		r.latest = edition
+	}
+}
+
+// ask looks one row up with both editions' cells and says which one it is.
+func (w *world) ask(ctx context.Context, keyID string, n int) (edition, wrong string) {
+	token := func(column int, cell string) string {
+		tokens, err := transfer.Tokens([]byte(storeKey), w.namespace, columns[column], []string{cell})
+		if err != nil {
+			w.t.Error(err)
+		}
+		return base64.StdEncoding.EncodeToString(tokens[0][:])
+	}
+	matched := map[string][]string{}
+	generation := map[string]int64{}
+	for _, e := range []string{"old", "new"} {
+		got, err := w.direct.Stores().Match(ctx, w.store.Status.ID, edm.MatchRequest{
+			KeyID: keyID, Column: "ID", Token: token(0, fmt.Sprintf("P-%d", n)),
+			SameRow: map[string]string{"Email": token(1, fmt.Sprintf("%s%d@example.com", e, n)), "City": token(2, fmt.Sprintf("%s, %d", e, n))},
+		})
+		if err != nil {
+			return "", "a lookup failed: " + err.Error()
+		}
+		if got.Total != 1 || len(got.Rows) != 1 {
+			return "", fmt.Sprintf("row %d is there %d times", n, got.Total)
+		}
+		matched[e], generation[e] = got.Rows[0].Matched, got.Generation
+	}
+	whole := []string{"City", "Email"}
+	if generation["old"] != generation["new"] {
+		return "", "" // the table was replaced between the two questions: the next ones tell
+	}
+	for e, other := range map[string]string{"old": "new", "new": "old"} {
+		if slices.Equal(matched[e], whole) && len(matched[other]) == 0 {
+			return e, ""
+		}
+	}
+	return "", fmt.Sprintf("row %d is a mixture: old %v, new %v", n, matched["old"], matched["new"])
+}
+
+// edition is which table is live, once the reader has asked again.
+func (w *world) edition() string {
+	w.reader.mu.Lock()
+	defer w.reader.mu.Unlock()
+	return w.reader.latest
+}
+
+// deleteSession lets the service forget a session.
+func (f *front) deleteSession(id string) {
+	if err := f.world.direct.Sessions().Delete(context.WithoutCancel(f.world.ctx), f.world.store.Status.ID, id); err != nil {
+		f.t.Errorf("forget session %s: %v", id, err)
+	}
+}
+
+// clock sets the service's clock ahead.
+func (f *front) clock(by time.Duration) {
+	f.world.mu.Lock()
+	f.world.ahead = by
+	f.world.mu.Unlock()
+}

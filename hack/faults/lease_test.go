@@ -1,0 +1,49 @@
+package faults_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+)
+
+// TestLeaseIsRenewedBeforeABlockFails: the upload outlasts its lease several times,
+// and no block is ever refused.
+func TestLeaseIsRenewedBeforeABlockFails(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(w *world) { w.lease = 5 * time.Second })
+	refused := w.front.watch(func(c *call, status int) bool { return c.isBlob() && status == http.StatusForbidden })
+	w.front.trickle(800 * time.Millisecond)
+	s := w.sessionObject()
+	s.Spec.RowsPerBlock = 1 // 30 blocks, two at a time
+	w.Expect(kube.Create(w.ctx, s)).To(Succeed())
+	w.comesTo(v1alpha1.ReasonCompleted)
+	s, err := w.get()
+	w.Expect(err).NotTo(HaveOccurred())
+	w.Expect(s.Status.Leases).To(BeNumerically(">=", 3), "the upload takes longer than two leases")
+	w.Expect(s.Status.LeaseStartTime).NotTo(BeNil())
+	w.Expect(s.Status.LeaseExpiryTime).NotTo(BeNil())
+	w.Expect(w.front.seen(refused)).To(BeEmpty(), "each lease is renewed before a block fails")
+	w.nothingLeaked()
+	w.lookupsWereWhole("new")
+}
+
+// TestARenewalThatFailsIsTriedAgain while the old URI still lives: the upload goes
+// on meanwhile.
+func TestARenewalThatFailsIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	holdUpload(w)
+	trouble := w.front.arm(fault{name: "503", times: 2, spoil: answers(http.StatusServiceUnavailable, "ServiceUnavailable", "1")}, posts("/renew"))
+	w.change(func(s *v1alpha1.ExactMatchSession) { s.Spec.RenewToken = "now" })
+	w.Eventually(func() int { return w.front.met(trouble) }).Should(BeNumerically(">=", 1))
+	w.front.release()
+	w.comesTo(v1alpha1.ReasonCompleted)
+	s, err := w.get()
+	w.Expect(err).NotTo(HaveOccurred())
+	w.Expect(s.Status.ObservedRenewToken).To(Equal("now"), "it was renewed in the end, or finished on the old lease")
+	w.lookupsWereWhole("new")
+}

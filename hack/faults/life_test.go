@@ -1,0 +1,245 @@
+package faults_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"exactmatch.dev/operator/controllers"
+)
+
+// life is one run of a manager, from its start to its stop or its crash. The
+// faults of its way to the API server lie in its transport and in an interceptor
+// of its client.
+type life struct {
+	name  string
+	stop  context.CancelFunc
+	ended chan struct{}
+
+	dead atomic.Bool  // nothing of it reaches the API server any more
+	away atomic.Bool  // the API server cannot be reached
+	ice  *gate        // holds back what its watches bring
+	ill  atomic.Int64 // calls of the API server that failed because it was away
+}
+
+// errCrashed is what a dead process would never see.
+var errCrashed = errors.New("the process is dead")
+
+// errAway is an API server that does not answer.
+var errAway = errors.New("connection refused")
+
+// born starts a manager for the world's namespace.
+func (w *world) born(name string) *life {
+	w.t.Helper()
+	l := &life{name: name, ended: make(chan struct{}), ice: newGate()}
+	config := rest.CopyConfig(plane)
+	config.QPS = -1
+	config.Wrap(func(base http.RoundTripper) http.RoundTripper { return &line{life: l, base: base} })
+	mgr, err := ctrl.NewManager(config, w.managerOptions(l))
+	if err != nil {
+		w.t.Errorf("start %s: %v", name, err)
+		close(l.ended)
+		l.stop = func() {}
+		return l
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	l.stop = stop
+	if err := controllers.Add(ctx, mgr, w.options(name)); err != nil {
+		w.t.Errorf("start %s: %v", name, err)
+	}
+	go func() {
+		defer close(l.ended)
+		if err := mgr.Start(ctx); err != nil && !l.dead.Load() {
+			w.t.Errorf("%s ended with %v", name, err)
+		}
+	}()
+	w.mu.Lock()
+	w.lives = append(w.lives, l)
+	w.mu.Unlock()
+	return l
+}
+
+func (w *world) managerOptions(l *life) ctrl.Options {
+	stop := 20 * time.Second
+	return ctrl.Options{
+		Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"},
+		Cache:                   cache.Options{DefaultNamespaces: map[string]cache.Config{w.namespace: {}}},
+		Controller:              config.Controller{SkipNameValidation: new(true)},
+		GracefulShutdownTimeout: &stop,
+		NewClient: func(c *rest.Config, o client.Options) (client.Client, error) {
+			base, err := client.NewWithWatch(c, o)
+			if err != nil {
+				return nil, err
+			}
+			return interceptor.NewClient(base, w.interceptor(l)), nil
+		},
+	}
+}
+
+// A stall is told from a machine that is busy with other cases.
+const (
+	requestTimeout = 1500 * time.Millisecond
+	stallTimeout   = 1200 * time.Millisecond
+)
+
+// options make a manager that waits for nothing long.
+func (w *world) options(instance string) controllers.Options {
+	return controllers.Options{
+		TransferMemory: 64 << 20, TransferParallelism: 2, Instance: instance, ServiceQPS: w.qps, ServiceBurst: 2 * w.qps,
+		StatusInterval: 40 * time.Millisecond, PollInterval: 40 * time.Millisecond,
+		RequestTimeout: requestTimeout, StallTimeout: stallTimeout,
+		TurnInterval: 100 * time.Millisecond, ResyncInterval: 300 * time.Millisecond,
+		RepairInterval: 100 * time.Millisecond, FinalizeTimeout: w.finalizeTimeout,
+	}
+}
+
+// interceptor sees every write of a life to the API server.
+func (w *world) interceptor(l *life) interceptor.Funcs {
+	return interceptor.Funcs{
+		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, patch client.Patch, opts ...client.PatchOption) error {
+			return w.write(ctx, l, o, func(ctx context.Context) error { return c.Patch(ctx, o, patch, opts...) })
+		},
+		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
+			return w.write(ctx, l, o, func(ctx context.Context) error { return c.SubResource(sub).Patch(ctx, o, patch, opts...) })
+		},
+	}
+}
+
+// write lets one write happen, or the blow that waits for it.
+func (w *world) write(ctx context.Context, l *life, o client.Object, do func(context.Context) error) error {
+	if l.dead.Load() {
+		return errCrashed
+	}
+	w.mu.Lock()
+	blow := w.blow
+	if blow == nil || blow.done || !blow.matches(o) {
+		w.mu.Unlock()
+		return do(ctx)
+	}
+	blow.done = true
+	w.mu.Unlock()
+	return blow.do(ctx, w, l, o, do)
+}
+
+// crash ends a life as kill -9 does: from now on nothing of it has an effect.
+func (l *life) crash() {
+	l.dead.Store(true)
+	l.ice.open()
+	l.stop()
+}
+
+// terminate asks a life to stop, as a rollout does.
+func (l *life) terminate() {
+	l.ice.open()
+	l.stop()
+}
+
+// line is a life's way to the API server.
+type line struct {
+	life *life
+	base http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *line) RoundTrip(r *http.Request) (*http.Response, error) {
+	if t.life.dead.Load() {
+		return nil, errCrashed
+	}
+	if t.life.away.Load() {
+		t.life.ill.Add(1)
+		return nil, errAway
+	}
+	response, err := t.base.RoundTrip(r)
+	if err == nil && r.URL.Query().Get("watch") != "" {
+		response.Body = &watchBody{ReadCloser: response.Body, life: t.life, ctx: r.Context()}
+	}
+	return response, err
+}
+
+// watchBody is the stream of a watch: it freezes with the life's cache and breaks
+// with the API server.
+type watchBody struct {
+	io.ReadCloser
+	life *life
+	ctx  context.Context //nolint:containedctx // of the request that the body belongs to
+}
+
+// Read implements io.Reader.
+func (b *watchBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.life.ice.pass(b.ctx)
+	if b.life.dead.Load() {
+		return 0, errCrashed
+	}
+	if b.life.away.Load() {
+		return 0, errAway
+	}
+	return n, err
+}
+
+// gate is open until it is shut, and then until it is opened.
+type gate struct {
+	mu sync.Mutex
+	ch chan struct{} // closed where the gate is open
+}
+
+func newGate() *gate {
+	g := &gate{ch: make(chan struct{})}
+	close(g.ch)
+	return g
+}
+
+func (g *gate) shut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	select {
+	case <-g.ch:
+		g.ch = make(chan struct{})
+	default:
+	}
+}
+
+func (g *gate) open() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	select {
+	case <-g.ch:
+	default:
+		close(g.ch)
+	}
+}
+
+func (g *gate) pass(ctx context.Context) {
+	g.mu.Lock()
+	ch := g.ch
+	g.mu.Unlock()
+	select {
+	case <-ch:
+	case <-ctx.Done():
+	}
+}
+
+// within waits for a channel, and fails the test where it takes too long.
+func within(t *testing.T, ch <-chan struct{}, d time.Duration, what string) {
+	t.Helper()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ch:
+	case <-timer.C:
+		t.Errorf("%s does not end within %s", what, d)
+	}
+}

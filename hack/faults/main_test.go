@@ -1,0 +1,64 @@
+// Package faults_test is the matrix of faults: every step of a session's way, what
+// can strike the manager in it, and what can be wrong with the service meanwhile.
+// Each case runs against the real API server and the real service, and asserts the
+// end: the wish is reached, or a condition says why not; one remote session per
+// attempt; nothing acknowledged is lost; lookups are whole; nothing is left over.
+//
+// No hook stands in the code that ships. Writes to the API server are struck in
+// controller-runtime's client interceptor, its reads and watches in the transport
+// of the client's configuration, and calls of the service in a front before it.
+package faults_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+)
+
+var (
+	plane  *rest.Config
+	scheme = runtime.NewScheme()
+	kube   client.Client
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	ctrl.SetLogger(logr.Discard())
+	fail := func(err error) int { fmt.Fprintln(os.Stderr, "faults:", err); return 1 }
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return fail(err)
+		}
+	}
+	environment := &envtest.Environment{CRDDirectoryPaths: []string{"../../config/crd/bases"}, ErrorIfCRDPathMissing: true}
+	config, err := environment.Start()
+	if err != nil {
+		return fail(err)
+	}
+	defer func() {
+		if err := environment.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, "faults:", err)
+		}
+	}()
+	plane = rest.CopyConfig(config)
+	config.QPS = -1
+	if kube, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
+		return fail(err)
+	}
+	return m.Run()
+}

@@ -1,0 +1,266 @@
+package faults_test
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/edm/rest"
+	"exactmatch.dev/operator/internal/service"
+)
+
+const (
+	bearer       = "the token of the matrix"
+	storeKey     = "32 bytes or more of a key for the matrix"
+	tableRows    = 30
+	rowsPerBlock = 5
+)
+
+// world is one namespace, one service and the managers of one case.
+type world struct {
+	Gomega
+	t         *testing.T
+	ctx       context.Context
+	namespace string
+	front     *front
+	direct    *rest.Client // to the service past the front
+	dir       string       // of the service
+	skew      time.Duration
+	lease     time.Duration // of an upload URI; 0: the service's default
+	qps       int           // of the managers' calls to the service
+	// finalizeTimeout is how long a deletion waits for the service.
+	finalizeTimeout time.Duration
+	store           *v1alpha1.ExactMatchDataStore
+	foreign         *edm.Session // of another cluster, with the same content
+	old             *edm.Session // whose table was live before
+	reader          *reader
+
+	mu    sync.Mutex
+	lives []*life
+	waits sync.WaitGroup // for lives that follow others
+	blow  *blow
+	ahead time.Duration // of the service's clock, beyond the skew
+}
+
+// blow is what happens once, at the first write that it matches.
+type blow struct {
+	matches func(client.Object) bool
+	do      func(ctx context.Context, w *world, l *life, o client.Object, write func(context.Context) error) error
+	done    bool
+}
+
+// newWorld makes a namespace whose agent and store are ready, with a table that
+// is live already and a session of another cluster. change alters it before.
+func newWorld(t *testing.T, change ...func(*world)) *world {
+	t.Helper()
+	w := &world{Gomega: NewWithT(t), t: t, ctx: t.Context(), finalizeTimeout: time.Minute, qps: 10_000}
+	w.SetDefaultEventuallyTimeout(3 * time.Minute) // on a machine that is busy with other cases
+	w.SetDefaultEventuallyPollingInterval(25 * time.Millisecond)
+	for _, c := range change {
+		c(w)
+	}
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "case-"}}
+	w.Expect(kube.Create(w.ctx, namespace)).To(Succeed())
+	w.namespace = namespace.Name
+	w.serve()
+	w.front.source = []byte(tableOf("new", tableRows))
+	for _, o := range []client.Object{
+		&corev1.Secret{ObjectMeta: w.named("token"), Data: map[string][]byte{"token": []byte(bearer)}},
+		&corev1.Secret{ObjectMeta: w.named("key"), Data: map[string][]byte{"key": []byte(storeKey)}},
+		w.agentObject(), w.storeObject(),
+	} {
+		w.Expect(kube.Create(w.ctx, o)).To(Succeed())
+	}
+	t.Cleanup(w.endLives)
+	w.born("life-1")
+	w.store = w.storeObject()
+	w.Eventually(func(g Gomega) {
+		g.Expect(kube.Get(w.ctx, client.ObjectKeyFromObject(w.store), w.store)).To(Succeed())
+		ready := meta.FindStatusCondition(w.store.Status.Conditions, v1alpha1.ConditionReady)
+		g.Expect(ready).NotTo(BeNil())
+		g.Expect(ready.Status).To(Equal(metav1.ConditionTrue), ready.Message)
+	}).Should(Succeed(), "the store is ready before the case begins")
+	w.populate()
+	return w
+}
+
+// serve runs a service of the case's own behind the front.
+func (w *world) serve() {
+	w.dir = w.t.TempDir()
+	s, err := service.New(service.Config{
+		Dir: w.dir, Token: func() (string, error) { return bearer, nil }, MaxCommits: 100, Now: w.serviceNow, UploadURITTL: w.lease,
+	})
+	w.Expect(err).NotTo(HaveOccurred())
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	direct := httptest.NewServer(s)
+	w.t.Cleanup(func() {
+		direct.Close()
+		stop()
+		if err := <-ended; err != nil {
+			w.t.Errorf("the service ended with %v", err)
+		}
+		if err := s.Close(); err != nil {
+			w.t.Errorf("close the service: %v", err)
+		}
+	})
+	w.direct, err = rest.New(rest.Options{Endpoint: direct.URL + "/beta", Token: rest.StaticToken(bearer), Pace: rest.Unpaced()})
+	w.Expect(err).NotTo(HaveOccurred())
+	w.front = newFront(w.t, s)
+	w.front.world = w
+}
+
+// serviceNow is the service's clock.
+func (w *world) serviceNow() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Now().Add(w.skew + w.ahead)
+}
+
+// endLives stops what still runs.
+func (w *world) endLives() {
+	w.front.release()
+	w.waits.Wait()
+	w.front.reopen()
+	w.mu.Lock()
+	lives := w.lives
+	w.lives = nil
+	w.mu.Unlock()
+	for _, l := range lives {
+		l.terminate()
+	}
+	for _, l := range lives {
+		within(w.t, l.ended, 30*time.Second, l.name)
+	}
+}
+
+func (w *world) named(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: w.namespace, Name: name}
+}
+
+func (w *world) agentObject() *v1alpha1.ExactMatchUploadAgent {
+	return &v1alpha1.ExactMatchUploadAgent{
+		ObjectMeta: w.named("agent"),
+		Spec: v1alpha1.ExactMatchUploadAgentSpec{
+			Endpoint: w.front.server.URL + "/beta",
+			Auth:     v1alpha1.Auth{BearerTokenSecretRef: &v1alpha1.TokenReference{Name: "token"}},
+			Allow:    v1alpha1.Allow{Hosts: []string{"127.0.0.1"}},
+			Workers:  v1alpha1.Workers{Parallelism: 2},
+		},
+	}
+}
+
+func (w *world) storeObject() *v1alpha1.ExactMatchDataStore {
+	return &v1alpha1.ExactMatchDataStore{
+		ObjectMeta: w.named("store"),
+		Spec: v1alpha1.ExactMatchDataStoreSpec{
+			UploadAgentRef: v1alpha1.LocalReference{Name: "agent"},
+			DisplayName:    w.namespace,
+			KeySecretRef:   v1alpha1.SecretKeyReference{Name: "key"},
+			Columns:        []v1alpha1.Column{{Name: "ID"}, {Name: "Email", IsCaseInsensitive: true}, {Name: "City", IsSearchable: new(false)}},
+			DeletionPolicy: v1alpha1.StoreDeletionPolicyDelete,
+		},
+	}
+}
+
+// sessionObject is the session of the case.
+func (w *world) sessionObject() *v1alpha1.ExactMatchSession {
+	return &v1alpha1.ExactMatchSession{
+		ObjectMeta: w.named("session"),
+		Spec: v1alpha1.ExactMatchSessionSpec{
+			DataStoreRef: v1alpha1.LocalReference{Name: "store"},
+			Source:       v1alpha1.Source{URI: w.front.server.URL + "/source/table.csv"},
+			RowsPerBlock: rowsPerBlock, DesiredState: v1alpha1.DesiredCommitted,
+		},
+	}
+}
+
+// tableOf is a table of n rows of one edition: the ids stay, the rest is the
+// edition's.
+func tableOf(edition string, rows int) string {
+	var text strings.Builder
+	text.WriteString("ID,Email,City\n")
+	for n := range rows {
+		fmt.Fprintf(&text, "P-%d,%s%d@example.com,\"%s, %d\"\n", n, edition, n, edition, n)
+	}
+	return text.String()
+}
+
+// get reads the session.
+func (w *world) get() (*v1alpha1.ExactMatchSession, error) {
+	s := &v1alpha1.ExactMatchSession{}
+	err := kube.Get(w.ctx, client.ObjectKey{Namespace: w.namespace, Name: "session"}, s)
+	return s, err
+}
+
+// change patches the session's spec.
+func (w *world) change(change func(*v1alpha1.ExactMatchSession)) {
+	w.t.Helper()
+	s, err := w.get()
+	w.Expect(err).NotTo(HaveOccurred())
+	before := s.DeepCopy()
+	change(s)
+	w.Expect(kube.Patch(w.ctx, s, client.MergeFrom(before))).To(Succeed())
+}
+
+// outcome is what a person reads of the session: the reason of Finished, once it
+// is true for the spec as it is.
+func (w *world) outcome() string {
+	s, err := w.get()
+	if err != nil {
+		return err.Error()
+	}
+	c := meta.FindStatusCondition(s.Status.Conditions, v1alpha1.ConditionFinished)
+	if c == nil || c.ObservedGeneration != s.Generation {
+		return "not judged yet: " + s.Status.Step
+	}
+	if c.Status != metav1.ConditionTrue {
+		return "not finished: " + c.Reason + ": " + c.Message
+	}
+	return c.Reason
+}
+
+// comesTo waits for the session's outcome.
+func (w *world) comesTo(reason string) {
+	w.t.Helper()
+	w.Eventually(w.outcome).Should(Equal(reason), w.story)
+}
+
+// story is what to print where a case goes wrong.
+func (w *world) story() string {
+	s, err := w.get()
+	if err != nil {
+		return err.Error()
+	}
+	out := fmt.Sprintf("step %s, id %s, state %s, revision %d, attempt %d, attempts %d, intent %+v", s.Status.Step, s.Status.ID, s.Status.State,
+		s.Status.Revision, s.Status.Attempt, s.Status.Attempts, s.Status.Intent)
+	for _, c := range s.Status.Conditions {
+		out += fmt.Sprintf("\n  %s=%s %s: %s", c.Type, c.Status, c.Reason, c.Message)
+	}
+	for _, r := range w.remotes() {
+		out += fmt.Sprintf("\n  remote %s %s of agent %s", r.ID, r.State, r.UploadAgentID)
+	}
+	return out
+}
+
+// remotes are the service's sessions of the store, oldest first.
+func (w *world) remotes() []edm.Session {
+	all, err := w.direct.Sessions().List(context.WithoutCancel(w.ctx), w.store.Status.ID, edm.Query{OrderBy: "creationDateTime"})
+	if err != nil {
+		w.t.Errorf("list the remote sessions: %v", err)
+	}
+	return all
+}
