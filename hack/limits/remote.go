@@ -72,7 +72,7 @@ func (r *remote) call(ctx context.Context, method, path string, body any) (int, 
 	if err != nil {
 		return 0, nil, err
 	}
-	request, err := http.NewRequestWithContext(ctx, method, r.endpoint+"/dataClassification"+path, bytes.NewReader(text))
+	request, err := http.NewRequestWithContext(ctx, method, r.endpoint+"/dataClassification"+path, bytes.NewReader(text)) //nolint:gosec // our own service
 	if err != nil {
 		return 0, nil, err
 	}
@@ -81,7 +81,7 @@ func (r *remote) call(ctx context.Context, method, path string, body any) (int, 
 }
 
 func answerOf(request *http.Request) (int, []byte, error) {
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := http.DefaultClient.Do(request) //nolint:gosec // our own service
 	if err != nil {
 		return 0, nil, err
 	}
@@ -90,9 +90,9 @@ func answerOf(request *http.Request) (int, []byte, error) {
 	return answer.StatusCode, text, err
 }
 
-// refusal wants a call to be refused and returns the words.
-func (r *remote) refusal(ctx context.Context, method, path string, body any) (string, error) {
-	status, text, err := r.call(ctx, method, path, body)
+// refusal wants a create to be refused and returns the words.
+func (r *remote) refusal(ctx context.Context, path string, body any) (string, error) {
+	status, text, err := r.call(ctx, http.MethodPost, path, body)
 	if err == nil && status < 400 {
 		err = fmt.Errorf("it is answered %d", status)
 	}
@@ -122,11 +122,11 @@ func columnsOf(n int) (columns []map[string]any, names []string) {
 
 func wideStore(ctx context.Context, r *remote) (string, error) {
 	columns, _ := columnsOf(33)
-	return r.refusal(ctx, http.MethodPost, "/exactMatchDataStores", map[string]any{"displayName": "wide", "columns": columns})
+	return r.refusal(ctx, "/exactMatchDataStores", map[string]any{"displayName": "wide", "columns": columns})
 }
 
 func largeBody(ctx context.Context, r *remote) (string, error) {
-	return r.refusal(ctx, http.MethodPost, "/exactMatchDataStores", map[string]any{"displayName": "large", "description": strings.Repeat("x", 2<<20)})
+	return r.refusal(ctx, "/exactMatchDataStores", map[string]any{"displayName": "large", "description": strings.Repeat("x", 2<<20)})
 }
 
 // store makes a data store of 32 columns and returns the path of its sessions.
@@ -146,7 +146,7 @@ func wideSession(ctx context.Context, r *remote) (string, error) {
 		return "", err
 	}
 	_, names := columnsOf(33)
-	return r.refusal(ctx, http.MethodPost, sessions, session(names, 1))
+	return r.refusal(ctx, sessions, session(names, 1))
 }
 
 func longSession(ctx context.Context, r *remote) (string, error) {
@@ -154,7 +154,7 @@ func longSession(ctx context.Context, r *remote) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return r.refusal(ctx, http.MethodPost, sessions, session([]string{"C0"}, 50_001))
+	return r.refusal(ctx, sessions, session([]string{"C0"}, 50_001))
 }
 
 // uploadURI opens a session of so many blocks.
@@ -170,7 +170,7 @@ func (r *remote) uploadURI(ctx context.Context, blocks int) (string, error) {
 // putBlock sends a block as an upload does.
 func putBlock(ctx context.Context, uri string, index int, data []byte) (int, string, error) {
 	target := uri + "&comp=block&blockid=" + url.QueryEscape(block.ID(index, block.Sum(data)))
-	request, err := http.NewRequestWithContext(ctx, http.MethodPut, target, bytes.NewReader(data))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPut, target, bytes.NewReader(data)) //nolint:gosec // our own service
 	if err != nil {
 		return 0, "", err
 	}

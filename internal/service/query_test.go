@@ -123,7 +123,7 @@ func answerTo(query string, entities []*edm.Session) (map[string]any, error) {
 
 var (
 	referenceNames = `id|state|uploadAgentId|contentKey|creationDateTime|displayName|description|fileName|checksum`
-	referenceTerm  = regexp.MustCompile(`^ *(` + referenceNames + `) +(eq|ge) +(?:'((?:[^']|'')*)'|([^' ][^ ]*)) *(and |$)`)
+	referenceTerm  = regexp.MustCompile(`^ *(` + referenceNames + `) +(eq|ge) +(?:'((?:[^']|'')*)' *|([^' ][^ ]*)(?: +|$))(and |$)`)
 	referenceOrder = regexp.MustCompile(`^(` + referenceNames + `)(?: (asc|desc)?)?$`)
 	wholeNumber    = regexp.MustCompile(`^[-+]?[0-9]+$`)
 )

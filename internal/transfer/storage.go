@@ -287,7 +287,7 @@ const maxAnswer = 32 << 20
 type boundedAnswers struct{ client *http.Client }
 
 func (b boundedAnswers) Do(r *http.Request) (*http.Response, error) {
-	response, err := b.client.Do(r) //nolint:gosec // every address passes the guard of the client
+	response, err := b.client.Do(r) //nolint:gosec // the guard judges every address
 	if err == nil {
 		response.Body = &boundedBody{ReadCloser: response.Body, left: maxAnswer}
 	}
