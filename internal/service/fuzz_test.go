@@ -157,9 +157,10 @@ func (h *house) keep() {
 		for _, name := range fuzzBuckets {
 			all := map[string][]byte{}
 			h.records[string(name)] = all
-			err := tx.Bucket(name).ForEach(func(k, v []byte) error {
-				all[string(k)] = bytes.Clone(v)
-				return nil
+			err := tx.Bucket(name).ForEach(func(k, _ []byte) error {
+				text, err := getText(tx, name, k)
+				all[string(k)] = bytes.Clone(text)
+				return err
 			})
 			if err != nil {
 				return err
@@ -209,17 +210,19 @@ func (h *house) restore() {
 func (h *house) restoreRecords() {
 	h.must(h.db.db.Update(func(tx *bbolt.Tx) error {
 		for _, name := range fuzzBuckets {
-			if err := tx.DeleteBucket(name); err != nil {
-				return err
-			}
-			b, err := tx.CreateBucket(name)
-			if err != nil {
-				return err
+			var there [][]byte
+			err := tx.Bucket(name).ForEach(func(k, _ []byte) error {
+				there = append(there, bytes.Clone(k))
+				return nil
+			})
+			for _, id := range there {
+				err = errors.Join(err, remove(tx, name, id))
 			}
 			for id, text := range h.records[string(name)] {
-				if err := b.Put([]byte(id), text); err != nil {
-					return err
-				}
+				err = errors.Join(err, putText(tx, name, []byte(id), text))
+			}
+			if err != nil {
+				return err
 			}
 		}
 		return nil
