@@ -105,7 +105,7 @@ func drive(ctx context.Context, o options) error {
 		results = append(results, r)
 	}
 	if o.docs != "" {
-		if err := writeReport(ctx, o, results); err != nil {
+		if err := writeReport(o, results); err != nil {
 			return err
 		}
 	}

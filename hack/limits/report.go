@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"runtime"
 	"strings"
 	"time"
@@ -51,15 +49,12 @@ func messageOf(text string) string {
 }
 
 // writeReport writes the results for people.
-func writeReport(ctx context.Context, o options, results []result) error {
+func writeReport(o options, results []result) error {
 	var b strings.Builder
 	b.WriteString("# What is too large\n\nWritten by `make limits`; every line is a run of its own processes. Memory is the peak of the resident size. ")
 	fmt.Fprintf(&b, "The limits:\n%d MiB for the process that reads, hashes and uploads under the manager's default `--transfer-memory`,\n", managerLimit>>20)
 	fmt.Fprintf(&b, "%d MiB for the service under its default `--upload-memory`.\n\n", serviceLimit>>20)
 	fmt.Fprintf(&b, "%s, %d cores, %s, %s", processor(), runtime.NumCPU(), runtime.Version(), time.Now().UTC().Format(time.DateOnly))
-	if revision, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output(); err == nil {
-		fmt.Fprintf(&b, ", revision %s", strings.TrimSpace(string(revision)))
-	}
 	if o.quick {
 		b.WriteString(", **with `-quick`**")
 	}

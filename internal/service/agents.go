@@ -1,7 +1,6 @@
 package service
 
 import (
-	"errors"
 	"net/http"
 
 	"github.com/google/uuid"
@@ -25,12 +24,11 @@ func (s *Service) createAgent(r *http.Request) (*answer, error) {
 	if err := decode(r, &wanted); err != nil {
 		return nil, err
 	}
-	replay, err := replayOf(r)
-	if err := errors.Join(err, checkDescription(wanted.Description)); err != nil {
+	if err := checkDescription(wanted.Description); err != nil {
 		return nil, err
 	}
 	now, id := s.now(), uuid.NewString()
-	made, err := create(s.db.db, agentsBucket, replay, id, func(*bbolt.Tx) (*edm.UploadAgent, error) {
+	made, err := create(s.db.db, agentsBucket, replayOf(r), id, func(*bbolt.Tx) (*edm.UploadAgent, error) {
 		return &edm.UploadAgent{ODataType: edm.TypeUploadAgent, ID: id, Description: wanted.Description, CreationDateTime: &now}, nil
 	})
 	if err != nil {

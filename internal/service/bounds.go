@@ -2,6 +2,8 @@ package service
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net/http"
 	"time"
@@ -86,14 +88,15 @@ func checkDescription(text string) error {
 	return nil
 }
 
-// replayOf is the client-request-id under which a create is remembered, "" where
-// it has none. One that cannot be kept is refused: who sends it counts on it.
-func replayOf(r *http.Request) (string, error) {
+// replayOf is the name under which a create is remembered: its client-request-id,
+// or the sum of one that is too long for a key of the database; "" for none.
+func replayOf(r *http.Request) string {
 	id := r.Header.Get("client-request-id")
-	if id != "" && id != requestID(r) {
-		return "", badRequest("client-request-id has at most %d characters, without spaces", maxRequestID)
+	if len(id) <= maxRequestID {
+		return id
 	}
-	return id, nil
+	sum := sha256.Sum256([]byte(id))
+	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
 // tooMany is the message of a list that is longer than it may be.

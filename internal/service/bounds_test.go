@@ -2,6 +2,7 @@ package service
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -107,5 +108,32 @@ func TestRefusalsAreBounded(t *testing.T) {
 	var joined *failure
 	if err := errors.Join(nil, f); !errors.As(err, &joined) || joined != f {
 		t.Error("a joined refusal is lost")
+	}
+}
+
+// A create that is repeated answers the same, however long its id, and another
+// data store's create of the same id is another one.
+func TestLongRequestIDsAreRemembered(t *testing.T) {
+	h := newHouse(t)
+	made := func(target, id, body string) string {
+		t.Helper()
+		_, w := h.call(http.MethodPost, base+target, "client-request-id: "+id, []byte(body))
+		var one struct{ ID string }
+		if err := json.Unmarshal(w.Body.Bytes(), &one); err != nil || w.Code != http.StatusCreated {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		return one.ID
+	}
+	long := strings.Repeat("x", 40_000)
+	first := made("/exactMatchUploadAgents", long, "{}")
+	if again := made("/exactMatchUploadAgents", long, "{}"); again != first {
+		t.Error("a repetition made another one")
+	}
+	if other := made("/exactMatchUploadAgents", long+"y", "{}"); other == first {
+		t.Error("another id is taken for a repetition")
+	}
+	session := `{"fields":["ID"],"fileName":"a","rowsPerBlock":1,"totalBlockCount":1,"keyId":"` + fuzzKeyID + `"}`
+	if made("/exactMatchDataStores/live/sessions", "same", session) == made("/exactMatchDataStores/bare/sessions", "same", session) {
+		t.Error("two data stores share a session")
 	}
 }

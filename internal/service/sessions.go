@@ -70,10 +70,10 @@ func (s *Service) createSession(r *http.Request) (*answer, error) {
 	if err := decode(r, &wanted); err != nil {
 		return nil, err
 	}
-	replay, err := replayOf(r)
-	if err := errors.Join(err, checkSession(&wanted)); err != nil {
+	if err := checkSession(&wanted); err != nil {
 		return nil, err
 	}
+	replay := replayOf(r)
 	if replay != "" {
 		replay = r.PathValue("store") + "/" + replay // the same id may name a create of another store
 	}

@@ -86,12 +86,11 @@ func (s *Service) createStore(r *http.Request) (*answer, error) {
 	if wanted.DisplayName == "" || len(wanted.DisplayName) > 256 {
 		return nil, badRequest("displayName has 1 to 256 bytes")
 	}
-	replay, err := replayOf(r)
-	if err := errors.Join(err, checkDescription(wanted.Description), checkColumns(wanted.Columns)); err != nil {
+	if err := errors.Join(checkDescription(wanted.Description), checkColumns(wanted.Columns)); err != nil {
 		return nil, err
 	}
 	id := uuid.NewString()
-	made, err := create(s.db.db, storesBucket, replay, id, func(tx *bbolt.Tx) (*storeRecord, error) {
+	made, err := create(s.db.db, storesBucket, replayOf(r), id, func(tx *bbolt.Tx) (*storeRecord, error) {
 		if err := refuseSameName(tx, wanted.DisplayName); err != nil {
 			return nil, err
 		}
