@@ -74,7 +74,8 @@ type call struct {
 	query     url.Values
 	body, out any
 	requestID string
-	once      bool // never sent twice: create, commit and cancel
+	once      bool        // never sent twice: create, commit and cancel
+	asked     func() bool // reports whether out is what was asked for; nil where anything is
 }
 
 // do sends a call, repeats what may be repeated, and decodes the answer.
@@ -143,6 +144,9 @@ func (c *Client) answer(k call, response *http.Response, body []byte) error {
 	}
 	if err := json.Unmarshal(body, k.out); err != nil {
 		return malformed(k, response.StatusCode, "the answer is not the JSON of this API; check spec.endpoint")
+	}
+	if k.asked != nil && !k.asked() {
+		return malformed(k, response.StatusCode, "the answer is not what was asked for; check spec.endpoint")
 	}
 	return nil
 }

@@ -182,6 +182,7 @@ func (w *wireSession) UnmarshalJSON(text []byte) error {
 	if len(wrapped.Value) > 0 {
 		text = wrapped.Value
 	}
+	w.Session = edm.Session{} // of a repeated call nothing stays
 	// encoding/json matches names without regard to case, which covers datastoreId.
 	return json.Unmarshal(text, &w.Session)
 }
@@ -189,13 +190,12 @@ func (w *wireSession) UnmarshalJSON(text []byte) error {
 // item reads one session. An answer that has no id, or another than the one that
 // was asked for, is not this API's: taken as it is, it would make us forget ours.
 func (s sessions) item(ctx context.Context, k call) (*edm.Session, error) {
-	got, err := item[wireSession](ctx, s.c, k)
-	if err != nil {
-		return nil, err
-	}
 	const idAt = 3 // exactMatchDataStores/{id}/sessions/{id}
-	if got.ID == "" || len(k.path) > idAt && got.ID != k.path[idAt] {
-		return nil, malformed(k, http.StatusOK, "the answer is not the session that was asked for; check spec.endpoint")
+	got := &wireSession{}
+	k.out = got
+	k.asked = func() bool { return got.ID != "" && (len(k.path) <= idAt || got.ID == k.path[idAt]) }
+	if _, err := s.c.do(ctx, k); err != nil {
+		return nil, err
 	}
 	return &got.Session, nil
 }
