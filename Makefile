@@ -57,7 +57,7 @@ demo: controlplane build ## Upload a table of 1,000,000 patients and prove it wi
 
 .PHONY: test
 test: controlplane ## Run all tests with the race detector
-	go test -race $(UNCACHED) $$(go list ./... | grep -v -e /controllers -e /api/)
+	go test -race -timeout 20m $(UNCACHED) $$(go list ./... | grep -v -e /controllers -e /api/)
 	go test -race $(UNCACHED) -v $(GINKGO_PACKAGES)
 
 .PHONY: e2e
@@ -66,7 +66,7 @@ e2e: controlplane build ## Run the lifecycle with real processes of the manager 
 
 .PHONY: faults
 faults: controlplane ## Run the whole matrix of faults and write its table, or CASE=step/disruption/fault alone
-	go test -race -count=1 -timeout 80m -parallel 12 $(if $(CASE),-v -run 'TestMatrix$$') ./hack/faults \
+	go test -race -count=1 -timeout 80m $(if $(CASE),-v -run 'TestMatrix$$') ./hack/faults \
 		-args -seed $(SEED) $(if $(CASE),-case '$(CASE)',-all -table MATRIX.md)
 
 .PHONY: verify

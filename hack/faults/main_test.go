@@ -33,6 +33,10 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	// Cases wait more than they work: many go on at once, whatever the processors.
+	if err := flag.Set("test.parallel", "10"); err != nil {
+		panic(err) // testing has the flag
+	}
 	flag.Parse()
 	os.Exit(run(m))
 }

@@ -17,7 +17,7 @@ var (
 	all   = flag.Bool("all", false, "run every case of the matrix, not the seed's subset")
 	only  = flag.String("case", "", "run the cases whose names match the regular expression")
 	seed  = flag.Uint64("seed", 1, "chooses the subset and the order")
-	some  = flag.Int("subset", 60, "how many cases the subset has")
+	some  = flag.Int("subset", 40, "how many cases the subset has")
 	table = flag.String("table", "", "write the table of counts to this file")
 )
 
