@@ -145,13 +145,10 @@ func (f *front) take(r *http.Request) (*call, bool) {
 		x.last = "" // whoever sends on a connection has read what came before
 	}
 	c := &call{Request: r, body: body, lives: f.deaths}
-	closed, drip, ok := f.closed, f.drip, err == nil && !f.down
+	closed, ok := f.closed, err == nil && !f.down
 	f.mu.Unlock()
 	if !ok || !c.isBlock() {
 		return c, ok
-	}
-	if drip > 0 {
-		pause(c, drip)
 	}
 	if closed != nil {
 		select {
@@ -242,6 +239,12 @@ func (f *front) met(a *armed) int {
 // pass lets a call through and its answer back.
 func (f *front) pass(w http.ResponseWriter, c *call) {
 	reply := f.effect(c)
+	f.mu.Lock()
+	drip := f.drip
+	f.mu.Unlock()
+	if drip > 0 && c.isBlock() {
+		pause(c, drip)
+	}
 	f.deliver(w, c, reply)
 }
 

@@ -57,8 +57,15 @@ func (s *Service) recover() error {
 // failIncomplete ends a session that is sealed and misses a block. One that is
 // not sealed yet goes on: the block is not in its list, so it is staged again.
 func (s *Service) failIncomplete(one *sessionRecord) error {
-	at := s.blocks.missing(one.ID, one.Sealed)
-	if at < 0 || !one.unfinished() {
+	if one.State != edm.StateUploadCompleted {
+		return nil
+	}
+	whole, err := read[sessionRecord](s.db.db, sessionsBucket, one.ID) // with its list of blocks
+	if err != nil {
+		return err
+	}
+	at := s.blocks.missing(one.ID, whole.Sealed)
+	if at < 0 {
 		return nil
 	}
 	return s.failSession(one.ID, &invalidBlock{fmt.Sprintf("block %d was acknowledged and is gone", at)}, (*sessionRecord).unfinished)
