@@ -114,11 +114,13 @@ func (w *world) retire() {
 // succeed starts the next life when one has ended.
 func (w *world) succeed(l *life) {
 	n := w.count() + 1
-	w.waits.Go(func() {
+	w.begin()
+	go func() {
+		defer w.end()
 		within(w.t, l.ended, patience, l.name)
 		w.front.reopen()
 		w.born(fmt.Sprintf("life-%d", n))
-	})
+	}()
 }
 
 // overtake starts another manager while the first is in the middle of something,

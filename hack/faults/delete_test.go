@@ -33,7 +33,7 @@ func TestDeleteWithTheServiceAway(t *testing.T) {
 	deadline := s.Status.FinalizeDeadline
 	w.Expect(deadline).NotTo(BeNil())
 	w.die()
-	w.waits.Wait()
+	w.settle()
 	w.Consistently(func() (*metav1.Time, error) {
 		s, err := w.get()
 		return s.Status.FinalizeDeadline, err
@@ -56,7 +56,7 @@ func TestCancelKeepsItsRequest(t *testing.T) {
 		return s.Status.CancelRequestedTime != nil && s.Status.Attempts > 0 && s.Status.NextAttemptTime != nil, err
 	}).Should(BeTrue(), w.story)
 	w.die()
-	w.waits.Wait()
+	w.settle()
 	w.front.mu.Lock()
 	outage.left = 0
 	w.front.mu.Unlock()

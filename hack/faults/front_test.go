@@ -125,6 +125,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	if strike := f.struck(c); strike != nil {
+		defer f.world.end()
 		strike.do(f, w, c)
 		return
 	}
@@ -201,6 +202,7 @@ func (f *front) struck(c *call) *strike {
 		return nil
 	}
 	s.done = true
+	f.world.begin()
 	return s
 }
 

@@ -130,7 +130,9 @@ func (w *world) write(ctx context.Context, l *life, o client.Object, do func(con
 		return do(ctx)
 	}
 	blow.done = true
+	w.going++
 	w.mu.Unlock()
+	defer w.end()
 	return blow.do(ctx, w, l, o, do)
 }
 

@@ -112,7 +112,7 @@ func TestAttemptsSurviveARestart(t *testing.T) {
 	w.Expect(next).NotTo(BeNil())
 	creates := w.front.watch(func(c *call, _ int) bool { return posts("/sessions")(nil, c) })
 	w.die()
-	w.waits.Wait()
+	w.settle()
 	w.comesTo(v1alpha1.ReasonCompleted)
 	w.Expect(w.front.met(trouble)).To(Equal(3))
 	for _, at := range w.front.seen(creates) {

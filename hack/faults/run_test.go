@@ -22,7 +22,7 @@ func (c matrixCase) run(t *testing.T) {
 	met := c.arm(w)
 	c.step.begin(w)
 	c.reaches(w)
-	w.waits.Wait()
+	w.settle()
 	if c.disruption.at == atCall && !w.front.struckOnce() || c.disruption.at == atWrite && !w.blowLanded() {
 		t.Error("nothing was struck, so the case shows nothing")
 	}

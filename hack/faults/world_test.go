@@ -49,9 +49,11 @@ type world struct {
 
 	mu    sync.Mutex
 	lives []*life
-	waits sync.WaitGroup // for lives that follow others
-	blow  *blow
-	ahead time.Duration // of the service's clock, beyond the skew
+	// going counts blows that are being dealt and lives that follow others.
+	going   int
+	settled *sync.Cond // on mu
+	blow    *blow
+	ahead   time.Duration // of the service's clock, beyond the skew
 }
 
 // blow is what happens once, at the first write that it matches.
@@ -66,6 +68,7 @@ type blow struct {
 func newWorld(t *testing.T, change ...func(*world)) *world {
 	t.Helper()
 	w := &world{Gomega: NewWithT(t), t: t, ctx: t.Context(), finalizeTimeout: time.Minute, qps: 10_000}
+	w.settled = sync.NewCond(&w.mu)
 	w.SetDefaultEventuallyTimeout(3 * time.Minute) // on a machine that is busy with other cases
 	w.SetDefaultEventuallyPollingInterval(25 * time.Millisecond)
 	for _, c := range change {
@@ -130,10 +133,33 @@ func (w *world) serviceNow() time.Time {
 	return time.Now().Add(w.skew + w.ahead)
 }
 
+// begin and end stand around what the end of a case has to wait for.
+func (w *world) begin() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.going++
+}
+
+func (w *world) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.going--
+	w.settled.Broadcast()
+}
+
+// settle waits until no blow is being dealt and no life is still to follow.
+func (w *world) settle() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.going > 0 {
+		w.settled.Wait()
+	}
+}
+
 // endLives stops what still runs.
 func (w *world) endLives() {
 	w.front.release()
-	w.waits.Wait()
+	w.settle()
 	w.front.reopen()
 	w.mu.Lock()
 	lives := w.lives
