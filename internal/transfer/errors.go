@@ -36,6 +36,7 @@ const (
 	SchemeNotAllowed   Reason = "SchemeNotAllowed"
 	StorageRefused     Reason = "StorageRefused"
 	StorageUnavailable Reason = "StorageUnavailable"
+	WorkersFailed      Reason = "WorkersFailed"
 )
 
 // Error is why a table cannot be prepared or moved. Message says what to do and

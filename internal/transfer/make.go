@@ -26,7 +26,7 @@ func Make(ctx context.Context, plan Plan, prepared *Prepared, workers int, emit 
 		return classify(err)
 	}
 	m.emit = func(_ context.Context, index int, data []byte) error { return emit(index, data) }
-	return m.run(ctx, workers)
+	return m.run(ctx, prepared.Stripes, workers)
 }
 
 // maker turns the rows of a prepared plan into blocks.
@@ -74,12 +74,12 @@ func newMaker(plan Plan, prepared *Prepared, workers int) (*maker, error) {
 	return m, nil
 }
 
-// run makes all blocks, of so many stripes at once.
-func (m *maker) run(ctx context.Context, stripes int) error {
+// run makes the blocks of stripes, of so many at once.
+func (m *maker) run(ctx context.Context, stripes []Stripe, atOnce int) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(stripes)
-	for i := range m.prepared.Stripes {
-		group.Go(func() error { return m.stripe(ctx, &m.prepared.Stripes[i]) })
+	group.SetLimit(atOnce)
+	for i := range stripes {
+		group.Go(func() error { return m.stripe(ctx, &stripes[i]) })
 	}
 	return group.Wait()
 }

@@ -17,18 +17,21 @@ const (
 	PhasePreparing Phase = "Preparing"
 	PhasePrepared  Phase = "Prepared"
 	PhaseUploading Phase = "Uploading"
+	PhaseStaged    Phase = "Staged"   // by pods; not sealed yet
 	PhaseUploaded  Phase = "Uploaded" // sealed
 	PhaseFailed    Phase = "Failed"
 )
 
 // Status is a snapshot of one piece of work. Err is set where Phase is
 // PhaseFailed; Prepared from PhasePrepared on, also where the upload failed.
-// Refused: the upload waits for another upload URI than the one it has.
+// Refused: the upload waits for another upload URI than the one it has. Note
+// says in words what work in pods waits for, "" where it gets on.
 type Status struct {
 	Phase    Phase
 	Prepared *Prepared
 	Progress Progress
 	Refused  bool
+	Note     string
 	Err      error
 }
 

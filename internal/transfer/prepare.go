@@ -304,10 +304,7 @@ func (p *preparation) result() (*Prepared, error) {
 
 // stripes cuts the blocks into at most MaxStripes runs of nearly equal length.
 func (p *preparation) stripes() []Stripe {
-	blocks, n := p.blocks, 1
-	if p.striped {
-		n = min(MaxStripes, blocks)
-	}
+	blocks, n := p.blocks, (&Prepared{Blocks: p.blocks, striped: p.striped}).stripeCount()
 	stripes := make([]Stripe, 0, n)
 	for i := range n {
 		first, next := i*blocks/n, (i+1)*blocks/n
@@ -335,4 +332,4 @@ func (p Plan) contentKey(from *Prepared) string {
 	return sumOf(h)
 }
 
-func sumOf(h hash.Hash) string { return "sha256:" + hex.EncodeToString(h.Sum(nil)) }
+func sumOf(h hash.Hash) string { return sumPrefix + hex.EncodeToString(h.Sum(nil)) }

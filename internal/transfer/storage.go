@@ -27,12 +27,14 @@ import (
 // Target is where blocks go. URI returns the upload URI as it is now: it is a
 // bearer capability, so it is asked for at each use and never kept or printed.
 // Refused is told of a URI that the storage does not take any more; whoever can
-// renew it has a minute, in which the upload keeps its place. nil: nobody can.
+// renew it has Patience (default 1 min), in which the upload keeps its place.
+// nil: nobody can.
 // Parallelism bounds the stripes that are read and the blocks that are on their
 // way at once; at least 1.
 type Target struct {
 	URI         func() string
 	Refused     func(uri string)
+	Patience    time.Duration
 	HTTP        *http.Client
 	Parallelism int
 }
@@ -99,7 +101,11 @@ func (s *storage) renewed(ctx context.Context, refused string) bool {
 		return s.target.URI() != refused
 	}
 	s.target.Refused(refused)
-	patience := time.NewTimer(renewPatience)
+	wait := s.target.Patience
+	if wait == 0 {
+		wait = renewPatience
+	}
+	patience := time.NewTimer(wait)
 	defer patience.Stop()
 	look := time.NewTicker(renewLook)
 	defer look.Stop()

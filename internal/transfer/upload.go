@@ -3,6 +3,7 @@ package transfer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"sync"
 	"time"
@@ -37,17 +38,58 @@ const sealTries = 3
 // list. It may be repeated at will: what is there is not sent again. Errors are
 // *Error, or the context's.
 func Upload(ctx context.Context, plan Plan, prepared *Prepared, target Target, o Options) error {
-	lanes := max(target.Parallelism, 1)
-	u := &upload{
-		plan: plan, prepared: prepared, options: o, storage: &storage{target: target}, ids: make([]string, prepared.Blocks),
-		lanes: semaphore.NewWeighted(int64(lanes)), stripes: lanes,
-	}
+	u := newUpload(plan, prepared, target, o)
 	for range sealTries {
-		err := u.run(ctx)
+		err := u.run(ctx, prepared.Stripes)
+		if err == nil {
+			err = u.storage.seal(context.WithoutCancel(ctx), u.ids)
+		}
 		if err == nil || !errors.Is(err, errUnsealed) {
 			return u.settled(ctx, err)
 		}
 	}
+	return lost()
+}
+
+// Stage stages those blocks of some stripes that the target does not hold yet,
+// and leaves the list to Seal: several processes may stage at once, even the
+// same stripes. Errors are *Error, or the context's.
+func Stage(ctx context.Context, plan Plan, prepared *Prepared, stripes []Stripe, target Target, o Options) error {
+	u := newUpload(plan, prepared, target, o)
+	return u.settled(ctx, u.run(ctx, stripes))
+}
+
+// Seal seals the list of the blocks that Stage has staged. Where one is missing
+// it says so with a transient *Error: stage again. It needs an upload URI that
+// permits to list.
+func Seal(ctx context.Context, prepared *Prepared, target Target) error {
+	s := &storage{target: target}
+	if !readable(target.URI()) {
+		return refuse(StorageRefused, "the upload URI does not permit to list blocks, which workers in pods need; set spec.workers.mode of the upload agent to Manager")
+	}
+	there, err := s.staged(ctx)
+	if err != nil {
+		return classify(err)
+	}
+	ids := make([]string, prepared.Blocks)
+	for index, id := range there {
+		if index >= len(ids) {
+			return refuse(SourceChanged, "the remote session holds a block %d that the table does not have; a new attempt begins afresh", index)
+		}
+		ids[index] = id
+	}
+	if missing := len(ids) - len(there); missing > 0 {
+		return &Error{Reason: StorageUnavailable, Transient: true, Message: fmt.Sprintf("%d of %d blocks are not there after all were staged", missing, len(ids))}
+	}
+	if err := s.seal(ctx, ids); errors.Is(err, errUnsealed) {
+		return lost()
+	} else if err != nil {
+		return classify(err)
+	}
+	return nil
+}
+
+func lost() *Error {
 	return &Error{Reason: StorageUnavailable, Message: "the storage loses blocks between staging and sealing", Transient: true}
 }
 
@@ -67,6 +109,14 @@ type upload struct {
 	progress Progress
 }
 
+func newUpload(plan Plan, prepared *Prepared, target Target, o Options) *upload {
+	lanes := max(target.Parallelism, 1)
+	return &upload{
+		plan: plan, prepared: prepared, options: o, storage: &storage{target: target}, ids: make([]string, prepared.Blocks),
+		lanes: semaphore.NewWeighted(int64(lanes)), stripes: lanes,
+	}
+}
+
 func (u *upload) settled(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
@@ -74,23 +124,22 @@ func (u *upload) settled(ctx context.Context, err error) error {
 	return classify(err)
 }
 
-// run lists, stages what is absent, and seals.
-func (u *upload) run(ctx context.Context) error {
+// run lists, and stages what is absent of the stripes.
+func (u *upload) run(ctx context.Context, stripes []Stripe) error {
 	there, err := u.storage.staged(ctx)
 	if err != nil {
 		return err
 	}
-	u.there, u.started = there, time.Now()
-	u.progress = Progress{Blocks: u.prepared.Blocks}
+	u.there, u.started, u.progress = there, time.Now(), Progress{}
+	for i := range stripes {
+		u.progress.Blocks += stripes[i].Blocks
+	}
 	m, err := newMaker(u.plan, u.prepared, runtime.GOMAXPROCS(0))
 	if err != nil {
 		return err
 	}
 	m.reserve, m.emit = u.reserve, u.send
-	if err := m.run(ctx, u.stripes); err != nil {
-		return err
-	}
-	return u.storage.seal(context.WithoutCancel(ctx), u.ids)
+	return m.run(ctx, stripes, u.stripes)
 }
 
 // reserve takes one block's memory.
