@@ -1,0 +1,308 @@
+// Package jobs makes the Jobs of a session, and says how far they are. It is
+// pure: objects go in, objects come out, and nothing is read or written.
+//
+// A table is read once by a Job of one pod, which hands what it found out over in
+// its termination message; then an Indexed Job stages the blocks, each pod those
+// of the stripes of its completion index. Pods of one index may overlap: blocks
+// have names that follow from their bytes.
+package jobs
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"maps"
+	"path"
+	"strings"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/worker"
+)
+
+// Labels and annotations of Jobs, pods and the order's Secret.
+const (
+	// SessionLabel is the session's name, shortened where it is too long for a label.
+	SessionLabel = "exactmatch.dev/session"
+	// UIDLabel is the session's UID: what is selected by.
+	UIDLabel = "exactmatch.dev/session-uid"
+	// ManagedByLabel with ManagedBy is what the manager watches Jobs and pods by.
+	ManagedByLabel = "app.kubernetes.io/managed-by"
+	ManagedBy      = "exactmatch"
+	// SessionAnnotation is the session's whole name.
+	SessionAnnotation = "exactmatch.dev/session"
+	// VersionAnnotation names what decides the order's reading.
+	VersionAnnotation = "exactmatch.dev/version"
+	// DoneAnnotation is how many blocks were acknowledged before an upload began.
+	DoneAnnotation = "exactmatch.dev/blocks-before"
+)
+
+// Work is what the Jobs of a session depend on.
+type Work struct {
+	Session *v1alpha1.ExactMatchSession
+	Workers v1alpha1.Workers
+	// Image is the operator's own.
+	Image string
+	// Key is the store's key, Authority the upload agent's private authority.
+	Key       v1alpha1.SecretKeyReference
+	Authority *v1alpha1.KeyReference
+	// Volume limits who may read the source at once.
+	Volume Volume
+}
+
+// Volume says how the source's volume may be mounted.
+type Volume string
+
+// The values of Volume.
+const (
+	AnyHost Volume = ""        // no volume, or one that many nodes mount
+	OneHost Volume = "OneHost" // ReadWriteOnce: all pods on one node
+	OnePod  Volume = "OnePod"  // ReadWriteOncePod
+)
+
+// VolumeOf is the most that a claim's access modes allow.
+func VolumeOf(modes []corev1.PersistentVolumeAccessMode) Volume {
+	volume := OnePod
+	for _, m := range modes {
+		switch m {
+		case corev1.ReadOnlyMany, corev1.ReadWriteMany:
+			return AnyHost
+		case corev1.ReadWriteOnce:
+			volume = OneHost
+		}
+	}
+	return volume
+}
+
+// Parts is how many pods share so many stripes.
+func (w Work) Parts(stripes int) int {
+	if w.Volume == OnePod {
+		return 1
+	}
+	return max(1, min(int(w.Workers.Parallelism), stripes))
+}
+
+// Lanes is what each of so many pods reads and sends at once: the whole
+// parallelism where there is one pod, else two, so that one block is on its way
+// while the next is made.
+func (w Work) Lanes(parts int) int {
+	if parts == 1 {
+		return int(w.Workers.Parallelism)
+	}
+	return 2
+}
+
+// SecretName is the name of the session's order.
+func (w Work) SecretName() string { return w.name("order", "") }
+
+// PrepareName is the name of the Job that reads the source for such inputs.
+func (w Work) PrepareName(inputs string) string { return w.name("prepare", inputs) }
+
+// UploadName is the name of the Job that uploads content to a remote session.
+func (w Work) UploadName(contentKey, remoteID string) string {
+	return w.name("upload", contentKey+"/"+remoteID)
+}
+
+// name is short enough for a label, and another for each object and purpose.
+func (w Work) name(step, of string) string {
+	sum := sha256.Sum256([]byte(string(w.Session.UID) + "/" + of))
+	tail := "-" + step + "-" + hex.EncodeToString(sum[:4])
+	return shortened(w.Session.Name, 63-len(tail)) + tail
+}
+
+// shortened cuts a name so that it still ends as one may.
+func shortened(name string, most int) string {
+	return strings.TrimRight(name[:min(len(name), most)], "-.")
+}
+
+// Order makes the Secret of an order: what to do, and where to.
+func (w Work) Order(order worker.Order, version, uploadURI string) *corev1.Secret {
+	text, err := json.Marshal(order)
+	if err != nil {
+		panic(err) // strings and numbers marshal
+	}
+	secret := &corev1.Secret{ObjectMeta: w.meta(w.SecretName()), Data: map[string][]byte{worker.OrderFile: text, worker.URIFile: []byte(uploadURI)}}
+	secret.Annotations[VersionAnnotation] = version
+	return secret
+}
+
+// Prepare makes the Job that reads the source once.
+func (w Work) Prepare(inputs string) *batchv1.Job {
+	return w.job(w.PrepareName(inputs), "prepare", batchv1.JobSpec{
+		BackoffLimit: new(int32(retries)), PodReplacementPolicy: new(batchv1.TerminatingOrFailed),
+	})
+}
+
+// Upload makes the Indexed Job that stages the blocks in so many parts.
+func (w Work) Upload(contentKey, remoteID string, parts int) *batchv1.Job {
+	job := w.job(w.UploadName(contentKey, remoteID), "stage", batchv1.JobSpec{
+		CompletionMode: new(batchv1.IndexedCompletion), Completions: new(int32(parts)), Parallelism: new(int32(parts)),
+		BackoffLimitPerIndex: new(int32(retries)),
+		// A policy of pod failures would keep the pod of a node that lost its power
+		// from being replaced before the node comes back.
+		PodReplacementPolicy: new(batchv1.TerminatingOrFailed),
+	})
+	if w.Volume == OneHost {
+		job.Spec.Template.Spec.Affinity = &corev1.Affinity{PodAffinity: &corev1.PodAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{{
+			TopologyKey: corev1.LabelHostname, LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{UIDLabel: string(w.Session.UID)}},
+		}}}}
+	}
+	return job
+}
+
+const (
+	// retries of one pod before its Job has failed.
+	retries = 6
+	// kept is how long an ended Job stays for whoever looks at it, in seconds.
+	kept = 3600
+	// unreachable is how long a pod waits for a node that does not answer, in
+	// seconds: its successor stages only what is absent, so it costs little.
+	unreachable = 30
+)
+
+// meta is what every object of a session carries.
+func (w Work) meta(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{
+		Namespace: w.Session.Namespace, Name: name, Labels: w.labels(), Annotations: w.annotations(),
+		OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(w.Session, v1alpha1.GroupVersion.WithKind("ExactMatchSession"))},
+	}
+}
+
+// labels are the template's, but for the operator's own.
+func (w Work) labels() map[string]string {
+	labels := map[string]string{}
+	if t := w.Workers.Template; t != nil {
+		maps.Copy(labels, t.Labels)
+	}
+	labels[ManagedByLabel], labels[UIDLabel], labels[SessionLabel] = ManagedBy, string(w.Session.UID), shortened(w.Session.Name, 63)
+	return labels
+}
+
+func (w Work) annotations() map[string]string {
+	annotations := map[string]string{}
+	if t := w.Workers.Template; t != nil {
+		maps.Copy(annotations, t.Annotations)
+	}
+	annotations[SessionAnnotation] = w.Session.Name
+	return annotations
+}
+
+// job completes a Job: pods that the restricted Pod Security Standard admits,
+// with no token of the API server.
+func (w Work) job(name, step string, spec batchv1.JobSpec) *batchv1.Job {
+	spec.TTLSecondsAfterFinished = new(int32(kept))
+	spec.Template = corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: w.labels(), Annotations: w.annotations()}, Spec: w.pod(step)}
+	return &batchv1.Job{ObjectMeta: w.meta(name), Spec: spec}
+}
+
+// root is the worker's folder in its container.
+const root = "/exactmatch"
+
+func (w Work) pod(step string) corev1.PodSpec {
+	container := corev1.Container{
+		Name: "worker", Image: w.Image, ImagePullPolicy: corev1.PullIfNotPresent,
+		Args: []string{"upload", step, "--dir", root}, Resources: w.resources(),
+		TerminationMessagePolicy: corev1.TerminationMessageReadFile,
+		SecurityContext: &corev1.SecurityContext{
+			AllowPrivilegeEscalation: new(false), ReadOnlyRootFilesystem: new(true),
+			Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+		},
+	}
+	pod := corev1.PodSpec{
+		RestartPolicy: corev1.RestartPolicyNever, AutomountServiceAccountToken: new(false), EnableServiceLinks: new(false),
+		SecurityContext: &corev1.PodSecurityContext{
+			RunAsNonRoot: new(true), RunAsUser: new(int64(user)), RunAsGroup: new(int64(user)),
+			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		},
+		Tolerations: tolerations(nil),
+	}
+	if t := w.Workers.Template; t != nil {
+		pod.NodeSelector, pod.Tolerations, pod.ServiceAccountName = t.NodeSelector, tolerations(t.Tolerations), t.ServiceAccountName
+		pod.ImagePullSecrets, pod.PriorityClassName = t.ImagePullSecrets, t.PriorityClassName
+	}
+	w.mounts(&pod, &container)
+	pod.Containers = []corev1.Container{container}
+	return pod
+}
+
+// user is the image's own.
+const user = 65532
+
+// tolerations adds how long a pod waits for its node, unless the user says so.
+func tolerations(given []corev1.Toleration) []corev1.Toleration {
+	out := append([]corev1.Toleration{}, given...)
+	for _, key := range []string{corev1.TaintNodeNotReady, corev1.TaintNodeUnreachable} {
+		said := false
+		for _, t := range given {
+			said = said || (t.Key == key || t.Key == "") && (t.Effect == corev1.TaintEffectNoExecute || t.Effect == "")
+		}
+		if !said {
+			out = append(out, corev1.Toleration{Key: key, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute, TolerationSeconds: new(int64(unreachable))})
+		}
+	}
+	return out
+}
+
+// What a worker takes where the template says nothing.
+const (
+	defaultCPU         = "500m"
+	defaultMemory      = "512Mi"
+	defaultMemoryLimit = "768Mi"
+)
+
+func (w Work) resources() corev1.ResourceRequirements {
+	if t := w.Workers.Template; t != nil && (len(t.Resources.Limits) > 0 || len(t.Resources.Requests) > 0) {
+		return t.Resources
+	}
+	return corev1.ResourceRequirements{
+		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(defaultCPU), corev1.ResourceMemory: resource.MustParse(defaultMemory)},
+		Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(defaultMemoryLimit)},
+	}
+}
+
+// Memory is the budget of blocks in the making of one pod, in bytes: a third of
+// its limit, at most what the manager has by default.
+func (w Work) Memory() int64 {
+	const most = 256 << 20
+	limit, given := w.resources().Limits[corev1.ResourceMemory]
+	if !given {
+		return most
+	}
+	return max(16<<20, min(most, limit.Value()/3))
+}
+
+// mounts gives the worker its files: read-only, each from the object that owns it.
+func (w Work) mounts(pod *corev1.PodSpec, c *corev1.Container) {
+	add := func(folder string, from corev1.VolumeSource) {
+		pod.Volumes = append(pod.Volumes, corev1.Volume{Name: folder, VolumeSource: from})
+		c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: folder, MountPath: path.Join(root, folder), ReadOnly: true})
+	}
+	secret := func(name string, items ...corev1.KeyToPath) corev1.VolumeSource {
+		return corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: name, Items: items}}
+	}
+	configMap := func(name string, items ...corev1.KeyToPath) corev1.VolumeSource {
+		return corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: name}, Items: items}}
+	}
+	add(worker.OrderDir, secret(w.SecretName()))
+	add(worker.KeyDir, secret(w.Key.Name, corev1.KeyToPath{Key: w.Key.Key, Path: worker.KeyFile}))
+	from := w.Session.Spec.Source
+	if ref := from.CredentialsSecretRef; ref != nil {
+		add(worker.CredentialsDir, secret(ref.Name))
+	}
+	if ref := from.URISecretRef; ref != nil {
+		add(worker.SourceURIDir, secret(ref.Name, corev1.KeyToPath{Key: ref.Key, Path: worker.SourceURIFile}))
+	}
+	if ref := from.ConfigMapKeyRef; ref != nil {
+		add(worker.SourceDir, configMap(ref.Name, corev1.KeyToPath{Key: ref.Key, Path: ref.Key}))
+	}
+	if ref := from.PersistentVolumeClaim; ref != nil {
+		add(worker.SourceDir, corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: ref.ClaimName, ReadOnly: true}})
+	}
+	if ref := w.Authority; ref != nil {
+		add(worker.AuthorityDir, configMap(ref.Name, corev1.KeyToPath{Key: ref.Key, Path: worker.AuthorityFile}))
+	}
+}

@@ -1,0 +1,139 @@
+package jobs
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"exactmatch.dev/operator/internal/transfer"
+	"exactmatch.dev/operator/internal/worker"
+)
+
+// Phase is how far a Job is.
+type Phase string
+
+// The phases of a Job.
+const (
+	Running   Phase = "Running"
+	Succeeded Phase = "Succeeded"
+	Failed    Phase = "Failed"
+)
+
+// State is what a Job and its pods say.
+type State struct {
+	Phase Phase
+	// Prepared is the handoff that a pod has reported, "" before.
+	Prepared string
+	// Err is why the Job failed, or a problem that no other pod would mend: then
+	// Phase is Failed although the Job still runs.
+	Err *transfer.Error
+	// RefusedURI names the upload URI that the storage took no more.
+	RefusedURI string
+	// Note says in words what a running Job waits for, or what its last failed pod
+	// said; "" where all is well.
+	Note string
+}
+
+// Observe reads a Job and its pods. The Job's own verdict counts as soon as it
+// is sure: its last condition waits for pods of nodes that may never answer.
+func Observe(job *batchv1.Job, pods []corev1.Pod) State {
+	s := State{Phase: phaseOf(job)}
+	pods = slices.Clone(pods)
+	slices.SortFunc(pods, func(a, b corev1.Pod) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
+	})
+	var last *transfer.Error
+	for i := range pods {
+		if failed := s.hear(&pods[i]); failed != nil {
+			last = failed
+			if !failed.Transient {
+				s.Phase, s.Err = Failed, failed
+				return s
+			}
+		}
+	}
+	switch {
+	case s.Phase == Failed && last != nil:
+		s.Err = last
+	case s.Phase == Failed:
+		s.Err = &transfer.Error{Reason: transfer.WorkersFailed, Transient: true, Message: fmt.Sprintf("Job %q failed: %s", job.Name, conditionMessage(job))}
+	case s.Phase == Running && job.Spec.Suspend != nil && *job.Spec.Suspend:
+		s.Note = fmt.Sprintf("Job %q is suspended; whoever queues Jobs lets it start", job.Name)
+	case s.Phase == Running && s.Note == "" && last != nil:
+		s.Note = last.Message
+	}
+	return s
+}
+
+func phaseOf(job *batchv1.Job) Phase {
+	for _, c := range job.Status.Conditions {
+		if c.Status != corev1.ConditionTrue {
+			continue
+		}
+		switch c.Type {
+		case batchv1.JobComplete, batchv1.JobSuccessCriteriaMet:
+			return Succeeded
+		case batchv1.JobFailed, batchv1.JobFailureTarget:
+			return Failed
+		}
+	}
+	return Running
+}
+
+func conditionMessage(job *batchv1.Job) string {
+	for _, c := range job.Status.Conditions {
+		if c.Status == corev1.ConditionTrue && (c.Type == batchv1.JobFailed || c.Type == batchv1.JobFailureTarget) {
+			return c.Reason + ": " + c.Message
+		}
+	}
+	return "no reason was given"
+}
+
+// hear takes what one pod says, and returns why it failed, nil where it did not.
+func (s *State) hear(pod *corev1.Pod) *transfer.Error {
+	for _, c := range pod.Status.ContainerStatuses {
+		switch {
+		case c.State.Terminated != nil:
+			return s.hearEnd(pod, c.State.Terminated)
+		case c.State.Waiting != nil && c.State.Waiting.Reason != "ContainerCreating" && c.State.Waiting.Reason != "PodInitializing":
+			s.Note = fmt.Sprintf("pod %q waits: %s: %s", pod.Name, c.State.Waiting.Reason, c.State.Waiting.Message)
+		}
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable {
+			s.Note = fmt.Sprintf("pod %q has no node: %s", pod.Name, c.Message)
+		}
+	}
+	if pod.Status.Phase == corev1.PodFailed { // without a container's word: evicted, or its node is gone
+		return failure("pod %q failed: %s: %s", pod.Name, cmp.Or(pod.Status.Reason, "no reason was given"), pod.Status.Message)
+	}
+	return nil
+}
+
+// hearEnd takes the last word of a pod's container.
+func (s *State) hearEnd(pod *corev1.Pod, end *corev1.ContainerStateTerminated) *transfer.Error {
+	report, ok := worker.ParseReport(end.Message)
+	switch {
+	case ok && report.Problem != nil:
+		if report.Problem.RefusedURI != "" {
+			s.RefusedURI = report.Problem.RefusedURI
+		}
+		return report.Problem.AsError()
+	case ok && report.Prepared != "":
+		s.Prepared = report.Prepared
+		return nil
+	case end.ExitCode == 0:
+		return nil
+	case end.Reason == "OOMKilled":
+		return failure("pod %q was killed for want of memory; give spec.workers.template.resources of the upload agent a higher limit, or the session fewer rowsPerBlock", pod.Name)
+	}
+	return failure("pod %q ended with %d (%s)", pod.Name, end.ExitCode, cmp.Or(end.Reason, "no reason was given"))
+}
+
+func failure(format string, args ...any) *transfer.Error {
+	return &transfer.Error{Reason: transfer.WorkersFailed, Transient: true, Message: fmt.Sprintf(format, args...)}
+}
