@@ -140,18 +140,6 @@ var _ = Describe("A session that cannot work", func() {
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "the new token is good")
 	})
 
-	It("does without workers that are not there", func(ctx SpecContext) {
-		w := newWorld(ctx, func(o client.Object) {
-			if agent, is := o.(*v1alpha1.ExactMatchUploadAgent); is {
-				agent.Spec.Workers.Mode = v1alpha1.WorkersModeJob
-			}
-		})
-		w.table("table.csv", 20)
-		s := w.apply()
-		w.comesTo(s, stuck(v1alpha1.ReasonDataStoreNotReady), "the agent asks for Jobs")
-		Expect(message(s)).To(And(ContainSubstring(v1alpha1.ReasonWorkersUnavailable), ContainSubstring("spec.workers.mode")))
-	})
-
 	It("refuses an address that the agent does not allow", func(ctx SpecContext) {
 		w := newWorld(ctx, func(o client.Object) {
 			if agent, is := o.(*v1alpha1.ExactMatchUploadAgent); is {

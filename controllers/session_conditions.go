@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/jobs"
 	"exactmatch.dev/operator/internal/session"
 )
 
@@ -63,9 +64,11 @@ func workMessage(s *scope) string {
 	switch s.step {
 	case session.StepAwaitTurn:
 		return "waiting for " + status.WaitingFor
+	case session.StepPrepare:
+		return noted(workReason(s), s.work.Note)
 	case session.StepUpload:
 		if total, left := status.TotalBlockCount, status.RemainingBlockCount; total != nil && left != nil {
-			return fmt.Sprintf("%d of %d blocks are uploaded", *total-*left, *total)
+			return noted(fmt.Sprintf("%d of %d blocks are uploaded", *total-*left, *total), s.work.Note)
 		}
 	case session.StepWatch:
 		if total, left := status.TotalJobCount, status.RemainingJobCount; total != nil && left != nil {
@@ -75,6 +78,37 @@ func workMessage(s *scope) string {
 	return workReason(s)
 }
 
+// noted adds what pods wait for.
+func noted(message, note string) string {
+	if note == "" {
+		return message
+	}
+	return bounded(message + "; " + note)
+}
+
+// setParallel says where pods cannot share the table as the agent asks.
+func setParallel(s *scope) {
+	if s.agent == nil || s.work.Prepared == nil {
+		return
+	}
+	workers, reason, message := s.agent.Spec.Workers, "", ""
+	switch {
+	case workers.Mode != v1alpha1.WorkersModeJob || workers.Parallelism < 2:
+	case s.jobs.Volume == jobs.OnePod:
+		reason, message = v1alpha1.ReasonOnePodVolume, "the claim has the access mode ReadWriteOncePod, so one pod uploads"
+	case !s.work.Prepared.Striped():
+		reason, message = v1alpha1.ReasonSingleStripe, "the table is compressed, or no UTF-8, and can be read from its start only, so one pod uploads"
+	}
+	if reason == "" {
+		meta.RemoveStatusCondition(&s.status().Conditions, v1alpha1.ConditionParallel)
+		return
+	}
+	message += fmt.Sprintf(", in parallel inside; spec.workers.parallelism of ExactMatchUploadAgent %q asks for %d", s.agent.Name, workers.Parallelism)
+	meta.SetStatusCondition(&s.status().Conditions, metav1.Condition{
+		Type: v1alpha1.ConditionParallel, Status: metav1.ConditionFalse, Reason: reason, Message: message, ObservedGeneration: s.object.Generation,
+	})
+}
+
 // setConditions writes the verdict. Reconciling and Stalled are there only
 // while they are true, as kstatus expects of abnormal-true conditions.
 func setConditions(s *scope, err error) {
@@ -82,6 +116,7 @@ func setConditions(s *scope, err error) {
 		return // nothing was decided: the verdict stands
 	}
 	setDataQuality(s)
+	setParallel(s)
 	v := verdictOf(s, err)
 	ready := metav1.ConditionUnknown
 	switch {

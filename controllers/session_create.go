@@ -107,7 +107,7 @@ func fileNameOf(s *scope) string {
 	if s.object.Spec.FileName != "" {
 		return s.object.Spec.FileName
 	}
-	return s.plan.Source.Name()
+	return s.sourceName
 }
 
 // afterFailedCreate clears the intent where the service surely made nothing,

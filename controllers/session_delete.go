@@ -13,7 +13,9 @@ import (
 
 // deleteRemote removes the remote session, finished or not.
 func (r *SessionReconciler) deleteRemote(ctx context.Context, s *scope) error {
-	r.stopWork(s)
+	if err := r.stopWork(ctx, s); err != nil {
+		return err
+	}
 	err := r.cancelStrays(ctx, s)
 	if err == nil {
 		_, err = r.call(ctx, s, func(c context.Context, sessions edm.Sessions) (*edm.Session, error) {
@@ -31,7 +33,12 @@ func (r *SessionReconciler) deleteRemote(ctx context.Context, s *scope) error {
 
 // release takes the finalizer off: nothing of this object is left to settle.
 func (r *SessionReconciler) release(ctx context.Context, s *scope) error {
-	r.stopWork(s)
+	if err := r.stopWork(ctx, s); err != nil {
+		return err
+	}
+	if err := r.dropOrder(ctx, s); err != nil {
+		return err
+	}
 	before := s.object.DeepCopy()
 	controllerutil.RemoveFinalizer(s.object, Finalizer)
 	if err := r.Patch(ctx, s.object, locked(before)); err != nil {

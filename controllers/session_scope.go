@@ -3,10 +3,12 @@ package controllers
 import (
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/jobs"
 	"exactmatch.dev/operator/internal/session"
 	"exactmatch.dev/operator/internal/transfer"
 )
@@ -27,8 +29,14 @@ type scope struct {
 	// decides it, and inputs that with a pin that asks for another reading.
 	plan            transfer.Plan
 	version, inputs string
-	// work is what the pool knows of the plan.
-	work   transfer.Status
+	// sourceName is the last element of where the table lies.
+	sourceName string
+	// work is what the workplace knows of the plan.
+	work transfer.Status
+	// jobs and order are what work in pods depends on and was told; unset in the
+	// manager.
+	jobs   jobs.Work
+	order  *corev1.Secret
 	remote *edm.Session
 	facts  session.Facts
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -25,8 +26,11 @@ func (r *SessionReconciler) observeWork(ctx context.Context, s *scope) error {
 	if err := r.makePlan(ctx, s); err != nil {
 		return err
 	}
-	r.Pool.CancelOthers(s.allKeys(), s.key())
-	s.work = r.Pool.Status(s.key())
+	work, err := r.workers(s).status(ctx, s)
+	if err != nil {
+		return err
+	}
+	s.work = work
 	if s.work.Prepared != nil && s.status().ObservedSpecHash != s.inputs {
 		r.takePrepared(s)
 	}
@@ -67,6 +71,9 @@ func transient(err error) bool {
 
 // makePlan resolves every reference that decides the blocks.
 func (r *SessionReconciler) makePlan(ctx context.Context, s *scope) error {
+	if err := workUnavailable(s, r.Options); err != nil {
+		return err
+	}
 	read := &secretReader{Reader: r.Reader, namespace: s.object.Namespace}
 	ref := s.store.Spec.KeySecretRef
 	key, err := read.secret(ctx, ref.Name, ref.Key)
@@ -121,7 +128,7 @@ func (r *SessionReconciler) takePrepared(s *scope) {
 	was := s.key()
 	s.inputs = inputsOf(s)
 	s.status().ObservedSpecHash = s.inputs
-	r.Pool.Rename(was, s.key())
+	r.workers(s).rename(s, was)
 }
 
 // pinOf is the pin as far as it asks for another reading: one that the
@@ -186,10 +193,11 @@ func (r *SessionReconciler) sourceOf(ctx context.Context, s *scope, read *secret
 			return nil, "", err
 		}
 		sum := sha256.Sum256(text)
+		s.sourceName = path.Base(spec.ConfigMapKeyRef.Key)
 		return source.Bytes(spec.ConfigMapKeyRef.Key, text), hex.EncodeToString(sum[:]), nil
 	case spec.PersistentVolumeClaim != nil:
-		return nil, "", needsChange(v1alpha1.ReasonWorkersUnavailable,
-			"spec.source.persistentVolumeClaim needs workers that run as Jobs, which this release does not have; use uri, uriSecretRef or configMapKeyRef")
+		s.sourceName = path.Base(spec.PersistentVolumeClaim.Path)
+		return nil, "", nil // only pods can open it
 	}
 	return r.remoteSource(ctx, s, read)
 }
@@ -222,6 +230,7 @@ func (r *SessionReconciler) remoteSource(ctx context.Context, s *scope, read *se
 	if err != nil {
 		return nil, "", sourceProblem(err)
 	}
+	s.sourceName = opened.Name()
 	return opened, version, nil
 }
 

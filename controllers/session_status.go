@@ -145,7 +145,7 @@ func gotOn(s *scope) bool {
 	case "", session.StepPrepare, session.StepPlan, session.StepSettle, session.StepRenew:
 		return false
 	case session.StepUpload:
-		return s.work.Progress.Done > 0 || s.work.Phase == transfer.PhaseUploaded
+		return s.work.Progress.Staged > 0 || s.work.Phase == transfer.PhaseUploaded
 	}
 	return true
 }
@@ -160,7 +160,7 @@ func reportProgress(s *scope, now time.Time) {
 			status.Progress, status.EstimatedCompletionTime = "100%", nil
 			return
 		}
-		if s.work.Phase != transfer.PhaseUploading || p.Blocks == 0 {
+		if s.work.Phase != transfer.PhaseUploading && s.work.Phase != transfer.PhaseStaged || p.Blocks == 0 {
 			return
 		}
 		status.Progress = fmt.Sprintf("%d%%", 100*p.Done/p.Blocks)

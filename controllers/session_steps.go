@@ -61,39 +61,39 @@ func end(s *scope, reason, message string) {
 	s.status().Outcome, s.status().OutcomeMessage = reason, message
 }
 
-// stopWork ends what this process reads or uploads for the object.
-func (r *SessionReconciler) stopWork(s *scope) { r.Pool.CancelOthers(s.allKeys(), "") }
-
-// pause stops the work in this process; the remote session stays as it is.
-func (r *SessionReconciler) pause(_ context.Context, s *scope) error {
-	r.stopWork(s)
-	return nil
-}
+// pause stops the work; the remote session stays as it is.
+func (r *SessionReconciler) pause(ctx context.Context, s *scope) error { return r.stopWork(ctx, s) }
 
 // prepare starts the reading of the source, or waits for the one that runs.
-func (r *SessionReconciler) prepare(_ context.Context, s *scope) error {
-	if s.work.Phase == transfer.PhaseFailed {
-		r.stopWork(s) // a transient fault: the next attempt reads anew
-		return s.work.Err
-	}
-	if s.work.Phase == transfer.PhaseNone {
-		r.Pool.Prepare(s.key(), s.plan)
-	}
+func (r *SessionReconciler) prepare(ctx context.Context, s *scope) error {
 	s.after = r.Options.PollInterval
+	switch s.work.Phase {
+	case transfer.PhaseFailed:
+		if err := r.stopWork(ctx, s); err != nil { // a transient fault: the next attempt reads anew
+			return err
+		}
+		return s.work.Err
+	case transfer.PhaseNone:
+		return r.workers(s).prepare(ctx, s)
+	}
 	return nil
 }
 
 // rejectSource ends with the reason that the reading gave.
-func (r *SessionReconciler) rejectSource(_ context.Context, s *scope) error {
-	r.stopWork(s)
+func (r *SessionReconciler) rejectSource(ctx context.Context, s *scope) error {
+	if err := r.stopWork(ctx, s); err != nil {
+		return err
+	}
 	p := asProblem(s.work.Err)
 	end(s, p.reason, p.message)
 	return nil
 }
 
 // hold ends with the guards that forbid the content.
-func (r *SessionReconciler) hold(_ context.Context, s *scope) error {
-	r.stopWork(s)
+func (r *SessionReconciler) hold(ctx context.Context, s *scope) error {
+	if err := r.stopWork(ctx, s); err != nil {
+		return err
+	}
 	end(s, v1alpha1.ReasonHeld, guardMessage(s))
 	return nil
 }
@@ -131,16 +131,20 @@ func (r *SessionReconciler) upload(ctx context.Context, s *scope) error {
 	}
 	switch s.work.Phase {
 	case transfer.PhaseNone:
-		r.Pool.Prepare(s.key(), s.plan)
-	case transfer.PhasePrepared:
+		return r.workers(s).prepare(ctx, s)
+	case transfer.PhasePrepared, transfer.PhaseUploading:
 		if s.work.Prepared.ContentKey != s.status().ContentKey {
 			r.takePrepared(s) // the next pass supersedes what is open
 			s.after = time.Millisecond
 			return nil
 		}
-		r.Pool.Upload(s.key(), s.plan, s.work.Prepared, r.target(s))
+		return r.workers(s).upload(ctx, s)
+	case transfer.PhaseStaged:
+		return r.sealStaged(ctx, s)
 	case transfer.PhaseFailed:
-		r.Pool.Again(s.key()) // what was read serves the next attempt
+		if err := r.workers(s).again(ctx, s); err != nil { // what was read serves the next attempt
+			return err
+		}
 		return s.work.Err
 	case transfer.PhaseUploaded:
 		r.memory.dropPoll(s.object.UID) // the service shows the sealed list now
@@ -235,7 +239,9 @@ func (r *SessionReconciler) commit(ctx context.Context, s *scope) error {
 	if err != nil {
 		return r.settleByGet(ctx, s, err, session.RemoteProcessing, session.RemoteCompleted)
 	}
-	r.stopWork(s)
+	if err := r.stopWork(ctx, s); err != nil {
+		return err
+	}
 	s.event("Normal", v1alpha1.ReasonCommitting, "the session was committed")
 	s.after = uploadedCheck
 	return nil
@@ -257,7 +263,9 @@ func (r *SessionReconciler) cancel(ctx context.Context, s *scope) error {
 // cancelRemote is the recorded cancel; a session that the service has forgotten
 // needs none.
 func (r *SessionReconciler) cancelRemote(ctx context.Context, s *scope) error {
-	r.stopWork(s)
+	if err := r.stopWork(ctx, s); err != nil {
+		return err
+	}
 	if err := r.cancelStrays(ctx, s); err != nil {
 		return err
 	}
@@ -333,22 +341,31 @@ func (r *SessionReconciler) restart(_ context.Context, s *scope) error {
 }
 
 // watch follows a committed session's indexing jobs.
-func (r *SessionReconciler) watch(_ context.Context, s *scope) error {
-	r.stopWork(s)
+func (r *SessionReconciler) watch(ctx context.Context, s *scope) error {
+	if err := r.stopWork(ctx, s); err != nil {
+		return err
+	}
 	s.after = r.Options.PollInterval
 	return nil
 }
 
 // complete ends: the table is live.
-func (r *SessionReconciler) complete(_ context.Context, s *scope) error {
-	r.stopWork(s)
+func (r *SessionReconciler) complete(ctx context.Context, s *scope) error {
+	if err := r.stopWork(ctx, s); err != nil {
+		return err
+	}
+	if err := r.dropOrder(ctx, s); err != nil {
+		return err
+	}
 	end(s, v1alpha1.ReasonCompleted, "the table is indexed and live")
 	return nil
 }
 
 // fail ends with the service's own words.
-func (r *SessionReconciler) fail(_ context.Context, s *scope) error {
-	r.stopWork(s)
+func (r *SessionReconciler) fail(ctx context.Context, s *scope) error {
+	if err := r.stopWork(ctx, s); err != nil {
+		return err
+	}
 	reason, message := v1alpha1.ReasonFailed, "the service failed the session"
 	switch s.remoteFact() {
 	case session.RemoteExpired:

@@ -7,7 +7,11 @@ import (
 	"context"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -18,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/jobs"
 	"exactmatch.dev/operator/internal/transfer"
 )
 
@@ -38,6 +43,8 @@ type Options struct {
 	// ServiceQPS and ServiceBurst are the budget of calls to one endpoint, whoever
 	// of its agents makes them: default 10 a second in bursts of 20.
 	ServiceQPS, ServiceBurst int
+	// WorkerImage is the image of workers in pods; "" allows none.
+	WorkerImage string
 	// Instance names this process; an intent of another instance is settled, not sent.
 	Instance string
 
@@ -143,9 +150,26 @@ func (r *SessionReconciler) setup(mgr manager.Manager, wakes <-chan event.Generi
 	return builder.ControllerManagedBy(mgr).
 		For(&v1alpha1.ExactMatchSession{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.ExactMatchDataStore{}, handler.EnqueueRequestsFromMapFunc(r.sessionsOfStore)).
+		Owns(&batchv1.Job{}).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(sessionOfPod)).
 		WatchesRawSource(source.Channel(wakes, &handler.EnqueueRequestForObject{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 8}).
 		Complete(r)
+}
+
+// CacheOptions keep of Jobs and pods only those of workers in the cache.
+func CacheOptions() cache.Options {
+	ours := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{jobs.ManagedByLabel: jobs.ManagedBy})}
+	return cache.Options{ByObject: map[client.Object]cache.ByObject{&batchv1.Job{}: ours, &corev1.Pod{}: ours}}
+}
+
+// sessionOfPod wakes the session of a worker's pod.
+func sessionOfPod(_ context.Context, pod client.Object) []reconcile.Request {
+	name := pod.GetAnnotations()[jobs.SessionAnnotation]
+	if name == "" || pod.GetLabels()[jobs.ManagedByLabel] != jobs.ManagedBy {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: pod.GetNamespace(), Name: name}}}
 }
 
 // sessionsOfStore wakes what a change of a store can get on: everything that is

@@ -61,8 +61,8 @@ func (r *UploadAgentReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 // register finds the remote agent or makes it. Our object's UID stands in the
 // description, so an unanswered create is settled by a list.
 func (r *UploadAgentReconciler) register(ctx context.Context, s *agentScope) error {
-	if s.object.Spec.Workers.Mode == v1alpha1.WorkersModeJob {
-		return needsChange(v1alpha1.ReasonWorkersUnavailable, "spec.workers.mode Job is not in this release; use Manager")
+	if s.object.Spec.Workers.Mode == v1alpha1.WorkersModeJob && r.Options.WorkerImage == "" {
+		return needsChange(v1alpha1.ReasonWorkersUnavailable, "spec.workers.mode Job needs a manager that was started with --worker-image; give it the operator's image, or use Manager")
 	}
 	point, err := r.Endpoints.open(ctx, s.object)
 	if err != nil {

@@ -17,6 +17,15 @@ const (
 	// by accident. It stands once the source is read, and it only advises: no
 	// other condition depends on it.
 	ConditionDataQuality = "DataQuality"
+	// ConditionParallel is False where workers in pods cannot share a table as
+	// spec.workers.parallelism asks. It only advises.
+	ConditionParallel = "Parallel"
+)
+
+// Reasons of Parallel.
+const (
+	ReasonSingleStripe = "SingleStripe" // the table can only be read from its start
+	ReasonOnePodVolume = "OnePodVolume" // the claim admits one pod
 )
 
 // Reasons of DataQuality.
@@ -47,6 +56,7 @@ const (
 	ReasonServiceUnavailable = "ServiceUnavailable" // the service does not answer
 	ReasonSourceUnavailable  = "SourceUnavailable"  // the source does not answer
 	ReasonStorageUnavailable = "StorageUnavailable" // the upload URI's storage does not answer
+	ReasonWorkersFailed      = "WorkersFailed"      // pods of the workers failed; the message says which and why
 )
 
 // Reasons when a session has reached its wish.
@@ -91,6 +101,7 @@ const (
 	ReasonDataStoreNotReady  = "DataStoreNotReady"  // the data store needs repair
 	ReasonCredentialsRefused = "CredentialsRefused" // the service refused the agent's credentials
 	ReasonFormatUnpublished  = "FormatUnpublished"  // the service does not say that it reads our blocks
+	ReasonClaimNotFound      = "ClaimNotFound"      // the PersistentVolumeClaim is missing
 	ReasonWorkersUnavailable = "WorkersUnavailable" // the source needs workers that are not there
 	ReasonRowDecrease        = "RowDecrease"        // guard, in Held's message: too few rows against those that are live
 	ReasonColumnsMissing     = "ColumnsMissing"     // guard, in Held's message: fields leave columns of the store out
@@ -102,6 +113,7 @@ const (
 
 // Reasons of data stores, upload agents and events.
 const (
+	ReasonJobCreated        = "JobCreated"        // event: a Job of workers was made
 	ReasonReady             = "Ready"             // the remote object is there and agrees with spec
 	ReasonRemoteSessionLeft = "RemoteSessionLeft" // event: deleted, and the remote session stays as it is
 	ReasonRemoteStoreLeft   = "RemoteStoreLeft"   // event: deleted, and the remote store stays

@@ -1,8 +1,8 @@
 package v1alpha1
 
 import (
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // Auth says how the service is spoken to: at most one of its members.
@@ -89,19 +89,56 @@ type Allow struct {
 const (
 	// WorkersModeManager reads and uploads inside the manager.
 	WorkersModeManager = "Manager"
-	// WorkersModeJob is reserved for workers that run as Jobs.
+	// WorkersModeJob reads in a Job of one pod and uploads in an Indexed Job.
 	WorkersModeJob = "Job"
 )
 
+// WorkersTemplate is what the Jobs of workers and their pods take over.
+type WorkersTemplate struct {
+	// Labels of the Jobs and their pods, such as kueue.x-k8s.io/queue-name.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	Labels map[string]string `json:"labels,omitempty"`
+	// Annotations of the Jobs and their pods.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	Annotations map[string]string `json:"annotations,omitempty"`
+	// Resources of each pod's one container. A third of the memory limit, at most
+	// 256 MiB, is the budget of blocks in the making.
+	// +optional
+	Resources corev1.ResourceRequirements `json:"resources,omitempty"`
+	// NodeSelector of the pods.
+	// +optional
+	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+	// Tolerations of the pods. Unless they speak of it, a pod leaves a node that
+	// does not answer after 30 s.
+	// +optional
+	// +listType=atomic
+	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
+	// ServiceAccountName of the pods. Its token is not mounted.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	ServiceAccountName string `json:"serviceAccountName,omitempty"`
+	// ImagePullSecrets of the pods.
+	// +optional
+	// +listType=atomic
+	ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
+	// PriorityClassName of the pods.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	PriorityClassName string `json:"priorityClassName,omitempty"`
+}
+
 // Workers says where tables are read and uploaded.
 type Workers struct {
-	// Mode Manager works inside the manager. Mode Job is reserved.
+	// Mode Manager works inside the manager; mode Job in pods of the session's
+	// namespace, which a persistentVolumeClaim source needs.
 	// +optional
 	// +kubebuilder:default=Manager
 	// +kubebuilder:validation:Enum=Manager;Job
 	Mode string `json:"mode,omitempty"`
 	// Parallelism of one upload: parts of the table that are read, and blocks that
-	// are on their way, at once.
+	// are on their way, at once; in mode Job the number of pods.
 	// +optional
 	// +kubebuilder:default=4
 	// +kubebuilder:validation:Minimum=1
@@ -109,8 +146,7 @@ type Workers struct {
 	Parallelism int32 `json:"parallelism,omitempty"`
 	// Template of the Jobs' pods.
 	// +optional
-	// +kubebuilder:pruning:PreserveUnknownFields
-	Template *runtime.RawExtension `json:"template,omitempty"`
+	Template *WorkersTemplate `json:"template,omitempty"`
 }
 
 // ExactMatchUploadAgentSpec is who uploads: endpoint, credentials and workers.

@@ -1,0 +1,315 @@
+package controllers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/jobs"
+	"exactmatch.dev/operator/internal/transfer"
+	"exactmatch.dev/operator/internal/worker"
+)
+
+// +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create;delete
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=get
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=create;update;delete
+
+// inJobs lets pods of the session's namespace read and stage. What the reading
+// found out is kept in the order's Secret, so a restart of the manager loses
+// nothing; Jobs are never changed, only made and deleted.
+type inJobs struct{ *SessionReconciler }
+
+func (j inJobs) status(ctx context.Context, s *scope) (transfer.Status, error) {
+	j.Pool.CancelOthers(s.allKeys(), "") // of another mode
+	if err := j.describe(ctx, s); err != nil {
+		return transfer.Status{}, err
+	}
+	prepared, err := j.received(ctx, s)
+	if err != nil {
+		return transfer.Status{}, err
+	}
+	reading, staging := s.jobs.PrepareName(s.inputs), ""
+	if s.remote != nil && s.remoteFact().Unfinished() {
+		staging = s.jobs.UploadName(s.status().ContentKey, s.remote.ID)
+	}
+	if prepared != nil {
+		return j.staging(ctx, s, prepared, staging)
+	}
+	if err := j.endJobs(ctx, j.Client, s, reading); err != nil {
+		return transfer.Status{}, err
+	}
+	return j.reading(ctx, s, reading)
+}
+
+// describe gathers what the Jobs depend on.
+func (j inJobs) describe(ctx context.Context, s *scope) error {
+	s.jobs = jobs.Work{
+		Session: s.object, Workers: s.agent.Spec.Workers, Image: j.Options.WorkerImage,
+		Key: s.store.Spec.KeySecretRef, Authority: s.agent.Spec.CABundleConfigMapRef,
+	}
+	ref := s.object.Spec.Source.PersistentVolumeClaim
+	if ref == nil {
+		return nil
+	}
+	claim := &corev1.PersistentVolumeClaim{}
+	if err := j.Reader.Get(ctx, s.named(ref.ClaimName), claim); err != nil {
+		return missing(err, v1alpha1.ReasonClaimNotFound, "PersistentVolumeClaim", ref.ClaimName)
+	}
+	s.jobs.Volume = jobs.VolumeOf(claim.Spec.AccessModes)
+	return nil
+}
+
+// received is what a reading of this plan has found out; nil where there was none.
+func (j inJobs) received(ctx context.Context, s *scope) (*transfer.Prepared, error) {
+	s.order = nil
+	secret := &corev1.Secret{}
+	err := j.Reader.Get(ctx, s.named(s.jobs.SecretName()), secret)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read Secret %q: %w", s.jobs.SecretName(), err)
+	}
+	s.order = secret
+	order := worker.Order{}
+	if secret.Annotations[jobs.VersionAnnotation] != s.version || json.Unmarshal(secret.Data[worker.OrderFile], &order) != nil {
+		return nil, nil
+	}
+	prepared, err := s.plan.Receive(order.Prepared)
+	if err != nil || s.plan.Pin != "" && s.plan.Pin != prepared.Checksum {
+		return nil, nil //nolint:nilerr // it is read again
+	}
+	return prepared, nil
+}
+
+// reading tells how far the Job that reads the source is. What its pod reports
+// is kept before the Job is let go.
+func (j inJobs) reading(ctx context.Context, s *scope, name string) (transfer.Status, error) {
+	state, found, err := j.observeJob(ctx, s, name)
+	switch {
+	case err != nil || !found:
+		return transfer.Status{}, err
+	case state.Prepared != "":
+		prepared, err := s.plan.Receive(state.Prepared)
+		if err != nil {
+			return transfer.Status{Phase: transfer.PhaseFailed, Err: &transfer.Error{Reason: transfer.WorkersFailed, Transient: true, Message: err.Error()}}, nil
+		}
+		if err := j.writeOrder(ctx, s, prepared); err != nil {
+			return transfer.Status{}, err
+		}
+		return transfer.Status{Phase: transfer.PhasePrepared, Prepared: prepared}, nil
+	case state.Phase == jobs.Failed:
+		return transfer.Status{Phase: transfer.PhaseFailed, Err: state.Err}, nil
+	case state.Phase == jobs.Succeeded:
+		// Its pod was deleted before anybody heard it: read again.
+		return transfer.Status{Phase: transfer.PhaseFailed, Err: &transfer.Error{Reason: transfer.WorkersFailed, Transient: true,
+			Message: fmt.Sprintf("Job %q has ended, and what its pod reported is gone", name)}}, nil
+	}
+	return transfer.Status{Phase: transfer.PhasePreparing, Note: state.Note}, nil
+}
+
+// staging tells how far the Job that stages the blocks is.
+func (j inJobs) staging(ctx context.Context, s *scope, prepared *transfer.Prepared, name string) (transfer.Status, error) {
+	status := transfer.Status{Phase: transfer.PhasePrepared, Prepared: prepared}
+	if err := j.endJobs(ctx, j.Client, s, name); err != nil || name == "" {
+		return status, err
+	}
+	state, found, err := j.observeJob(ctx, s, name)
+	if err != nil || !found {
+		return status, err
+	}
+	status.Note = state.Note
+	status.Refused = state.RefusedURI != "" && state.RefusedURI == worker.NameURI(s.remote.DataUploadURI)
+	switch state.Phase {
+	case jobs.Succeeded:
+		status.Phase = transfer.PhaseStaged
+	case jobs.Failed:
+		status.Phase, status.Err = transfer.PhaseFailed, state.Err
+	default:
+		status.Phase = transfer.PhaseUploading
+	}
+	status.Progress = j.progress(ctx, s, prepared, name)
+	return status, nil
+}
+
+// progress is what the service has acknowledged; the rate is that of this Job.
+func (j inJobs) progress(ctx context.Context, s *scope, prepared *transfer.Prepared, name string) transfer.Progress {
+	p := transfer.Progress{Blocks: prepared.Blocks}
+	if left := s.remote.RemainingBlockCount; left != nil {
+		p.Done = max(0, prepared.Blocks-int(*left))
+	}
+	job := &batchv1.Job{}
+	if j.Get(ctx, s.named(name), job) != nil || job.Status.StartTime == nil {
+		return p
+	}
+	before, _ := strconv.Atoi(job.Annotations[jobs.DoneAnnotation]) // ours; 0 where somebody took it away
+	p.Staged = max(0, p.Done-before)
+	if passed := j.Now().Sub(job.Status.StartTime.Time); passed >= time.Second {
+		p.BlocksPerSecond = float64(p.Staged) / passed.Seconds()
+	}
+	return p
+}
+
+// observeJob reads a Job and its pods; one that is being deleted is not there.
+func (j inJobs) observeJob(ctx context.Context, s *scope, name string) (jobs.State, bool, error) {
+	job := &batchv1.Job{}
+	if err := j.Get(ctx, s.named(name), job); err != nil {
+		return jobs.State{}, false, client.IgnoreNotFound(err)
+	}
+	if !job.DeletionTimestamp.IsZero() || !metav1.IsControlledBy(job, s.object) {
+		return jobs.State{}, false, nil
+	}
+	mine := client.MatchingLabels{batchv1.JobNameLabel: name}
+	pods := &corev1.PodList{}
+	if err := j.List(ctx, pods, client.InNamespace(job.Namespace), mine); err != nil {
+		return jobs.State{}, false, err
+	}
+	state := jobs.Observe(job, pods.Items)
+	if state.Phase == jobs.Succeeded && state.Prepared == "" && job.Spec.CompletionMode == nil {
+		// The cache of pods may be behind that of Jobs.
+		if err := j.Reader.List(ctx, pods, client.InNamespace(job.Namespace), mine); err != nil {
+			return jobs.State{}, false, err
+		}
+		state = jobs.Observe(job, pods.Items)
+	}
+	return state, true, nil
+}
+
+func (j inJobs) prepare(ctx context.Context, s *scope) error {
+	if err := j.writeOrder(ctx, s, nil); err != nil {
+		return err
+	}
+	return j.makeJob(ctx, s, s.jobs.Prepare(s.inputs), "reads the table")
+}
+
+func (j inJobs) upload(ctx context.Context, s *scope) error {
+	if err := j.writeOrder(ctx, s, s.work.Prepared); err != nil || s.work.Phase == transfer.PhaseUploading {
+		return err
+	}
+	parts := s.jobs.Parts(len(s.work.Prepared.Stripes))
+	job := s.jobs.Upload(s.status().ContentKey, s.remote.ID, parts)
+	if left := s.remote.RemainingBlockCount; left != nil {
+		job.Annotations[jobs.DoneAnnotation] = strconv.Itoa(max(0, s.work.Prepared.Blocks-int(*left)))
+	}
+	return j.makeJob(ctx, s, job, fmt.Sprintf("stages %d blocks in %d parts", s.work.Prepared.Blocks, parts))
+}
+
+// again deletes the Job that failed; the next pass makes another.
+func (j inJobs) again(ctx context.Context, s *scope) error { return j.endJobs(ctx, j.Reader, s) }
+
+// rename has nothing to do: an order is kept by what decides its reading, and
+// the pin is held against what was read.
+func (j inJobs) rename(*scope, string) {}
+
+// makeJob creates a Job, unless it is there.
+func (j inJobs) makeJob(ctx context.Context, s *scope, job *batchv1.Job, does string) error {
+	err := j.Create(ctx, job)
+	switch {
+	case apierrors.IsAlreadyExists(err):
+		return nil // made before and not in the cache yet, or still going
+	case apierrors.IsInvalid(err):
+		return needsRepair(v1alpha1.ReasonWorkersUnavailable, "the API server refuses the Job of the workers; correct spec.workers.template of ExactMatchUploadAgent %q: %s", s.agent.Name, bounded(err.Error()))
+	case err != nil:
+		return err
+	}
+	s.event("Normal", v1alpha1.ReasonJobCreated, fmt.Sprintf("Job %q %s", job.Name, does))
+	return nil
+}
+
+// writeOrder writes what the workers are to do, where it differs from what they
+// have. With prepared it is the order to stage, and holds the upload URI.
+func (j inJobs) writeOrder(ctx context.Context, s *scope, prepared *transfer.Prepared) error {
+	order, uri := j.orderOf(s), ""
+	if prepared != nil {
+		order.Prepared, order.Pin = prepared.Handoff(), ""
+		order.Parts = s.jobs.Parts(len(prepared.Stripes))
+		order.Parallelism = s.jobs.Lanes(order.Parts)
+		if s.remote != nil {
+			uri = s.remote.DataUploadURI
+		}
+	}
+	want := s.jobs.Order(order, s.version, uri)
+	if s.order == nil {
+		err := j.Create(ctx, want)
+		if apierrors.IsAlreadyExists(err) {
+			return errBehind
+		}
+		s.order = want
+		return err
+	}
+	if !metav1.IsControlledBy(s.order, s.object) {
+		return needsRepair(v1alpha1.ReasonWorkersUnavailable, "Secret %q is not this session's; delete it", want.Name)
+	}
+	if equality.Semantic.DeepEqual(s.order.Data, want.Data) && s.order.Annotations[jobs.VersionAnnotation] == s.version {
+		return nil
+	}
+	want.ResourceVersion = s.order.ResourceVersion // fails where another manager wrote it
+	err := j.Update(ctx, want)
+	s.order = want
+	return err
+}
+
+// orderOf is the plan in the workers' words.
+func (j inJobs) orderOf(s *scope) worker.Order {
+	order := worker.Order{
+		Store: s.plan.Store, Format: s.plan.Format, RowsPerBlock: s.plan.RowsPerBlock, Pin: s.plan.Pin, BadRows: s.plan.BadRows,
+		Allow:  worker.Allow{Hosts: s.agent.Spec.Allow.Hosts, PlainHTTP: s.agent.Spec.Allow.PlainHTTP},
+		Memory: s.jobs.Memory(),
+	}
+	for _, c := range s.plan.Columns {
+		order.Columns = append(order.Columns, worker.Column(c))
+	}
+	switch from := s.object.Spec.Source; {
+	case from.PersistentVolumeClaim != nil:
+		order.Source.File = from.PersistentVolumeClaim.Path
+	case from.ConfigMapKeyRef != nil:
+		order.Source.File = from.ConfigMapKeyRef.Key
+	default:
+		order.Source.URI, order.Source.Schemes = from.URI, s.agent.Spec.Allow.SourceSchemes
+	}
+	return order
+}
+
+// endJobs deletes the session's Jobs, with their pods, but for some.
+func (r *SessionReconciler) endJobs(ctx context.Context, look client.Reader, s *scope, but ...string) error {
+	list := &batchv1.JobList{}
+	if err := look.List(ctx, list, client.InNamespace(s.object.Namespace), client.MatchingLabels{jobs.UIDLabel: string(s.object.UID)}); err != nil {
+		return err
+	}
+	for i := range list.Items {
+		job := &list.Items[i]
+		if slices.Contains(but, job.Name) || !job.DeletionTimestamp.IsZero() || !metav1.IsControlledBy(job, s.object) {
+			continue
+		}
+		err := r.Delete(ctx, job, client.PropagationPolicy(metav1.DeletePropagationBackground), client.Preconditions{UID: &job.UID})
+		if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropOrder deletes the order, and with it the upload URI: the session has ended.
+func (r *SessionReconciler) dropOrder(ctx context.Context, s *scope) error {
+	name := jobs.Work{Session: s.object}.SecretName()
+	secret := &corev1.Secret{}
+	if err := r.Reader.Get(ctx, s.named(name), secret); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if !metav1.IsControlledBy(secret, s.object) {
+		return nil
+	}
+	return client.IgnoreNotFound(r.Delete(ctx, secret, client.Preconditions{UID: &secret.UID}))
+}

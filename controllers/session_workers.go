@@ -1,0 +1,101 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/transfer"
+)
+
+// workplace is where a session's table is read and its blocks are made: in this
+// process, or in pods. What it does goes on beside the passes; each of them looks
+// how far it is. Errors are of the API server, or problems; the caller retries.
+type workplace interface {
+	// status tells how far the work on the plan is, and ends other work of the object.
+	status(ctx context.Context, s *scope) (transfer.Status, error)
+	// prepare begins to read the source, unless that has begun.
+	prepare(ctx context.Context, s *scope) error
+	// upload begins to stage the blocks, or lets the upload that runs know the
+	// upload URI as it is now.
+	upload(ctx context.Context, s *scope) error
+	// again makes room for another upload after one that failed; what was read
+	// serves it.
+	again(ctx context.Context, s *scope) error
+	// rename keeps the work under the plan's new inputs.
+	rename(s *scope, was string)
+}
+
+// workers is the workplace that the upload agent names.
+func (r *SessionReconciler) workers(s *scope) workplace {
+	if s.agent.Spec.Workers.Mode == v1alpha1.WorkersModeJob {
+		return inJobs{r}
+	}
+	return inManager{r}
+}
+
+// stopWork ends what is at work for the object, wherever that is.
+func (r *SessionReconciler) stopWork(ctx context.Context, s *scope) error {
+	r.Pool.CancelOthers(s.allKeys(), "")
+	if s.agent == nil || s.agent.Spec.Workers.Mode == v1alpha1.WorkersModeJob {
+		return r.endJobs(ctx, r.Reader, s) // the cache may not show what was made just now
+	}
+	return r.endJobs(ctx, r.Client, s)
+}
+
+// inManager is the pool of this process.
+type inManager struct{ *SessionReconciler }
+
+func (m inManager) status(ctx context.Context, s *scope) (transfer.Status, error) {
+	m.Pool.CancelOthers(s.allKeys(), s.key())
+	return m.Pool.Status(s.key()), m.endJobs(ctx, m.Client, s) // of another mode
+}
+
+func (m inManager) prepare(_ context.Context, s *scope) error {
+	m.Pool.Prepare(s.key(), s.plan)
+	return nil
+}
+
+func (m inManager) upload(_ context.Context, s *scope) error {
+	m.Pool.Upload(s.key(), s.plan, s.work.Prepared, m.target(s))
+	return nil
+}
+
+func (m inManager) again(_ context.Context, s *scope) error {
+	m.Pool.Again(s.key())
+	return nil
+}
+
+func (m inManager) rename(s *scope, was string) { m.Pool.Rename(was, s.key()) }
+
+// sealStaged ends an upload that pods have staged. Where a block is missing the
+// pods stage it again.
+func (r *SessionReconciler) sealStaged(ctx context.Context, s *scope) error {
+	bounded, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
+	defer stop()
+	if err := transfer.Seal(bounded, s.work.Prepared, r.target(s)); err != nil {
+		return errors.Join(err, r.workers(s).again(ctx, s))
+	}
+	s.work.Phase = transfer.PhaseUploaded
+	r.memory.dropPoll(s.object.UID) // the service shows the sealed list now
+	s.after = uploadedCheck
+	return nil
+}
+
+// workUnavailable says why the workplace that the source needs is not there.
+func workUnavailable(s *scope, o Options) error {
+	inJobs := s.agent.Spec.Workers.Mode == v1alpha1.WorkersModeJob
+	switch from := s.object.Spec.Source; {
+	case inJobs && o.WorkerImage == "":
+		return needsRepair(v1alpha1.ReasonWorkersUnavailable, "ExactMatchUploadAgent %q has spec.workers.mode Job, and the manager runs without --worker-image; give it the operator's image", s.agent.Name)
+	case !inJobs && from.PersistentVolumeClaim != nil:
+		return needsRepair(v1alpha1.ReasonWorkersUnavailable,
+			"spec.source.persistentVolumeClaim is read by workers in pods; set spec.workers.mode of ExactMatchUploadAgent %q to Job, or use uri, uriSecretRef or configMapKeyRef", s.agent.Name)
+	case inJobs && isFile(from.URI):
+		return needsChange(v1alpha1.ReasonWorkersUnavailable,
+			"spec.source.uri is a file below the manager's --source-root, which workers in pods do not have; use persistentVolumeClaim, or spec.workers.mode Manager in ExactMatchUploadAgent %q", s.agent.Name)
+	}
+	return nil
+}
+
+func isFile(uri string) bool { return len(uri) >= 5 && uri[:5] == "file:" }
