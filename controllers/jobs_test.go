@@ -180,7 +180,9 @@ var _ = Describe("Workers in pods", func() {
 		w := newWorld(ctx, inPods)
 		n := w.node()
 		n.claim("exports", corev1.ReadOnlyMany, rowsOf(100))
-		n.set(func(n *node) { n.hold = func(pod *corev1.Pod) bool { return pod.Spec.Containers[0].Args[1] == "stage" } })
+		n.set(func(n *node) {
+			n.hold = func(pod *corev1.Pod) bool { return pod.Spec.Containers[0].Args[1] == "stage" }
+		})
 		s := w.apply(onClaim("exports"))
 		Eventually(n.pods).Should(HaveLen(2), "the upload has begun")
 		w.change(s, func(s *v1alpha1.ExactMatchSession) { s.Spec.Suspend = true })
@@ -206,7 +208,9 @@ var _ = Describe("Workers in pods", func() {
 		w := newWorld(ctx, inPods)
 		n := w.node()
 		n.claim("exports", corev1.ReadOnlyMany, rowsOf(100))
-		n.set(func(n *node) { n.hold = func(pod *corev1.Pod) bool { return pod.Spec.Containers[0].Args[1] == "stage" } })
+		n.set(func(n *node) {
+			n.hold = func(pod *corev1.Pod) bool { return pod.Spec.Containers[0].Args[1] == "stage" }
+		})
 		s := w.apply(onClaim("exports"))
 		Eventually(n.pods).Should(HaveLen(2), "the upload has begun")
 		Expect(kube.Delete(ctx, s.DeepCopy())).To(Succeed())
@@ -219,7 +223,9 @@ var _ = Describe("Workers in pods", func() {
 		w := newWorld(ctx, inPods)
 		n := w.node()
 		n.claim("exports", corev1.ReadOnlyMany, rowsOf(100))
-		n.set(func(n *node) { n.hold = func(pod *corev1.Pod) bool { return pod.Spec.Containers[0].Args[1] == "stage" } })
+		n.set(func(n *node) {
+			n.hold = func(pod *corev1.Pod) bool { return pod.Spec.Containers[0].Args[1] == "stage" }
+		})
 		s := w.apply(onClaim("exports"))
 		Eventually(n.pods).Should(HaveLen(2), "the upload has begun")
 		order := &corev1.Secret{ObjectMeta: w.named(jobs.Work{Session: s}.SecretName())}

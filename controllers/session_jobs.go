@@ -83,15 +83,21 @@ func (j inJobs) received(ctx context.Context, s *scope) (*transfer.Prepared, err
 		return nil, fmt.Errorf("read Secret %q: %w", s.jobs.SecretName(), err)
 	}
 	s.order = secret
+	return preparedBy(s), nil
+}
+
+// preparedBy is what the order says was read, where that was by this plan; nil
+// has it read again.
+func preparedBy(s *scope) *transfer.Prepared {
 	order := worker.Order{}
-	if secret.Annotations[jobs.VersionAnnotation] != s.version || json.Unmarshal(secret.Data[worker.OrderFile], &order) != nil {
-		return nil, nil
+	if s.order.Annotations[jobs.VersionAnnotation] != s.version || json.Unmarshal(s.order.Data[worker.OrderFile], &order) != nil {
+		return nil
 	}
 	prepared, err := s.plan.Receive(order.Prepared)
 	if err != nil || s.plan.Pin != "" && s.plan.Pin != prepared.Checksum {
-		return nil, nil //nolint:nilerr // it is read again
+		return nil
 	}
-	return prepared, nil
+	return prepared
 }
 
 // reading tells how far the Job that reads the source is. What its pod reports
@@ -102,22 +108,23 @@ func (j inJobs) reading(ctx context.Context, s *scope, name string) (transfer.St
 	case err != nil || !found:
 		return transfer.Status{}, err
 	case state.Prepared != "":
-		prepared, err := s.plan.Receive(state.Prepared)
-		if err != nil {
-			return transfer.Status{Phase: transfer.PhaseFailed, Err: &transfer.Error{Reason: transfer.WorkersFailed, Transient: true, Message: err.Error()}}, nil
+		prepared, refused := s.plan.Receive(state.Prepared)
+		if refused != nil {
+			return workersFailed(refused.Error()), nil
 		}
-		if err := j.writeOrder(ctx, s, prepared); err != nil {
-			return transfer.Status{}, err
-		}
-		return transfer.Status{Phase: transfer.PhasePrepared, Prepared: prepared}, nil
+		return transfer.Status{Phase: transfer.PhasePrepared, Prepared: prepared}, j.writeOrder(ctx, s, prepared)
 	case state.Phase == jobs.Failed:
 		return transfer.Status{Phase: transfer.PhaseFailed, Err: state.Err}, nil
 	case state.Phase == jobs.Succeeded:
 		// Its pod was deleted before anybody heard it: read again.
-		return transfer.Status{Phase: transfer.PhaseFailed, Err: &transfer.Error{Reason: transfer.WorkersFailed, Transient: true,
-			Message: fmt.Sprintf("Job %q has ended, and what its pod reported is gone", name)}}, nil
+		return workersFailed(fmt.Sprintf("Job %q has ended, and what its pod reported is gone", name)), nil
 	}
 	return transfer.Status{Phase: transfer.PhasePreparing, Note: state.Note}, nil
+}
+
+// workersFailed is a fault of pods that another Job may mend.
+func workersFailed(message string) transfer.Status {
+	return transfer.Status{Phase: transfer.PhaseFailed, Err: &transfer.Error{Reason: transfer.WorkersFailed, Transient: true, Message: message}}
 }
 
 // staging tells how far the Job that stages the blocks is.
