@@ -32,6 +32,8 @@ ifeq ($(ASSETS),)
 ASSETS := $(K8S)
 CONTROLPLANE := $(K8S)/controlplane
 endif
+# The rest of Kubernetes and the nodes' programs, which only the end-to-end tests run.
+CLUSTER := $(BIN)/cluster
 export KUBEBUILDER_ASSETS = $(ASSETS)
 
 .PHONY: help
@@ -60,9 +62,21 @@ test: controlplane ## Run all tests with the race detector
 	go test -race -timeout 20m $(UNCACHED) $$(go list ./... | grep -v -e /controllers -e /api/)
 	go test -race $(UNCACHED) -v $(GINKGO_PACKAGES)
 
+.PHONY: cluster
+cluster: $(CLUSTER)/kubernetes $(CLUSTER)/nodes $(K8S)/controlplane ## Build the programs of a cluster with nodes into bin/cluster, unless they are there
+
+$(CLUSTER)/kubernetes: hack/controlplane/kubernetes/main.go hack/controlplane/go.mod hack/controlplane/go.sum hack/controlplane/build.sh
+	@echo "Building kube-controller-manager, kube-scheduler, kube-proxy and kubelet: the first time takes 5 minutes on two cores."
+	@hack/controlplane/build.sh $(CLUSTER) ./kubernetes
+
+$(CLUSTER)/nodes: hack/cluster/build.sh hack/cluster/image.sh hack/cluster/go.mod hack/cluster/go.sum $(wildcard hack/cluster/*/*.go)
+	@echo "Building containerd, runc, the plugins of CNI and CoreDNS: the first time takes 3 minutes on two cores."
+	@hack/cluster/build.sh $(CLUSTER)
+
 .PHONY: e2e
-e2e: controlplane build ## Run the lifecycle with real processes of the manager and the service
-	go test -tags e2e -count 1 -v ./hack/e2e/...
+e2e: controlplane build ## Run the lifecycle with real processes, then in a cluster: with nodes of its own (root on Linux), or that of KUBECONFIG
+	go test -tags e2e -count 1 -v ./hack/e2e
+	@hack/e2e/cluster.sh
 
 .PHONY: faults
 faults: controlplane ## Run the whole matrix of faults and write its table, or CASE=step/disruption/fault alone

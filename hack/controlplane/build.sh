@@ -1,18 +1,25 @@
 #!/usr/bin/env bash
-# build.sh FOLDER: builds the control plane's one binary and links its three
-# names beside it. The version comes from go.mod, since a server that is built
-# without it calls itself v0.0.0.
+# build.sh FOLDER [PACKAGE]: builds one binary of Kubernetes and links the names
+# that it answers to beside it: the control plane of the tests (.), or the rest
+# that a cluster with nodes needs (./kubernetes). The version comes from go.mod,
+# since a server that is built without it calls itself v0.0.0.
 set -euo pipefail
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
+package=${2:-.}
+case $package in
+.) binary=controlplane names="etcd kube-apiserver kubectl" ;;
+./kubernetes) binary=kubernetes names="kube-controller-manager kube-scheduler kube-proxy kubelet" ;;
+*) echo "build.sh: no package $package" >&2 && exit 2 ;;
+esac
 cd "$(dirname "$0")"
 version=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
 minor=${version#v1.}
 minor=${minor%%.*}
 flags="-s -w"
-for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
-	flags+=" -X $package.gitVersion=$version -X $package.gitMajor=1 -X $package.gitMinor=$minor"
+for library in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
+	flags+=" -X $library.gitVersion=$version -X $library.gitMajor=1 -X $library.gitMinor=$minor"
 done
-CGO_ENABLED=0 go build -trimpath -ldflags "$flags" -o "$out/controlplane.new" .
-mv "$out/controlplane.new" "$out/controlplane"
-for name in etcd kube-apiserver kubectl; do ln -sf controlplane "$out/$name"; done
+CGO_ENABLED=0 go build -trimpath -ldflags "$flags" -o "$out/$binary.new" "$package"
+mv "$out/$binary.new" "$out/$binary"
+for name in $names; do ln -sf "$binary" "$out/$name"; done
