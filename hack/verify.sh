@@ -13,6 +13,7 @@ unformatted=$(git ls-files -z '*.go' | xargs -0 gofmt -l)
 
 step vet
 go vet ./...
+go vet -tags e2e ./hack/...
 
 step lint and import rules
 tool golangci-lint run ./...
@@ -20,6 +21,7 @@ tool golangci-lint run ./...
 step tidy modules
 go mod tidy -diff
 (cd hack/controlplane && go mod tidy -diff)
+(cd hack/cluster && go mod tidy -diff)
 (cd hack/simdgen && go mod tidy -diff)
 
 step generated files

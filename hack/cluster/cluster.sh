@@ -33,9 +33,14 @@ check_machine() {
 	local program
 	[ "$(uname -s)" = Linux ] || die "nodes need Linux; give a cluster by KUBECONFIG instead"
 	[ "$(id -u)" = 0 ] || die "nodes need root; give a cluster by KUBECONFIG instead"
+	local packages=()
 	for program in openssl:openssl ip:iproute2 nft:nftables unshare:util-linux nsenter:util-linux sysctl:procps; do
-		command -v "${program%:*}" >/dev/null || die "${program%:*} is missing: apt-get install ${program#*:}"
+		command -v "${program%:*}" >/dev/null || packages+=("${program#*:}")
 	done
+	if [ ${#packages[@]} != 0 ]; then
+		command -v apt-get >/dev/null || die "install ${packages[*]}"
+		apt-get install -y --no-install-recommends "${packages[@]}" >&2
+	fi
 	for program in "$bin"/{kubernetes,containerd,runc,ctr} "$k8s/controlplane" "$bin"/images/{pause,coredns}.tar; do
 		[ -e "$program" ] || die "$program is missing: make cluster"
 	done
