@@ -124,7 +124,7 @@ up() {
 	kc apply --server-side -f "$here/coredns.yaml" >/dev/null
 	wait_for "the default service account" 60 kc get serviceaccount default
 	wait_for "CoreDNS" 120 kc -n kube-system rollout status deployment/coredns --timeout=1s
-	say "up: export KUBECONFIG=$dir/kubeconfig"
+	say "up: export KUBECONFIG=$dir/kubeconfig KUBECACHEDIR=$dir/cache"
 }
 
 stop_node() {
@@ -193,7 +193,7 @@ run() {
 	local nodes=$1
 	shift
 	up "$nodes"
-	KUBECONFIG=$dir/kubeconfig EXACTMATCH_CLUSTER=$dir PATH=$k8s:$PATH "$@"
+	KUBECONFIG=$dir/kubeconfig KUBECACHEDIR=$dir/cache EXACTMATCH_CLUSTER=$dir PATH=$k8s:$PATH "$@"
 }
 
 command=${1:-}

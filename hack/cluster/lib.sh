@@ -39,4 +39,4 @@ service() {
 	"$@" >>"$dir/log/$name.log" 2>&1 </dev/null &
 }
 
-kc() { "$k8s/kubectl" --kubeconfig "$dir/kubeconfig" "$@"; }
+kc() { KUBECACHEDIR=$dir/cache "$k8s/kubectl" --kubeconfig "$dir/kubeconfig" "$@"; }

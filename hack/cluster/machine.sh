@@ -8,7 +8,7 @@ sysctls=(vm.overcommit_memory vm.panic_on_oom kernel.panic kernel.panic_on_oops 
 fixed_paths=(/var/lib/kubelet /var/lib/cni /var/log/pods /var/log/containers)
 # Where they write by default, which nothing of ours should.
 other_paths=(/etc/cni /etc/containerd /opt/cni /opt/containerd /run/containerd /run/netns /run/kubernetes
-	/run/xtables.lock /usr/libexec/kubernetes /var/lib/containerd /var/lib/calico /var/lib/dockershim)
+	/run/xtables.lock "$HOME/.kube/cache/discovery/$(address 1)_6443" /usr/libexec/kubernetes /var/lib/containerd /var/lib/calico /var/lib/dockershim)
 
 # control_groups: the folders that hold control groups, one a hierarchy.
 control_groups() {

@@ -70,6 +70,7 @@ containers() {
 		version = 3
 		root = '$disk/containerd'
 		state = '/run/containerd'
+		disabled_plugins = ['io.containerd.internal.v1.opt'] # it makes a folder in /opt
 		[grpc]
 		address = '/run/containerd/containerd.sock'
 		[plugins.'io.containerd.cri.v1.images'.pinned_images]

@@ -12,6 +12,7 @@ import (
 	. "github.com/onsi/gomega"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/api/v1alpha1"
@@ -72,13 +73,23 @@ spec:
 	return upload{name, (rows + rowsPerBlock - 1) / rowsPerBlock}
 }
 
+// going reads the session, and gives up where only somebody's change gets it on.
+func (u upload) going(g Gomega, t *testing.T) *v1alpha1.ExactMatchSession {
+	t.Helper()
+	s := sessionOf(g, t, u.name, u.name)
+	if stalled := meta.FindStatusCondition(s.Status.Conditions, v1alpha1.ConditionStalled); stalled != nil {
+		StopTrying(fmt.Sprintf("the session is stalled: %s: %s", stalled.Reason, stalled.Message)).Now()
+	}
+	return s
+}
+
 // midway waits until some blocks are there and many are missing, and returns the
 // id of the remote session.
 func (u upload) midway(t *testing.T) string {
 	t.Helper()
 	var s *v1alpha1.ExactMatchSession
 	NewWithT(t).Eventually(func(g Gomega) {
-		s = sessionOf(g, t, u.name, u.name)
+		s = u.going(g, t)
 		g.Expect(s.Status.RemainingBlockCount).NotTo(BeNil())
 		remaining := int(*s.Status.RemainingBlockCount)
 		if s.Status.CommitRequestedTime != nil || s.Status.ID != "" && remaining < u.blocks/5 {
@@ -129,6 +140,7 @@ func (u upload) workers(g Gomega, t *testing.T) []corev1.Pod {
 func (u upload) workOn(t *testing.T, node string) {
 	t.Helper()
 	NewWithT(t).Eventually(func(g Gomega) {
+		u.going(g, t)
 		var nodes []string
 		for _, pod := range u.workers(g, t) {
 			if pod.Status.Phase == corev1.PodRunning && strings.Contains(pod.Name, "-upload-") {
