@@ -54,6 +54,7 @@ hold() {
 	shift
 	EXACTMATCH_NODE_OF=$dir setsid "$@" >>"$dir/log/$name.log" 2>&1 </dev/null &
 	echo $! >"$dir/$name.pid"
+	disown # its end is no news
 }
 
 has_own_network() { [ "$(readlink "/proc/$1/ns/net")" != "$(readlink /proc/self/ns/net)" ]; }
