@@ -1,5 +1,6 @@
-// Package local runs the operator on this machine for the demo and the
-// end-to-end tests: a control plane, and the operator's binary as real processes
+// Package local runs the operator on this machine for the demo, the end-to-end tests
+// and the benchmark of the control plane: a control plane, and the operator's binary
+// as real processes
 // in a folder of their own.
 package local
 
@@ -17,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -68,6 +70,11 @@ func New(bin string) (*Stack, error) {
 // Path of a file in the folder of the run.
 func (s *Stack) Path(name string) string { return filepath.Join(s.dir, name) }
 
+// Config is how the administrator's clients reach the API server.
+func (s *Stack) Config() (*rest.Config, error) {
+	return clientcmd.BuildConfigFromFlags("", s.Path("kubeconfig"))
+}
+
 // Sources is where file sources of the namespace default lie.
 func (s *Stack) Sources() string { return s.Path("sources/default") }
 
@@ -103,18 +110,18 @@ func (s *Stack) StartPlane() error {
 
 // StartService starts the self-hosted service over the data of the run.
 func (s *Stack) StartService(more ...string) error {
-	return s.start("service", append([]string{"service", "--listen", fmt.Sprintf("127.0.0.1:%d", s.Port),
+	return s.Start("service", append([]string{"service", "--listen", fmt.Sprintf("127.0.0.1:%d", s.Port),
 		"--data-dir", s.Path("service"), "--bearer-token-file", s.Token}, more...)...)
 }
 
 // StartManager starts the manager, which looks and writes often.
 func (s *Stack) StartManager(more ...string) error {
-	return s.start("manager", append([]string{"manager", "--leader-elect=false", "--metrics-bind-address=0", "--health-probe-bind-address=0",
+	return s.Start("manager", append([]string{"manager", "--leader-elect=false", "--metrics-bind-address=0", "--health-probe-bind-address=0",
 		"--source-root", s.Path("sources"), "--status-interval=200ms", "--poll-interval=200ms"}, more...)...)
 }
 
-// start runs the operator's binary in the background.
-func (s *Stack) start(name string, args ...string) error {
+// Start runs the operator's binary in the background under a name of the caller's.
+func (s *Stack) Start(name string, args ...string) error {
 	log, err := os.OpenFile(s.Log(name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err

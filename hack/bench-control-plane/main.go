@@ -1,0 +1,392 @@
+// Command bench-control-plane measures the manager beside many sessions: 10,000
+// objects of which 9,900 are finished, 50 are being indexed and 50 wait for their
+// turn, in 50 data stores. The API server, the manager and the service are real
+// processes. A front before the service counts its calls and stands for the time
+// that indexing takes.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"exactmatch.dev/operator/hack/local"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:])
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "bench-control-plane:", err)
+		stop()
+		os.Exit(1) //nolint:gocritic // stop was called
+	}
+}
+
+// options are the driver's flags.
+type options struct {
+	Sessions []int         `json:"sessions"`
+	Stores   int           `json:"stores"` // with one active and one waiting session each
+	Window   time.Duration `json:"windowNanoseconds"`
+	Creates  int           `json:"creates"`
+
+	bin, out, docs string
+}
+
+// createsPerSecond is how fast timed sessions are created.
+const createsPerSecond = 10
+
+// The manager's defaults that the targets speak of.
+const (
+	pollInterval   = 10 * time.Second
+	statusInterval = 10 * time.Second
+)
+
+func parse(args []string) (o options, err error) {
+	f := flag.NewFlagSet("bench-control-plane", flag.ContinueOnError)
+	sizes := f.String("sessions", "100,1000,10000", "numbers of sessions to measure at, in rising order")
+	f.IntVar(&o.Stores, "stores", 50, "data stores; each has one active and one waiting session")
+	f.DurationVar(&o.Window, "window", 2*time.Minute, "how long the manager is watched at the largest number of sessions; half of it at the others")
+	f.IntVar(&o.Creates, "creates", 100, "sessions that are created at 10 a second")
+	f.StringVar(&o.bin, "bin", "bin", "folder of the operator's binary and of what the run writes")
+	f.StringVar(&o.out, "out", "bin/bench-control-plane", "folder of results.json")
+	f.StringVar(&o.docs, "docs", "", "file that the report is written to")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	for word := range strings.SplitSeq(*sizes, ",") {
+		n, err := strconv.Atoi(word)
+		if err != nil || n < 2*o.Stores {
+			return o, fmt.Errorf("-sessions: %q is no number from %d on", word, 2*o.Stores)
+		}
+		o.Sessions = append(o.Sessions, n)
+	}
+	if f.NArg() > 0 || o.Stores < 1 || o.Creates < 1 || o.Window < pollInterval {
+		return o, errors.New("the flags do not fit; see -help")
+	}
+	return o, nil
+}
+
+// bench is one run.
+type bench struct {
+	options
+	*local.Stack
+	*cluster
+	front  *front
+	writes *writes
+	config *rest.Config
+	server *http.Server
+	found  results
+}
+
+func say(format string, args ...any) {
+	fmt.Printf(time.Now().Format(time.TimeOnly)+" "+format+"\n", args...)
+}
+
+func run(ctx context.Context, args []string) (err error) {
+	o, err := parse(args)
+	if err != nil {
+		return err
+	}
+	// The stack's temporary folders are its own, and paths may be relative.
+	stack, err := local.New(o.bin)
+	if err != nil {
+		return err
+	}
+	b := &bench{options: o, Stack: stack, found: results{Settings: o, Machine: describeMachine()}}
+	defer func() { err = errors.Join(err, b.stop()) }()
+	for _, step := range []func(context.Context) error{b.start, b.populate, b.grow, b.failOver, b.timeCreates} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return b.report()
+}
+
+// start brings up the control plane, the service and the front before it.
+func (b *bench) start(ctx context.Context) error {
+	say("starting the control plane and the service")
+	if err := b.StartPlane(); err != nil {
+		return err
+	}
+	for _, args := range [][]string{{"apply", "--server-side", "-f", "config/crd/bases"}, {"wait", "--for=condition=Established", "crd", "--all"}} {
+		if out, err := b.Kubectl(ctx, args...).CombinedOutput(); err != nil {
+			return fmt.Errorf("bring in the CRDs: %w: %s", err, out)
+		}
+	}
+	if err := b.StartService(); err != nil {
+		return err
+	}
+	service, err := url.Parse(fmt.Sprintf("http://127.0.0.1:%d", b.Port))
+	if err != nil {
+		return err
+	}
+	b.front = newFront(service, held)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	b.server = &http.Server{Handler: b.front, ReadHeaderTimeout: time.Minute}
+	go func() { _ = b.server.Serve(listener) }() // it ends with Close
+	token, err := os.ReadFile(b.Token)
+	if err != nil {
+		return err
+	}
+	if b.config, err = b.Config(); err != nil {
+		return err
+	}
+	b.cluster, err = newCluster(b.config, fmt.Sprintf("http://%s/beta", listener.Addr()), string(token))
+	return err
+}
+
+func (b *bench) stop() error {
+	if b.server != nil {
+		_ = b.server.Close() // whoever still calls is stopped next
+	}
+	return b.Stop()
+}
+
+// quick lets a manager that only prepares the run call as fast as it can.
+var quick = []string{"--service-qps=10000", "--service-burst=10000"}
+
+// populate makes the stores, the model, and the sessions that stay active and
+// waiting.
+func (b *bench) populate(ctx context.Context) (err error) {
+	say("making %d stores with an active and a waiting session each", b.Stores)
+	if _, err := startManager(b.Stack, "first", quick...); err != nil {
+		return err
+	}
+	if err := b.common(ctx); err != nil {
+		return err
+	}
+	// The model has a store of its own: the others' content is live nowhere.
+	for family, count := range map[string]int{"model": 1, "store": b.Stores} {
+		if err := b.stores(ctx, family, count); err != nil {
+			return err
+		}
+	}
+	for _, s := range []struct {
+		role, family, step string
+		count              int
+	}{{roleModel, "model", "Completed", 1}, {roleActive, "store", "Processing", b.Stores}, {roleWaiting, "store", "WaitingForTurn", b.Stores}} {
+		if err := b.sessions(ctx, s.role, s.family, s.step, s.count); err != nil {
+			return err
+		}
+	}
+	if b.writes, err = watchWrites(ctx, b.cluster); err != nil {
+		return err
+	}
+	return b.Terminate("first")
+}
+
+// grow measures a manager at each number of sessions.
+func (b *bench) grow(ctx context.Context) error {
+	have := 2 * b.Stores
+	for i, size := range b.Sessions {
+		say("%d sessions: making %d finished ones", size, size-have)
+		if err := b.finish(ctx, b.front, have, size-have, b.Stores); err != nil {
+			return err
+		}
+		have = size
+		window := b.Window
+		if i < len(b.Sessions)-1 {
+			window /= 2
+		}
+		r, err := b.at(ctx, size, window)
+		if err != nil {
+			return err
+		}
+		b.found.Sizes = append(b.found.Sizes, *r)
+		say("%d sessions: steady after %s, %d MiB, peak %d MiB", size, r.Steady.Round(time.Millisecond), r.Memory.Now>>20, r.Memory.Peak>>20)
+	}
+	return nil
+}
+
+// at starts a manager, waits until it is steady, and watches it for a while.
+func (b *bench) at(ctx context.Context, size int, window time.Duration) (*sizeResult, error) {
+	m, err := startManager(b.Stack, "manager")
+	if err != nil {
+		return nil, err
+	}
+	r := &sizeResult{Sessions: size, Window: window, Stores: b.Stores}
+	if r.Steady, err = b.untilSteady(ctx, m); err != nil {
+		return nil, err
+	}
+	start, err := m.usage()
+	if err != nil {
+		return nil, err
+	}
+	r.StartRead, r.StartCPU = start.Read, start.CPU
+	// What a start sets off (the stores' status, held-back writes) is over by then.
+	if err := pause(ctx, pollInterval+statusInterval); err != nil {
+		return nil, err
+	}
+	if err := b.watchSteady(ctx, m, r); err != nil {
+		return nil, err
+	}
+	return r, b.Terminate("manager")
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// untilSteady waits until every active session was looked at since the manager
+// started and nothing waits in its queues, and says how long that took.
+func (b *bench) untilSteady(ctx context.Context, m *manager) (time.Duration, error) {
+	err := b.until(ctx, "every active session is polled and the queues are empty", func() (bool, error) {
+		looked := 0
+		for name := range about(b.front.since(m.started), getSession) {
+			if roleOf(name) == roleActive {
+				looked++
+			}
+		}
+		return looked == b.Stores && m.idle(ctx), nil
+	})
+	return time.Since(m.started), err
+}
+
+// watchSteady fills in what a manager does while nothing changes.
+func (b *bench) watchSteady(ctx context.Context, m *manager, r *sizeResult) error {
+	from := time.Now()
+	first, err := m.usage()
+	if err != nil {
+		return err
+	}
+	serverBefore, err := scrapeServer(ctx, b.config)
+	if err != nil {
+		return err
+	}
+	before, err := scrape(ctx, m.metrics)
+	if err != nil {
+		return err
+	}
+	if err := pause(ctx, r.Window); err != nil {
+		return err
+	}
+	to := time.Now()
+	after, err := scrape(ctx, m.metrics)
+	if err != nil {
+		return err
+	}
+	serverAfter, err := scrapeServer(ctx, b.config)
+	if err != nil {
+		return err
+	}
+	last, err := m.usage()
+	if err != nil {
+		return err
+	}
+	calls := b.front.since(from)
+	r.Calls, r.Memory, r.CPU = byKind(calls), last.memory, last.CPU-first.CPU
+	for name, n := range about(calls, "") {
+		if roleOf(name) == roleFinished {
+			r.FinishedCalls += n
+		}
+	}
+	_, r.MostGets = ofRole(about(calls, getSession), roleActive)
+	changed, err := b.writes.between(from, to)
+	if err != nil {
+		return err
+	}
+	r.ActiveWrites, r.MostActiveWrites = ofRole(changed, roleActive)
+	r.WaitingWrites, _ = ofRole(changed, roleWaiting)
+	r.FinishedWrites, _ = ofRole(changed, roleFinished)
+	status := map[string]string{"resource": "exactmatchsessions", "subresource": "status", "verb": "PATCH"}
+	r.StatusPatches = int(serverAfter.sum("apiserver_request_total", status) - serverBefore.sum("apiserver_request_total", status))
+	r.Requests = requestsBetween(serverBefore, serverAfter)
+	r.Queue = queueBetween(before, after)
+	return nil
+}
+
+// failOver measures how long nobody works where a leader dies, and where it stops.
+func (b *bench) failOver(ctx context.Context) error {
+	say("failing over")
+	if _, err := startManager(b.Stack, "one"); err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := b.until(ctx, "the first manager leads", func() (bool, error) { return len(b.front.since(began)) > 0, nil }); err != nil {
+		return err
+	}
+	two, err := startManager(b.Stack, "two")
+	if err != nil {
+		return err
+	}
+	if err := b.until(ctx, "the second manager stands by", func() (bool, error) { _, err := scrape(ctx, two.metrics); return err == nil, nil }); err != nil {
+		return err
+	}
+	if b.found.AfterKill, err = b.silence(ctx, func() error { return b.Kill("one") }); err != nil {
+		return err
+	}
+	three, err := startManager(b.Stack, "three")
+	if err != nil {
+		return err
+	}
+	if err := b.until(ctx, "the third manager stands by", func() (bool, error) { _, err := scrape(ctx, three.metrics); return err == nil, nil }); err != nil {
+		return err
+	}
+	if err := pause(ctx, pollInterval); err != nil {
+		return err
+	}
+	b.found.AfterStop, err = b.silence(ctx, func() error { return b.Terminate("two") })
+	if err != nil {
+		return err
+	}
+	say("another manager calls %s after a kill, %s after a stop", b.found.AfterKill.Round(time.Millisecond), b.found.AfterStop.Round(time.Millisecond))
+	return b.Terminate("three")
+}
+
+// silence is the time from the leader's end until the other one's first call.
+func (b *bench) silence(ctx context.Context, end func() error) (time.Duration, error) {
+	asked := time.Now()
+	if err := end(); err != nil {
+		return 0, err
+	}
+	gone := time.Now() // every call from now on is another manager's
+	var first time.Time
+	err := b.until(ctx, "another manager calls the service", func() (bool, error) {
+		calls := b.front.since(gone)
+		if len(calls) > 0 {
+			first = calls[0].At
+		}
+		return len(calls) > 0, nil
+	})
+	return first.Sub(asked), err
+}
+
+// report writes what was found.
+func (b *bench) report() error {
+	text, err := json.MarshalIndent(b.found, "", " ")
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(os.MkdirAll(b.out, 0o750), os.WriteFile(filepath.Join(b.out, "results.json"), text, 0o600)); err != nil {
+		return err
+	}
+	fmt.Print(b.found.markdown())
+	if b.docs == "" {
+		return nil
+	}
+	return os.WriteFile(b.docs, []byte(b.found.markdown()), 0o644) //nolint:gosec // a document
+}
