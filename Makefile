@@ -38,7 +38,7 @@ export KUBEBUILDER_ASSETS = $(ASSETS)
 
 .PHONY: help
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build the operator's binary into bin/
@@ -102,6 +102,12 @@ limits: build ## Measure memory on what is too large: 10 GB, a gzip bomb, 50,000
 	@mkdir -p $(BIN)/limits
 	go build -o $(BIN)/limits/limits ./hack/limits
 	@$(BIN)/limits/limits -bin $(BIN) $(or $(LIMITS_ARGS),-docs hack/limits/results.md)
+
+.PHONY: bench-control-plane
+bench-control-plane: controlplane build ## Measure the manager beside 10,000 sessions, about 10 minutes; CONTROL_PLANE_ARGS are its flags
+	@mkdir -p $(BIN)/bench-control-plane
+	go build -o $(BIN)/bench-control-plane/bench-control-plane ./hack/bench-control-plane
+	@$(BIN)/bench-control-plane/bench-control-plane -bin $(BIN) $(or $(CONTROL_PLANE_ARGS),-docs hack/bench-control-plane/results.md)
 
 .PHONY: bench-plots
 bench-plots: ## Write the last run's report and plots into hack/bench/results

@@ -202,6 +202,9 @@ func (b *bench) grow(ctx context.Context) error {
 		if err := b.finish(ctx, b.front, have, size-have, b.Stores); err != nil {
 			return err
 		}
+		if err := b.writes.catchUp(ctx, b.cluster); err != nil {
+			return err
+		}
 		have = size
 		window := b.Window
 		if i < len(b.Sessions)-1 {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -70,6 +71,21 @@ func (w *writes) follow(ctx context.Context, c *cluster, from string) (string, e
 		}
 	}
 	return from, nil
+}
+
+// catchUp waits until the watch has brought all changes up to now: it changes an
+// annotation of the model, which no reconciler heeds, and waits for that.
+func (w *writes) catchUp(ctx context.Context, c *cluster) error {
+	model := session(storeName(roleModel, 0), "model-000")
+	mark := fmt.Sprintf(`{"metadata":{"annotations":{"mark":"%d"}}}`, time.Now().UnixNano())
+	began := time.Now()
+	if err := c.Patch(ctx, model, client.RawPatch(types.MergePatchType, []byte(mark))); err != nil {
+		return err
+	}
+	return c.until(ctx, "the watch has caught up", func() (bool, error) {
+		seen, err := w.between(began, time.Now())
+		return seen[model.Name] > 0, err
+	})
 }
 
 // between are the changes of a span of time, by the session's name.
