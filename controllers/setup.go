@@ -157,10 +157,12 @@ func (r *SessionReconciler) setup(mgr manager.Manager, wakes <-chan event.Generi
 		Complete(r)
 }
 
-// CacheOptions keep of Jobs and pods only those of workers in the cache.
+// CacheOptions keep of Jobs and pods only those of workers in the cache, and of
+// no object who manages which field: nobody here reads that, and of a small
+// object it is a large part.
 func CacheOptions() cache.Options {
 	ours := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{jobs.ManagedByLabel: jobs.ManagedBy})}
-	return cache.Options{ByObject: map[client.Object]cache.ByObject{&batchv1.Job{}: ours, &corev1.Pod{}: ours}}
+	return cache.Options{DefaultTransform: cache.TransformStripManagedFields(), ByObject: map[client.Object]cache.ByObject{&batchv1.Job{}: ours, &corev1.Pod{}: ours}}
 }
 
 // sessionOfPod wakes the session of a worker's pod.
@@ -193,6 +195,8 @@ func (r *DataStoreReconciler) setup(mgr manager.Manager) error {
 		For(&v1alpha1.ExactMatchDataStore{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.ExactMatchSession{}, handler.EnqueueRequestsFromMapFunc(storeOfSession), builder.WithPredicates(stepChanged())).
 		Watches(&v1alpha1.ExactMatchUploadAgent{}, handler.EnqueueRequestsFromMapFunc(r.storesOfAgent)).
+		// A pass calls the service: one store's turn does not wait for another's answer.
+		WithOptions(controller.Options{MaxConcurrentReconciles: 8}).
 		Complete(r)
 }
 

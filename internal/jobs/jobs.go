@@ -199,8 +199,8 @@ func (w Work) job(name, step string, spec batchv1.JobSpec) *batchv1.Job {
 	return &batchv1.Job{ObjectMeta: w.meta(name), Spec: spec}
 }
 
-// root is the worker's folder in its container.
-const root = "/exactmatch"
+// root is the worker's folder in its container, where the image has nothing.
+const root = "/worker"
 
 func (w Work) pod(step string) corev1.PodSpec {
 	container := corev1.Container{
