@@ -21,6 +21,10 @@ CASE ?=
 SEED ?= 1
 # Flags of the benchmarks; see bin/bench/bench -help.
 BENCH_ARGS ?=
+# Rows of the tables of the growth.
+GROWTH_ROWS ?= 10000,100000,1000000,10000000
+# Flags of the benchmark of the control plane; see bin/bench-control-plane/bench-control-plane -help.
+CONTROL_PLANE_ARGS ?=
 
 # Which path hashes is chosen before the tests begin, so their cache does not see it.
 UNCACHED := $(if $(EXACTMATCH_CPU),-count=1)
@@ -108,6 +112,13 @@ bench-control-plane: controlplane build ## Measure the manager beside 10,000 ses
 	@mkdir -p $(BIN)/bench-control-plane
 	go build -o $(BIN)/bench-control-plane/bench-control-plane ./hack/bench-control-plane
 	@$(BIN)/bench-control-plane/bench-control-plane -bin $(BIN) $(or $(CONTROL_PLANE_ARGS),-docs hack/bench-control-plane/results.md)
+
+.PHONY: bench-growth
+bench-growth: build ## Draw costs by rows and, after bench-control-plane, by sessions
+	@mkdir -p $(BIN)/bench $(BIN)/bench-growth
+	go build -o $(BIN)/bench/bench ./hack/bench
+	@$(BIN)/bench/bench -only '/e2e-' -rounds 5 -big-rounds 3 -e2e-rows $(GROWTH_ROWS) -out $(BIN)/bench-growth
+	go run ./hack/bench-growth -rows $(BIN)/bench-growth/results.json -sessions $(BIN)/bench-control-plane/results.json
 
 .PHONY: bench-plots
 bench-plots: ## Write the last run's report and plots into hack/bench/results
