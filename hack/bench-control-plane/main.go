@@ -87,11 +87,12 @@ type bench struct {
 	options
 	*local.Stack
 	*cluster
-	front  *front
-	writes *writes
-	config *rest.Config
-	server *http.Server
-	found  results
+	front   *front
+	writes  *writes
+	config  *rest.Config
+	server  *http.Server
+	unwatch context.CancelFunc
+	found   results
 }
 
 func say(format string, args ...any) {
@@ -155,6 +156,9 @@ func (b *bench) start(ctx context.Context) error {
 }
 
 func (b *bench) stop() error {
+	if b.unwatch != nil {
+		b.unwatch() // the API server waits for its watches
+	}
 	if b.server != nil {
 		_ = b.server.Close() // whoever still calls is stopped next
 	}
@@ -188,7 +192,9 @@ func (b *bench) populate(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if b.writes, err = watchWrites(ctx, b.cluster); err != nil {
+	watching, unwatch := context.WithCancel(ctx)
+	b.unwatch = unwatch
+	if b.writes, err = watchWrites(watching, b.cluster); err != nil {
 		return err
 	}
 	return b.Terminate("first")

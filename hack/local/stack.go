@@ -1,7 +1,6 @@
 // Package local runs the operator on this machine for the demo, the end-to-end tests
 // and the benchmark of the control plane: a control plane, and the operator's binary
-// as real processes
-// in a folder of their own.
+// as real processes in a folder of their own.
 package local
 
 import (
@@ -92,7 +91,8 @@ func (s *Stack) Endpoint() string { return fmt.Sprintf("http://127.0.0.1:%d/beta
 
 // StartPlane starts etcd and the API server and writes the kubeconfig.
 func (s *Stack) StartPlane() error {
-	s.plane = &envtest.Environment{}
+	// On a busy machine an API server with many objects takes its time to stop.
+	s.plane = &envtest.Environment{ControlPlaneStopTimeout: time.Minute}
 	config, err := s.plane.Start()
 	if err != nil {
 		return fmt.Errorf("start the control plane: %w", err)
