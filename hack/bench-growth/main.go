@@ -186,6 +186,7 @@ func page(rows *rowsRun, costs []cost, sessions *sessionsRun) string {
 	line("# Growth\n\nWritten by `make bench-growth`.\n\n## A session, by the rows of its table\n")
 	line("From a file to a lookup that finds the last row: prepared and uploaded by a process with the manager's default memory into the service as a process of its")
 	line("own, committed and indexed. %s, %d cores, %s, load average %s before the run, %s.\n", rows.Machine.CPU, rows.Machine.Cores, rows.Machine.Go, rows.Machine.Load, rows.Machine.Date.Format(time.DateOnly))
+	line("Where the load average is not near 0, others were at work on the same cores: elapsed times say little then, processor times more, memory most.\n")
 	line("| rows | seconds | uploader CPU s | service CPU s | uploader peak MiB | service peak MiB | rounds |\n|---:|---:|---:|---:|---:|---:|---:|")
 	for _, c := range costs {
 		line("| %s | %s | %s | %s | %s | %s | %d |", plot.Number(float64(c.rows)), plot.Number(c.seconds), plot.Number(c.ourCPU), plot.Number(c.serviceCPU), plot.Number(c.ourPeak), plot.Number(c.servicePeak), c.rounds)
