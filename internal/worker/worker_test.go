@@ -1,0 +1,98 @@
+package worker_test
+
+import (
+	"encoding/json"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"exactmatch.dev/operator/internal/transfer"
+	"exactmatch.dev/operator/internal/worker"
+)
+
+// files makes a worker's folder with an order to read table.csv.
+func files(t *testing.T, table string, change ...func(*worker.Order)) string {
+	t.Helper()
+	dir := t.TempDir()
+	order := worker.Order{
+		Store: "people", Columns: []worker.Column{{Name: "ID", IsSearchable: true}}, RowsPerBlock: 2, Memory: 64 << 20,
+		Source: worker.Source{File: "table.csv"}, BadRows: transfer.BadRowsAllowance{MinSample: 1000},
+	}
+	for _, c := range change {
+		c(&order)
+	}
+	text, err := json.Marshal(order)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{
+		worker.OrderDir + "/" + worker.OrderFile: string(text), worker.OrderDir + "/" + worker.URIFile: "https://127.0.0.1:1/upload?sp=rcw&sig=hush",
+		worker.KeyDir + "/" + worker.KeyFile: "0123456789abcdef0123456789abcdef", worker.SourceDir + "/table.csv": table,
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestReportsComeBack(t *testing.T) {
+	r := worker.Prepare(t.Context(), files(t, "ID\n1\n2\n3\n"))
+	if r.Prepared == "" || r.Problem != nil {
+		t.Fatalf("report %+v", r)
+	}
+	got, ok := worker.ParseReport(r.Text())
+	if !ok || got != r {
+		t.Errorf("got %+v, want %+v", got, r)
+	}
+	for _, text := range []string{"", "{}", "panic: runtime error", `{"prepared":1}`, `{"other":"word"}`} {
+		if r, ok := worker.ParseReport(text); ok {
+			t.Errorf("%q is a report: %+v", text, r)
+		}
+	}
+}
+
+func TestProblemsAreTold(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	prepare := func(dir string) worker.Report { return worker.Prepare(t.Context(), dir) }
+	stage := func(dir string) worker.Report { return worker.Stage(t.Context(), dir, 0, log) }
+	handoff := worker.Prepare(t.Context(), files(t, "ID\n1\n2\n3\n")).Prepared
+	for name, c := range map[string]struct {
+		do     func(string) worker.Report
+		dir    string
+		reason transfer.Reason
+		passes bool
+	}{
+		"a column is missing":     {prepare, files(t, "Name\nhush\n"), transfer.MissingColumn, false},
+		"no such file":            {prepare, files(t, "", func(o *worker.Order) { o.Source.File = "other.csv" }), transfer.SourceNotFound, false},
+		"out of the volume":       {prepare, files(t, "", func(o *worker.Order) { o.Source.File = "../key/key" }), transfer.PathOutsideRoot, false},
+		"no order":                {prepare, t.TempDir(), transfer.SourceUnavailable, true},
+		"the order to read":       {stage, files(t, "ID\n1\n"), transfer.SourceUnavailable, true},
+		"another part":            {stage, files(t, "ID\n1\n2\n3\n", func(o *worker.Order) { o.Prepared, o.Parts = handoff, 0 }), transfer.SourceInvalid, false},
+		"an address not allowed":  {stage, files(t, "ID\n1\n2\n3\n", func(o *worker.Order) { o.Prepared, o.Parts = handoff, 1 }), transfer.StorageRefused, false},
+		"a scheme not allowed":    {prepare, files(t, "", func(o *worker.Order) { o.Source = worker.Source{URI: "s3://hush/key"} }), transfer.SchemeNotAllowed, false},
+		"a URI that is not there": {prepare, files(t, "", func(o *worker.Order) { o.Source = worker.Source{} }), transfer.SourceUnavailable, true},
+	} {
+		r := c.do(c.dir)
+		if r.Problem == nil || r.Problem.Reason != c.reason || r.Problem.Transient != c.passes {
+			t.Errorf("%s: %s", name, r.Text())
+			continue
+		}
+		if text := r.Text(); len(text) > 4096 || strings.Contains(text, "sig=") || strings.Contains(text, "0123456789abcdef") {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+}
+
+func TestNamesOfURIsRevealNothing(t *testing.T) {
+	const uri = "https://host/upload?sig=hush"
+	if name := worker.NameURI(uri); len(name) != 8 || strings.Contains(uri, name) || name == worker.NameURI(uri+"2") {
+		t.Errorf("name %q", name)
+	}
+}
