@@ -244,7 +244,8 @@ func claim(t *testing.T, namespace string) {
 	volume.Spec.ClaimRef = &corev1.ObjectReference{Namespace: namespace, Name: "tables"}
 	g.Expect(kube.Create(t.Context(), volume)).To(Succeed())
 	t.Cleanup(func() {
-		if out, err := exec.Command("kubectl", "delete", "persistentvolume", namespace, "--timeout=1m").CombinedOutput(); err != nil {
+		// It goes when the claim does, with the namespace, which is cleaned up later.
+		if out, err := exec.Command("kubectl", "delete", "persistentvolume", namespace, "--wait=false").CombinedOutput(); err != nil {
 			t.Errorf("the volume does not go: %v: %s", err, out)
 		}
 	})
