@@ -1,0 +1,97 @@
+package transfer_test
+
+import (
+	"context"
+	"io"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"golang.org/x/sync/errgroup"
+
+	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/source"
+	"exactmatch.dev/operator/internal/transfer"
+)
+
+// counted counts the bytes that are read of a source.
+type counted struct {
+	source.Source
+	read atomic.Int64
+}
+
+func (c *counted) Open(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
+	body, err := c.Source.Open(ctx, offset, length)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.TeeReader(body, tally{&c.read}), body}, nil
+}
+
+type tally struct{ n *atomic.Int64 }
+
+func (t tally) Write(p []byte) (int, error) {
+	t.n.Add(int64(len(p)))
+	return len(p), nil
+}
+
+// TestPartsStageWhatOneUploadWould: every part knows only the plan and the
+// handoff, as a pod does.
+func TestPartsStageWhatOneUploadWould(t *testing.T) {
+	s := newSink(t)
+	text := csvOf(1_000)
+	plan := planOf(text, 25)
+	from := &counted{Source: plan.Source}
+	plan.Source = from
+	prepared := prepare(t, plan)
+	one := s.open(prepared, plan)
+	stage := func(index, parts int) error {
+		p, err := plan.Receive(prepared.Handoff())
+		if err != nil {
+			return err
+		}
+		stripes, err := p.Share(index, parts)
+		if err != nil {
+			return err
+		}
+		return transfer.Stage(t.Context(), plan, p, stripes, target(one), options())
+	}
+	must(t, stage(0, 3))
+	wantReason(t, transfer.Seal(t.Context(), prepared, target(one)), transfer.StorageUnavailable, true)
+	if n := s.sent(); n == 0 || n >= 40 {
+		t.Errorf("one part of three sent %d of 40 blocks", n)
+	}
+	var rest errgroup.Group
+	for _, index := range []int{1, 2, 0} { // part 0 again, as its successor would
+		rest.Go(func() error { return stage(index, 3) })
+	}
+	must(t, rest.Wait())
+	for id, times := range s.blocks {
+		if times != 1 {
+			t.Errorf("block %s was sent %d times", id, times)
+		}
+	}
+	must(t, transfer.Seal(t.Context(), prepared, target(one)))
+	must(t, transfer.Seal(t.Context(), prepared, target(one))) // as after a crash
+	if state := s.state(one.ID); state != edm.StateUploadCompleted {
+		t.Errorf("the session is %s", state)
+	}
+	// Once by Prepare, once by the parts, and a third of it by the successor.
+	if read, most := from.read.Load(), int64(len(text))*5/2; read > most {
+		t.Errorf("%d bytes were read of a table of %d", read, len(text))
+	}
+}
+
+func TestSealNeedsToList(t *testing.T) {
+	plan := planOf(csvOf(10), 5)
+	prepared := prepare(t, plan)
+	one := &edm.Session{DataUploadURI: "https://storage.invalid/upload?sp=cw&sig=hush"}
+	err := transfer.Seal(t.Context(), prepared, target(one))
+	wantReason(t, err, transfer.StorageRefused, false)
+	if !strings.Contains(err.Error(), "spec.workers.mode") {
+		t.Errorf("the error does not say what to do: %v", err)
+	}
+}
