@@ -54,7 +54,7 @@ func startInProcess(t *testing.T, plane *rest.Config, name string) (stop func())
 	g := NewWithT(t)
 	wait := 20 * time.Second
 	mgr, err := ctrl.NewManager(plane, ctrl.Options{
-		Scheme: newScheme(), Metrics: metricsserver.Options{BindAddress: "0"}, GracefulShutdownTimeout: &wait,
+		Scheme: newScheme(), Cache: controllers.CacheOptions(), Metrics: metricsserver.Options{BindAddress: "0"}, GracefulShutdownTimeout: &wait,
 		Controller: config.Controller{SkipNameValidation: new(true)},
 	})
 	g.Expect(err).NotTo(HaveOccurred())
