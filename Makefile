@@ -64,7 +64,7 @@ demo: controlplane build ## Upload a table of 1,000,000 patients and prove it wi
 .PHONY: test
 test: controlplane ## Run all tests with the race detector
 	go test -race -timeout 20m $(UNCACHED) $$(go list ./... | grep -v -e /controllers -e /api/)
-	go test -race $(UNCACHED) -v $(GINKGO_PACKAGES)
+	go test -race -timeout 20m $(UNCACHED) -v $(GINKGO_PACKAGES)
 
 .PHONY: cluster
 cluster: $(CLUSTER)/kubernetes $(CLUSTER)/nodes $(K8S)/controlplane ## Build the programs of a cluster with nodes into bin/cluster, unless they are there
