@@ -14,7 +14,6 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -60,7 +59,7 @@ func root() *cobra.Command {
 	var level string
 	c.PersistentFlags().StringVar(&level, "log-level", "info", "least level of the JSON log on stderr: debug, info, warn or error")
 	c.PersistentPreRunE = func(*cobra.Command, []string) error { return startLog(level) }
-	c.AddCommand(managerCommand(), serviceCommand(), uploadCommand(), lookupCommand())
+	c.AddCommand(managerCommand(), serviceCommand(), worker.Command(), lookupCommand())
 	return c
 }
 
@@ -183,53 +182,6 @@ func (f managerFlags) managerOptions() ctrl.Options {
 		// Secrets and ConfigMaps are read one by one, never listed or kept.
 		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}},
 	}
-}
-
-// uploadFlags are the flags of the upload command.
-type uploadFlags struct {
-	dir, report string
-	index       int
-}
-
-func uploadCommand() *cobra.Command {
-	var f uploadFlags
-	c := &cobra.Command{Use: "upload", Short: "Work in a pod: what the Jobs of a session run", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	flags := c.PersistentFlags()
-	flags.StringVar(&f.dir, "dir", "/worker", "folder of the order and the files beside it")
-	flags.StringVar(&f.report, "report", "/dev/termination-log", "file that the report is written to")
-	prepare := &cobra.Command{Use: "prepare", Short: "Read the table once and report what was found", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
-		return runUpload(c.Context(), f, func(ctx context.Context) worker.Report { return worker.Prepare(ctx, f.dir) })
-	}}
-	stage := &cobra.Command{Use: "stage", Short: "Stage the missing blocks of one part of the table", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
-		if !c.Flags().Changed("index") {
-			var err error
-			if f.index, err = strconv.Atoi(os.Getenv("JOB_COMPLETION_INDEX")); err != nil {
-				return errors.New("give --index, or run as a pod of an Indexed Job")
-			}
-		}
-		return runUpload(c.Context(), f, func(ctx context.Context) worker.Report { return worker.Stage(ctx, f.dir, f.index, slog.Default()) })
-	}}
-	stage.Flags().IntVar(&f.index, "index", 0, "which part, from 0; default: the pod's completion index")
-	c.AddCommand(prepare, stage)
-	return c
-}
-
-// runUpload works and leaves the report where the kubelet looks for it.
-func runUpload(ctx context.Context, f uploadFlags, work func(context.Context) worker.Report) error {
-	if err := fingerprint.SelfTest(); err != nil {
-		return err
-	}
-	report := work(ctx)
-	if report == (worker.Report{}) {
-		return errors.New("stopped before the end")
-	}
-	if err := os.WriteFile(f.report, []byte(report.Text()), 0o644); err != nil { //nolint:gosec // the kubelet reads it
-		return fmt.Errorf("--report: %w", err)
-	}
-	if p := report.Problem; p != nil {
-		return p.AsError()
-	}
-	return nil
 }
 
 // serviceFlags are the flags of the service command.

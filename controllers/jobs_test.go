@@ -3,6 +3,7 @@ package controllers_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -60,6 +61,20 @@ func onClaim(name string) func(*v1alpha1.ExactMatchSession) {
 	}
 }
 
+// midUpload is a session whose pods have begun to stage, and do not end.
+func midUpload(ctx context.Context) (*world, *node, *v1alpha1.ExactMatchSession) {
+	GinkgoHelper()
+	w := newWorld(ctx, inPods)
+	n := w.node()
+	n.claim("exports", corev1.ReadOnlyMany, rowsOf(100))
+	n.set(func(n *node) {
+		n.hold = func(pod *corev1.Pod) bool { return pod.Spec.Containers[0].Args[1] == "stage" }
+	})
+	s := w.apply(onClaim("exports"))
+	Eventually(n.pods).Should(HaveLen(2), "the upload has begun")
+	return w, n, s
+}
+
 // nothingLeft says that no Job and no order of a session is there.
 func (w *world) nothingLeft(s *v1alpha1.ExactMatchSession) {
 	GinkgoHelper()
@@ -94,7 +109,7 @@ var _ = Describe("Workers in pods", func() {
 		w.nothingLeft(s)
 	})
 
-	It("uploads what a ConfigMap and a URI's Secret hold", func(ctx SpecContext) {
+	It("uploads what a ConfigMap holds", func(ctx SpecContext) {
 		w := newWorld(ctx, inPods)
 		w.node()
 		Expect(kube.Create(ctx, &corev1.ConfigMap{ObjectMeta: w.named("tables"), Data: map[string]string{"t.csv": string(rowsOf(50))}})).To(Succeed())
@@ -177,14 +192,7 @@ var _ = Describe("Workers in pods", func() {
 	})
 
 	It("deletes the Jobs of a session that is suspended, and goes on later", func(ctx SpecContext) {
-		w := newWorld(ctx, inPods)
-		n := w.node()
-		n.claim("exports", corev1.ReadOnlyMany, rowsOf(100))
-		n.set(func(n *node) {
-			n.hold = func(pod *corev1.Pod) bool { return pod.Spec.Containers[0].Args[1] == "stage" }
-		})
-		s := w.apply(onClaim("exports"))
-		Eventually(n.pods).Should(HaveLen(2), "the upload has begun")
+		w, n, s := midUpload(ctx)
 		w.change(s, func(s *v1alpha1.ExactMatchSession) { s.Spec.Suspend = true })
 		Eventually(func() (int, error) {
 			list := &batchv1.JobList{}
@@ -205,14 +213,7 @@ var _ = Describe("Workers in pods", func() {
 	})
 
 	It("cancels and leaves nothing when it is deleted in mid-upload", func(ctx SpecContext) {
-		w := newWorld(ctx, inPods)
-		n := w.node()
-		n.claim("exports", corev1.ReadOnlyMany, rowsOf(100))
-		n.set(func(n *node) {
-			n.hold = func(pod *corev1.Pod) bool { return pod.Spec.Containers[0].Args[1] == "stage" }
-		})
-		s := w.apply(onClaim("exports"))
-		Eventually(n.pods).Should(HaveLen(2), "the upload has begun")
+		w, _, s := midUpload(ctx)
 		Expect(kube.Delete(ctx, s.DeepCopy())).To(Succeed())
 		w.gone(s.DeepCopy(), "the finalizer lets go")
 		Expect(w.states()).To(HaveExactElements(edm.StateCancelled))
@@ -220,14 +221,7 @@ var _ = Describe("Workers in pods", func() {
 	})
 
 	It("hands a renewed upload URI to the pods", func(ctx SpecContext) {
-		w := newWorld(ctx, inPods)
-		n := w.node()
-		n.claim("exports", corev1.ReadOnlyMany, rowsOf(100))
-		n.set(func(n *node) {
-			n.hold = func(pod *corev1.Pod) bool { return pod.Spec.Containers[0].Args[1] == "stage" }
-		})
-		s := w.apply(onClaim("exports"))
-		Eventually(n.pods).Should(HaveLen(2), "the upload has begun")
+		w, _, s := midUpload(ctx)
 		order := &corev1.Secret{ObjectMeta: w.named(jobs.Work{Session: s}.SecretName())}
 		uri := func() (string, error) {
 			err := kube.Get(ctx, client.ObjectKeyFromObject(order), order)

@@ -29,8 +29,7 @@ type node struct {
 	seen map[string]bool
 	hold func(pod *corev1.Pod) bool // pods that never end
 	fail func(pod *corev1.Pod) *corev1.ContainerStateTerminated
-	ran  []string // Jobs that had pods
-	args []*corev1.Pod
+	ran  []*corev1.Pod
 }
 
 func (w *world) node() *node {
@@ -78,9 +77,6 @@ func (n *node) runJob(ctx context.Context, job *batchv1.Job) {
 	if job.Spec.Completions != nil {
 		parts = int(*job.Spec.Completions)
 	}
-	n.mu.Lock()
-	n.ran = append(n.ran, job.Name)
-	n.mu.Unlock()
 	succeeded, failed := 0, 0
 	for index := range parts {
 		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
@@ -94,7 +90,7 @@ func (n *node) runJob(ctx context.Context, job *batchv1.Job) {
 			return // the Job is gone already
 		}
 		n.mu.Lock()
-		n.args = append(n.args, pod)
+		n.ran = append(n.ran, pod)
 		hold, fail := n.hold, n.fail
 		n.mu.Unlock()
 		if hold != nil && hold(pod) {
@@ -201,7 +197,7 @@ func (n *node) mount(ctx context.Context, dir string, v corev1.Volume) {
 func (n *node) pods() []*corev1.Pod {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return append([]*corev1.Pod{}, n.args...)
+	return append([]*corev1.Pod{}, n.ran...)
 }
 
 func (n *node) set(change func(*node)) {

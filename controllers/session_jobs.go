@@ -103,9 +103,9 @@ func preparedBy(s *scope) *transfer.Prepared {
 // reading tells how far the Job that reads the source is. What its pod reports
 // is kept before the Job is let go.
 func (j inJobs) reading(ctx context.Context, s *scope, name string) (transfer.Status, error) {
-	state, found, err := j.observeJob(ctx, s, name)
+	job, state, err := j.observeJob(ctx, s, name)
 	switch {
-	case err != nil || !found:
+	case err != nil || job == nil:
 		return transfer.Status{}, err
 	case state.Prepared != "":
 		prepared, refused := s.plan.Receive(state.Prepared)
@@ -133,8 +133,8 @@ func (j inJobs) staging(ctx context.Context, s *scope, prepared *transfer.Prepar
 	if err := j.endJobs(ctx, j.Client, s, name); err != nil || name == "" {
 		return status, err
 	}
-	state, found, err := j.observeJob(ctx, s, name)
-	if err != nil || !found {
+	job, state, err := j.observeJob(ctx, s, name)
+	if err != nil || job == nil {
 		return status, err
 	}
 	status.Note = state.Note
@@ -147,18 +147,17 @@ func (j inJobs) staging(ctx context.Context, s *scope, prepared *transfer.Prepar
 	default:
 		status.Phase = transfer.PhaseUploading
 	}
-	status.Progress = j.progress(ctx, s, prepared, name)
+	status.Progress = j.progress(s, prepared, job)
 	return status, nil
 }
 
 // progress is what the service has acknowledged; the rate is that of this Job.
-func (j inJobs) progress(ctx context.Context, s *scope, prepared *transfer.Prepared, name string) transfer.Progress {
+func (j inJobs) progress(s *scope, prepared *transfer.Prepared, job *batchv1.Job) transfer.Progress {
 	p := transfer.Progress{Blocks: prepared.Blocks}
 	if left := s.remote.RemainingBlockCount; left != nil {
 		p.Done = max(0, prepared.Blocks-int(*left))
 	}
-	job := &batchv1.Job{}
-	if j.Get(ctx, s.named(name), job) != nil || job.Status.StartTime == nil {
+	if job.Status.StartTime == nil {
 		return p
 	}
 	before, _ := strconv.Atoi(job.Annotations[jobs.DoneAnnotation]) // ours; 0 where somebody took it away
@@ -169,29 +168,30 @@ func (j inJobs) progress(ctx context.Context, s *scope, prepared *transfer.Prepa
 	return p
 }
 
-// observeJob reads a Job and its pods; one that is being deleted is not there.
-func (j inJobs) observeJob(ctx context.Context, s *scope, name string) (jobs.State, bool, error) {
+// observeJob reads a Job and its pods; nil where it is not
+// there, or being deleted.
+func (j inJobs) observeJob(ctx context.Context, s *scope, name string) (*batchv1.Job, jobs.State, error) {
 	job := &batchv1.Job{}
 	if err := j.Get(ctx, s.named(name), job); err != nil {
-		return jobs.State{}, false, client.IgnoreNotFound(err)
+		return nil, jobs.State{}, client.IgnoreNotFound(err)
 	}
 	if !job.DeletionTimestamp.IsZero() || !metav1.IsControlledBy(job, s.object) {
-		return jobs.State{}, false, nil
+		return nil, jobs.State{}, nil
 	}
 	mine := client.MatchingLabels{batchv1.JobNameLabel: name}
 	pods := &corev1.PodList{}
 	if err := j.List(ctx, pods, client.InNamespace(job.Namespace), mine); err != nil {
-		return jobs.State{}, false, err
+		return nil, jobs.State{}, err
 	}
 	state := jobs.Observe(job, pods.Items)
 	if state.Phase == jobs.Succeeded && state.Prepared == "" && job.Spec.CompletionMode == nil {
 		// The cache of pods may be behind that of Jobs.
 		if err := j.Reader.List(ctx, pods, client.InNamespace(job.Namespace), mine); err != nil {
-			return jobs.State{}, false, err
+			return nil, jobs.State{}, err
 		}
 		state = jobs.Observe(job, pods.Items)
 	}
-	return state, true, nil
+	return job, state, nil
 }
 
 func (j inJobs) prepare(ctx context.Context, s *scope) error {

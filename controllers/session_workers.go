@@ -3,6 +3,8 @@ package controllers
 import (
 	"context"
 	"errors"
+	"strings"
+	"time"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/transfer"
@@ -68,6 +70,60 @@ func (m inManager) again(_ context.Context, s *scope) error {
 
 func (m inManager) rename(s *scope, was string) { m.Pool.Rename(was, s.key()) }
 
+// upload stages the missing blocks and seals the list. After a restart the
+// source is read again first: a crash costs time, never facts.
+func (r *SessionReconciler) upload(ctx context.Context, s *scope) error {
+	s.after = r.Options.PollInterval
+	if err := r.refuseUnpublishedFormat(s); err != nil {
+		return err
+	}
+	if _, err := r.service(ctx, s); err != nil {
+		return err
+	}
+	switch s.work.Phase {
+	case transfer.PhaseNone:
+		return r.workers(s).prepare(ctx, s)
+	case transfer.PhasePrepared, transfer.PhaseUploading:
+		if s.work.Prepared.ContentKey != s.status().ContentKey {
+			r.takePrepared(s) // the next pass supersedes what is open
+			s.after = time.Millisecond
+			return nil
+		}
+		return r.workers(s).upload(ctx, s)
+	case transfer.PhaseStaged:
+		return r.sealStaged(ctx, s)
+	case transfer.PhaseFailed:
+		if err := r.workers(s).again(ctx, s); err != nil { // what was read serves the next attempt
+			return err
+		}
+		return s.work.Err
+	case transfer.PhaseUploaded:
+		r.memory.dropPoll(s.object.UID) // the service shows the sealed list now
+		s.after = uploadedCheck
+	}
+	return nil
+}
+
+// uploadedCheck is the wait between the seal's acknowledgement and the GET that
+// must show it.
+const uploadedCheck = 200 * time.Millisecond
+
+// target hands the pool the upload URI as it is at each use: a renewal reaches
+// a running upload, and the URI stays out of status and logs.
+func (r *SessionReconciler) target(s *scope) transfer.Target {
+	uid := s.object.UID
+	first := s.remote.DataUploadURI
+	return transfer.Target{
+		HTTP: s.point.http, Parallelism: int(s.agent.Spec.Workers.Parallelism),
+		URI: func() string {
+			if last, ok := r.memory.lastPoll(uid); ok && last.remote.DataUploadURI != "" {
+				return last.remote.DataUploadURI
+			}
+			return first
+		},
+	}
+}
+
 // sealStaged ends an upload that pods have staged. Where a block is missing the
 // pods stage it again.
 func (r *SessionReconciler) sealStaged(ctx context.Context, s *scope) error {
@@ -91,11 +147,9 @@ func workUnavailable(s *scope, o Options) error {
 	case !inJobs && from.PersistentVolumeClaim != nil:
 		return needsRepair(v1alpha1.ReasonWorkersUnavailable,
 			"spec.source.persistentVolumeClaim is read by workers in pods; set spec.workers.mode of ExactMatchUploadAgent %q to Job, or use uri, uriSecretRef or configMapKeyRef", s.agent.Name)
-	case inJobs && isFile(from.URI):
+	case inJobs && strings.HasPrefix(from.URI, "file:"):
 		return needsChange(v1alpha1.ReasonWorkersUnavailable,
 			"spec.source.uri is a file below the manager's --source-root, which workers in pods do not have; use persistentVolumeClaim, or spec.workers.mode Manager in ExactMatchUploadAgent %q", s.agent.Name)
 	}
 	return nil
 }
-
-func isFile(uri string) bool { return len(uri) >= 5 && uri[:5] == "file:" }

@@ -7,7 +7,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -16,7 +15,6 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -382,20 +380,4 @@ func (b *bench) silence(ctx context.Context, end func() error) (time.Duration, e
 		return len(calls) > 0, nil
 	})
 	return first.Sub(asked), err
-}
-
-// report writes what was found.
-func (b *bench) report() error {
-	text, err := json.MarshalIndent(b.found, "", " ")
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(os.MkdirAll(b.out, 0o750), os.WriteFile(filepath.Join(b.out, "results.json"), text, 0o600)); err != nil {
-		return err
-	}
-	fmt.Print(b.found.markdown())
-	if b.docs == "" {
-		return nil
-	}
-	return os.WriteFile(b.docs, []byte(b.found.markdown()), 0o644) //nolint:gosec // a document
 }

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -269,4 +272,20 @@ func (r *results) createTable(line func(string, ...any)) {
 		}
 		line("\nCalls meanwhile, %s: %s.", budget(c.Flags), strings.Join(kinds, ", "))
 	}
+}
+
+// report writes what was found.
+func (b *bench) report() error {
+	text, err := json.MarshalIndent(b.found, "", " ")
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(os.MkdirAll(b.out, 0o750), os.WriteFile(filepath.Join(b.out, "results.json"), text, 0o600)); err != nil {
+		return err
+	}
+	fmt.Print(b.found.markdown())
+	if b.docs == "" {
+		return nil
+	}
+	return os.WriteFile(b.docs, []byte(b.found.markdown()), 0o644) //nolint:gosec // a document
 }

@@ -101,6 +101,16 @@ func unreadable(name string, err error) error {
 	return &transfer.Error{Reason: transfer.SourceUnavailable, Transient: true, Message: fmt.Sprintf("the worker's file %s cannot be read: %v", name, errors.Unwrap(err))}
 }
 
+// open reads the order and opens what it names.
+func (d folder) open(ctx context.Context) (*Order, transfer.Plan, error) {
+	order, err := d.order()
+	if err != nil {
+		return nil, transfer.Plan{}, err
+	}
+	plan, err := d.plan(ctx, order)
+	return order, plan, err
+}
+
 // order reads the order.
 func (d folder) order() (*Order, error) {
 	text, err := d.read(OrderDir, OrderFile)
@@ -132,12 +142,8 @@ func (d folder) plan(ctx context.Context, o *Order) (transfer.Plan, error) {
 }
 
 func (d folder) source(ctx context.Context, o *Order) (source.Source, error) {
-	guard, err := d.guard(o)
-	if err != nil {
-		return nil, err
-	}
-	guard.RootCAs = nil // the agent's authority signs for the service only
-	c := source.Config{URI: o.Source.URI, Schemes: o.Source.Schemes, Guard: guard}
+	// The agent's authority signs for the service only.
+	c := source.Config{URI: o.Source.URI, Schemes: o.Source.Schemes, Guard: o.Allow.guard()}
 	switch {
 	case o.Source.File != "":
 		c.URI, c.Schemes, c.Root = (&url.URL{Scheme: "file", Path: "/" + o.Source.File}).String(), []string{"file"}, filepath.Join(string(d), SourceDir)
@@ -148,6 +154,7 @@ func (d folder) source(ctx context.Context, o *Order) (source.Source, error) {
 		}
 		c.URI = strings.TrimSpace(string(text))
 	}
+	var err error
 	if c.Credentials, err = d.credentials(); err != nil {
 		return nil, err
 	}
@@ -177,12 +184,18 @@ func (d folder) credentials() (map[string][]byte, error) {
 	return found, nil
 }
 
-// guard is the rule of addresses, with the agent's private authority.
-func (d folder) guard(o *Order) (dial.Guard, error) {
-	guard := dial.Guard{AllowHosts: o.Allow.Hosts, PlainHTTP: dial.PlainHTTPLoopback}
-	if o.Allow.PlainHTTP {
+// guard is the rule of addresses.
+func (a Allow) guard() dial.Guard {
+	guard := dial.Guard{AllowHosts: a.Hosts, PlainHTTP: dial.PlainHTTPLoopback}
+	if a.PlainHTTP {
 		guard.PlainHTTP = dial.PlainHTTPAnywhere
 	}
+	return guard
+}
+
+// guard is the order's rule of addresses, with the agent's private authority.
+func (d folder) guard(o *Order) (dial.Guard, error) {
+	guard := o.Allow.guard()
 	pem, err := os.ReadFile(filepath.Join(string(d), AuthorityDir, AuthorityFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return guard, nil

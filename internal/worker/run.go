@@ -73,12 +73,7 @@ func (p *Problem) AsError() *transfer.Error {
 
 // Prepare reads the table of the order in dir once and reports the handoff.
 func Prepare(ctx context.Context, dir string) Report {
-	d := folder(dir)
-	order, err := d.order()
-	if err != nil {
-		return failed(ctx, err)
-	}
-	plan, err := d.plan(ctx, order)
+	_, plan, err := folder(dir).open(ctx)
 	if err != nil {
 		return failed(ctx, err)
 	}
@@ -93,11 +88,7 @@ func Prepare(ctx context.Context, dir string) Report {
 // It logs its progress now and then.
 func Stage(ctx context.Context, dir string, index int, log *slog.Logger) Report {
 	d := folder(dir)
-	order, err := d.order()
-	if err != nil {
-		return failed(ctx, err)
-	}
-	plan, err := d.plan(ctx, order)
+	order, plan, err := d.open(ctx)
 	if err != nil {
 		return failed(ctx, err)
 	}
