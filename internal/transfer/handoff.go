@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // handoffVersion is the first byte of a handoff.
@@ -92,7 +93,7 @@ func (p Plan) Receive(handoff string) (*Prepared, error) {
 	}
 	out.BadRows.Count = r.number()
 	for range r.count(maxSamples) {
-		out.BadRows.Samples = append(out.BadRows.Samples, string(r.bytes(r.count(maxHandoffSample))))
+		out.BadRows.Samples = append(out.BadRows.Samples, r.text(maxHandoffSample))
 	}
 	searchable := p.searchable()
 	for i := range r.count(len(searchable)) {
@@ -179,6 +180,15 @@ func (r *handoffReader) bytes(n int) []byte {
 	b := r.rest[:n]
 	r.rest = r.rest[n:]
 	return b
+}
+
+// text reads what reaches a condition's message, which must be UTF-8.
+func (r *handoffReader) text(most int) string {
+	b := r.bytes(r.count(most))
+	if !utf8.Valid(b) {
+		r.failed = true
+	}
+	return string(b)
 }
 
 func (r *handoffReader) stripes(p Plan, of *Prepared) []Stripe {

@@ -3,6 +3,7 @@ package transfer
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/base64"
 	"fmt"
 	"math"
 	"reflect"
@@ -147,6 +148,11 @@ func FuzzReceive(f *testing.F) {
 			f.Fatal(err)
 		}
 		f.Add(prepared.Handoff())
+		raw, err := base64.StdEncoding.DecodeString(prepared.Handoff())
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(base64.StdEncoding.EncodeToString(bytes.ReplaceAll(raw, []byte("OfCells"), []byte("\xffOfCell"))))
 	}
 	f.Add("")
 	f.Fuzz(func(t *testing.T, text string) {
