@@ -50,6 +50,7 @@ type watcher struct {
 type call struct {
 	*http.Request
 	body  []byte
+	came  time.Time
 	lives int // that had died when it came
 }
 
@@ -145,7 +146,7 @@ func (f *front) take(r *http.Request) (*call, bool) {
 	if x, ok := r.Context().Value(wireKey{}).(*wire); ok {
 		x.last = "" // whoever sends on a connection has read what came before
 	}
-	c := &call{Request: r, body: body, lives: f.deaths}
+	c := &call{Request: r, body: body, came: time.Now(), lives: f.deaths}
 	closed, ok := f.closed, err == nil && !f.down
 	f.mu.Unlock()
 	if !ok || !c.isBlock() {
@@ -174,12 +175,12 @@ func (f *front) count(c *call, status int) {
 	defer f.mu.Unlock()
 	for _, x := range f.watchers {
 		if x.matches(c, status) {
-			x.times = append(x.times, time.Now())
+			x.times = append(x.times, c.came)
 		}
 	}
 }
 
-// seen are the times of what a watcher has counted.
+// seen are the times at which what a watcher has counted came.
 func (f *front) seen(x *watcher) []time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()

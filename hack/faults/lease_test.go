@@ -14,11 +14,11 @@ import (
 // and no block is ever refused.
 func TestLeaseIsRenewedBeforeABlockFails(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(w *world) { w.lease = 8 * time.Second })
+	w := newWorld(t, func(w *world) { w.lease, w.parallelism = 16*time.Second, 1 })
 	refused := w.front.watch(func(c *call, status int) bool { return c.isBlob() && status == http.StatusForbidden })
 	w.front.trickle(900 * time.Millisecond)
 	s := w.sessionObject()
-	s.Spec.RowsPerBlock = 1 // 30 blocks, two at a time
+	s.Spec.RowsPerBlock = 1 // 30 blocks, one at a time
 	w.Expect(kube.Create(w.ctx, s)).To(Succeed())
 	w.comesTo(v1alpha1.ReasonCompleted)
 	s, err := w.get()

@@ -40,6 +40,8 @@ type world struct {
 	skew      time.Duration
 	lease     time.Duration // of an upload URI; 0: the service's default
 	qps       int           // of the managers' calls to the service
+	// parallelism is of the agent's workers.
+	parallelism int32
 	// finalizeTimeout is how long a deletion waits for the service.
 	finalizeTimeout time.Duration
 	store           *v1alpha1.ExactMatchDataStore
@@ -67,7 +69,7 @@ type blow struct {
 // is live already and a session of another cluster. change alters it before.
 func newWorld(t *testing.T, change ...func(*world)) *world {
 	t.Helper()
-	w := &world{Gomega: NewWithT(t), t: t, ctx: t.Context(), finalizeTimeout: time.Minute, qps: 10_000}
+	w := &world{Gomega: NewWithT(t), t: t, ctx: t.Context(), finalizeTimeout: time.Minute, qps: 10_000, parallelism: 2}
 	w.settled = sync.NewCond(&w.mu)
 	w.SetDefaultEventuallyTimeout(3 * time.Minute) // on a machine that is busy with other cases
 	w.SetDefaultEventuallyPollingInterval(25 * time.Millisecond)
@@ -184,7 +186,7 @@ func (w *world) agentObject() *v1alpha1.ExactMatchUploadAgent {
 			Endpoint: w.front.server.URL + "/beta",
 			Auth:     v1alpha1.Auth{BearerTokenSecretRef: &v1alpha1.TokenReference{Name: "token"}},
 			Allow:    v1alpha1.Allow{Hosts: []string{"127.0.0.1"}},
-			Workers:  v1alpha1.Workers{Parallelism: 2},
+			Workers:  v1alpha1.Workers{Parallelism: w.parallelism},
 		},
 	}
 }
