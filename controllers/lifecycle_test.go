@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -329,12 +330,11 @@ var _ = Describe("A session", func() {
 	It("adopts the session that an unanswered create has made", func(ctx SpecContext) {
 		w := newWorld(ctx)
 		w.table("table.csv", 30)
-		lost := false
+		var lost atomic.Bool
 		front.answer(func(rw http.ResponseWriter, r *http.Request) bool {
-			if lost || !posts("/sessions")(r) {
+			if !posts("/sessions")(r) || !lost.CompareAndSwap(false, true) {
 				return false
 			}
-			lost = true
 			front.service.ServeHTTP(discard{http.Header{}}, r) // done, and the answer is lost
 			panic(http.ErrAbortHandler)
 		})
