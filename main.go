@@ -105,12 +105,12 @@ func managerCommand() *cobra.Command {
 	flags.DurationVar(&f.options.StatusInterval, "status-interval", 10*time.Second, "least time between writes of a session's status that differ only in numbers")
 	flags.DurationVar(&f.options.PollInterval, "poll-interval", 10*time.Second, "time between two looks at an active remote session")
 	flags.DurationVar(&f.options.RequestTimeout, "request-timeout", 30*time.Second, "bound of one call of the service")
-	flags.IntVar(&f.options.ServiceQPS, "service-qps", 10, "calls a second to one endpoint of an exact data match service")
-	flags.IntVar(&f.options.ServiceBurst, "service-burst", 20, "burst of calls to one endpoint of an exact data match service")
+	flags.IntVar(&f.options.ServiceQPS, "service-qps", 100, "calls a second to one endpoint of an exact data match service")
+	flags.IntVar(&f.options.ServiceBurst, "service-burst", 200, "burst of calls to one endpoint of an exact data match service")
 	flags.DurationVar(&f.options.FinalizeTimeout, "finalize-timeout", 10*time.Minute, "how long a deletion waits for a service that does not answer")
 	flags.DurationVar(&f.shutdownTimeout, "shutdown-timeout", 30*time.Second, "how long a stop waits for work at hand")
-	flags.IntVar(&f.kubeAPIQPS, "kube-api-qps", 50, "requests a second to the API server")
-	flags.IntVar(&f.kubeAPIBurst, "kube-api-burst", 100, "burst of requests to the API server")
+	flags.IntVar(&f.kubeAPIQPS, "kube-api-qps", 0, "requests a second to the API server; 0 leaves the limit to its priority and fairness")
+	flags.IntVar(&f.kubeAPIBurst, "kube-api-burst", 100, "burst of requests to the API server, where --kube-api-qps is not 0")
 	return c
 }
 
@@ -126,7 +126,9 @@ func runManager(ctx context.Context, f managerFlags) error {
 	if err != nil {
 		return fmt.Errorf("find the cluster (is KUBECONFIG set?): %w", err)
 	}
-	config.QPS, config.Burst = float32(f.kubeAPIQPS), f.kubeAPIBurst
+	if f.kubeAPIQPS > 0 { // controller-runtime's own default is no limit
+		config.QPS, config.Burst = float32(f.kubeAPIQPS), f.kubeAPIBurst
+	}
 	mgr, err := ctrl.NewManager(config, f.managerOptions())
 	if err != nil {
 		return err
@@ -151,6 +153,8 @@ func (f managerFlags) check() error {
 		return errors.New("--transfer-parallelism must be at least 1")
 	case f.options.ServiceQPS < 1 || f.options.ServiceBurst < 1:
 		return errors.New("--service-qps and --service-burst must be at least 1")
+	case f.kubeAPIQPS < 0 || f.kubeAPIBurst < 1:
+		return errors.New("--kube-api-qps must be at least 0, and --kube-api-burst at least 1")
 	case f.options.StatusInterval <= 0 || f.options.PollInterval <= 0 || f.options.RequestTimeout <= 0 || f.options.FinalizeTimeout <= 0:
 		return errors.New("--status-interval, --poll-interval, --request-timeout and --finalize-timeout must be more than 0")
 	}

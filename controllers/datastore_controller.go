@@ -23,11 +23,12 @@ import (
 // to upload, and shows quota and what is live.
 type DataStoreReconciler struct {
 	client.Client
-	Reader    client.Reader
 	Recorder  events.EventRecorder
 	Endpoints *endpoints
 	Options   Options
 	Now       func() time.Time
+
+	looks looks
 }
 
 // storeScope is what one pass over a data store knows.
@@ -69,8 +70,10 @@ func (r *DataStoreReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 	if err := r.holdObject(ctx, s); err != nil {
 		return ctrl.Result{}, err
 	}
-	if err := r.reach(ctx, s); err != nil {
-		return ctrl.Result{}, err
+	if s.after = r.freshFor(ctx, s); s.after == 0 {
+		if err := r.reach(ctx, s); err != nil {
+			return ctrl.Result{}, err
+		}
 	}
 	r.handOutTurn(s)
 	recordLive(s)
@@ -91,15 +94,17 @@ func (r *DataStoreReconciler) holdObject(ctx context.Context, s *storeScope) err
 	return nil
 }
 
-// sessionsOf lists the sessions that refer to the store.
+// sessionsOf lists the sessions that refer to the store, as they lie in the cache:
+// a store may have thousands, and nobody may change one.
 func (r *DataStoreReconciler) sessionsOf(ctx context.Context, store *v1alpha1.ExactMatchDataStore) ([]v1alpha1.ExactMatchSession, error) {
 	list := &v1alpha1.ExactMatchSessionList{}
-	err := r.List(ctx, list, client.InNamespace(store.Namespace), client.MatchingFields{storeIndex: store.Name})
+	err := r.List(ctx, list, client.InNamespace(store.Namespace), client.MatchingFields{storeIndex: store.Name}, client.UnsafeDisableDeepCopy)
 	return list.Items, err
 }
 
 // reach makes sure that the remote store exists and carries the spec's columns.
 func (r *DataStoreReconciler) reach(ctx context.Context, s *storeScope) error {
+	r.looks.forget(s.object.UID)
 	if err := r.openService(ctx, s); err != nil {
 		return err
 	}
@@ -117,6 +122,7 @@ func (r *DataStoreReconciler) reach(ctx context.Context, s *storeScope) error {
 		return err
 	}
 	mirrorStore(&s.object.Status, remote)
+	r.looks.remember(s.object.UID, look{at: r.Now(), agent: s.agent.UID, generation: s.agent.Generation})
 	return nil
 }
 
@@ -131,7 +137,7 @@ func (r *DataStoreReconciler) openService(ctx context.Context, s *storeScope) er
 	if p := agentProblem(agent); p != nil {
 		return p
 	}
-	point, err := r.Endpoints.open(ctx, agent)
+	point, err := r.Endpoints.open(ctx, agent, r.Endpoints.references.afresh(agent.Namespace))
 	if err != nil {
 		return err
 	}
@@ -156,7 +162,7 @@ func agentProblem(agent *v1alpha1.ExactMatchUploadAgent) *problem {
 
 // recordKey shows which key the store's tokens are made under.
 func (r *DataStoreReconciler) recordKey(ctx context.Context, s *storeScope) error {
-	read := &secretReader{Reader: r.Reader, namespace: s.object.Namespace}
+	read := r.Endpoints.references.afresh(s.object.Namespace)
 	ref := s.object.Spec.KeySecretRef
 	key, err := read.secret(ctx, ref.Name, ref.Key)
 	if err != nil {

@@ -147,6 +147,7 @@ func (r *DataStoreReconciler) release(ctx context.Context, s *storeScope) error 
 	if err := r.Patch(ctx, s.object, locked(before)); err != nil {
 		return fmt.Errorf("take the finalizer off: %w", err)
 	}
+	r.looks.forget(s.object.UID)
 	s.released = true
 	return nil
 }

@@ -9,10 +9,7 @@ import (
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/dial"
@@ -24,8 +21,8 @@ import (
 // endpoint, so that a Retry-After holds back every object of that endpoint. A
 // client lives as long as the agent's spec and its Secret stay the same.
 type endpoints struct {
-	reader  client.Reader // uncached: Secrets are read by name, never listed
-	options Options
+	references *references
+	options    Options
 
 	mu      sync.Mutex
 	byAgent map[types.UID]*endpoint
@@ -54,14 +51,13 @@ func (e *endpoint) judge(auth v1alpha1.Auth) error {
 	return nil
 }
 
-func newEndpoints(reader client.Reader, o Options) *endpoints {
-	return &endpoints{reader: reader, options: o, byAgent: map[types.UID]*endpoint{}, paces: map[string]*rest.Pace{}}
+func newEndpoints(from *references, o Options) *endpoints {
+	return &endpoints{references: from, options: o, byAgent: map[types.UID]*endpoint{}, paces: map[string]*rest.Pace{}}
 }
 
-// open returns the client of an agent. It fails without a call where the
-// service has refused these very credentials before.
-func (e *endpoints) open(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent) (*endpoint, error) {
-	read := &secretReader{Reader: e.reader, namespace: agent.Namespace}
+// open returns the client of an agent, whose Secrets it reads. It fails without
+// a call where the service has refused these very credentials before.
+func (e *endpoints) open(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *referenceReader) (*endpoint, error) {
 	options, err := optionsOf(ctx, agent, read, e.options)
 	if err != nil {
 		return nil, err
@@ -111,61 +107,6 @@ func (e *endpoints) forget(uid types.UID) {
 	delete(e.byAgent, uid)
 }
 
-// secretReader reads Secrets and ConfigMaps of one namespace by name and
-// remembers which versions it saw.
-type secretReader struct {
-	client.Reader
-	namespace string
-	versions  string
-}
-
-// secret returns one key of a Secret.
-func (r *secretReader) secret(ctx context.Context, name, key string) ([]byte, error) {
-	data, err := r.secretData(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	value, ok := data[key]
-	if !ok {
-		return nil, needsRepair(v1alpha1.ReasonSecretNotFound, "Secret %q has no key %q; add it", name, key)
-	}
-	return value, nil
-}
-
-// secretData returns a Secret's data.
-func (r *secretReader) secretData(ctx context.Context, name string) (map[string][]byte, error) {
-	found := &corev1.Secret{}
-	err := r.Get(ctx, client.ObjectKey{Namespace: r.namespace, Name: name}, found)
-	if apierrors.IsNotFound(err) {
-		return nil, needsRepair(v1alpha1.ReasonSecretNotFound, "Secret %q does not exist in namespace %q; create it", name, r.namespace)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read Secret %q: %w", name, err)
-	}
-	r.versions += name + "@" + found.ResourceVersion + " "
-	return found.Data, nil
-}
-
-// configMap returns one key of a ConfigMap.
-func (r *secretReader) configMap(ctx context.Context, name, key string) ([]byte, error) {
-	found := &corev1.ConfigMap{}
-	err := r.Get(ctx, client.ObjectKey{Namespace: r.namespace, Name: name}, found)
-	if apierrors.IsNotFound(err) {
-		return nil, needsRepair(v1alpha1.ReasonConfigMapNotFound, "ConfigMap %q does not exist in namespace %q; create it", name, r.namespace)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read ConfigMap %q: %w", name, err)
-	}
-	r.versions += name + "@" + found.ResourceVersion + " "
-	if text, ok := found.Data[key]; ok {
-		return []byte(text), nil
-	}
-	if data, ok := found.BinaryData[key]; ok {
-		return data, nil
-	}
-	return nil, needsRepair(v1alpha1.ReasonConfigMapNotFound, "ConfigMap %q has no key %q; add it", name, key)
-}
-
 // guardOf is the rule of addresses that the agent's spec.allow makes.
 func guardOf(agent *v1alpha1.ExactMatchUploadAgent, o Options) dial.Guard {
 	guard := dial.Guard{AllowHosts: agent.Spec.Allow.Hosts, PlainHTTP: dial.PlainHTTPLoopback, StallTimeout: o.StallTimeout}
@@ -176,7 +117,7 @@ func guardOf(agent *v1alpha1.ExactMatchUploadAgent, o Options) dial.Guard {
 }
 
 // optionsOf makes the client's options out of the agent's spec.
-func optionsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *secretReader, o Options) (*rest.Options, error) {
+func optionsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *referenceReader, o Options) (*rest.Options, error) {
 	roots, err := rootsOf(ctx, agent, read)
 	if err != nil {
 		return nil, err
@@ -193,7 +134,7 @@ func optionsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read 
 
 // rootsOf returns the certificates of the agent's private authority, nil where
 // the system's are meant.
-func rootsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *secretReader) (*x509.CertPool, error) {
+func rootsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *referenceReader) (*x509.CertPool, error) {
 	ref := agent.Spec.CABundleConfigMapRef
 	if ref == nil {
 		return nil, nil
@@ -211,7 +152,7 @@ func rootsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *s
 
 // tokenOf makes the source of bearer tokens that spec.auth names; nil where the
 // service asks for none.
-func tokenOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *secretReader, c *http.Client) (rest.TokenSource, error) {
+func tokenOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *referenceReader, c *http.Client) (rest.TokenSource, error) {
 	auth := agent.Spec.Auth
 	switch {
 	case auth.BearerTokenSecretRef != nil:

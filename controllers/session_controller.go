@@ -23,7 +23,7 @@ const Finalizer = "exactmatch.dev/remote"
 // commit and cancel, and mirrors the remote session in its status.
 type SessionReconciler struct {
 	client.Client
-	// Reader reads Secrets and ConfigMaps uncached.
+	// Reader reads past the cache.
 	Reader    client.Reader
 	Recorder  events.EventRecorder
 	Pool      *transfer.Pool

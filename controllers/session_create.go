@@ -33,7 +33,7 @@ func (r *SessionReconciler) planCreate(ctx context.Context, s *scope) error {
 		ContentKey: status.ContentKey, Instance: r.Options.Instance, Time: *r.stamp(),
 		ClientRequestID: fmt.Sprintf("%s-%d-%d", s.object.UID, status.Revision, status.Attempt),
 	}
-	if err := r.write(ctx, s); err != nil {
+	if err := r.record(ctx, s); err != nil {
 		return err
 	}
 	s.after = time.Millisecond
@@ -124,8 +124,9 @@ func (r *SessionReconciler) afterFailedCreate(s *scope, err error) error {
 func (r *SessionReconciler) adopt(ctx context.Context, s *scope, remote *edm.Session) error {
 	s.status().ID = remote.ID
 	s.status().CommitRequestedTime, s.status().CancelRequestedTime = nil, nil
-	s.remote, s.status().Step = remote, workReason(s)
+	s.remote = remote
 	r.mirror(s, remote)
+	r.describe(s, nil)
 	ctx = context.WithoutCancel(ctx)
 	if err := r.claim(ctx, s); err != nil {
 		return r.disown(ctx, s, remote, err)

@@ -44,7 +44,7 @@ func (r *SessionReconciler) finish(ctx context.Context, s *scope, err error) (ct
 // heldBack returns how long a status that differs only in numbers must wait
 // for its write, so that watching stays cheap.
 func (r *SessionReconciler) heldBack(s *scope) time.Duration {
-	if s.status().Step != s.before.Status.Step || s.status().Outcome != s.before.Status.Outcome {
+	if !changed(s) || s.status().Step != s.before.Status.Step || s.status().Outcome != s.before.Status.Outcome {
 		return 0
 	}
 	if s.status().ObservedGeneration != s.before.Status.ObservedGeneration || s.status().ID != s.before.Status.ID {
@@ -64,11 +64,20 @@ func (r *SessionReconciler) heldBack(s *scope) time.Duration {
 	return wait
 }
 
+// changed reports whether status is another than the API server has.
+func changed(s *scope) bool { return !equality.Semantic.DeepEqual(s.before.Status, s.object.Status) }
+
+// record writes, in the middle of a step, what the step is about to do.
+func (r *SessionReconciler) record(ctx context.Context, s *scope) error {
+	r.describe(s, nil)
+	return r.write(ctx, s)
+}
+
 // write patches status where it changed, and only if nobody wrote the object in
 // between: a pass over an old cache, or a manager that is the leader no more,
 // gets a conflict and changes nothing.
 func (r *SessionReconciler) write(ctx context.Context, s *scope) error {
-	if equality.Semantic.DeepEqual(s.before.Status, s.object.Status) {
+	if !changed(s) {
 		return nil
 	}
 	written := s.object.DeepCopy()

@@ -78,12 +78,21 @@ func (r *SessionReconciler) service(ctx context.Context, s *scope) (edm.Service,
 	if stalled := findCondition(s.agent.Status.Conditions, v1alpha1.ConditionStalled); stalled != nil && stalled.Status == metav1.ConditionTrue {
 		return nil, needsRepair(stalled.Reason, "ExactMatchUploadAgent %q: %s", s.agent.Name, stalled.Message)
 	}
-	point, err := r.Endpoints.open(ctx, s.agent)
+	point, err := r.Endpoints.open(ctx, s.agent, r.references(s))
 	if err != nil {
 		return nil, err
 	}
 	s.point = point
 	return point.service, nil
+}
+
+// references reads what the session names. A spec that nobody has looked at yet,
+// or a deletion, may have come together with a change of that.
+func (r *SessionReconciler) references(s *scope) *referenceReader {
+	if s.first.ObservedGeneration != s.object.Generation {
+		return r.Endpoints.references.afresh(s.object.Namespace)
+	}
+	return r.Endpoints.references.of(s.object.Namespace)
 }
 
 // observeRemote reads the remote session, at most once a poll while the same

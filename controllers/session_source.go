@@ -74,7 +74,7 @@ func (r *SessionReconciler) makePlan(ctx context.Context, s *scope) error {
 	if err := workUnavailable(s, r.Options); err != nil {
 		return err
 	}
-	read := &secretReader{Reader: r.Reader, namespace: s.object.Namespace}
+	read := r.references(s)
 	ref := s.store.Spec.KeySecretRef
 	key, err := read.secret(ctx, ref.Name, ref.Key)
 	if err != nil {
@@ -184,7 +184,7 @@ func columnNames(store *v1alpha1.ExactMatchDataStore) []string {
 
 // sourceOf opens what spec.source names. The version names the bytes as far as
 // the reference can tell them apart without reading them.
-func (r *SessionReconciler) sourceOf(ctx context.Context, s *scope, read *secretReader) (source.Source, string, error) {
+func (r *SessionReconciler) sourceOf(ctx context.Context, s *scope, read *referenceReader) (source.Source, string, error) {
 	spec := s.object.Spec.Source
 	switch {
 	case spec.ConfigMapKeyRef != nil:
@@ -203,7 +203,7 @@ func (r *SessionReconciler) sourceOf(ctx context.Context, s *scope, read *secret
 }
 
 // remoteSource opens a URI, given in the spec or in a Secret.
-func (r *SessionReconciler) remoteSource(ctx context.Context, s *scope, read *secretReader) (source.Source, string, error) {
+func (r *SessionReconciler) remoteSource(ctx context.Context, s *scope, read *referenceReader) (source.Source, string, error) {
 	spec := s.object.Spec.Source
 	uri, version := spec.URI, ""
 	if ref := spec.URISecretRef; ref != nil {

@@ -81,11 +81,18 @@ func (r *SessionReconciler) archive(s *scope, outcome string) {
 
 // report turns the pass into status: the step, the progress and the conditions.
 func (r *SessionReconciler) report(s *scope, err error) {
+	r.reportAttempts(s, err)
+	r.describe(s, err)
+}
+
+// describe is the part of a report that says what the pass does. A step that
+// must write status before it calls the service describes itself then, so that
+// its end, if all goes well, has nothing to add.
+func (r *SessionReconciler) describe(s *scope, err error) {
 	status := s.status()
 	if s.step != "" && s.step != session.StepAwaitTurn {
 		status.WaitingFor = ""
 	}
-	r.reportAttempts(s, err)
 	reportProgress(s, r.Now())
 	status.ObservedGeneration = s.object.Generation
 	status.Step = stepName(s, err)

@@ -173,9 +173,8 @@ func (r *SessionReconciler) commit(ctx context.Context, s *scope) error {
 		return err
 	}
 	if s.status().CommitRequestedTime == nil {
-		s.status().CommitRequestedTime, s.status().Step = r.stamp(), workReason(s)
-		reportProgress(s, r.Now())
-		if err := r.write(ctx, s); err != nil {
+		s.status().CommitRequestedTime = r.stamp()
+		if err := r.record(ctx, s); err != nil {
 			return err
 		}
 	}
@@ -216,8 +215,8 @@ func (r *SessionReconciler) cancelRemote(ctx context.Context, s *scope) error {
 		return err
 	}
 	if s.status().CancelRequestedTime == nil {
-		s.status().CancelRequestedTime, s.status().Step = r.stamp(), workReason(s)
-		if err := r.write(ctx, s); err != nil {
+		s.status().CancelRequestedTime = r.stamp()
+		if err := r.record(ctx, s); err != nil {
 			return err
 		}
 	}

@@ -41,7 +41,7 @@ type Options struct {
 	// PollInterval is the time between two GETs of an active remote session.
 	PollInterval time.Duration
 	// ServiceQPS and ServiceBurst are the budget of calls to one endpoint, whoever
-	// of its agents makes them: default 10 a second in bursts of 20.
+	// of its agents makes them: default 100 a second in bursts of 200.
 	ServiceQPS, ServiceBurst int
 	// WorkerImage is the image of workers in pods; "" allows none.
 	WorkerImage string
@@ -75,7 +75,7 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	if o.ServiceQPS == 0 {
-		o.ServiceQPS, o.ServiceBurst = 10, 20
+		o.ServiceQPS, o.ServiceBurst = 100, 200
 	}
 	set(&o.StatusInterval, 10*time.Second)
 	set(&o.PollInterval, 10*time.Second)
@@ -99,7 +99,7 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 	if err := addIndexes(ctx, mgr); err != nil {
 		return err
 	}
-	shared := newEndpoints(mgr.GetAPIReader(), o)
+	shared := newEndpoints(newReferences(mgr.GetAPIReader()), o)
 	wakes := make(chan event.GenericEvent, 1024)
 	pool := transfer.NewPool(transfer.PoolOptions{
 		Parallelism: o.TransferParallelism, Memory: o.TransferMemory,
@@ -117,7 +117,7 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 	if err := (&UploadAgentReconciler{Client: mgr.GetClient(), Recorder: recorder, Endpoints: shared, Options: o, Now: time.Now}).setup(mgr); err != nil {
 		return err
 	}
-	stores := &DataStoreReconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: recorder, Endpoints: shared, Options: o, Now: time.Now}
+	stores := &DataStoreReconciler{Client: mgr.GetClient(), Recorder: recorder, Endpoints: shared, Options: o, Now: time.Now}
 	if err := stores.setup(mgr); err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func (r *SessionReconciler) setup(mgr manager.Manager, wakes <-chan event.Generi
 		Owns(&batchv1.Job{}).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(sessionOfPod)).
 		WatchesRawSource(source.Channel(wakes, &handler.EnqueueRequestForObject{})).
-		WithOptions(controller.Options{MaxConcurrentReconciles: 8}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: 16}).
 		Complete(r)
 }
 
@@ -178,7 +178,7 @@ func sessionOfPod(_ context.Context, pod client.Object) []reconcile.Request {
 // not finished with an outcome.
 func (r *SessionReconciler) sessionsOfStore(ctx context.Context, store client.Object) []reconcile.Request {
 	list := &v1alpha1.ExactMatchSessionList{}
-	if err := r.List(ctx, list, client.InNamespace(store.GetNamespace()), client.MatchingFields{storeIndex: store.GetName()}); err != nil {
+	if err := r.List(ctx, list, client.InNamespace(store.GetNamespace()), client.MatchingFields{storeIndex: store.GetName()}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil
 	}
 	var requests []reconcile.Request

@@ -64,7 +64,7 @@ func (r *UploadAgentReconciler) register(ctx context.Context, s *agentScope) err
 	if s.object.Spec.Workers.Mode == v1alpha1.WorkersModeJob && r.Options.WorkerImage == "" {
 		return needsChange(v1alpha1.ReasonWorkersUnavailable, "spec.workers.mode Job needs a manager that was started with --worker-image; give it the operator's image, or use Manager")
 	}
-	point, err := r.Endpoints.open(ctx, s.object)
+	point, err := r.Endpoints.open(ctx, s.object, r.Endpoints.references.afresh(s.object.Namespace))
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func (r *UploadAgentReconciler) unregister(ctx context.Context, s *agentScope) e
 	if s.object.Status.ID == "" {
 		return nil
 	}
-	point, err := r.Endpoints.open(ctx, s.object)
+	point, err := r.Endpoints.open(ctx, s.object, r.Endpoints.references.afresh(s.object.Namespace))
 	if err == nil {
 		bounded, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
 		defer stop()

@@ -9,13 +9,12 @@ import (
 )
 
 // timeCreates measures sessions that are created while everything else goes on:
-// with the manager's own budgets of calls, without that of the service, and
-// without that of the API server either.
+// with the manager's own budget of calls of the service, and without one.
 func (b *bench) timeCreates(ctx context.Context) error {
 	for _, c := range []struct {
 		family string
 		flags  []string
-	}{{"paced", nil}, {"unpaced", quick}, {"free", append(slices.Clone(quick), "--kube-api-qps=10000", "--kube-api-burst=10000")}} {
+	}{{"paced", nil}, {"unpaced", quick}} {
 		r, err := b.createsOf(ctx, c.family, c.flags)
 		if err != nil {
 			return err

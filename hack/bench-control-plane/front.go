@@ -124,8 +124,11 @@ func stillIndexing(r *http.Response, body []byte, now time.Time) error {
 	return nil
 }
 
-// getSession is the kind of a look at a session.
-const getSession = http.MethodGet + " exactMatchDataStores/{id}/sessions/{id}"
+// getStore and getSession are the kinds of looks.
+const (
+	getStore   = http.MethodGet + " exactMatchDataStores/{id}"
+	getSession = http.MethodGet + " exactMatchDataStores/{id}/sessions/{id}"
+)
 
 // since are the calls from a time on.
 func (f *front) since(from time.Time) []call {

@@ -252,8 +252,8 @@ func (r *results) steadyTables(line func(string, ...any), s sizeResult) {
 
 func (r *results) createTable(line func(string, ...any)) {
 	line("\n## Creating sessions\n\nAt 10 a second, each in a ready store of its own, so that nobody waits for another's turn; everything else goes on. The first remote call about a session is the POST")
-	line("that opens it. By default the manager makes 10 calls a second of one endpoint (`--service-qps`), which the polls of the active sessions share, and 50 requests a")
-	line("second to the API server (`--kube-api-qps`). Queues are read from buckets that are powers of ten, as if what is in a bucket were spread evenly: a p99 between 1 s and")
+	line("that opens it. By default the manager makes 100 calls a second of one endpoint (`--service-qps`), which the polls of the active sessions share, and leaves")
+	line("its requests to the API server to that one's priority and fairness. Queues are read from buckets that are powers of ten, as if what is in a bucket were spread evenly: a p99 between 1 s and")
 	line("10 s says no more than that.\n")
 	line("| budget | sessions | first call p50 | p99 | session queue p50 | p99 | store queue p50 | p99 | calls, all | until the last one |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
 	for _, c := range r.Creates {

@@ -1,0 +1,131 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+)
+
+// What is remembered of Secrets and ConfigMaps: the few passes that follow each
+// other at once, and the objects that many sessions name, read them once.
+const (
+	referenceLife = time.Second
+	referenceSize = 64 << 10 // bytes; a larger object is not remembered
+)
+
+// references read Secrets and ConfigMaps by name, uncached: the manager may not
+// list them. An answer serves for referenceLife.
+type references struct {
+	reader client.Reader
+	recent *cache.Expiring
+}
+
+func newReferences(reader client.Reader) *references {
+	return &references{reader: reader, recent: cache.NewExpiring()}
+}
+
+// of reads in one namespace.
+func (r *references) of(namespace string) *referenceReader {
+	return &referenceReader{references: r, namespace: namespace}
+}
+
+// afresh reads in one namespace as things are now.
+func (r *references) afresh(namespace string) *referenceReader {
+	return &referenceReader{references: r, namespace: namespace, fresh: true}
+}
+
+// referenceReader remembers which versions it saw.
+type referenceReader struct {
+	*references
+	namespace string
+	fresh     bool
+	versions  string
+}
+
+// read gets an object of a kind; nobody may change it.
+func read[O client.Object](ctx context.Context, r *referenceReader, name string, into O) (O, error) {
+	key := client.ObjectKey{Namespace: r.namespace, Name: name}
+	entry := fmt.Sprintf("%T %s", into, key)
+	if known, ok := r.recent.Get(entry); ok && !r.fresh {
+		return known.(O), nil
+	}
+	if err := r.reader.Get(ctx, key, into); err != nil {
+		r.recent.Delete(entry)
+		return into, err
+	}
+	if sizeOf(into) <= referenceSize {
+		r.recent.Set(entry, into, referenceLife)
+	}
+	return into, nil
+}
+
+// sizeOf is how many bytes of data a Secret or ConfigMap holds.
+func sizeOf(o client.Object) int {
+	size := 0
+	switch o := o.(type) {
+	case *corev1.Secret:
+		for _, value := range o.Data {
+			size += len(value)
+		}
+	case *corev1.ConfigMap:
+		for _, value := range o.Data {
+			size += len(value)
+		}
+		for _, value := range o.BinaryData {
+			size += len(value)
+		}
+	}
+	return size
+}
+
+// secret returns one key of a Secret.
+func (r *referenceReader) secret(ctx context.Context, name, key string) ([]byte, error) {
+	data, err := r.secretData(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	value, ok := data[key]
+	if !ok {
+		return nil, needsRepair(v1alpha1.ReasonSecretNotFound, "Secret %q has no key %q; add it", name, key)
+	}
+	return value, nil
+}
+
+// secretData returns a Secret's data.
+func (r *referenceReader) secretData(ctx context.Context, name string) (map[string][]byte, error) {
+	found, err := read(ctx, r, name, &corev1.Secret{})
+	if apierrors.IsNotFound(err) {
+		return nil, needsRepair(v1alpha1.ReasonSecretNotFound, "Secret %q does not exist in namespace %q; create it", name, r.namespace)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read Secret %q: %w", name, err)
+	}
+	r.versions += name + "@" + found.ResourceVersion + " "
+	return found.Data, nil
+}
+
+// configMap returns one key of a ConfigMap.
+func (r *referenceReader) configMap(ctx context.Context, name, key string) ([]byte, error) {
+	found, err := read(ctx, r, name, &corev1.ConfigMap{})
+	if apierrors.IsNotFound(err) {
+		return nil, needsRepair(v1alpha1.ReasonConfigMapNotFound, "ConfigMap %q does not exist in namespace %q; create it", name, r.namespace)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read ConfigMap %q: %w", name, err)
+	}
+	r.versions += name + "@" + found.ResourceVersion + " "
+	if text, ok := found.Data[key]; ok {
+		return []byte(text), nil
+	}
+	if data, ok := found.BinaryData[key]; ok {
+		return data, nil
+	}
+	return nil, needsRepair(v1alpha1.ReasonConfigMapNotFound, "ConfigMap %q has no key %q; add it", name, key)
+}
