@@ -21,8 +21,11 @@ CASE ?=
 SEED ?= 1
 # Flags of the benchmarks; see bin/bench/bench -help.
 BENCH_ARGS ?=
-# Rows of the tables of the growth.
+# Rows of the tables of the growth, and of the one that workers in pods share.
 GROWTH_ROWS ?= 10000,100000,1000000,10000000
+GROWTH_POD_ROWS ?= 2000000
+# Rounds of tables over 2,000,000 rows; 100,000,000 rows take half an hour and 60 GB a round.
+GROWTH_BIG_ROUNDS ?= 3
 # Flags of the benchmark of the control plane; see bin/bench-control-plane/bench-control-plane -help.
 CONTROL_PLANE_ARGS ?=
 
@@ -114,10 +117,10 @@ bench-control-plane: controlplane build ## Measure the manager beside 10,000 ses
 	@$(BIN)/bench-control-plane/bench-control-plane -bin $(BIN) $(or $(CONTROL_PLANE_ARGS),-docs hack/bench-control-plane/results.md)
 
 .PHONY: bench-growth
-bench-growth: build ## Draw costs by rows and, after bench-control-plane, by sessions
+bench-growth: build ## Draw costs by rows, by pods and, after bench-control-plane, by sessions
 	@mkdir -p $(BIN)/bench $(BIN)/bench-growth
 	go build -o $(BIN)/bench/bench ./hack/bench
-	@$(BIN)/bench/bench -only '/e2e-' -rounds 5 -big-rounds 3 -e2e-rows $(GROWTH_ROWS) -out $(BIN)/bench-growth
+	@$(BIN)/bench/bench -only '/(e2e|pods)-' -rounds 5 -big-rounds $(GROWTH_BIG_ROUNDS) -e2e-rows $(GROWTH_ROWS) -pod-rows $(GROWTH_POD_ROWS) -out $(BIN)/bench-growth
 	go run ./hack/bench-growth -rows $(BIN)/bench-growth/results.json -sessions $(BIN)/bench-control-plane/results.json
 
 .PHONY: bench-plots

@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -153,6 +157,33 @@ var _ = Describe("Workers in pods", func() {
 		Expect(message(s)).To(ContainSubstring(`PersistentVolumeClaim "exports"`))
 		n.claim("exports", corev1.ReadOnlyMany, rowsOf(20))
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "it goes on when the claim comes")
+	})
+
+	It("reads a URI that a Secret holds, and shows it nowhere", func(ctx SpecContext) {
+		const signature = "the-signature-of-a-test"
+		text := rowsOf(40)
+		exports := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("sig") != signature {
+				rw.WriteHeader(http.StatusForbidden)
+				return
+			}
+			rw.Header().Set("ETag", `"1"`)
+			http.ServeContent(rw, r, "people.csv", time.Time{}, bytes.NewReader(text))
+		}))
+		DeferCleanup(exports.Close)
+		w := newWorld(ctx, inPods)
+		n := w.node()
+		secret := &corev1.Secret{ObjectMeta: w.named("exports"), Data: map[string][]byte{"sas": []byte(exports.URL + "/people.csv?sig=" + signature)}}
+		Expect(kube.Create(ctx, secret)).To(Succeed())
+		s := w.apply(func(s *v1alpha1.ExactMatchSession) {
+			s.Spec.Source = v1alpha1.Source{URISecretRef: &v1alpha1.KeyReference{Name: "exports", Key: "sas"}}
+		})
+		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "pods read what the Secret names")
+		Expect(s.Status.Rows).To(HaveValue(BeEquivalentTo(40)))
+		Expect(s.Status.FileName).To(Equal("people.csv"))
+		shown, err := json.Marshal([]any{s, n.pods()})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(string(shown)).NotTo(ContainSubstring(signature))
 	})
 
 	It("ends with what a pod says of a bad table, and deletes the Job", func(ctx SpecContext) {

@@ -1,6 +1,7 @@
 // Command bench-growth draws how costs grow: of a session with the rows of its
-// table, from a run of hack/bench whose cases go from file to lookup, and of the
-// manager with the number of sessions, from a run of hack/bench-control-plane.
+// table and of an upload with the number of its pods, from a run of hack/bench,
+// and of the manager with the number of sessions, from a run of
+// hack/bench-control-plane.
 package main
 
 import (
@@ -119,13 +120,15 @@ func run(rowsPath, sessionsPath, docs string) error {
 		return err
 	}
 	costs := rows.costs()
-	if len(costs) == 0 || len(sessions.Sizes) == 0 {
+	pods := rows.podCosts()
+	if len(costs) == 0 || len(pods) == 0 || len(sessions.Sizes) == 0 {
 		return errors.New("a run has no case that grows")
 	}
 	files := map[string][]byte{
-		"growth.md":                  []byte(page(rows, costs, sessions)),
+		"growth.md":                  []byte(page(rows, costs, pods, sessions)),
 		"growth-session-time.svg":    sessionTime(costs).SVG(),
 		"growth-session-memory.svg":  sessionMemory(costs).SVG(),
+		"growth-pods.svg":            podTime(pods).SVG(),
 		"growth-manager-memory.svg":  managerMemory(sessions).SVG(),
 		"growth-manager-restart.svg": managerRestart(sessions).SVG(),
 	}
@@ -180,7 +183,7 @@ func managerRestart(r *sessionsRun) plot.Lines {
 }
 
 // page is the text around the plots.
-func page(rows *rowsRun, costs []cost, sessions *sessionsRun) string {
+func page(rows *rowsRun, costs []cost, pods []podCost, sessions *sessionsRun) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("# Growth\n\nWritten by `make bench-growth`.\n\n## A session, by the rows of its table\n")
@@ -191,7 +194,9 @@ func page(rows *rowsRun, costs []cost, sessions *sessionsRun) string {
 	for _, c := range costs {
 		line("| %s | %s | %s | %s | %s | %s | %d |", plot.Number(float64(c.rows)), plot.Number(c.seconds), plot.Number(c.ourCPU), plot.Number(c.serviceCPU), plot.Number(c.ourPeak), plot.Number(c.servicePeak), c.rounds)
 	}
-	line("\n![time](growth-session-time.svg)\n\n![memory](growth-session-memory.svg)\n\n## The manager, by the number of sessions\n")
+	line("\n![time](growth-session-time.svg)\n\n![memory](growth-session-memory.svg)\n")
+	podPage(line, pods)
+	line("## The manager, by the number of sessions\n")
 	line("All but 100 are finished. %s, %d cores, %s, load average %s before the run, %s; [the whole report](../../bench-control-plane/results.md).\n",
 		sessions.Machine.CPU, sessions.Machine.Cores, sessions.Machine.Go, sessions.Machine.Load, sessions.Machine.Date.Format(time.DateOnly))
 	line("![memory](growth-manager-memory.svg)\n\n![restart](growth-manager-restart.svg)")

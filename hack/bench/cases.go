@@ -15,6 +15,7 @@ const (
 	kindDuckDB   = "duckdb"
 	kindPython   = "python"
 	kindEndToEnd = "e2e"
+	kindPods     = "pods"    // blocks to the durable service, by workers as processes
 	kindHTTP     = "http"    // blocks to a verifying sink
 	kindTCP      = "tcp"     // the same bytes over plain sockets
 	kindService  = "service" // blocks to the durable service
@@ -44,7 +45,7 @@ type benchCase struct {
 	Table tableSpec `json:"table"`
 	Path  string    `json:"path,omitempty"` // "" leaves the choice to the machine
 	Where string    `json:"where,omitempty"`
-	// Workers are cores of a pipeline, connections of an upload.
+	// Workers are cores of a pipeline, connections of an upload, or processes of kindPods.
 	Workers int   `json:"workers"`
 	Bytes   int64 `json:"bytes,omitempty"` // of an upload
 	Rounds  int   `json:"rounds"`
@@ -81,6 +82,7 @@ type settings struct {
 	Rows      []int  `json:"rows"`
 	Base      int    `json:"base"`
 	E2ERows   []int  `json:"endToEndRows"`
+	PodRows   int    `json:"podRows,omitempty"` // 0 leaves the cases out
 	Upload    int64  `json:"uploadBytes"`
 	Durable   int64  `json:"durableBytes"`
 	Seed      uint64 `json:"seed"`
@@ -168,8 +170,22 @@ func (m *matrix) build() []benchCase {
 		t.Rows = rows
 		m.table(t, kindEndToEnd, "", inFile, durableConnections)
 	}
+	m.pods(base)
 	m.uploads()
 	return m.cases
+}
+
+// podCounts are the pods of the agents whose overhead is shown.
+var podCounts = []int{1, 2, 4, 8}
+
+// pods adds an upload by workers.
+func (m *matrix) pods(t tableSpec) {
+	if t.Rows = m.settings.PodRows; t.Rows == 0 {
+		return
+	}
+	for _, n := range podCounts {
+		m.table(t, kindPods, "", inFile, n)
+	}
 }
 
 // base is the case that the others vary.

@@ -46,7 +46,7 @@ type work func(ctx context.Context, t task) (*sample, error)
 
 var works = map[string]work{
 	kindPlain: plainCase, kindOurs: oursCase, kindFloor: floorCase, kindPrepare: prepareCase, kindSHA256: sha256Case,
-	kindEndToEnd: endToEndCase, kindHTTP: httpCase, kindTCP: tcpCase, kindService: serviceCase, kindDisk: diskCase, kindProbe: probeCase,
+	kindEndToEnd: endToEndCase, kindPods: podsCase, kindHTTP: httpCase, kindTCP: tcpCase, kindService: serviceCase, kindDisk: diskCase, kindProbe: probeCase,
 }
 
 // runChild does the task on standard input.

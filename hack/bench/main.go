@@ -80,6 +80,7 @@ func parse(args []string) (o options, err error) {
 	f.IntVar(&o.Rounds, "rounds", 15, "rounds; the median is taken over them")
 	f.IntVar(&o.BigRounds, "big-rounds", 5, "rounds of tables over 2,000,000 rows")
 	rows := f.String("rows", "100000,1000000,10000000", "rows of the tables of the growth; the base case has 1,000,000 where that is one of them, else the largest")
+	f.IntVar(&o.PodRows, "pod-rows", 0, "rows of the table that is uploaded by 1, 2, 4 and 8 workers; 0 leaves that out")
 	e2e := f.String("e2e-rows", "1000000", "rows of the tables that go from file to lookup; 10000000 takes minutes a round")
 	f.Uint64Var(&o.Seed, "seed", 20260301, "seed of the tables and of the order of the cases")
 	f.StringVar(&o.out, "out", "bin/bench", "folder of tables and results")

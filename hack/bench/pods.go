@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/jobs"
+	"exactmatch.dev/operator/internal/transfer"
+	"exactmatch.dev/operator/internal/worker"
+)
+
+// podsCase stages a table with as many workers as pods would run: processes of the
+// operator's binary over one folder each, on the cores of this machine, into the
+// service as a process of its own. What is measured begins with the first worker
+// and ends with the last; the reading before it and the seal after it are not in it.
+func podsCase(ctx context.Context, t task) (s *sample, err error) {
+	service, err := startService(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, service.stop()) }()
+	from, err := openTable(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	run := &podsRun{task: t, plan: t.Case.Table.plan(from), dir: filepath.Join(t.Work, "worker"), parts: map[string]float64{}}
+	if err := run.prepare(ctx); err != nil {
+		return nil, err
+	}
+	fields := make([]string, 0, len(run.plan.Columns))
+	for _, c := range run.plan.Columns {
+		fields = append(fields, c.Name)
+	}
+	prepared := run.prepared
+	session, err := service.create(ctx, fields, run.plan.RowsPerBlock, prepared.Blocks, prepared.KeyID, prepared.ContentKey)
+	if err != nil {
+		return nil, err
+	}
+	before, err := cpuTimeOf(service.pid())
+	if err != nil {
+		return nil, err
+	}
+	if s, err = run.stage(ctx, session.DataUploadURI); err != nil {
+		return nil, fmt.Errorf("%w; the service says: %s", err, service.lastWords())
+	}
+	after, err := cpuTimeOf(service.pid())
+	if err != nil {
+		return nil, err
+	}
+	run.parts[partServiceCPU] = (after - before).Seconds()
+	s.Rows, s.Bytes, s.Parts = int(prepared.Rows), prepared.Bytes, run.parts
+	uri := func() string { return session.DataUploadURI }
+	// It fails where the service has not got every block.
+	return s, transfer.Seal(ctx, prepared, transfer.Target{HTTP: guarded(), URI: uri, Parallelism: 1})
+}
+
+// podsRun is one table on its way through workers.
+type podsRun struct {
+	task     task
+	plan     transfer.Plan
+	dir      string
+	order    worker.Order
+	prepared *transfer.Prepared
+	parts    map[string]float64
+}
+
+// prepare reads the table as the one-pod Job does.
+func (r *podsRun) prepare(ctx context.Context) error {
+	r.order = worker.Order{
+		Store: r.plan.Store, RowsPerBlock: r.plan.RowsPerBlock, BadRows: r.plan.BadRows,
+		Source: worker.Source{File: "table.csv"}, Allow: worker.Allow{Hosts: []string{"127.0.0.1"}},
+	}
+	for _, c := range r.plan.Columns {
+		r.order.Columns = append(r.order.Columns, worker.Column(c))
+	}
+	r.order.Memory = jobs.Work{}.Memory()
+	for name, text := range map[string]string{worker.KeyDir + "/" + worker.KeyFile: string(r.plan.Key), worker.SourceDir + "/empty": "", worker.OrderDir + "/empty": ""} {
+		path := filepath.Join(r.dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o750), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+			return err
+		}
+	}
+	if err := os.Link(r.task.Table, filepath.Join(r.dir, worker.SourceDir, r.order.Source.File)); err != nil {
+		return err
+	}
+	if err := r.writeOrder(""); err != nil {
+		return err
+	}
+	began := time.Now()
+	report, _, err := r.run(ctx, "prepare")
+	if err != nil {
+		return err
+	}
+	r.parts[partPrepare] = time.Since(began).Seconds()
+	r.order.Prepared = report.Prepared
+	r.prepared, err = r.plan.Receive(report.Prepared)
+	return err
+}
+
+func (r *podsRun) writeOrder(uri string) error {
+	text, err := json.Marshal(r.order)
+	if err != nil {
+		return err
+	}
+	folder := filepath.Join(r.dir, worker.OrderDir)
+	return errors.Join(os.WriteFile(filepath.Join(folder, worker.OrderFile), text, 0o600), os.WriteFile(filepath.Join(folder, worker.URIFile), []byte(uri), 0o600))
+}
+
+// stage runs the workers beside each other.
+func (r *podsRun) stage(ctx context.Context, uri string) (*sample, error) {
+	work := jobs.Work{Workers: v1alpha1.Workers{Parallelism: int32(r.task.Case.Workers)}} //nolint:gosec // a handful
+	r.order.Parts = work.Parts(len(r.prepared.Stripes))
+	r.order.Parallelism = work.Lanes(r.order.Parts)
+	if err := r.writeOrder(uri); err != nil {
+		return nil, err
+	}
+	var (
+		mu     sync.Mutex
+		all    sync.WaitGroup
+		failed error
+		sent   int
+		s      = &sample{}
+	)
+	began := time.Now()
+	for index := range r.order.Parts {
+		all.Go(func() {
+			report, took, err := r.run(ctx, "stage", "--index", strconv.Itoa(index))
+			mu.Lock()
+			defer mu.Unlock()
+			failed = errors.Join(failed, err)
+			if err == nil && report.Staged != nil {
+				sent += report.Staged.Sent
+			}
+			s.CPU += took.cpu
+			s.PeakMemory += took.peak
+		})
+	}
+	all.Wait()
+	s.Wall = time.Since(began)
+	if failed == nil && sent != r.prepared.Blocks {
+		failed = fmt.Errorf("the workers sent %d of %d blocks", sent, r.prepared.Blocks)
+	}
+	return s, failed
+}
+
+// workerUsage is what one worker took.
+type workerUsage struct {
+	cpu  time.Duration
+	peak int64 // bytes, as last seen while it ran
+}
+
+// run is one worker as a process.
+func (r *podsRun) run(ctx context.Context, args ...string) (report worker.Report, took workerUsage, err error) {
+	file, err := os.CreateTemp(r.task.Work, "report-")
+	if err != nil {
+		return report, took, err
+	}
+	if err := file.Close(); err != nil {
+		return report, took, err
+	}
+	cmd := exec.CommandContext(ctx, r.task.Service, append([]string{"upload", "--dir", r.dir, "--report", file.Name()}, args...)...) //nolint:gosec // our own binary
+	cmd.SysProcAttr = diesWithUs()
+	if err := cmd.Start(); err != nil {
+		return report, took, err
+	}
+	ended := make(chan struct{})
+	seen := make(chan int64, 1)
+	go func() { seen <- watchPeak(cmd.Process.Pid, ended) }()
+	err = cmd.Wait()
+	close(ended)
+	took = workerUsage{cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), <-seen}
+	text, readErr := os.ReadFile(file.Name())
+	if err = errors.Join(err, readErr); err != nil {
+		return report, took, fmt.Errorf("exactmatch upload %v: %w: %s", args, err, text)
+	}
+	report, ok := worker.ParseReport(string(text))
+	if !ok {
+		return report, took, fmt.Errorf("exactmatch upload %v reports %q", args, text)
+	}
+	return report, took, nil
+}
+
+// watchPeak looks at a process until it has ended.
+func watchPeak(pid int, ended <-chan struct{}) (peak int64) {
+	every := time.NewTicker(50 * time.Millisecond)
+	defer every.Stop()
+	for {
+		if now, err := peakMemory(strconv.Itoa(pid)); err == nil {
+			peak = max(peak, now)
+		}
+		select {
+		case <-every.C:
+		case <-ended:
+			return peak
+		}
+	}
+}
