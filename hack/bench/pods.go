@@ -117,7 +117,7 @@ func (r *podsRun) writeOrder(uri string) error {
 
 // stage runs the workers beside each other.
 func (r *podsRun) stage(ctx context.Context, uri string) (*sample, error) {
-	work := jobs.Work{Workers: v1alpha1.Workers{Parallelism: int32(r.task.Case.Workers)}} //nolint:gosec // a handful
+	work := jobs.Work{Workers: v1alpha1.Workers{Parallelism: int32(r.task.Case.Workers)}}
 	r.order.Parts = work.Parts(len(r.prepared.Stripes))
 	r.order.Parallelism = work.Lanes(r.order.Parts)
 	if err := r.writeOrder(uri); err != nil {
