@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -53,8 +53,8 @@ func (l *looks) forget(store types.UID) {
 // look, at most a poll interval; 0 asks for one. When the turn changes hands the
 // quota and the live table have changed, so the next holder gets them as they are.
 func (r *DataStoreReconciler) freshFor(ctx context.Context, s *storeScope) time.Duration {
-	ready := meta.FindStatusCondition(s.object.Status.Conditions, v1alpha1.ConditionReady)
-	if ready == nil || ready.Status != "True" || ready.ObservedGeneration != s.object.Generation {
+	ready := findCondition(s.object.Status.Conditions, v1alpha1.ConditionReady)
+	if ready == nil || ready.Status != metav1.ConditionTrue || ready.ObservedGeneration != s.object.Generation {
 		return 0
 	}
 	if active := s.object.Status.ActiveSession; active != "" && !slices.ContainsFunc(s.sessions, func(one v1alpha1.ExactMatchSession) bool {

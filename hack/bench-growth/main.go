@@ -90,6 +90,18 @@ func median(values []float64) float64 {
 	return values[len(values)/2]
 }
 
+// medians are those of each figure over the rounds.
+func medians(rounds [][5]float64) (out [5]float64) {
+	for i := range out {
+		all := make([]float64, 0, len(rounds))
+		for _, one := range rounds {
+			all = append(all, one[i])
+		}
+		out[i] = median(all)
+	}
+	return out
+}
+
 // costs are the cases from file to lookup, by rows.
 func (r *rowsRun) costs() []cost {
 	found := map[int][][5]float64{}
@@ -102,14 +114,8 @@ func (r *rowsRun) costs() []cost {
 	}
 	var out []cost
 	for _, rows := range slices.Sorted(maps.Keys(found)) {
-		at := func(i int) float64 {
-			var all []float64
-			for _, one := range found[rows] {
-				all = append(all, one[i])
-			}
-			return median(all)
-		}
-		out = append(out, cost{rows, len(found[rows]), at(0), at(1), at(2), at(3), at(4)})
+		m := medians(found[rows])
+		out = append(out, cost{rows, len(found[rows]), m[0], m[1], m[2], m[3], m[4]})
 	}
 	return out
 }

@@ -35,14 +35,8 @@ func (r *rowsRun) podCosts() []podCost {
 	}
 	var out []podCost
 	for _, pods := range slices.Sorted(maps.Keys(found)) {
-		at := func(i int) float64 {
-			var all []float64
-			for _, one := range found[pods] {
-				all = append(all, one[i])
-			}
-			return median(all)
-		}
-		out = append(out, podCost{pods, rows, len(found[pods]), at(0), at(1), at(2), at(3), at(4)})
+		m := medians(found[pods])
+		out = append(out, podCost{pods, rows, len(found[pods]), m[0], m[1], m[2], m[3], m[4]})
 	}
 	return out
 }
