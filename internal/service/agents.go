@@ -28,7 +28,7 @@ func (s *Service) createAgent(r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	now, id := s.now(), uuid.NewString()
-	made, err := create(s.db.db, agentsBucket, replayOf(r), id, func(*bbolt.Tx) (*edm.UploadAgent, error) {
+	made, err := create(s.db.db, agentsBucket, createRequest{replayOf(r), id, now}, func(*bbolt.Tx) (*edm.UploadAgent, error) {
 		return &edm.UploadAgent{ODataType: edm.TypeUploadAgent, ID: id, Description: wanted.Description, CreationDateTime: &now}, nil
 	})
 	if err != nil {

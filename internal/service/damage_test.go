@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -180,7 +181,7 @@ func twoStates(t *testing.T) (before, after []byte, was, is string) {
 	check(t, err)
 	for n := range 30 {
 		id := fmt.Sprintf("session-%d", n)
-		_, err := create(r.db, sessionsBucket, "request-"+id, id, func(*bbolt.Tx) (*sessionRecord, error) {
+		_, err := create(r.db, sessionsBucket, createRequest{"request-" + id, id, time.Now()}, func(*bbolt.Tx) (*sessionRecord, error) {
 			return &sessionRecord{Session: edm.Session{ID: id, FileName: "before.csv", State: edm.StateCreated}}, nil
 		})
 		check(t, err)

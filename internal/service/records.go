@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -20,7 +22,7 @@ var (
 	storesBucket   = []byte("stores")
 	sessionsBucket = []byte("sessions")
 	agentsBucket   = []byte("agents")
-	replaysBucket  = []byte("replays") // client-request-id of a create → id
+	replaysBucket  = []byte("replays") // client-request-id of a create → id and time
 	metaBucket     = []byte("meta")
 	sasKey         = []byte("sas")
 
@@ -213,32 +215,72 @@ func change[T any](db *bbolt.DB, bucket []byte, id string, f func(*bbolt.Tx, *T)
 	return out, err
 }
 
+// createRequest is one request to create: its client-request-id, "" for none, the id of
+// what it makes, and when.
+type createRequest struct {
+	key, id string
+	at      time.Time
+}
+
 // create makes a record under a new id, or returns the one that the same
 // request made before.
-func create[T any](db *bbolt.DB, bucket []byte, requestID, id string, f func(*bbolt.Tx) (*T, error)) (*T, error) {
+func create[T any](db *bbolt.DB, bucket []byte, c createRequest, f func(*bbolt.Tx) (*T, error)) (*T, error) {
 	var out *T
-	replay := []byte(string(bucket) + "/" + requestID)
+	replay := []byte(string(bucket) + "/" + c.key)
 	err := db.Update(func(tx *bbolt.Tx) (err error) {
 		known, err := getText(tx, replaysBucket, replay)
 		if err != nil {
 			return err
 		}
-		if requestID != "" && known != nil {
-			if out, err = get[T](tx, bucket, string(known)); err != nil || out != nil {
+		if c.key != "" && known != nil {
+			id, _ := parseReplay(known)
+			if out, err = get[T](tx, bucket, id); err != nil || out != nil {
 				return err
 			}
 		}
 		if out, err = f(tx); err != nil {
 			return err
 		}
-		if requestID != "" {
-			if err := putText(tx, replaysBucket, replay, []byte(id)); err != nil {
+		if c.key != "" {
+			if err := putText(tx, replaysBucket, replay, []byte(c.id+" "+c.at.Format(time.RFC3339))); err != nil {
 				return err
 			}
 		}
-		return put(tx, bucket, id, out)
+		return put(tx, bucket, c.id, out)
 	})
 	return out, err
+}
+
+// parseReplay parts what is remembered of a request; one without a time is old.
+func parseReplay(text []byte) (id string, at time.Time) {
+	id, when, _ := strings.Cut(string(text), " ")
+	at, _ = time.Parse(time.RFC3339, when)
+	return id, at
+}
+
+// forgetReplays forgets the requests from before a time.
+func (r *records) forgetReplays(before time.Time) error {
+	var old [][]byte
+	err := r.db.View(func(tx *bbolt.Tx) error {
+		return tx.Bucket(replaysBucket).ForEach(func(k, _ []byte) error {
+			text, err := getText(tx, replaysBucket, k)
+			if _, at := parseReplay(text); err == nil && at.Before(before) {
+				old = append(old, slices.Clone(k))
+			}
+			return err
+		})
+	})
+	if err != nil || len(old) == 0 {
+		return err
+	}
+	return r.db.Update(func(tx *bbolt.Tx) error {
+		for _, k := range old {
+			if err := remove(tx, replaysBucket, k); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // isLive reports whether a data store's record names a session's table as its

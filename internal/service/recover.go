@@ -27,6 +27,7 @@ func (s *Service) recover() error {
 			continue
 		}
 		known[one.ID] = true
+		s.opened[one.DataStoreID]++
 		if err := s.blocks.load(one.ID); err != nil {
 			return fmt.Errorf("read the blocks of session %s: %w", one.ID, err)
 		}

@@ -55,6 +55,7 @@ type Service struct {
 	memory   *semaphore.Weighted // of UploadMemory
 	patience time.Duration       // of a request that wants some of it
 	queued   sync.Map            // session ids that wait for or are in indexing
+	opened   map[string]int      // store id → unfinished sessions, or more; only in a transaction that writes
 }
 
 // New opens the folder, repairs what a crash left, and is ready to serve.
@@ -76,7 +77,7 @@ func newOver(c Config, fs files) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{config: c, files: fs, db: db, jobs: make(chan string, 1024), memory: semaphore.NewWeighted(c.UploadMemory), patience: uploadPatience}
+	s := &Service{config: c, files: fs, db: db, jobs: make(chan string, 1024), opened: map[string]int{}, memory: semaphore.NewWeighted(c.UploadMemory), patience: uploadPatience}
 	s.blocks = newBlockFiles(fs, blocks, c.Log)
 	s.live = newLiveTables(fs, tables, c.Log)
 	if err := syncNames(fs, c.Dir); err != nil {

@@ -78,7 +78,7 @@ func (s *Service) createSession(r *http.Request) (*answer, error) {
 		replay = r.PathValue("store") + "/" + replay // the same id may name a create of another store
 	}
 	id, storeID := uuid.NewString(), r.PathValue("store")
-	made, err := create(s.db.db, sessionsBucket, replay, id, func(tx *bbolt.Tx) (*sessionRecord, error) {
+	made, err := create(s.db.db, sessionsBucket, createRequest{replay, id, s.now()}, func(tx *bbolt.Tx) (*sessionRecord, error) {
 		store, err := get[storeRecord](tx, storesBucket, storeID)
 		if err != nil {
 			return nil, err
@@ -86,7 +86,7 @@ func (s *Service) createSession(r *http.Request) (*answer, error) {
 		if store == nil {
 			return nil, notFound(string(storesBucket), storeID)
 		}
-		if err := s.throttle(store); err != nil {
+		if err := errors.Join(s.throttle(store), s.checkUnfinished(tx, storeID)); err != nil {
 			return nil, err
 		}
 		return s.newSession(store, id, &wanted)
@@ -337,9 +337,13 @@ func (s *Service) leave(id string, err error) {
 }
 
 // sweep expires unfinished sessions, takes up indexing that found no place or
-// failed, and tries live tables again that could not be opened.
+// failed, tries live tables again that could not be opened, and lets go of what is
+// kept no longer.
 func (s *Service) sweep() {
 	s.reopen()
+	if err := s.db.forgetReplays(s.now().Add(-replayWindow)); err != nil {
+		s.config.Log.Error("forget old request ids", "error", err)
+	}
 	sessions, err := s.db.allSessions()
 	if err != nil {
 		s.config.Log.Error("sweep", "error", err)
@@ -353,6 +357,9 @@ func (s *Service) sweep() {
 		if one.unfinished() && s.now().After(one.Expiry) {
 			s.expire(one.ID)
 		}
+	}
+	if err := s.dropEnded(sessions); err != nil {
+		s.config.Log.Error("drop old sessions", "error", err)
 	}
 }
 

@@ -90,7 +90,7 @@ func (s *Service) createStore(r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	id := uuid.NewString()
-	made, err := create(s.db.db, storesBucket, replayOf(r), id, func(tx *bbolt.Tx) (*storeRecord, error) {
+	made, err := create(s.db.db, storesBucket, createRequest{replayOf(r), id, s.now()}, func(tx *bbolt.Tx) (*storeRecord, error) {
 		if err := refuseSameName(tx, wanted.DisplayName); err != nil {
 			return nil, err
 		}

@@ -1,0 +1,133 @@
+package service
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"exactmatch.dev/operator/internal/edm"
+)
+
+// crowd gives the store "bare" so many sessions in a state, the first of them ended
+// first.
+func (h *house) crowd(n int, state edm.State) {
+	h.t.Helper()
+	h.must(h.db.db.Update(func(tx *bbolt.Tx) error {
+		for i := range n {
+			one := &sessionRecord{Session: edm.Session{ID: fmt.Sprint("crowd-", i), DataStoreID: "bare", State: state}, Expiry: fuzzNow.Add(time.Hour)}
+			if !one.unfinished() {
+				ended := fuzzNow.Add(time.Duration(i) * time.Second)
+				one.CompletionDateTime = &ended
+			}
+			if err := put(tx, sessionsBucket, one.ID, one); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+const bareSession = `{"fields":["ID"],"fileName":"a","rowsPerBlock":1,"totalBlockCount":1,"keyId":"` + fuzzKeyID + `"}`
+
+func TestAStoreHasSoManyUnfinishedSessions(t *testing.T) {
+	h := newHouse(t) // it has one already
+	h.crowd(maxUnfinished-2, edm.StateCreated)
+	h.opened["bare"] = maxUnfinished - 1 // as a start counts them
+	create := func() (int, string) {
+		_, w := h.call(http.MethodPost, base+"/exactMatchDataStores/bare/sessions", "", []byte(bareSession))
+		return w.Code, w.Body.String()
+	}
+	if code, text := create(); code != http.StatusCreated {
+		t.Fatalf("the last one that there is room for: %d %s", code, text)
+	}
+	for range 2 {
+		if code, text := create(); code != http.StatusConflict || !strings.Contains(text, "1000 unfinished sessions") || !strings.Contains(text, "cancel some") {
+			t.Fatalf("one too many: %d %s", code, text)
+		}
+	}
+	if _, w := h.call(http.MethodPost, base+"/exactMatchDataStores/live/sessions", "", []byte(bareSession)); w.Code != http.StatusCreated {
+		t.Errorf("another store's: %d %s", w.Code, w.Body)
+	}
+	if _, w := h.call(http.MethodPost, base+"/exactMatchDataStores/bare/sessions/crowd-7/cancel", "", nil); w.Code != http.StatusNoContent {
+		t.Fatalf("cancel: %d %s", w.Code, w.Body)
+	}
+	if code, text := create(); code != http.StatusCreated {
+		t.Errorf("in the place of one that ended: %d %s", code, text)
+	}
+	if code, _ := create(); code != http.StatusConflict {
+		t.Errorf("and one more: %d", code)
+	}
+}
+
+func TestRecordsOfEndedSessionsGoInTheirOrder(t *testing.T) {
+	h := newHouse(t)
+	h.crowd(maxEnded+5, edm.StateCancelled)
+	h.must(h.db.db.Update(func(tx *bbolt.Tx) error {
+		store, err := get[storeRecord](tx, storesBucket, "bare")
+		if err != nil {
+			return err
+		}
+		store.Live = &edm.Live{SessionID: "crowd-0"}
+		return put(tx, storesBucket, "bare", store)
+	}))
+	h.sweep()
+	there := func(id string) bool {
+		_, err := read[sessionRecord](h.db.db, sessionsBucket, id)
+		var missing *failure
+		if err != nil && !errors.As(err, &missing) {
+			t.Fatal(err)
+		}
+		return err == nil
+	}
+	for i := range maxEnded + 5 {
+		id := fmt.Sprint("crowd-", i)
+		if want := i == 0 || i >= 5; there(id) != want {
+			t.Errorf("the record of %s is there: %v; the live table's and the %d that ended last are kept", id, !want, maxEnded)
+		}
+	}
+	for _, id := range []string{"other", "created", "staged", "sealed", "processing", "done"} {
+		if !there(id) {
+			t.Errorf("%s has not ended, or is one of few, and is gone", id)
+		}
+	}
+}
+
+func TestRequestIDsAreForgottenAfterADay(t *testing.T) {
+	h := newHouse(t)
+	now := fuzzNow
+	h.config.Now = func() time.Time { return now }
+	create := func() string {
+		t.Helper()
+		_, w := h.call(http.MethodPost, base+"/exactMatchUploadAgents", "client-request-id: the same", []byte("{}"))
+		var one struct{ ID string }
+		if err := json.Unmarshal(w.Body.Bytes(), &one); err != nil || w.Code != http.StatusCreated {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		return one.ID
+	}
+	first := create()
+	now = now.Add(replayWindow - time.Minute)
+	h.sweep()
+	if create() != first {
+		t.Error("within a day a repetition made another one")
+	}
+	now = now.Add(2 * time.Minute)
+	h.sweep()
+	if create() == first {
+		t.Error("after a day the request is still known")
+	}
+	now = now.Add(2 * replayWindow)
+	h.sweep()
+	h.must(h.db.db.View(func(tx *bbolt.Tx) error {
+		if n := tx.Bucket(replaysBucket).Stats().KeyN; n != 0 {
+			t.Errorf("%d requests are remembered for good", n)
+		}
+		return nil
+	}))
+}
