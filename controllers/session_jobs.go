@@ -138,7 +138,8 @@ func (j inJobs) staging(ctx context.Context, s *scope, prepared *transfer.Prepar
 		return status, err
 	}
 	status.Note = state.Note
-	status.Refused = state.RefusedURI != "" && state.RefusedURI == worker.NameURI(s.remote.DataUploadURI)
+	uri := worker.NameURI(s.remote.DataUploadURI)
+	status.Refused = state.RefusedURI == uri || j.memory.refused(s.object.UID) == uri // by the pods, or at the seal
 	switch state.Phase {
 	case jobs.Succeeded:
 		status.Phase = transfer.PhaseStaged

@@ -24,6 +24,7 @@ type memory struct {
 	written map[types.UID]write
 	spent   map[string]bool // client-request-ids whose POST was sent
 	intents map[string]time.Time
+	uris    map[types.UID]string // names of upload URIs that were refused
 }
 
 // poll is the last GET of a remote session.
@@ -103,6 +104,23 @@ func (m *memory) intentSeen(id string, now time.Time) time.Time {
 	return m.intents[id]
 }
 
+// refuse remembers that the storage takes an upload URI no more.
+func (m *memory) refuse(uid types.UID, name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.uris == nil {
+		m.uris = map[types.UID]string{}
+	}
+	m.uris[uid] = name
+}
+
+// refused is the name of the upload URI that was refused last, "" where none was.
+func (m *memory) refused(uid types.UID) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.uris[uid]
+}
+
 func (m *memory) isSpent(id string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -124,6 +142,7 @@ func (m *memory) forget(uid types.UID) {
 	defer m.mu.Unlock()
 	delete(m.polled, uid)
 	delete(m.written, uid)
+	delete(m.uris, uid)
 	ofObject := func(id string) bool { return strings.HasPrefix(id, string(uid)) }
 	maps.DeleteFunc(m.spent, func(id string, _ bool) bool { return ofObject(id) })
 	maps.DeleteFunc(m.intents, func(id string, _ time.Time) bool { return ofObject(id) })

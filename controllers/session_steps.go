@@ -22,7 +22,7 @@ func (r *SessionReconciler) steps() map[session.Step]stepFunc {
 		session.StepNone:              r.pause,
 		session.StepPrepare:           r.prepare,
 		session.StepRejectSource:      r.rejectSource,
-		session.StepAlreadyUploaded:   ends(v1alpha1.ReasonAlreadyUploaded, "the store already shows this content live; no quota was spent"),
+		session.StepAlreadyUploaded:   r.closes(v1alpha1.ReasonAlreadyUploaded, "the store already shows this content live; no quota was spent"),
 		session.StepHold:              r.hold,
 		session.StepAwaitTurn:         r.awaitTurn,
 		session.StepPlan:              r.planCreate,
@@ -41,9 +41,9 @@ func (r *SessionReconciler) steps() map[session.Step]stepFunc {
 		session.StepRelease:           r.release,
 		session.StepUploaded:          ends(v1alpha1.ReasonUploaded, "every block is uploaded and sealed; set spec.desiredState to Committed to publish them"),
 		session.StepCompleted:         r.complete,
-		session.StepCancelled:         ends(v1alpha1.ReasonCancelled, "cancelled, as spec.desiredState asks"),
-		session.StepTooLate:           ends(v1alpha1.ReasonTooLate, "the session was committed before the cancel came; commit other content to replace it"),
-		session.StepCancelledRemotely: ends(v1alpha1.ReasonCancelledRemotely, "somebody cancelled the session at the service; change spec.restartToken to upload again"),
+		session.StepCancelled:         r.closes(v1alpha1.ReasonCancelled, "cancelled, as spec.desiredState asks"),
+		session.StepTooLate:           r.closes(v1alpha1.ReasonTooLate, "the session was committed before the cancel came; commit other content to replace it"),
+		session.StepCancelledRemotely: r.closes(v1alpha1.ReasonCancelledRemotely, "somebody cancelled the session at the service; change spec.restartToken to upload again"),
 		session.StepFail:              r.fail,
 	}
 }
@@ -51,6 +51,18 @@ func (r *SessionReconciler) steps() map[session.Step]stepFunc {
 // ends is a step that records an outcome.
 func ends(reason, message string) stepFunc {
 	return func(_ context.Context, s *scope) error {
+		end(s, reason, message)
+		return nil
+	}
+}
+
+// closes is a step that records an outcome after which workers in pods have
+// nothing to do: their order goes, and the upload URI with it.
+func (r *SessionReconciler) closes(reason, message string) stepFunc {
+	return func(ctx context.Context, s *scope) error {
+		if err := r.dropOrder(ctx, s); err != nil {
+			return err
+		}
 		end(s, reason, message)
 		return nil
 	}
@@ -85,8 +97,7 @@ func (r *SessionReconciler) rejectSource(ctx context.Context, s *scope) error {
 		return err
 	}
 	p := asProblem(s.work.Err)
-	end(s, p.reason, p.message)
-	return nil
+	return r.closes(p.reason, p.message)(ctx, s)
 }
 
 // hold ends with the guards that forbid the content.
@@ -261,8 +272,7 @@ func (r *SessionReconciler) abandon(ctx context.Context, s *scope) error {
 		return err
 	}
 	r.archive(s, p.reason)
-	end(s, p.reason, p.message)
-	return nil
+	return r.closes(p.reason, p.message)(ctx, s)
 }
 
 // supersede cancels the session of older content; the next pass opens its
@@ -299,11 +309,7 @@ func (r *SessionReconciler) complete(ctx context.Context, s *scope) error {
 	if err := r.stopWork(ctx, s); err != nil {
 		return err
 	}
-	if err := r.dropOrder(ctx, s); err != nil {
-		return err
-	}
-	end(s, v1alpha1.ReasonCompleted, "the table is indexed and live")
-	return nil
+	return r.closes(v1alpha1.ReasonCompleted, "the table is indexed and live")(ctx, s)
 }
 
 // fail ends with the service's own words.
@@ -321,8 +327,7 @@ func (r *SessionReconciler) fail(ctx context.Context, s *scope) error {
 	if e := s.remote.Error; e != nil {
 		message += ": " + bounded(e.Code) + ": " + bounded(e.Message)
 	}
-	end(s, reason, message+"; change spec.restartToken to try again")
-	return nil
+	return r.closes(reason, message+"; change spec.restartToken to try again")(ctx, s)
 }
 
 // call makes the one remote lifecycle call of a pass.

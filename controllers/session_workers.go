@@ -8,6 +8,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/transfer"
+	"exactmatch.dev/operator/internal/worker"
 )
 
 // workplace is where a session's table is read and its blocks are made: in this
@@ -124,12 +125,20 @@ func (r *SessionReconciler) target(s *scope) transfer.Target {
 	}
 }
 
-// sealStaged ends an upload that pods have staged. Where a block is missing the
-// pods stage it again.
+// sealStaged ends an upload that pods have staged. Only where a block is missing
+// do pods read the table again; an upload URI that is refused is renewed.
 func (r *SessionReconciler) sealStaged(ctx context.Context, s *scope) error {
 	bounded, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
 	defer stop()
-	if err := transfer.Seal(bounded, s.work.Prepared, r.target(s)); err != nil {
+	err := transfer.Seal(bounded, s.work.Prepared, r.target(s))
+	var failed *transfer.Error
+	switch {
+	case errors.As(err, &failed) && failed.Transient && !errors.Is(err, transfer.ErrBlocksMissing):
+		if failed.Reason == transfer.StorageRefused {
+			r.memory.refuse(s.object.UID, worker.NameURI(s.remote.DataUploadURI))
+		}
+		return err
+	case err != nil:
 		return errors.Join(err, r.workers(s).again(ctx, s))
 	}
 	s.work.Phase = transfer.PhaseUploaded

@@ -59,17 +59,28 @@ func Stage(ctx context.Context, plan Plan, prepared *Prepared, stripes []Stripe,
 	return u.settled(ctx, u.run(ctx, stripes))
 }
 
-// Seal seals the list of the blocks that Stage has staged. Where one is missing
-// it says so with a transient *Error: stage again. It needs an upload URI that
-// permits to list.
+// ErrBlocksMissing is the cause of an *Error that only staging again mends.
+var ErrBlocksMissing = errors.New("blocks are missing")
+
+// Seal seals the list of the blocks that Stage has staged. Where one is missing the
+// *Error wraps ErrBlocksMissing; any other transient one leaves the blocks as they
+// are: seal again. It needs an upload URI that permits to list.
 func Seal(ctx context.Context, prepared *Prepared, target Target) error {
+	err := sealStaged(ctx, prepared, target)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &Error{Reason: StorageUnavailable, Transient: true, Message: "seal the block list: no answer in time"}
+	}
+	return classify(err)
+}
+
+func sealStaged(ctx context.Context, prepared *Prepared, target Target) error {
 	s := &storage{target: target}
 	if !readable(target.URI()) {
 		return refuse(StorageRefused, "the upload URI does not permit to list blocks, which workers in pods need; set spec.workers.mode of the upload agent to Manager")
 	}
 	there, err := s.staged(ctx)
 	if err != nil {
-		return classify(err)
+		return err
 	}
 	ids := make([]string, prepared.Blocks)
 	for index, id := range there {
@@ -79,18 +90,16 @@ func Seal(ctx context.Context, prepared *Prepared, target Target) error {
 		ids[index] = id
 	}
 	if missing := len(ids) - len(there); missing > 0 {
-		return &Error{Reason: StorageUnavailable, Transient: true, Message: fmt.Sprintf("%d of %d blocks are not there after all were staged", missing, len(ids))}
+		return &Error{Reason: StorageUnavailable, Transient: true, cause: ErrBlocksMissing, Message: fmt.Sprintf("%d of %d blocks are not there after all were staged", missing, len(ids))}
 	}
-	if err := s.seal(ctx, ids); errors.Is(err, errUnsealed) {
-		return lost()
-	} else if err != nil {
-		return classify(err)
+	if err := s.seal(ctx, ids); !errors.Is(err, errUnsealed) {
+		return err
 	}
-	return nil
+	return lost()
 }
 
 func lost() *Error {
-	return &Error{Reason: StorageUnavailable, Message: "the storage loses blocks between staging and sealing", Transient: true}
+	return &Error{Reason: StorageUnavailable, Message: "the storage loses blocks between staging and sealing", Transient: true, cause: ErrBlocksMissing}
 }
 
 // upload is the state of one run.
