@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -23,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/hack/pods"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/jobs"
 	"exactmatch.dev/operator/internal/worker"
@@ -71,13 +73,13 @@ func midUpload(ctx context.Context) (*world, *node, *v1alpha1.ExactMatchSession)
 	w := newWorld(ctx, inPods)
 	n := w.node()
 	n.claim("exports", corev1.ReadOnlyMany, rowsOf(100))
-	n.set(func(n *node) {
-		n.hold = func(pod *corev1.Pod) bool { return pod.Spec.Containers[0].Args[1] == "stage" }
-	})
+	n.Inflict(pods.Faults{Hold: stages})
 	s := w.apply(onClaim("exports"))
-	Eventually(n.pods).Should(HaveLen(2), "the upload has begun")
+	Eventually(n.Ran).Should(HaveLen(4), "the upload has begun")
 	return w, n, s
 }
+
+func stages(pod *corev1.Pod) bool { return pod.Spec.Containers[0].Args[1] == "stage" }
 
 // nothingLeft says that no Job and no order of a session is there.
 func (w *world) nothingLeft(s *v1alpha1.ExactMatchSession) {
@@ -108,7 +110,7 @@ var _ = Describe("Workers in pods", func() {
 		Expect(s.Status.FileName).To(Equal("table.csv"))
 		Expect(s.Status.Progress).To(Equal("100%"))
 		Expect(w.states()).To(HaveExactElements(edm.StateCompleted))
-		Expect(n.pods()).To(HaveLen(4), "one reads, three stage")
+		Expect(n.Ran()).To(HaveLen(4), "one reads, three stage")
 		Expect(w.events(s)).To(ContainElement(v1alpha1.ReasonJobCreated))
 		w.nothingLeft(s)
 	})
@@ -128,7 +130,7 @@ var _ = Describe("Workers in pods", func() {
 		n := w.node()
 		n.claim("exports", corev1.ReadWriteOnce, rowsOf(100))
 		w.comesTo(w.apply(onClaim("exports")), reached(v1alpha1.ReasonCompleted), "it completes")
-		for _, pod := range n.pods()[1:] {
+		for _, pod := range n.Ran()[1:] {
 			Expect(pod.Spec.Affinity.PodAffinity.RequiredDuringSchedulingIgnoredDuringExecution).To(HaveLen(1))
 		}
 	})
@@ -144,7 +146,7 @@ var _ = Describe("Workers in pods", func() {
 		n.claim("exports", corev1.ReadOnlyMany, packed.Bytes())
 		s := w.apply(onClaim("exports"))
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "one pod uploads it")
-		Expect(n.pods()).To(HaveLen(2))
+		Expect(n.Ran()).To(HaveLen(2))
 		said := meta.FindStatusCondition(s.Status.Conditions, v1alpha1.ConditionParallel)
 		Expect(said).To(HaveValue(And(HaveField("Status", metav1.ConditionFalse), HaveField("Reason", v1alpha1.ReasonSingleStripe), HaveField("Message", ContainSubstring("asks for 3")))))
 	})
@@ -181,7 +183,7 @@ var _ = Describe("Workers in pods", func() {
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "pods read what the Secret names")
 		Expect(s.Status.Rows).To(HaveValue(BeEquivalentTo(40)))
 		Expect(s.Status.FileName).To(Equal("people.csv"))
-		shown, err := json.Marshal([]any{s, n.pods()})
+		shown, err := json.Marshal([]any{s, n.Ran()})
 		Expect(err).NotTo(HaveOccurred())
 		Expect(string(shown)).NotTo(ContainSubstring(signature))
 	})
@@ -199,21 +201,20 @@ var _ = Describe("Workers in pods", func() {
 			err := kube.List(ctx, list, client.InNamespace(w.namespace))
 			return len(list.Items), err
 		}).Should(BeZero(), "the Job does not try the same table six times")
+		w.nothingLeft(s)
 	})
 
 	It("tells in words why pods fail, and tries again", func(ctx SpecContext) {
 		w := newWorld(ctx, inPods)
 		n := w.node()
-		failures := 2
-		n.set(func(n *node) {
-			n.fail = func(pod *corev1.Pod) *corev1.ContainerStateTerminated {
-				if pod.Spec.Containers[0].Args[1] != "stage" || failures == 0 {
-					return nil
-				}
-				failures--
-				return &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled"}
+		var failures atomic.Int32
+		n.Inflict(pods.Faults{Fail: func(pod *corev1.Pod) *corev1.ContainerStateTerminated {
+			// One index uses up the Job's patience: a first pod and six others.
+			if !stages(pod) || pod.Annotations[batchv1.JobCompletionIndexAnnotation] != "1" || failures.Add(1) > 7 {
+				return nil
 			}
-		})
+			return &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled"}
+		}})
 		n.claim("exports", corev1.ReadOnlyMany, rowsOf(100))
 		s := w.apply(onClaim("exports"))
 		w.comesTo(s, underWay(v1alpha1.ReasonWorkersFailed), "the Job failed")
@@ -230,17 +231,25 @@ var _ = Describe("Workers in pods", func() {
 			err := kube.List(ctx, list, client.InNamespace(w.namespace))
 			return len(list.Items), err
 		}).Should(BeZero(), "nothing works while it is suspended")
-		n.set(func(n *node) { n.hold = nil })
+		n.Inflict(pods.Faults{})
 		w.change(s, func(s *v1alpha1.ExactMatchSession) { s.Spec.Suspend = false })
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "it goes on")
 		Expect(w.states()).To(HaveExactElements(edm.StateCompleted), "in the same remote session")
 		reads := 0
-		for _, pod := range n.pods() {
-			if pod.Spec.Containers[0].Args[1] == "prepare" {
+		for _, pod := range n.Ran() {
+			if !stages(pod) {
 				reads++
 			}
 		}
 		Expect(reads).To(Equal(1), "what was read is kept in the order")
+	})
+
+	It("cancels and leaves nothing when it is no longer wanted", func(ctx SpecContext) {
+		w, _, s := midUpload(ctx)
+		w.change(s, func(s *v1alpha1.ExactMatchSession) { s.Spec.DesiredState = v1alpha1.DesiredCancelled })
+		w.comesTo(s, reached(v1alpha1.ReasonCancelled), "it is cancelled")
+		Expect(w.states()).To(HaveExactElements(edm.StateCancelled))
+		w.nothingLeft(s)
 	})
 
 	It("cancels and leaves nothing when it is deleted in mid-upload", func(ctx SpecContext) {
