@@ -22,6 +22,8 @@ type disruption struct {
 	name string
 	says string // for the reader of the table
 	at   string
+	// ofPods: it strikes workers in pods, not the manager.
+	ofPods bool
 	// leaders: two managers are at work for a while, so that a block may be sent by
 	// both.
 	leaders bool
@@ -53,6 +55,15 @@ var disruptions = []disruption{
 	{name: "two-leaders-in-call", says: "as before, and both go on to the end", at: atCall, leaders: true, call: func(f *front, w http.ResponseWriter, c *call) {
 		f.world.overtake(c)
 		f.pass(w, c)
+	}},
+	{name: "pod-dies-before-call", says: "the workers' pods are killed before the call is heard", at: atCall, ofPods: true, call: func(f *front, _ http.ResponseWriter, _ *call) {
+		f.podsDie()
+		panic(http.ErrAbortHandler)
+	}},
+	{name: "pod-dies-after-call", says: "they are killed after the call's effect, before the answer", at: atCall, ofPods: true, call: func(f *front, _ http.ResponseWriter, c *call) {
+		f.effect(c)
+		f.podsDie()
+		panic(http.ErrAbortHandler)
 	}},
 	{name: "crash-before-write", says: "it dies before the API server gets the write", at: atWrite, write: func(_ context.Context, w *world, _ *life, _ client.Object, _ func(context.Context) error) error {
 		w.die()

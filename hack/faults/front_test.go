@@ -147,7 +147,7 @@ func (f *front) take(r *http.Request) (*call, bool) {
 		x.last = "" // whoever sends on a connection has read what came before
 	}
 	c := &call{Request: r, body: body, came: time.Now(), lives: f.deaths}
-	closed, ok := f.closed, err == nil && !f.down
+	closed, ok := f.closed, err == nil && (!f.down || f.byPod(c))
 	f.mu.Unlock()
 	if !ok || !c.isBlock() {
 		return c, ok
@@ -254,13 +254,18 @@ func (f *front) pass(w http.ResponseWriter, c *call) {
 // effect lets the service do what the call asks, whether or not its caller still
 // waits.
 func (f *front) effect(c *call) *httptest.ResponseRecorder {
+	return f.effectOf(c, bytes.NewReader(c.body))
+}
+
+// effectOf is effect, with a body that comes as it likes.
+func (f *front) effectOf(c *call, body io.Reader) *httptest.ResponseRecorder {
 	reply := httptest.NewRecorder()
 	if strings.HasPrefix(c.URL.Path, "/source/") {
 		f.serveSource(reply, c)
 		return reply
 	}
 	r := c.Clone(context.WithoutCancel(c.Context()))
-	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(c.body)), int64(len(c.body))
+	r.Body, r.ContentLength = io.NopCloser(body), int64(len(c.body))
 	f.mark(c)
 	f.service.ServeHTTP(reply, r)
 	f.count(c, reply.Code)
@@ -348,6 +353,21 @@ func (f *front) shut() {
 	f.down = true
 	f.deaths++
 	f.mu.Unlock()
+}
+
+// byPod tells the calls of workers in pods, which live on without a manager.
+func (f *front) byPod(c *call) bool {
+	return f.world.inPods && (c.isSource() || c.isBlob() && !c.isSeal())
+}
+
+// podsDie kills the pods that are at work. What is on its way to them is lost.
+func (f *front) podsDie() {
+	f.mu.Lock()
+	f.deaths++
+	f.mu.Unlock()
+	if f.world.pods.Kill() == 0 {
+		f.t.Error("no pod was at work")
+	}
 }
 
 func (f *front) reopen() {

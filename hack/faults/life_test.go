@@ -103,29 +103,49 @@ func (w *world) options(instance string) controllers.Options {
 		RequestTimeout: requestTimeout, StallTimeout: stallTimeout,
 		TurnInterval: 100 * time.Millisecond, ResyncInterval: 300 * time.Millisecond,
 		RepairInterval: 100 * time.Millisecond, FinalizeTimeout: w.finalizeTimeout,
+		WorkerImage: "exactmatch.dev/operator:test",
 	}
 }
+
+// verb is what a write does.
+type verb string
+
+const (
+	creates verb = "create"
+	updates verb = "update"
+	patches verb = "patch"
+	deletes verb = "delete"
+)
 
 // interceptor sees every write of a life to the API server.
 func (w *world) interceptor(l *life) interceptor.Funcs {
 	return interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			return w.write(ctx, l, creates, o, func(ctx context.Context) error { return c.Create(ctx, o, opts...) })
+		},
+		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
+			return w.write(ctx, l, updates, o, func(ctx context.Context) error { return c.Update(ctx, o, opts...) })
+		},
+		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
+			return w.write(ctx, l, deletes, o, func(ctx context.Context) error { return c.Delete(ctx, o, opts...) })
+		},
 		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, patch client.Patch, opts ...client.PatchOption) error {
-			return w.write(ctx, l, o, func(ctx context.Context) error { return c.Patch(ctx, o, patch, opts...) })
+			return w.write(ctx, l, patches, o, func(ctx context.Context) error { return c.Patch(ctx, o, patch, opts...) })
 		},
 		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
-			return w.write(ctx, l, o, func(ctx context.Context) error { return c.SubResource(sub).Patch(ctx, o, patch, opts...) })
+			return w.write(ctx, l, patches, o, func(ctx context.Context) error { return c.SubResource(sub).Patch(ctx, o, patch, opts...) })
 		},
 	}
 }
 
 // write lets one write happen, or the blow that waits for it.
-func (w *world) write(ctx context.Context, l *life, o client.Object, do func(context.Context) error) error {
+func (w *world) write(ctx context.Context, l *life, v verb, o client.Object, do func(context.Context) error) error {
 	if l.dead.Load() {
 		return errCrashed
 	}
 	w.mu.Lock()
 	blow := w.blow
-	if blow == nil || blow.done || !blow.matches(o) {
+	if blow == nil || blow.done || !blow.matches(v, o) {
 		w.mu.Unlock()
 		return do(ctx)
 	}

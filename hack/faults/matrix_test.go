@@ -44,7 +44,7 @@ func enumerate() []matrixCase {
 		for _, d := range disruptions {
 			for _, x := range faultsOf(s, d) {
 				one := fresh(s.name)
-				if s.name == "seal" && sealed[d.name] {
+				if s.seals() && sealed[d.name] {
 					one.around = anySession
 				}
 				cases = append(cases, matrixCase{one, d, x})
@@ -63,7 +63,9 @@ func fresh(name string) step {
 // faultsOf are the faults that make sense in a step under a disruption.
 func faultsOf(s step, d disruption) []fault {
 	switch {
-	case d.at == atCall && s.call == nil, d.at == atWrite && s.write == nil:
+	case d.at == atCall && (s.call == nil || d.ofPods != s.podCalls), d.at == atWrite && s.write == nil:
+		return nil
+	case d.name == "conflict" && s.creates:
 		return nil
 	case d.at == nowhere:
 		return faultsAlone(s)
@@ -77,7 +79,11 @@ func faultsOf(s step, d disruption) []fault {
 // done.
 var inDoubt = map[string]bool{
 	"crash-before-call": true, "crash-after-call": true, "leader-change-in-call": true, "crash-before-write": true,
+	"pod-dies-before-call": true, "pod-dies-after-call": true,
 }
+
+// seals: the step is the end of an upload.
+func (s step) seals() bool { return s.name == "seal" || s.name == "pods-seal" }
 
 // sealed are the disruptions after which the seal may have had its effect: whoever
 // goes on then finds out by reading the session, and has no use for its blocks.
@@ -86,12 +92,14 @@ var sealed = map[string]bool{"crash-after-call": true, "leader-change-in-call": 
 // faultsAfter meet the first calls of whoever goes on.
 func faultsAfter(s step, d disruption) []fault {
 	switch {
-	case s.name == "turn", s.name == "plan":
+	case s.around == nil:
 		return nil
-	case s.name == "prepare":
+	case s.name == "prepare", s.name == "pods-read":
 		return []fault{resetBefore, named("503"), stalled}
-	case s.name == "upload", s.name == "seal" && !sealed[d.name]:
-		return []fault{resetBefore, replyLost, named("503"), stalled, revoked}
+	case s.name == "pods-stage":
+		return []fault{resetBefore, replyLost, named("503"), stalled, requestCut}
+	case s.name == "upload", s.seals() && !sealed[d.name]:
+		return []fault{resetBefore, replyLost, named("503"), stalled, requestCut, revoked}
 	}
 	return []fault{resetBefore, replyLost, named("429-retry-after"), named("503"), stalled, html}
 }
@@ -106,9 +114,13 @@ func faultsAlone(s step) []fault {
 	switch s.name {
 	case "turn", "plan":
 		return faults
-	case "prepare":
+	case "pods-order", "pods-handoff", "pods-end", "pods-clear", "pods-delete":
+		return nil
+	case "pods-renew":
+		return []fault{named("503"), resetBefore, replyLost, unanswered, newHost, forgotten("Forgotten")}
+	case "prepare", "pods-read":
 		return append(faults, resetBefore, resetInHead, resetInBody, named("408"), named("429"), named("500"), named("502"), named("503"), named("504"), html502, slow, stalled, unanswered)
-	case "upload", "seal":
+	case "upload", "seal", "pods-stage", "pods-seal":
 		return append(append(faults, statuses...), blobFaults(s)...)
 	}
 	faults = append(append(faults, statuses...), resetBefore, resetInHead, replyLost, unanswered, html502)
@@ -119,8 +131,8 @@ func faultsAlone(s step) []fault {
 }
 
 func blobFaults(s step) []fault {
-	faults := []fault{resetBefore, resetInHead, replyLost, unanswered, html502, revoked, expired, forgotten("Forgotten|StorageRefused")}
-	if s.name == "upload" {
+	faults := []fault{resetBefore, resetInHead, replyLost, unanswered, html502, requestCut, requestSlow, requestStalled, revoked, expired, forgotten("Forgotten|StorageRefused")}
+	if s.name == "upload" || s.name == "pods-stage" {
 		faults = append(faults, corrupted)
 	}
 	return faults
@@ -130,7 +142,7 @@ func blobFaults(s step) []fault {
 func stateFaults(s step) []fault {
 	switch s.name {
 	case "create":
-		return []fault{empty}
+		return []fault{empty, requestCut, requestSlow, requestStalled}
 	case "commit":
 		return []fault{forgotten("Forgotten")}
 	case "watch":
@@ -263,11 +275,12 @@ func (n *counts) line() string {
 func (n *counts) markdown() string {
 	var b strings.Builder
 	b.WriteString("# The matrix of faults\n\nWritten by `make faults`; do not edit. A row is a step of a session's way, a column what strikes the\n" +
-		"manager in it, a number how many faults of the service were met with it, one of them none. Each case runs\n" +
-		"against a real API server and the real service, and asserts the end: the wish is reached or the condition says\n" +
-		"why not; one remote session per attempt, strays cancelled, another cluster's session of the same content left\n" +
-		"alone; no acknowledged block sent again; every lookup meanwhile answered from the old table or the new one;\n" +
-		"nothing secret in status; nothing left after the deletion. A case whose fault met nothing fails.\n\n| step |")
+		"manager in it, a number how many faults of the service were met with it, one of them none. In the steps named\n" +
+		"pods- the agent's workers are pods. Each case runs against a real API server and the real service, and asserts\n" +
+		"the end: the wish is reached or the condition says why not; one remote session per attempt, strays cancelled,\n" +
+		"another cluster's session of the same content left alone; no acknowledged block sent again; every lookup\n" +
+		"meanwhile answered from the old table or the new one; nothing secret in status, Jobs and pods; nothing left\n" +
+		"after the deletion. A case whose fault met nothing fails.\n\n| step |")
 	for _, d := range disruptions {
 		fmt.Fprintf(&b, " %s |", d.name)
 	}

@@ -29,6 +29,9 @@ func (c matrixCase) run(t *testing.T) {
 	if met != nil && w.front.met(met) == 0 {
 		t.Error("no call met the fault, so the case shows nothing")
 	}
+	if c.step.also != nil && c.fault.ends == "" {
+		c.step.also(w)
+	}
 	c.ownSessions(w)
 	w.nothingSentTwice(c.disruption)
 	w.foreignIsAlone()
@@ -38,10 +41,11 @@ func (c matrixCase) run(t *testing.T) {
 }
 
 func (c matrixCase) worldly() []func(*world) {
-	if c.fault.world == nil {
-		return nil
+	changes := []func(*world){func(w *world) { w.inPods = c.step.inPods }}
+	if c.fault.world != nil {
+		changes = append(changes, c.fault.world)
 	}
-	return []func(*world){c.fault.world}
+	return changes
 }
 
 // arm sets the disruption and the fault. A fault alone meets the step's call; with
@@ -161,10 +165,14 @@ func (w *world) nothingLeaked() {
 	if err != nil {
 		return
 	}
-	text, err := json.Marshal(s.Status)
+	shown := []any{s.Status}
+	if w.inPods {
+		shown = append(shown, w.podsShow()...)
+	}
+	text, err := json.Marshal(shown)
 	w.Expect(err).NotTo(HaveOccurred())
 	if found := secrets.Find(text); found != nil {
-		w.t.Errorf("status shows %q", found)
+		w.t.Errorf("the objects show %q", found)
 	}
 }
 
@@ -181,6 +189,9 @@ func (w *world) leavesNothing() {
 		if r.UploadAgentID != w.foreign.UploadAgentID && !r.State.Ended() {
 			w.t.Errorf("remote session %s stays %s after the deletion", r.ID, r.State)
 		}
+	}
+	if w.inPods {
+		w.noPodsLeft()
 	}
 	w.reader.stop()
 	<-w.reader.ended

@@ -3,6 +3,7 @@ package faults_test
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -105,6 +106,53 @@ var (
 		panic(http.ErrAbortHandler)
 	}}
 )
+
+// Faults of the request on its way.
+var (
+	requestCut = fault{name: "request-cut", times: 2, spoil: func(f *front, _ http.ResponseWriter, c *call) {
+		f.effectOf(c, io.MultiReader(bytes.NewReader(c.body[:len(c.body)/2]), broken{}))
+		panic(http.ErrAbortHandler)
+	}}
+	requestSlow = fault{name: "request-slow", spoil: func(f *front, w http.ResponseWriter, c *call) {
+		f.deliver(w, c, f.effectOf(c, &drip{c: c, rest: c.body}))
+	}}
+	requestStalled = fault{name: "request-stalled", spoil: func(f *front, _ http.ResponseWriter, c *call) {
+		f.effectOf(c, io.MultiReader(bytes.NewReader(c.body[:len(c.body)/2]), stall{c}, broken{}))
+		panic(http.ErrAbortHandler)
+	}}
+)
+
+// broken is a connection that ends before the body does.
+type broken struct{}
+
+// Read implements io.Reader.
+func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// stall is a body of which nothing more comes until the caller gives up.
+type stall struct{ c *call }
+
+// Read implements io.Reader.
+func (s stall) Read([]byte) (int, error) {
+	pause(s.c, 5*time.Second)
+	return 0, io.EOF
+}
+
+// drip is a body that comes in ten pieces.
+type drip struct {
+	c    *call
+	rest []byte
+}
+
+// Read implements io.Reader.
+func (d *drip) Read(p []byte) (int, error) {
+	if len(d.rest) == 0 {
+		return 0, io.EOF
+	}
+	pause(d.c, 15*time.Millisecond)
+	n := copy(p, d.rest[:min(len(d.rest), max(len(d.c.body)/10, 1))])
+	d.rest = d.rest[n:]
+	return n, nil
+}
 
 // pause waits, or until the caller is gone.
 func pause(c *call, d time.Duration) {

@@ -24,11 +24,17 @@ type step struct {
 	begin func(*world)
 	// call and write are what the step sends; nil where it sends none.
 	call  func(*front, *call) bool
-	write func(client.Object) bool
+	write func(verb, client.Object) bool
 	// around matches every call by which the step is done or found out about.
 	around func(*front, *call) bool
+	// inPods: workers in pods read and stage. podCalls: the call is theirs.
+	inPods, podCalls bool
+	// creates: the write makes the object, so nobody can change it before.
+	creates bool
 	// answersNothing: a success of the call has no body.
 	answersNothing bool
+	// also is asserted at the end of a case whose fault did not end the session.
+	also func(*world)
 	// ends is the outcome, "" where the object is gone.
 	ends string
 	// live is the edition that lookups answer from in the end.
@@ -38,10 +44,15 @@ type step struct {
 }
 
 // on matches a write of the session whose status says so.
-func on(is func(*v1alpha1.ExactMatchSession) bool) func(client.Object) bool {
-	return func(o client.Object) bool {
-		s, ok := o.(*v1alpha1.ExactMatchSession)
-		return ok && is(s)
+func on(is func(*v1alpha1.ExactMatchSession) bool) func(verb, client.Object) bool {
+	return written(patches, is)
+}
+
+// written matches a write of one kind's object.
+func written[T client.Object](v verb, is func(T) bool) func(verb, client.Object) bool {
+	return func(does verb, o client.Object) bool {
+		one, ok := o.(T)
+		return ok && does == v && is(one)
 	}
 }
 
@@ -94,18 +105,18 @@ func forward(s step) step {
 }
 
 // steps makes the steps anew: some of them count.
-func steps() []step {
+func steps() []step { return append(ownSteps(), podSteps()...) }
+
+// ownSteps are those of a session whose table the manager reads and uploads.
+func ownSteps() []step {
 	return []step{
 		forward(step{
 			name: "prepare", call: anySource, around: anySource,
 			write: on(func(s *v1alpha1.ExactMatchSession) bool { return s.Status.ObservedSpecHash != "" }),
 		}),
 		forward(step{
-			name: "turn",
-			write: func(o client.Object) bool {
-				store, ok := o.(*v1alpha1.ExactMatchDataStore)
-				return ok && store.Status.ActiveSession != ""
-			},
+			name:  "turn",
+			write: written(patches, func(store *v1alpha1.ExactMatchDataStore) bool { return store.Status.ActiveSession != "" }),
 		}),
 		forward(step{
 			name:  "plan",

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/hack/pods"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/edm/rest"
 	"exactmatch.dev/operator/internal/service"
@@ -42,6 +43,9 @@ type world struct {
 	qps       int           // of the managers' calls to the service
 	// parallelism is of the agent's workers.
 	parallelism int32
+	// inPods lets workers in pods read and stage; pods runs them then.
+	inPods bool
+	pods   *pods.Runner
 	// finalizeTimeout is how long a deletion waits for the service.
 	finalizeTimeout time.Duration
 	store           *v1alpha1.ExactMatchDataStore
@@ -60,7 +64,7 @@ type world struct {
 
 // blow is what happens once, at the first write that it matches.
 type blow struct {
-	matches func(client.Object) bool
+	matches func(verb, client.Object) bool
 	do      func(ctx context.Context, w *world, l *life, o client.Object, write func(context.Context) error) error
 	done    bool
 }
@@ -80,6 +84,9 @@ func newWorld(t *testing.T, change ...func(*world)) *world {
 	w.Expect(kube.Create(w.ctx, namespace)).To(Succeed())
 	w.namespace = namespace.Name
 	w.serve()
+	if w.inPods {
+		w.runPods()
+	}
 	w.front.source = []byte(tableOf("new", tableRows))
 	for _, o := range []client.Object{
 		&corev1.Secret{ObjectMeta: w.named("token"), Data: map[string][]byte{"token": []byte(bearer)}},
@@ -180,13 +187,17 @@ func (w *world) named(name string) metav1.ObjectMeta {
 }
 
 func (w *world) agentObject() *v1alpha1.ExactMatchUploadAgent {
+	mode := v1alpha1.WorkersModeManager
+	if w.inPods {
+		mode = v1alpha1.WorkersModeJob
+	}
 	return &v1alpha1.ExactMatchUploadAgent{
 		ObjectMeta: w.named("agent"),
 		Spec: v1alpha1.ExactMatchUploadAgentSpec{
 			Endpoint: w.front.server.URL + "/beta",
 			Auth:     v1alpha1.Auth{BearerTokenSecretRef: &v1alpha1.TokenReference{Name: "token"}},
 			Allow:    v1alpha1.Allow{Hosts: []string{"127.0.0.1"}},
-			Workers:  v1alpha1.Workers{Parallelism: w.parallelism},
+			Workers:  v1alpha1.Workers{Mode: mode, Parallelism: w.parallelism},
 		},
 	}
 }

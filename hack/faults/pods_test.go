@@ -1,0 +1,119 @@
+package faults_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	. "github.com/onsi/gomega"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"exactmatch.dev/operator/hack/pods"
+	"exactmatch.dev/operator/internal/jobs"
+	"exactmatch.dev/operator/internal/worker"
+)
+
+// podSteps are those in which workers in pods have a part: what the manager writes
+// for them, what they call, and what it takes away after them.
+func podSteps() []step {
+	made := []step{
+		forward(step{name: "pods-order", creates: true, write: written(creates, isOrder)}),
+		forward(step{
+			name: "pods-read", call: anySource, around: anySource, podCalls: true,
+			creates: true, write: written(creates, jobOf("prepare")),
+		}),
+		forward(step{name: "pods-handoff", write: written(updates, func(s *corev1.Secret) bool {
+			return isOrder(s) && strings.Contains(string(s.Data[worker.OrderFile]), `"prepared"`)
+		})}),
+		forward(step{
+			name: "pods-stage", call: nth(3, (*call).isBlock), podCalls: true,
+			around:  func(f *front, c *call) bool { return c.isBlob() && f.byPod(c) },
+			creates: true, write: written(creates, jobOf("stage")),
+		}),
+		forward(step{
+			name: "pods-seal", also: readOnce,
+			call:   func(_ *front, c *call) bool { return c.isSeal() },
+			around: func(_ *front, c *call) bool { return c.isSeal() },
+		}),
+		forward(step{name: "pods-renew", before: holdUpload, begin: renewByToken, call: posts("/renew"), write: written(updates, isOrder)}),
+		forward(step{name: "pods-end", write: written(deletes, jobOf("stage"))}),
+		forward(step{name: "pods-clear", write: written(deletes, isOrder)}),
+		{
+			name: "pods-delete", before: holdUpload, write: written(deletes, jobOf("stage")), live: "old",
+			begin: func(w *world) { w.Expect(kube.Delete(w.ctx, w.sessionObject())).To(Succeed()) },
+		},
+	}
+	for i := range made {
+		made[i].inPods = true
+	}
+	return made
+}
+
+// readOnce: one pod read the table and two staged it, and none had to do it again.
+func readOnce(w *world) {
+	w.t.Helper()
+	w.Expect(w.pods.Ran()).To(HaveLen(3), "what is staged is not read again")
+}
+
+func isOrder(s *corev1.Secret) bool {
+	return s.Data[worker.OrderFile] != nil || s.Labels[jobs.UIDLabel] != ""
+}
+
+// jobOf tells the Jobs that do one thing.
+func jobOf(does string) func(*batchv1.Job) bool {
+	return func(job *batchv1.Job) bool { return slices.Contains(job.Spec.Template.Spec.Containers[0].Args, does) }
+}
+
+// runPods runs the pods of the world's Jobs.
+func (w *world) runPods() {
+	w.pods = pods.New(kube, w.namespace, w.t.TempDir(), func(err error) { w.t.Errorf("the cluster's part: %v", err) })
+	w.SetDefaultEventuallyTimeout(6 * time.Minute) // a pod waits two minutes for another upload URI
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.pods.Run(ctx)
+	}()
+	w.t.Cleanup(func() {
+		stop()
+		within(w.t, ended, patience, "the last pod")
+	})
+}
+
+// podsShow are the Jobs and pods that there are.
+func (w *world) podsShow() []any {
+	w.t.Helper()
+	jobs, pods := &batchv1.JobList{}, &corev1.PodList{}
+	w.Expect(kube.List(w.ctx, jobs, client.InNamespace(w.namespace))).To(Succeed())
+	w.Expect(kube.List(w.ctx, pods, client.InNamespace(w.namespace))).To(Succeed())
+	return []any{jobs, pods, w.pods.Ran()}
+}
+
+// noPodsLeft: no Job and no order outlive the session.
+func (w *world) noPodsLeft() {
+	w.t.Helper()
+	w.Eventually(func() ([]string, error) {
+		jobs, secrets := &batchv1.JobList{}, &corev1.SecretList{}
+		if err := kube.List(w.ctx, jobs, client.InNamespace(w.namespace)); err != nil {
+			return nil, err
+		}
+		if err := kube.List(w.ctx, secrets, client.InNamespace(w.namespace)); err != nil {
+			return nil, err
+		}
+		left := []string{}
+		for _, job := range jobs.Items {
+			if job.DeletionTimestamp.IsZero() {
+				left = append(left, "Job "+job.Name)
+			}
+		}
+		for i := range secrets.Items {
+			if isOrder(&secrets.Items[i]) {
+				left = append(left, "Secret "+secrets.Items[i].Name)
+			}
+		}
+		return left, nil
+	}).Should(BeEmpty(), "nothing of the session's pods is left")
+}
