@@ -9,9 +9,11 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 
@@ -33,6 +35,7 @@ type sink struct {
 	store   *edm.DataStore
 	agent   *edm.UploadAgent
 	handler http.Handler
+	server  *httptest.Server
 
 	mu     sync.Mutex
 	blocks map[string]int // block ids and how often their bodies came
@@ -49,14 +52,14 @@ func newSink(t *testing.T) *sink {
 	ended := make(chan error, 1)
 	go func() { ended <- backend.Run(ctx) }()
 	s := &sink{t: t, handler: backend, blocks: map[string]int{}}
-	server := httptest.NewServer(s)
+	s.server = httptest.NewServer(s)
 	t.Cleanup(func() {
-		server.Close()
+		s.server.Close()
 		stop()
 		must(t, <-ended)
 		must(t, backend.Close())
 	})
-	s.client, err = rest.New(rest.Options{Endpoint: server.URL + "/beta", Token: rest.StaticToken(bearer), Pace: rest.Unpaced()})
+	s.client, err = rest.New(rest.Options{Endpoint: s.server.URL + "/beta", Token: rest.StaticToken(bearer), Pace: rest.Unpaced()})
 	must(t, err)
 	s.agent, err = s.client.Agents().Create(t.Context(), edm.UploadAgent{Description: "transfer"}, "agent")
 	must(t, err)
@@ -100,6 +103,24 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.handler.ServeHTTP(w, r)
+}
+
+// quiet closes the door to what is on its way and waits until all that came in has
+// been dealt with.
+func (s *sink) quiet() {
+	http.DefaultClient.CloseIdleConnections()
+	s.server.CloseClientConnections()
+	for deadline := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
+		s.mu.Lock()
+		moving := s.moving
+		s.mu.Unlock()
+		switch {
+		case moving == 0:
+			return
+		case time.Now().After(deadline):
+			s.t.Fatalf("%d blocks stay on their way", moving)
+		}
+	}
 }
 
 // spoilOnce lets the first request that is selected be answered by another.

@@ -78,6 +78,7 @@ func TestUploadResumes(t *testing.T) {
 	if err := transfer.Upload(ctx, plan, p, target(one), o); !errors.Is(err, context.Canceled) {
 		t.Fatalf("a cancelled upload ends with %v", err)
 	}
+	s.quiet() // a block whose caller was cancelled may still arrive
 	there := s.listed(one)
 	if there < 10 || there >= 40 {
 		t.Fatalf("%d blocks are there, want some of them", there)
