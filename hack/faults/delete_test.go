@@ -64,25 +64,56 @@ func TestCancelKeepsItsRequest(t *testing.T) {
 	w.Expect(w.ours()).To(HaveExactElements(HaveField("State", edm.StateCancelled)))
 }
 
+// needed are the objects that a deletion would need.
+var needed = map[string]func(*world) client.Object{
+	"secret": func(w *world) client.Object { return &corev1.Secret{ObjectMeta: w.named("token")} },
+	"agent":  func(w *world) client.Object { return w.agentObject() },
+	"store":  func(w *world) client.Object { return w.storeObject() },
+}
+
+// orphanStore keeps the remote sessions, so that they can be looked at afterwards.
+func (w *world) orphanStore() {
+	w.t.Helper()
+	store := w.storeObject()
+	w.Expect(kube.Get(w.ctx, client.ObjectKeyFromObject(store), store)).To(Succeed())
+	before := store.DeepCopy()
+	store.Spec.DeletionPolicy = v1alpha1.StoreDeletionPolicyOrphan
+	w.Expect(kube.Patch(w.ctx, store, client.MergeFrom(before))).To(Succeed())
+}
+
+// TestDeleteWithSomethingGoneFirstEndsPods: whatever is gone, the pods of the
+// upload end, and their Jobs and their order go.
+func TestDeleteWithSomethingGoneFirstEndsPods(t *testing.T) {
+	for name, first := range needed {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, func(w *world) { w.inPods = true })
+			holdUpload(w)
+			w.Eventually(w.pods.Ran).Should(HaveLen(3), "one has read, two stage")
+			s, err := w.get()
+			w.Expect(err).NotTo(HaveOccurred())
+			w.orphanStore()
+			w.tear(first(w))
+			w.Expect(kube.Delete(w.ctx, w.sessionObject())).To(Succeed())
+			w.gone(s)
+			w.warnsOf(s)
+			w.noPodsLeft()
+			w.Eventually(w.pods.Kill).Should(BeZero(), "no pod is at work")
+		})
+	}
+}
+
 // TestDeleteWithSomethingGoneFirst: where what the finalizer would need is gone for
 // good, it lets go at once, with a warning.
 func TestDeleteWithSomethingGoneFirst(t *testing.T) {
-	for name, first := range map[string]func(*world) client.Object{
-		"secret": func(w *world) client.Object { return &corev1.Secret{ObjectMeta: w.named("token")} },
-		"agent":  func(w *world) client.Object { return w.agentObject() },
-		"store":  func(w *world) client.Object { return w.storeObject() },
-	} {
+	for name, first := range needed {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			applyUploaded()(w)
 			s, err := w.get()
 			w.Expect(err).NotTo(HaveOccurred())
-			store := w.storeObject()
-			w.Expect(kube.Get(w.ctx, client.ObjectKeyFromObject(store), store)).To(Succeed())
-			before := store.DeepCopy()
-			store.Spec.DeletionPolicy = v1alpha1.StoreDeletionPolicyOrphan // its sessions can be looked at afterwards
-			w.Expect(kube.Patch(w.ctx, store, client.MergeFrom(before))).To(Succeed())
+			w.orphanStore()
 			w.tear(first(w))
 			w.Expect(kube.Delete(w.ctx, w.sessionObject())).To(Succeed())
 			w.gone(s)
