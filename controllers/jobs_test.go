@@ -125,6 +125,20 @@ var _ = Describe("Workers in pods", func() {
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "the key is mounted")
 	})
 
+	It("keeps no order where nothing is left to do", func(ctx SpecContext) {
+		w := newWorld(ctx, inPods)
+		w.node().claim("exports", corev1.ReadOnlyMany, rowsOf(50))
+		s := w.apply(onClaim("exports"), func(s *v1alpha1.ExactMatchSession) { s.Spec.DesiredState = v1alpha1.DesiredUploaded })
+		w.comesTo(s, reached(v1alpha1.ReasonUploaded), "the commit is another change")
+		w.nothingLeft(s)
+		w.change(s, func(s *v1alpha1.ExactMatchSession) { s.Spec.DesiredState = v1alpha1.DesiredCommitted })
+		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "a commit needs no pods")
+		w.change(s, func(s *v1alpha1.ExactMatchSession) { s.Spec.RestartToken = "again" })
+		w.comesTo(s, reached(v1alpha1.ReasonAlreadyUploaded), "the table was read once more")
+		w.nothingLeft(s)
+		Expect(w.states()).To(HaveExactElements(edm.StateCompleted))
+	})
+
 	It("keeps pods of a volume of one node together", func(ctx SpecContext) {
 		w := newWorld(ctx, inPods)
 		n := w.node()

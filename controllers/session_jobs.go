@@ -309,7 +309,7 @@ func (r *SessionReconciler) endJobs(ctx context.Context, look client.Reader, s *
 	return nil
 }
 
-// dropOrder deletes the order, and with it the upload URI: the session has ended.
+// dropOrder deletes the order, and with it the upload URI.
 func (r *SessionReconciler) dropOrder(ctx context.Context, s *scope) error {
 	name := jobs.Work{Session: s.object}.SecretName()
 	secret := &corev1.Secret{}

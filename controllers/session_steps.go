@@ -39,8 +39,8 @@ func (r *SessionReconciler) steps() map[session.Step]stepFunc {
 		session.StepRestart:           r.restart,
 		session.StepDelete:            r.deleteRemote,
 		session.StepRelease:           r.release,
-		session.StepUploaded:          ends(v1alpha1.ReasonUploaded, "every block is uploaded and sealed; set spec.desiredState to Committed to publish them"),
-		session.StepCompleted:         r.complete,
+		session.StepUploaded:          r.closes(v1alpha1.ReasonUploaded, "every block is uploaded and sealed; set spec.desiredState to Committed to publish them"),
+		session.StepCompleted:         r.closes(v1alpha1.ReasonCompleted, "the table is indexed and live"),
 		session.StepCancelled:         r.closes(v1alpha1.ReasonCancelled, "cancelled, as spec.desiredState asks"),
 		session.StepTooLate:           r.closes(v1alpha1.ReasonTooLate, "the session was committed before the cancel came; commit other content to replace it"),
 		session.StepCancelledRemotely: r.closes(v1alpha1.ReasonCancelledRemotely, "somebody cancelled the session at the service; change spec.restartToken to upload again"),
@@ -48,24 +48,21 @@ func (r *SessionReconciler) steps() map[session.Step]stepFunc {
 	}
 }
 
-// ends is a step that records an outcome.
-func ends(reason, message string) stepFunc {
-	return func(_ context.Context, s *scope) error {
-		end(s, reason, message)
-		return nil
-	}
+// closes is a step that records an outcome. Nobody works for the session any more:
+// Jobs go, and their order with the upload URI.
+func (r *SessionReconciler) closes(reason, message string) stepFunc {
+	return func(ctx context.Context, s *scope) error { return r.close(ctx, s, reason, message) }
 }
 
-// closes is a step that records an outcome after which workers in pods have
-// nothing to do: their order goes, and the upload URI with it.
-func (r *SessionReconciler) closes(reason, message string) stepFunc {
-	return func(ctx context.Context, s *scope) error {
-		if err := r.dropOrder(ctx, s); err != nil {
-			return err
-		}
-		end(s, reason, message)
-		return nil
+func (r *SessionReconciler) close(ctx context.Context, s *scope, reason, message string) error {
+	if err := r.stopWork(ctx, s); err != nil {
+		return err
 	}
+	if err := r.dropOrder(ctx, s); err != nil {
+		return err
+	}
+	end(s, reason, message)
+	return nil
 }
 
 // end records the outcome: nothing more happens until the spec changes.
@@ -93,11 +90,8 @@ func (r *SessionReconciler) prepare(ctx context.Context, s *scope) error {
 
 // rejectSource ends with the reason that the reading gave.
 func (r *SessionReconciler) rejectSource(ctx context.Context, s *scope) error {
-	if err := r.stopWork(ctx, s); err != nil {
-		return err
-	}
 	p := asProblem(s.work.Err)
-	return r.closes(p.reason, p.message)(ctx, s)
+	return r.close(ctx, s, p.reason, p.message)
 }
 
 // hold ends with the guards that forbid the content.
@@ -272,7 +266,7 @@ func (r *SessionReconciler) abandon(ctx context.Context, s *scope) error {
 		return err
 	}
 	r.archive(s, p.reason)
-	return r.closes(p.reason, p.message)(ctx, s)
+	return r.close(ctx, s, p.reason, p.message)
 }
 
 // supersede cancels the session of older content; the next pass opens its
@@ -304,19 +298,8 @@ func (r *SessionReconciler) watch(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// complete ends: the table is live.
-func (r *SessionReconciler) complete(ctx context.Context, s *scope) error {
-	if err := r.stopWork(ctx, s); err != nil {
-		return err
-	}
-	return r.closes(v1alpha1.ReasonCompleted, "the table is indexed and live")(ctx, s)
-}
-
 // fail ends with the service's own words.
 func (r *SessionReconciler) fail(ctx context.Context, s *scope) error {
-	if err := r.stopWork(ctx, s); err != nil {
-		return err
-	}
 	reason, message := v1alpha1.ReasonFailed, "the service failed the session"
 	switch s.remoteFact() {
 	case session.RemoteExpired:
@@ -327,7 +310,7 @@ func (r *SessionReconciler) fail(ctx context.Context, s *scope) error {
 	if e := s.remote.Error; e != nil {
 		message += ": " + bounded(e.Code) + ": " + bounded(e.Message)
 	}
-	return r.closes(reason, message+"; change spec.restartToken to try again")(ctx, s)
+	return r.close(ctx, s, reason, message+"; change spec.restartToken to try again")
 }
 
 // call makes the one remote lifecycle call of a pass.
