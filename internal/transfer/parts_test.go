@@ -2,10 +2,13 @@ package transfer_test
 
 import (
 	"context"
+	"errors"
 	"io"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -60,7 +63,11 @@ func TestPartsStageWhatOneUploadWould(t *testing.T) {
 		return transfer.Stage(t.Context(), plan, p, stripes, target(one), options())
 	}
 	must(t, stage(0, 3))
-	wantReason(t, transfer.Seal(t.Context(), prepared, target(one)), transfer.StorageUnavailable, true)
+	early := transfer.Seal(t.Context(), prepared, target(one))
+	wantReason(t, early, transfer.StorageUnavailable, true)
+	if !errors.Is(early, transfer.ErrBlocksMissing) {
+		t.Errorf("a seal with two parts missing does not ask to stage again: %v", early)
+	}
 	if n := s.sent(); n == 0 || n >= 40 {
 		t.Errorf("one part of three sent %d of 40 blocks", n)
 	}
@@ -83,6 +90,52 @@ func TestPartsStageWhatOneUploadWould(t *testing.T) {
 	if read, most := from.read.Load(), int64(len(text))*5/2; read > most {
 		t.Errorf("%d bytes were read of a table of %d", read, len(text))
 	}
+}
+
+// TestSealThatFailsKeepsWhatIsStaged: only blocks that are missing are staged again.
+func TestSealThatFailsKeepsWhatIsStaged(t *testing.T) {
+	for name, tc := range map[string]struct {
+		answer  http.HandlerFunc
+		reason  transfer.Reason
+		missing bool
+	}{
+		"refused":        {refuseStorage(http.StatusForbidden, "AuthenticationFailed"), transfer.StorageRefused, false},
+		"busy":           {refuseStorage(http.StatusConflict, "LeaseIdPresent"), transfer.StorageUnavailable, false},
+		"a block is not": {refuseStorage(http.StatusBadRequest, "InvalidBlockList"), transfer.StorageUnavailable, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSink(t)
+			plan := planOf(csvOf(100), 25)
+			prepared := prepare(t, plan)
+			one := s.open(prepared, plan)
+			must(t, transfer.Stage(t.Context(), plan, prepared, prepared.Stripes, target(one), options()))
+			s.spoilOnce(isSeal, tc.answer)
+			err := transfer.Seal(t.Context(), prepared, target(one))
+			wantReason(t, err, tc.reason, true)
+			if errors.Is(err, transfer.ErrBlocksMissing) != tc.missing {
+				t.Errorf("stage again: %v, want %v: %v", !tc.missing, tc.missing, err)
+			}
+			must(t, transfer.Seal(t.Context(), prepared, target(one)))
+			if state := s.state(one.ID); state != edm.StateUploadCompleted {
+				t.Errorf("sealed again, the session is %s", state)
+			}
+		})
+	}
+}
+
+func TestSealThatIsNotAnsweredInTime(t *testing.T) {
+	s := newSink(t)
+	plan := planOf(csvOf(10), 5)
+	prepared := prepare(t, plan)
+	one := s.open(prepared, plan)
+	must(t, transfer.Stage(t.Context(), plan, prepared, prepared.Stripes, target(one), options()))
+	ctx, stop := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer stop()
+	s.spoilOnce(isSeal, func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	})
+	wantReason(t, transfer.Seal(ctx, prepared, target(one)), transfer.StorageUnavailable, true)
 }
 
 func TestSealNeedsToList(t *testing.T) {
