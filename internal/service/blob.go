@@ -29,6 +29,7 @@ func (s *Service) blob(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		return
 	}
+	readOut(r.Body)
 	f := s.failureOf(err, "session", r.PathValue("session"))
 	w.Header().Set("x-ms-error-code", f.code)
 	f.setRetryAfter(w)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 	"unicode/utf8"
@@ -67,6 +68,10 @@ func (b *blockFiles) different(session string) int {
 	defer b.mu.Unlock()
 	return len(b.sessions[session])
 }
+
+// readOut reads what is left of a body that is refused. A caller that still sends
+// when its connection is closed sees a broken pipe and not why it was refused.
+func readOut(body io.Reader) { _, _ = io.CopyN(io.Discard, body, block.MaxSize) }
 
 // bounded cuts a message between two characters.
 func bounded(text string) string {

@@ -1,11 +1,13 @@
 package service
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -70,6 +72,47 @@ func TestBlocksThatAreNotRead(t *testing.T) {
 		if w.Code != tc.status || !strings.Contains(w.Body.String(), tc.says) {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
 		}
+	}
+}
+
+// TestWhoIsRefusedHearsWhy: a caller sends all of its body before it reads, as much
+// as no buffer between the two holds.
+func TestWhoIsRefusedHearsWhy(t *testing.T) {
+	h := newHouse(t)
+	server := httptest.NewUnstartedServer(h)
+	server.Config = h.Server()
+	server.Start()
+	defer server.Close()
+	for name, tc := range map[string]struct {
+		target string
+		size   int
+		status int
+	}{
+		"a block under another signature": {"/upload/staged?sig=none&comp=block&blockid=x", 32 << 20, http.StatusForbidden},
+		"a block of no index":             {strings.Split(h.blockURI("staged"), "&comp=")[0] + "&comp=block&blockid=x", 32 << 20, http.StatusBadRequest},
+		"a call without a token":          {base + "/exactMatchUploadAgents", 900 << 10, http.StatusUnauthorized},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := net.Dial("tcp", server.Listener.Addr().String())
+			h.must(err)
+			defer c.Close()
+			method := http.MethodPut
+			if strings.HasPrefix(tc.target, base) {
+				method = http.MethodPost
+			}
+			if _, err := fmt.Fprintf(c, "%s %s HTTP/1.1\r\nHost: service\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", method, tc.target, tc.size); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := c.Write(make([]byte, tc.size)); err != nil {
+				t.Fatalf("after %d of %d bytes: %v", n, tc.size, err)
+			}
+			answer, err := http.ReadResponse(bufio.NewReader(c), nil)
+			h.must(err)
+			h.must(answer.Body.Close())
+			if answer.StatusCode != tc.status {
+				t.Errorf("%d, want %d", answer.StatusCode, tc.status)
+			}
+		})
 	}
 }
 

@@ -122,6 +122,9 @@ func (s *Service) api(h handler) http.Handler {
 		if err == nil {
 			out, err = h(r)
 		}
+		if err != nil {
+			readOut(r.Body)
+		}
 		status := s.respond(w, id, out, err)
 		s.config.Log.Info("call", "method", r.Method, "path", r.URL.Path, "status", status, "request", id, "took", time.Since(began).String())
 	})
