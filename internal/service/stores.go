@@ -205,6 +205,7 @@ func (s *Service) forgetStore(id string) (gone []string, err error) {
 				return err
 			}
 		}
+		delete(s.opened, id)
 		return remove(tx, storesBucket, []byte(id))
 	})
 	return gone, err
