@@ -65,6 +65,23 @@ func TestAStoreHasSoManyUnfinishedSessions(t *testing.T) {
 	}
 }
 
+func TestAStartCountsUnfinishedSessions(t *testing.T) {
+	c := Config{Dir: t.TempDir(), Token: func() (string, error) { return fuzzToken, nil }, Now: func() time.Time { return fuzzNow }}
+	for _, state := range []edm.State{edm.StateCreated, edm.StateCancelled} {
+		s, err := New(c)
+		h := &house{Service: s, t: t}
+		h.must(err)
+		h.crowd(7, state)
+		h.must(s.Close())
+		s, err = New(c)
+		h.must(err)
+		if want := map[edm.State]int{edm.StateCreated: 7}[state]; s.opened["bare"] != want {
+			t.Errorf("a start counts %d sessions, want %d of seven in state %s", s.opened["bare"], want, state)
+		}
+		h.must(s.Close())
+	}
+}
+
 func TestRecordsOfEndedSessionsGoInTheirOrder(t *testing.T) {
 	h := newHouse(t)
 	h.crowd(maxEnded+5, edm.StateCancelled)

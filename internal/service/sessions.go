@@ -86,7 +86,10 @@ func (s *Service) createSession(r *http.Request) (*answer, error) {
 		if store == nil {
 			return nil, notFound(string(storesBucket), storeID)
 		}
-		if err := errors.Join(s.throttle(store), s.checkUnfinished(tx, storeID)); err != nil {
+		if err := s.throttle(store); err != nil {
+			return nil, err
+		}
+		if err := s.checkUnfinished(tx, storeID); err != nil {
 			return nil, err
 		}
 		return s.newSession(store, id, &wanted)
