@@ -71,14 +71,21 @@ var needed = map[string]func(*world) client.Object{
 	"store":  func(w *world) client.Object { return w.storeObject() },
 }
 
-// orphanStore keeps the remote sessions, so that they can be looked at afterwards.
-func (w *world) orphanStore() {
+// deleteWithout deletes the session once an object is torn away, and wants it gone
+// with a warning.
+func (w *world) deleteWithout(torn client.Object) {
 	w.t.Helper()
+	s, err := w.get()
+	w.Expect(err).NotTo(HaveOccurred())
 	store := w.storeObject()
 	w.Expect(kube.Get(w.ctx, client.ObjectKeyFromObject(store), store)).To(Succeed())
 	before := store.DeepCopy()
-	store.Spec.DeletionPolicy = v1alpha1.StoreDeletionPolicyOrphan
+	store.Spec.DeletionPolicy = v1alpha1.StoreDeletionPolicyOrphan // its sessions can be looked at afterwards
 	w.Expect(kube.Patch(w.ctx, store, client.MergeFrom(before))).To(Succeed())
+	w.tear(torn)
+	w.Expect(kube.Delete(w.ctx, w.sessionObject())).To(Succeed())
+	w.gone(s)
+	w.warnsOf(s)
 }
 
 // TestDeleteWithSomethingGoneFirstEndsPods: whatever is gone, the pods of the
@@ -89,16 +96,10 @@ func TestDeleteWithSomethingGoneFirstEndsPods(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, func(w *world) { w.inPods = true })
 			holdUpload(w)
-			w.Eventually(w.pods.Ran).Should(HaveLen(3), "one has read, two stage")
-			s, err := w.get()
-			w.Expect(err).NotTo(HaveOccurred())
-			w.orphanStore()
-			w.tear(first(w))
-			w.Expect(kube.Delete(w.ctx, w.sessionObject())).To(Succeed())
-			w.gone(s)
-			w.warnsOf(s)
+			w.Eventually(w.pods.AtWork).Should(Equal(2), "two stage")
+			w.deleteWithout(first(w))
 			w.noPodsLeft()
-			w.Eventually(w.pods.Kill).Should(BeZero(), "no pod is at work")
+			w.Eventually(w.pods.AtWork).Should(BeZero(), "no pod is at work")
 		})
 	}
 }
@@ -111,13 +112,7 @@ func TestDeleteWithSomethingGoneFirst(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			applyUploaded()(w)
-			s, err := w.get()
-			w.Expect(err).NotTo(HaveOccurred())
-			w.orphanStore()
-			w.tear(first(w))
-			w.Expect(kube.Delete(w.ctx, w.sessionObject())).To(Succeed())
-			w.gone(s)
-			w.warnsOf(s)
+			w.deleteWithout(first(w))
 			w.Expect(w.ours()).To(HaveExactElements(HaveField("State", edm.StateUploadCompleted)), "it is left as it was")
 		})
 	}

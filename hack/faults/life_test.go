@@ -145,7 +145,7 @@ func (w *world) write(ctx context.Context, l *life, v verb, o client.Object, do 
 	}
 	w.mu.Lock()
 	blow := w.blow
-	if blow == nil || blow.done || !blow.matches(v, o) {
+	if blow == nil || blow.done || !blow.meets(v, o) {
 		w.mu.Unlock()
 		return do(ctx)
 	}

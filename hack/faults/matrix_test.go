@@ -65,7 +65,7 @@ func faultsOf(s step, d disruption) []fault {
 	switch {
 	case d.at == atCall && (s.call == nil || d.ofPods != s.podCalls), d.at == atWrite && s.write == nil:
 		return nil
-	case d.name == "conflict" && s.creates:
+	case d.name == "conflict" && s.write.verb == creates: // nobody can change it before
 		return nil
 	case d.at == nowhere:
 		return faultsAlone(s)
@@ -110,12 +110,13 @@ func named(name string) fault {
 
 // faultsAlone meet the step's own call.
 func faultsAlone(s step) []fault {
+	if s.inPods && s.call == nil {
+		return nil // what the manager writes for pods has no part in the service
+	}
 	faults := slices.Clone(skews)
 	switch s.name {
 	case "turn", "plan":
 		return faults
-	case "pods-order", "pods-handoff", "pods-end", "pods-clear", "pods-delete":
-		return nil
 	case "pods-renew":
 		return []fault{named("503"), resetBefore, replyLost, unanswered, newHost, forgotten("Forgotten")}
 	case "prepare", "pods-read":

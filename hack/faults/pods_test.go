@@ -20,18 +20,18 @@ import (
 // for them, what they call, and what it takes away after them.
 func podSteps() []step {
 	made := []step{
-		forward(step{name: "pods-order", creates: true, write: written(creates, isOrder)}),
+		forward(step{name: "pods-order", write: written(creates, isOrder)}),
 		forward(step{
 			name: "pods-read", call: anySource, around: anySource, podCalls: true,
-			creates: true, write: written(creates, jobOf("prepare")),
+			write: written(creates, jobOf("prepare")),
 		}),
 		forward(step{name: "pods-handoff", write: written(updates, func(s *corev1.Secret) bool {
 			return isOrder(s) && strings.Contains(string(s.Data[worker.OrderFile]), `"prepared"`)
 		})}),
 		forward(step{
 			name: "pods-stage", call: nth(3, (*call).isBlock), podCalls: true,
-			around:  func(f *front, c *call) bool { return c.isBlob() && f.byPod(c) },
-			creates: true, write: written(creates, jobOf("stage")),
+			around: func(f *front, c *call) bool { return c.isBlob() && f.byPod(c) },
+			write:  written(creates, jobOf("stage")),
 		}),
 		forward(step{
 			name: "pods-seal", also: readOnce,
@@ -58,9 +58,7 @@ func readOnce(w *world) {
 	w.Expect(w.pods.Ran()).To(HaveLen(3), "what is staged is not read again")
 }
 
-func isOrder(s *corev1.Secret) bool {
-	return s.Data[worker.OrderFile] != nil || s.Labels[jobs.UIDLabel] != ""
-}
+func isOrder(s *corev1.Secret) bool { return s.Labels[jobs.UIDLabel] != "" }
 
 // jobOf tells the Jobs that do one thing.
 func jobOf(does string) func(*batchv1.Job) bool {

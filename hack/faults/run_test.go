@@ -56,7 +56,7 @@ func (c matrixCase) arm(w *world) *armed {
 		w.front.aim(&strike{matches: c.step.call, do: c.disruption.call})
 	case atWrite:
 		w.mu.Lock()
-		w.blow = &blow{matches: c.step.write, do: c.disruption.write}
+		w.blow = &blow{aim: c.step.write, do: c.disruption.write}
 		w.mu.Unlock()
 	}
 	switch {

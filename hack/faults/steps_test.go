@@ -24,13 +24,11 @@ type step struct {
 	begin func(*world)
 	// call and write are what the step sends; nil where it sends none.
 	call  func(*front, *call) bool
-	write func(verb, client.Object) bool
+	write *aim
 	// around matches every call by which the step is done or found out about.
 	around func(*front, *call) bool
 	// inPods: workers in pods read and stage. podCalls: the call is theirs.
 	inPods, podCalls bool
-	// creates: the write makes the object, so nobody can change it before.
-	creates bool
 	// answersNothing: a success of the call has no body.
 	answersNothing bool
 	// also is asserted at the end of a case whose fault did not end the session.
@@ -44,16 +42,22 @@ type step struct {
 }
 
 // on matches a write of the session whose status says so.
-func on(is func(*v1alpha1.ExactMatchSession) bool) func(verb, client.Object) bool {
-	return written(patches, is)
+func on(is func(*v1alpha1.ExactMatchSession) bool) *aim { return written(patches, is) }
+
+// aim is what a blow waits for: a write of one verb.
+type aim struct {
+	verb verb
+	at   func(client.Object) bool
 }
 
+func (a *aim) meets(v verb, o client.Object) bool { return v == a.verb && a.at(o) }
+
 // written matches a write of one kind's object.
-func written[T client.Object](v verb, is func(T) bool) func(verb, client.Object) bool {
-	return func(does verb, o client.Object) bool {
+func written[T client.Object](v verb, is func(T) bool) *aim {
+	return &aim{v, func(o client.Object) bool {
 		one, ok := o.(T)
-		return ok && does == v && is(one)
-	}
+		return ok && is(one)
+	}}
 }
 
 func posts(suffix string) func(*front, *call) bool {

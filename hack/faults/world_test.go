@@ -64,9 +64,9 @@ type world struct {
 
 // blow is what happens once, at the first write that it matches.
 type blow struct {
-	matches func(verb, client.Object) bool
-	do      func(ctx context.Context, w *world, l *life, o client.Object, write func(context.Context) error) error
-	done    bool
+	*aim
+	do   func(ctx context.Context, w *world, l *life, o client.Object, write func(context.Context) error) error
+	done bool
 }
 
 // newWorld makes a namespace whose agent and store are ready, with a table that

@@ -63,6 +63,13 @@ func (r *Runner) Ran() []*corev1.Pod {
 	return append([]*corev1.Pod{}, r.ran...)
 }
 
+// AtWork counts the pods that have begun and not ended.
+func (r *Runner) AtWork() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.atWork)
+}
+
 // Kill ends every pod that is at work as kill -9 does, and reports how many those
 // were. Their Jobs make others.
 func (r *Runner) Kill() int {
