@@ -27,6 +27,15 @@ const childFolder = "EXACTMATCH_TEST_SERVICE_FOLDER"
 
 const childCommits = 4
 
+// holdHeader asks the child to hold a call, once its handler is reached or once
+// the service has answered it: nothing of the answer leaves the child, and only a
+// kill ends the call.
+const (
+	holdHeader = "Test-Hold"
+	holdBefore = "before"
+	holdAfter  = "after"
+)
+
 func TestMain(m *testing.M) {
 	dir := os.Getenv(childFolder)
 	if dir == "" {
@@ -53,14 +62,34 @@ func child(dir string) error {
 	if err != nil {
 		return err
 	}
+	server := s.Server()
+	server.Handler = holding(server.Handler, os.NewFile(4, "held"))
 	ended := make(chan error, 3)
 	go func() { ended <- s.Run(context.Background()) }()
-	go func() { ended <- s.Server().Serve(listener) }()
+	go func() { ended <- server.Serve(listener) }()
 	go func() {
 		_, err := io.Copy(io.Discard, os.Stdin)
 		ended <- err
 	}()
 	return <-ended
+}
+
+// holding says on a pipe when it holds a call.
+func holding(next http.Handler, held io.Writer) http.Handler {
+	hold := func() {
+		_, _ = held.Write([]byte{'h'}) // who does not hear it waits in vain, and says so
+		select {}
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		at := r.Header.Get(holdHeader)
+		if at == holdBefore {
+			hold()
+		}
+		next.ServeHTTP(w, r)
+		if at == holdAfter {
+			hold()
+		}
+	})
 }
 
 // process is a service of its own process that is killed and started again. The
@@ -73,7 +102,10 @@ type process struct {
 
 	command *exec.Cmd
 	stdin   io.Closer
+	held    *os.File
 	log     bytes.Buffer
+
+	hold string // of the calls that are sent: holdBefore, holdAfter or nothing
 }
 
 func newProcess(dir string) (*process, error) {
@@ -97,13 +129,34 @@ func (p *process) start() error {
 	p.command = exec.Command(os.Args[0])
 	p.command.Env = append(os.Environ(), childFolder+"="+p.dir)
 	p.command.Stderr = &p.log
-	p.command.ExtraFiles = []*os.File{p.listener}
 	stdin, err := p.command.StdinPipe()
 	if err != nil {
 		return err
 	}
-	p.stdin = stdin
-	return p.command.Start()
+	held, says, err := os.Pipe()
+	if err != nil {
+		return errors.Join(err, stdin.Close())
+	}
+	p.stdin, p.held = stdin, held
+	p.command.ExtraFiles = []*os.File{p.listener, says}
+	return errors.Join(p.command.Start(), says.Close())
+}
+
+// awaitHeld returns when a call is held.
+func (p *process) awaitHeld() error {
+	if err := p.held.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		return err
+	}
+	if _, err := io.ReadFull(p.held, make([]byte, 1)); err != nil {
+		return fmt.Errorf("no call reached the service to be held: %w\n%s", err, p.log.String())
+	}
+	return nil
+}
+
+// release closes what the parent has of a child that is gone.
+func (p *process) release() {
+	_ = p.stdin.Close() // its reader is gone
+	_ = p.held.Close()  // as its writer
 }
 
 // kill is kill -9. It fails where the process had ended by itself, or had said
@@ -113,7 +166,7 @@ func (p *process) kill() error {
 		return fmt.Errorf("the service is not there to be killed: %w\n%s", err, p.log.String())
 	}
 	err := p.command.Wait()
-	_ = p.stdin.Close() // its reader is gone
+	p.release()
 	if !strings.Contains(fmt.Sprint(err), "signal: killed") {
 		return errors.Join(errors.New("the service ended by itself"), err, errors.New(p.log.String()))
 	}
@@ -135,7 +188,7 @@ func (p *process) kill() error {
 func (p *process) close() {
 	_ = p.command.Process.Kill() // it may have ended
 	_ = p.command.Wait()         // as it was killed
-	_ = p.stdin.Close()
+	p.release()
 	_ = p.listener.Close()
 }
 
@@ -154,6 +207,9 @@ func (p *process) send(method, url, requestID string, body []byte) reply {
 		return reply{err: err}
 	}
 	r.Header.Set("Authorization", "Bearer "+bearer)
+	if p.hold != "" {
+		r.Header.Set(holdHeader, p.hold)
+	}
 	if requestID != "" {
 		r.Header.Set("client-request-id", requestID)
 	}
