@@ -27,7 +27,8 @@ type memory struct {
 	uris    map[types.UID]string // names of upload URIs that were refused
 }
 
-// poll is the last GET of a remote session.
+// poll is the remote session as it was last seen. Without a time it is to be
+// looked at again.
 type poll struct {
 	at     time.Time
 	remote *edm.Session
@@ -84,11 +85,15 @@ func (m *memory) setPoll(uid types.UID, p poll) {
 	m.polled[uid] = p
 }
 
-// dropPoll makes the next pass look again: something was changed remotely.
-func (m *memory) dropPoll(uid types.UID) {
+// lookAgain makes the next pass read the remote session, since something was
+// changed there. What was seen stays: a running upload needs its URI meanwhile.
+func (m *memory) lookAgain(uid types.UID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.polled, uid)
+	if p, ok := m.polled[uid]; ok {
+		p.at = time.Time{}
+		m.polled[uid] = p
+	}
 }
 
 // intentSeen returns when this process saw an intent for the first time.

@@ -237,7 +237,7 @@ func (r *SessionReconciler) cancelRemote(ctx context.Context, s *scope) error {
 // settleByGet looks whether a failed or unanswered call had its effect before
 // anybody classifies it.
 func (r *SessionReconciler) settleByGet(ctx context.Context, s *scope, failed error, effects ...session.Remote) error {
-	r.memory.dropPoll(s.object.UID)
+	r.memory.lookAgain(s.object.UID)
 	if err := r.observeRemote(ctx, s); err != nil {
 		return failed
 	}
@@ -321,7 +321,7 @@ func (r *SessionReconciler) call(ctx context.Context, s *scope, do func(context.
 	}
 	bounded, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
 	defer stop()
-	r.memory.dropPoll(s.object.UID)
+	r.memory.lookAgain(s.object.UID)
 	got, err := do(bounded, service.Sessions())
 	if err != nil {
 		r.Endpoints.note(s.agent, err)

@@ -99,7 +99,7 @@ func (r *SessionReconciler) upload(ctx context.Context, s *scope) error {
 		}
 		return s.work.Err
 	case transfer.PhaseUploaded:
-		r.memory.dropPoll(s.object.UID) // the service shows the sealed list now
+		r.memory.lookAgain(s.object.UID) // the service shows the sealed list now
 		s.after = uploadedCheck
 	}
 	return nil
@@ -112,12 +112,11 @@ const uploadedCheck = 200 * time.Millisecond
 // target hands the pool the upload URI as it is at each use: a renewal reaches
 // a running upload, and the URI stays out of status and logs.
 func (r *SessionReconciler) target(s *scope) transfer.Target {
-	uid := s.object.UID
-	first := s.remote.DataUploadURI
+	uid, id, first := s.object.UID, s.remote.ID, s.remote.DataUploadURI
 	return transfer.Target{
 		HTTP: s.point.http, Parallelism: int(s.agent.Spec.Workers.Parallelism),
 		URI: func() string {
-			if last, ok := r.memory.lastPoll(uid); ok && last.remote.DataUploadURI != "" {
+			if last, ok := r.memory.lastPoll(uid); ok && last.remote.ID == id && last.remote.DataUploadURI != "" {
 				return last.remote.DataUploadURI
 			}
 			return first
@@ -142,7 +141,7 @@ func (r *SessionReconciler) sealStaged(ctx context.Context, s *scope) error {
 		return errors.Join(err, r.workers(s).again(ctx, s))
 	}
 	s.work.Phase = transfer.PhaseUploaded
-	r.memory.dropPoll(s.object.UID) // the service shows the sealed list now
+	r.memory.lookAgain(s.object.UID) // the service shows the sealed list now
 	s.after = uploadedCheck
 	return nil
 }

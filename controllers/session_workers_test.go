@@ -3,8 +3,10 @@ package controllers
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/edm"
 )
 
 func TestWorkplacesThatAreNotThere(t *testing.T) {
@@ -32,4 +34,32 @@ func TestWorkplacesThatAreNotThere(t *testing.T) {
 			t.Errorf("%s with image %q and %+v: %v", c.mode, c.image, c.source, err)
 		}
 	}
+}
+
+func TestARunningUploadKeepsTheLatestURI(t *testing.T) {
+	s := newScope(&v1alpha1.ExactMatchSession{})
+	s.object.UID = "a"
+	s.agent, s.point = &v1alpha1.ExactMatchUploadAgent{}, &endpoint{}
+	s.remote = &edm.Session{ID: "1", DataUploadURI: "https://host/1?sig=first"}
+	r := &SessionReconciler{}
+	uri := r.target(s).URI
+	sees := func(when, want string) {
+		t.Helper()
+		if got := uri(); got != want {
+			t.Errorf("%s: the upload goes to %q, want %q", when, got, want)
+		}
+	}
+	saw := func(id, uri string) {
+		r.memory.setPoll("a", poll{at: time.Unix(1, 0), remote: &edm.Session{ID: id, DataUploadURI: uri}})
+	}
+	sees("before any look", "https://host/1?sig=first")
+	saw("1", "https://host/1?sig=second")
+	sees("renewed", "https://host/1?sig=second")
+	r.memory.lookAgain("a")
+	sees("while a call is on its way", "https://host/1?sig=second")
+	if last, ok := r.memory.lastPoll("a"); !ok || !last.at.IsZero() {
+		t.Errorf("the next pass does not look again: %v", last.at)
+	}
+	saw("2", "https://host/2?sig=third")
+	sees("superseded", "https://host/1?sig=first")
 }

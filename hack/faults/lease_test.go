@@ -10,12 +10,25 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 )
 
-// TestLeaseIsRenewedBeforeABlockFails: the upload outlasts its lease,
-// and no block is ever refused.
+// TestLeaseIsRenewedBeforeABlockFails: the upload outlasts its lease, each renewal
+// takes its time, and no block is ever refused or goes back to an older lease.
 func TestLeaseIsRenewedBeforeABlockFails(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(w *world) { w.lease, w.parallelism = 16*time.Second, 1 })
 	refused := w.front.watch(func(c *call, status int) bool { return c.isBlob() && status == http.StatusForbidden })
+	latest := ""
+	wentBack := w.front.watch(func(c *call, _ int) bool {
+		if !c.isBlock() {
+			return false
+		}
+		before := latest
+		latest = c.URL.Query().Get("se")
+		return latest < before
+	})
+	w.front.arm(fault{name: "slow", times: 100, spoil: func(f *front, rw http.ResponseWriter, c *call) {
+		pause(c, 2*time.Second) // a block or two are sent meanwhile
+		f.pass(rw, c)
+	}}, posts("/renew"))
 	w.front.trickle(900 * time.Millisecond)
 	s := w.sessionObject()
 	s.Spec.RowsPerBlock = 1 // 30 blocks, one at a time
@@ -23,10 +36,11 @@ func TestLeaseIsRenewedBeforeABlockFails(t *testing.T) {
 	w.comesTo(v1alpha1.ReasonCompleted)
 	s, err := w.get()
 	w.Expect(err).NotTo(HaveOccurred())
-	w.Expect(s.Status.Leases).To(BeNumerically(">=", 2), "the upload takes longer than one lease")
+	w.Expect(s.Status.Leases).To(BeNumerically(">=", 3), "the upload takes longer than two leases")
 	w.Expect(s.Status.LeaseStartTime).NotTo(BeNil())
 	w.Expect(s.Status.LeaseExpiryTime).NotTo(BeNil())
 	w.Expect(w.front.seen(refused)).To(BeEmpty(), "each lease is renewed before a block fails")
+	w.Expect(w.front.seen(wentBack)).To(BeEmpty(), "a renewal on its way leaves blocks the lease that they have")
 	w.nothingLeaked()
 	w.lookupsWereWhole("new")
 }
