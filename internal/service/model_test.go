@@ -464,6 +464,9 @@ func TestModel(t *testing.T) {
 	})
 	t.Logf("%d operations (%d calls, %d reads), %d kills: %d at a random moment, %d of them while a table was indexed, and %d while a call was held; %d calls were not answered; %s",
 		tally.calls+tally.reads, tally.calls, tally.reads, tally.kills, tally.moment, tally.indexing, tally.held, tally.unanswered, time.Since(began).Round(time.Second))
+	if tally.kills < 5 || tally.unanswered == 0 {
+		t.Errorf("the service was killed %d times, and %d calls went unanswered: the test tests nothing", tally.kills, tally.unanswered)
+	}
 }
 
 // setUnlessGiven gives a flag another default until the test ends.
