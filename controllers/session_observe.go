@@ -10,6 +10,7 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/session"
+	"exactmatch.dev/operator/internal/transfer"
 )
 
 // observe gathers the facts of a pass: the objects that the session refers to,
@@ -34,7 +35,7 @@ func (r *SessionReconciler) observe(ctx context.Context, s *scope) error {
 		RenewRequested:   s.object.Spec.RenewToken != s.status().ObservedRenewToken,
 		Turn:             s.store != nil && s.store.Status.ActiveSession == s.object.Name,
 	}
-	if d := s.desired(); s.deleting() || d == session.Cancelled || d == session.Suspended {
+	if d := s.desired(); s.deleting() || d == session.Cancelled || d == session.Suspended || s.stands() {
 		// What ends or parks the session does not depend on its source.
 		s.facts.Preparation = session.PreparationReady
 		s.facts.ContentKey = s.facts.RemoteContentKey
@@ -150,6 +151,19 @@ func (s *scope) intentContentKey() string {
 		return ""
 	}
 	return s.status().Intent.ContentKey
+}
+
+// stands reports whether the remote session stays as it is, whatever the source
+// holds: its content key is of another version of the operator, so nothing tells
+// whether its content is the source's. One that is sealed is committed, one that
+// has just completed has reached its wish; a restart reads the source.
+func (s *scope) stands() bool {
+	key := s.intentContentKey()
+	if key == "" || transfer.KnownContentKey(key) || s.facts.RestartRequested {
+		return false
+	}
+	justCompleted := s.facts.Remote == session.RemoteCompleted && s.first.State != string(edm.StateCompleted)
+	return s.facts.Remote == session.RemoteSealed || justCompleted
 }
 
 // intentFact judges the recorded intent: only what this very process wrote and

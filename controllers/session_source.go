@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
@@ -101,7 +100,7 @@ func (r *SessionReconciler) makePlan(ctx context.Context, s *scope) error {
 	if !fileNamePattern.MatchString(fileNameOf(s)) {
 		return needsChange(v1alpha1.ReasonSourceInvalid, "the source's last element cannot be the session's fileName; set spec.fileName to 1 to 128 letters, digits, dots, spaces, underscores and hyphens")
 	}
-	s.version = digestOf(spec.Source, spec.BadRows, columns, spec.RowsPerBlock, keyID, spec.RestartToken, version)
+	s.version = versionOf(s, columns, keyID, version)
 	s.inputs = inputsOf(s)
 	return nil
 }
@@ -113,10 +112,6 @@ var fileNamePattern = regexp.MustCompile(`^[A-Za-z0-9._ -]{1,128}$`)
 func formatOf(f v1alpha1.Format) transfer.Format {
 	return transfer.Format{Delimiter: f.Delimiter, Encoding: f.Encoding, Compression: f.Compression}
 }
-
-// inputsOf names what decides the reading, the pin included while the prepared
-// bytes do not satisfy it.
-func inputsOf(s *scope) string { return digestOf(s.version, pinOf(s)) }
 
 // takePrepared records a finished reading. A pin that it satisfies asks for
 // nothing any more, so the work goes on under the inputs without it.
@@ -138,16 +133,6 @@ func pinOf(s *scope) string {
 		return ""
 	}
 	return s.object.Spec.Checksum
-}
-
-// digestOf names whatever decides the reading.
-func digestOf(parts ...any) string {
-	text, err := json.Marshal(parts)
-	if err != nil {
-		panic(err) // plain structs of strings and numbers marshal
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:8])
 }
 
 // fieldsOf resolves spec.fields against the store's columns.

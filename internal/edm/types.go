@@ -80,7 +80,9 @@ type Session struct {
 
 	// KeyID and ContentKey are this project's additions. KeyID is 16 hex digits
 	// and names the key of the tokens without revealing it; ContentKey is
-	// "sha256:" and 64 hex digits, and names everything that decides the blocks.
+	// "content/v2:sha256:" and 64 hex digits, and names everything that decides
+	// the blocks and their index (block/FORMAT.md). A key of another version is
+	// kept and says nothing.
 	KeyID      string `json:"keyId,omitempty"`
 	ContentKey string `json:"contentKey,omitempty"`
 }

@@ -19,6 +19,7 @@ const maxBlocks = 50_000
 var (
 	fileNamePattern = regexp.MustCompile(`^[A-Za-z0-9._ -]{1,128}$`)
 	sumPattern      = regexp.MustCompile(`^(sha256:[0-9a-f]{64})?$`)
+	contentPattern  = regexp.MustCompile(`^((content/v[0-9]{1,4}:)?sha256:[0-9a-f]{64})?$`)
 )
 
 // showSession is the session as callers see it: blocks are counted as they are
@@ -109,8 +110,8 @@ func checkSession(w *edm.Session) error {
 		return unprocessable(edm.CodeUnprocessable, "totalBlockCount is 1 to %d; raise rowsPerBlock", maxBlocks)
 	case !fileNamePattern.MatchString(w.FileName):
 		return unprocessable(edm.CodeUnprocessable, "fileName has 1 to 128 letters, digits, dots, spaces, underscores and hyphens")
-	case !sumPattern.MatchString(w.Checksum) || !sumPattern.MatchString(w.ContentKey):
-		return unprocessable(edm.CodeUnprocessable, "checksum and contentKey are sha256: and 64 hexadecimal digits")
+	case !sumPattern.MatchString(w.Checksum) || !contentPattern.MatchString(w.ContentKey):
+		return unprocessable(edm.CodeUnprocessable, "checksum is sha256: and 64 hexadecimal digits; contentKey is content/v2: and the like")
 	case int64(*w.RowsPerBlock)*int64(*w.TotalBlockCount-1) >= maxRows:
 		return unprocessable(edm.CodeUnprocessable, "a table has at most %d rows", maxRows)
 	case len(w.Fields) == 0 || len(w.Fields) > block.MaxColumns:

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"hash"
 	"io"
@@ -319,17 +318,6 @@ func (p *preparation) stripes() []Stripe {
 		stripes = append(stripes, s)
 	}
 	return stripes
-}
-
-// contentKey names everything that decides the blocks.
-func (p Plan) contentKey(from *Prepared) string {
-	h := sha256.New()
-	text, err := json.Marshal([]any{from.Content, p.Format, p.Columns, p.RowsPerBlock, from.KeyID, p.Store, fingerprint.Rules, "block/v1"})
-	if err != nil {
-		panic(err) // strings and numbers marshal
-	}
-	h.Write(text)
-	return sumOf(h)
 }
 
 func sumOf(h hash.Hash) string { return sumPrefix + hex.EncodeToString(h.Sum(nil)) }

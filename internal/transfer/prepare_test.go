@@ -90,7 +90,9 @@ func TestContentAndContentKey(t *testing.T) {
 		"column's rule": {with(func(p *transfer.Plan) { p.Columns[1].IsCaseInsensitive = false }), true, true},
 		"delimiters":    {with(func(p *transfer.Plan) { p.Columns[0].IgnoredDelimiters = []string{"-"} }), true, true},
 		"store":         {with(func(p *transfer.Plan) { p.Store = "other" }), true, true},
-		"searchable":    {with(func(p *transfer.Plan) { p.Columns[1].IsSearchable = true }), true, false},
+		"searchable":    {with(func(p *transfer.Plan) { p.Columns[1].IsSearchable = true }), true, true},
+		"no delimiters": {with(func(p *transfer.Plan) { p.Columns[0].IgnoredDelimiters = []string{} }), true, false},
+		"header":        {with(func(p *transfer.Plan) { p.Columns[0].SourceName = "ID" }), true, false},
 		"fields":        {with(func(p *transfer.Plan) { p.Columns = p.Columns[:1] }), false, true},
 	} {
 		t.Run(name, func(t *testing.T) {

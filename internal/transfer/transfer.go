@@ -25,8 +25,8 @@ type Column struct {
 	Name, SourceName  string
 	IsCaseInsensitive bool
 	IgnoredDelimiters []string
-	// IsSearchable columns are judged by Prepare. It decides nothing about blocks.
-	IsSearchable bool `json:"-"`
+	// IsSearchable columns are judged by Prepare and indexed by the service.
+	IsSearchable bool
 }
 
 // BadRowsAllowance is how many rows may be unusable: at most MaxPercent of the
@@ -77,9 +77,10 @@ type Stripe struct {
 	Sum uint64
 }
 
-// Prepared is what one reading of the source found out. Checksum, Content and
-// ContentKey are "sha256:" and 64 hexadecimal digits: of the stored bytes, of
-// the cells of the fields, and of everything that decides the blocks.
+// Prepared is what one reading of the source found out. Checksum and Content are
+// "sha256:" and 64 hexadecimal digits: of the stored bytes and of the cells of the
+// fields. ContentKey is "content/v2:sha256:" and 64 hexadecimal digits: of
+// everything that decides the blocks.
 type Prepared struct {
 	Checksum, Content, ContentKey, KeyID string
 	Rows, Bytes                          int64
