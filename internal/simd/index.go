@@ -42,6 +42,32 @@ func Index(ends []uint32, text []byte, delimiter byte) (n, scanned int, f Flags)
 	return active.index(ends, text[:blocks*BlockSize], delimiter)
 }
 
+// IndexLiteral is Index for a text in which a quote is a character like others:
+// it finds the positions of every delimiter and line feed. All whole blocks are
+// looked at.
+func IndexLiteral(ends []uint32, text []byte, delimiter byte) (n, scanned int, f Flags) {
+	return active.indexLiteral(ends, text[:len(text)/BlockSize*BlockSize], delimiter)
+}
+
+// masksAtOnce is how many blocks are sorted before they are looked at.
+const masksAtOnce = 32
+
+func (p *path) indexLiteral(ends []uint32, text []byte, delimiter byte) (n, scanned int, f Flags) {
+	var sorted [masksAtOnce]masks
+	for scanned < len(text) {
+		blocks := sorted[:min((len(text)-scanned)/BlockSize, masksAtOnce)]
+		p.classify(blocks, text[scanned:], delimiter)
+		for _, m := range blocks {
+			if m.beyondASCII != 0 {
+				f |= BeyondASCII
+			}
+			n = appendEnds(ends, n, m.end, scanned)
+			scanned += BlockSize
+		}
+	}
+	return n, scanned, f
+}
+
 // masks sorts the bytes of a block: bit i is byte i.
 type masks struct{ end, quote, beyondASCII uint64 }
 
@@ -126,6 +152,12 @@ const (
 	ones    = 0x0101010101010101
 	lowBits = 0x7f7f7f7f7f7f7f7f
 )
+
+func classifyPortable(sorted []masks, text []byte, delimiter byte) {
+	for i := range sorted {
+		sorted[i] = classify((*[BlockSize]byte)(text[i*BlockSize:]), delimiter)
+	}
+}
 
 // classify sorts the bytes of one block.
 func classify(block *[BlockSize]byte, delimiter byte) (m masks) {

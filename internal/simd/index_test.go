@@ -135,3 +135,25 @@ func BenchmarkIndex(b *testing.B) {
 		})
 	}
 }
+
+func TestIndexLiteral(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, p := range append(others(t), portable) {
+		for range 5_000 {
+			text := csvAlphabet(r, BlockSize*(1+r.IntN(80)))
+			var want []uint32
+			beyond := false
+			for i, c := range text {
+				if c == ',' || c == '\n' {
+					want = append(want, uint32(i))
+				}
+				beyond = beyond || c >= 0x80
+			}
+			got := make([]uint32, len(text)+IndexSlack)
+			n, scanned, flags := p.indexLiteral(got, text, ',')
+			if scanned != len(text) || !slices.Equal(got[:n], want) || (flags&BeyondASCII != 0) != beyond {
+				t.Fatalf("%s: %v in %d bytes, flags %b; want %v", p.name, got[:n], scanned, flags, want)
+			}
+		}
+	}
+}

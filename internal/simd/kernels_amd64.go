@@ -13,11 +13,11 @@ import (
 // hashing of AVX-512 need its later parts, which Ice Lake and Zen 4 brought.
 func paths() []path {
 	var have []path
-	if cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512VL, cpuid.AVX512DQ, cpuid.AVX512VBMI, cpuid.AVX512VBMI2, cpuid.BMI1, cpuid.BMI2, cpuid.CLMUL, cpuid.VPCLMULQDQ, cpuid.POPCNT, cpuid.LZCNT) {
-		have = append(have, path{name: "avx512", index: indexAVX512, validUTF8: validAVX512, fold: foldAVX512, tokens: (*MAC).tokensAVX512})
+	if cpuid.CPU.Supports(cpuid.AVX2, cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512VL, cpuid.AVX512DQ, cpuid.AVX512VBMI, cpuid.AVX512VBMI2, cpuid.BMI1, cpuid.BMI2, cpuid.CLMUL, cpuid.VPCLMULQDQ, cpuid.POPCNT, cpuid.LZCNT) {
+		have = append(have, path{name: "avx512", index: indexAVX512, classify: classifyAVX2, validUTF8: validAVX512, fold: foldAVX512, tokens: (*MAC).tokensAVX512})
 	}
 	if cpuid.CPU.Supports(cpuid.SHA, cpuid.AVX2, cpuid.SSSE3, cpuid.SSE4) {
-		have = append(have, path{name: "shani", index: indexAVX2, validUTF8: utf8.Valid, fold: foldNothing, tokens: (*MAC).tokensSHANI})
+		have = append(have, path{name: "shani", index: indexAVX2, classify: classifyAVX2, validUTF8: utf8.Valid, fold: foldNothing, tokens: (*MAC).tokensSHANI})
 	}
 	return have
 }
@@ -83,15 +83,12 @@ func (m *MAC) tokensSHANI(dst []byte, messages *Batch, n int) {
 	copy(dst[(n-1)*TokenSize:], tokens[:])
 }
 
-// masksAtOnce is how many blocks are sorted before they are looked at.
-const masksAtOnce = 32
-
 func indexAVX2(ends []uint32, text []byte, delimiter byte) (n, scanned int, f Flags) {
 	x := newIndexer()
 	var sorted [masksAtOnce]masks
 	for scanned < len(text) {
 		blocks := min((len(text)-scanned)/BlockSize, masksAtOnce)
-		classify256(&sorted[0].end, &text[scanned], uint64(blocks), uint64(delimiter))
+		classifyAVX2(sorted[:blocks], text[scanned:], delimiter)
 		for _, m := range sorted[:blocks] {
 			found, ok := x.ends(m, (*[BlockSize]byte)(text[scanned:]))
 			if !ok {
@@ -102,4 +99,8 @@ func indexAVX2(ends []uint32, text []byte, delimiter byte) (n, scanned int, f Fl
 		}
 	}
 	return n, scanned, x.flags
+}
+
+func classifyAVX2(sorted []masks, text []byte, delimiter byte) {
+	classify256(&sorted[0].end, &text[0], uint64(len(sorted)), uint64(delimiter))
 }

@@ -19,6 +19,11 @@ func (p *path) selfTest() error {
 	if n != wantN || scanned != wantScanned || flags != wantFlags || !slices.Equal(got[:n], want[:wantN]) {
 		return errors.New("the index of a text is wrong on this machine")
 	}
+	n, _, flags = p.indexLiteral(got, text, ',')
+	wantN, _, wantFlags = portable.indexLiteral(want, text, ',')
+	if n != wantN || flags != wantFlags || !slices.Equal(got[:n], want[:wantN]) {
+		return errors.New("the index of a text without quoting is wrong on this machine")
+	}
 	if !p.validUTF8(text) || p.validUTF8(append(bytes.Clone(text), "\xed\xa0\x80"...)) {
 		return errors.New("the check of UTF-8 is wrong on this machine")
 	}

@@ -23,12 +23,13 @@ const Environment = "EXACTMATCH_CPU"
 type path struct {
 	name      string
 	index     func(ends []uint32, text []byte, delimiter byte) (n, scanned int, f Flags)
+	classify  func(sorted []masks, text []byte, delimiter byte)
 	validUTF8 func(text []byte) bool
 	fold      func(dst *Batch, text []byte, spans []Span, a *Alphabet) (rest, empty uint32)
 	tokens    func(m *MAC, dst []byte, messages *Batch, n int)
 }
 
-var portable = path{name: "portable", index: indexPortable, validUTF8: utf8.Valid, fold: foldNothing, tokens: (*MAC).tokensPortable}
+var portable = path{name: "portable", index: indexPortable, classify: classifyPortable, validUTF8: utf8.Valid, fold: foldNothing, tokens: (*MAC).tokensPortable}
 
 // active is the chosen path; errChosen says why it is not the one asked for.
 var active, errChosen = choose(os.Getenv(Environment), append(paths(), portable))
