@@ -27,7 +27,7 @@ func BenchmarkReadChunk(b *testing.B) {
 	b.ReportAllocs()
 	c := new(table.Chunk)
 	for b.Loop() {
-		r := table.NewReader(bytes.NewReader(text), ',', table.DefaultLimits())
+		r := table.NewReader(bytes.NewReader(text), table.Format{}, table.DefaultLimits())
 		if _, err := r.Header(); err != nil {
 			b.Fatal(err)
 		}

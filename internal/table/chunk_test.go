@@ -66,13 +66,9 @@ func bySplitter(t testing.TB, r *table.Reader) []record {
 }
 
 func resumed(text io.Reader, delimiter byte, l table.Limits, width int) *table.Reader {
-	r := table.NewReader(text, delimiter, l)
-	r.Resume(width, 1, 0)
-	columns := make([]int, width)
-	for i := range columns {
-		columns[i] = i
-	}
-	r.Select(columns)
+	r := table.NewReader(text, table.Format{Delimiter: delimiter}, l)
+	r.Resume(table.Shape{Columns: width, Named: width}, 1, 0)
+	r.Select(upTo(width))
 	return r
 }
 
@@ -125,7 +121,7 @@ func FuzzChunks(f *testing.F) {
 }
 
 func TestChunkOfChosenColumns(t *testing.T) {
-	r := table.NewReader(strings.NewReader("a,b,c\n1,\"2\"\"\",3\r\n4,5,6\r\n7\n8,9,\"0\"\r\n"), ',', table.Limits{})
+	r := table.NewReader(strings.NewReader("a,b,c\n1,\"2\"\"\",3\r\n4,5,6\r\n7\n8,9,\"0\"\r\n"), table.Format{}, table.Limits{})
 	if _, err := r.Header(); err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +147,7 @@ func TestChunkOfChosenColumns(t *testing.T) {
 
 func TestLinesOfAllRowsAreTheText(t *testing.T) {
 	text := patients(5000)
-	r := table.NewReader(bytes.NewReader(text), ',', table.Limits{})
+	r := table.NewReader(bytes.NewReader(text), table.Format{}, table.Limits{})
 	if _, err := r.Header(); err != nil {
 		t.Fatal(err)
 	}

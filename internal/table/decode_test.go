@@ -229,7 +229,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		r := table.NewReader(d, ',', limits)
+		r := table.NewReader(d, table.Format{}, limits)
 		for err == nil {
 			_, err = r.ReadRow()
 		}

@@ -40,12 +40,64 @@ const (
 // DefaultDelimiter stands for the zero value of Format.Delimiter.
 const DefaultDelimiter = ','
 
-// Format says how to read the stored bytes. The zero value is a comma, Auto and Auto.
+// Quoting is what a quote means. The zero value is QuotingAuto.
+type Quoting string
+
+// The ways to quote.
+const (
+	// QuotingAuto is QuotingRFC4180, but that a record is bad (SwallowedRows) whose quoted cell seems to hold rows.
+	QuotingAuto Quoting = "Auto"
+	// QuotingRFC4180 lets a cell that begins with a quote go on until the next quote that is not doubled, over line ends too.
+	QuotingRFC4180 Quoting = "RFC4180"
+	// QuotingNone takes a quote as a character, as text/tab-separated-values does.
+	QuotingNone Quoting = "None"
+)
+
+// ShortRows is what becomes of rows that have fewer cells than the header. The zero value is ShortRowsBad.
+type ShortRows string
+
+// The ways to take short rows.
+const (
+	ShortRowsBad ShortRows = "Bad"
+	// ShortRowsPad takes the cells at the end that are not there as empty ones.
+	ShortRowsPad ShortRows = "Pad"
+)
+
+// The bounds of Format's numbers. DefaultMaxLinesPerRecord stands for the zero value.
+const (
+	DefaultMaxLinesPerRecord = 100
+	MostLinesPerRecord       = 10_000
+	MostSkippedLines         = 1000
+)
+
+// Format says how to read the stored bytes. The zero value is a comma, and Auto and the defaults for the rest.
 type Format struct {
 	// Delimiter is one ASCII byte that is not a quote, a line end or NUL; 0 means DefaultDelimiter.
 	Delimiter   byte
 	Encoding    Encoding
 	Compression Compression
+	Quoting     Quoting
+	// MaxLinesPerRecord caps the lines of one record, 1 to MostLinesPerRecord; a longer one is given up. 0 means DefaultMaxLinesPerRecord.
+	MaxLinesPerRecord int
+	// SkipLines is how many lines stand before the header, 0 to MostSkippedLines.
+	SkipLines int
+	ShortRows ShortRows
+}
+
+func (f Format) withDefaults() Format {
+	if f.Delimiter == 0 {
+		f.Delimiter = DefaultDelimiter
+	}
+	if f.Quoting == "" {
+		f.Quoting = QuotingAuto
+	}
+	if f.MaxLinesPerRecord == 0 {
+		f.MaxLinesPerRecord = DefaultMaxLinesPerRecord
+	}
+	if f.ShortRows == "" {
+		f.ShortRows = ShortRowsBad
+	}
+	return f
 }
 
 // Validate returns a *FormatError naming the first field that cannot be used.
@@ -62,6 +114,27 @@ func (f Format) Validate() error {
 	case "", CompressionAuto, CompressionNone, CompressionGzip, CompressionZstd:
 	default:
 		return &FormatError{Field: "compression", Message: "use Auto, None, Gzip or Zstd"}
+	}
+	return f.validateRows()
+}
+
+// validateRows checks what a Reader takes of a format.
+func (f Format) validateRows() error {
+	switch f.Quoting {
+	case "", QuotingAuto, QuotingRFC4180, QuotingNone:
+	default:
+		return &FormatError{Field: "quoting", Message: "use Auto, RFC4180 or None"}
+	}
+	switch f.ShortRows {
+	case "", ShortRowsBad, ShortRowsPad:
+	default:
+		return &FormatError{Field: "shortRows", Message: "use Bad or Pad"}
+	}
+	if f.MaxLinesPerRecord < 0 || f.MaxLinesPerRecord > MostLinesPerRecord {
+		return &FormatError{Field: "maxLinesPerRecord", Message: fmt.Sprintf("use 1 to %d", MostLinesPerRecord)}
+	}
+	if f.SkipLines < 0 || f.SkipLines > MostSkippedLines {
+		return &FormatError{Field: "skipLines", Message: fmt.Sprintf("use 0 to %d", MostSkippedLines)}
 	}
 	return nil
 }
@@ -109,19 +182,7 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// broken is the cap in bytes that a bad row of the reason breaks, 0 for none.
-func (l Limits) broken(reason BadReason) int {
-	switch reason {
-	case CellTooLong:
-		return l.CellBytes
-	case RecordTooLong:
-		return l.RecordBytes
-	default:
-		return 0
-	}
-}
-
-// FormatError is a Format that cannot be used. Field is delimiter, encoding or compression.
+// FormatError is a Format that cannot be used. Field is the name of the field in the API, such as delimiter.
 type FormatError struct{ Field, Message string }
 
 // Error implements error.

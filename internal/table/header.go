@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/zeebo/xxh3"
 )
 
 const maxMessage = 500
@@ -53,12 +55,13 @@ func (e *HeaderError) Error() string {
 	}
 }
 
-// Header reads the first record and returns its cells without surrounding white space. Rows have to have as many cells from then on.
-// Errors are *HeaderError, *EncodingError (the header is not text), and those of ReadChunk.
+// Header reads the first record and returns its cells without surrounding white space. Lines that the format skips, a line that names
+// the delimiter for a spreadsheet ("sep=;") and blank lines may stand before it. Rows have to have as many cells from then on.
+// Errors are *HeaderError, *EncodingError (the header is not text), *FormatError, and those of ReadChunk.
 func (r *Reader) Header() ([]string, error) {
 	r.split.keep = r.limits.Columns + 1
 	if r.err == nil {
-		r.err = r.skipBlank()
+		r.err = r.skipTitle()
 	}
 	binary := bytes.IndexByte(r.firstLine(), 0) >= 0
 	row, err := r.next()
@@ -71,12 +74,80 @@ func (r *Reader) Header() ([]string, error) {
 		return nil, &EncodingError{"the first line of the table has NUL bytes: it is binary, or UTF-16 without a byte order mark;" +
 			" save it as UTF-8 text"}
 	}
+	r.lines.Header = row.lines
 	header, err := r.names(row)
 	if err != nil {
 		return nil, err
 	}
-	r.setWidth(len(header))
-	return header, nil
+	return header, r.takeShape(header, r.pos-int(row.end-row.offset))
+}
+
+// skipTitle passes what may stand before the header.
+func (r *Reader) skipTitle() error {
+	for range r.format.SkipLines {
+		if err := r.skipMark(); err != nil {
+			return err
+		}
+		before := r.line
+		if err := r.skipLine(); err != nil {
+			return err
+		}
+		r.lines.Skipped += r.linesSince(before)
+	}
+	if err := r.skipBlank(); err != nil {
+		return err
+	}
+	named := separator(r.firstLine())
+	switch {
+	case named == 0:
+		return nil
+	case named != r.format.Delimiter:
+		return &FormatError{Field: "delimiter", Message: fmt.Sprintf("the line \"sep=\" of the table names %q; set it to that", string(rune(named)))}
+	}
+	r.lines.Skipped++
+	if err := r.skipLine(); err != nil {
+		return err
+	}
+	return r.skipBlank()
+}
+
+// skipMark passes the byte order mark that the text may begin with.
+func (r *Reader) skipMark() error {
+	for r.end-r.pos < len(bomUTF8) && !r.eof {
+		if err := r.fill(); err != nil {
+			return err
+		}
+	}
+	if r.offset == 0 && bytes.HasPrefix(r.buf[r.pos:r.end], bomUTF8) {
+		r.pass(len(bomUTF8))
+		r.midLine = false
+	}
+	return nil
+}
+
+// separator is the delimiter that a spreadsheet's first line names, 0 where it names none.
+func separator(line []byte) byte {
+	line = bytes.Trim(line[:len(line)-lineEnd(line)], `"`)
+	if len(line) == len("sep=;") && bytes.EqualFold(line[:len("sep=")], []byte("sep=")) {
+		return line[len("sep=")]
+	}
+	return 0
+}
+
+// takeShape keeps what the header, which is the record from start to pos, says of the rows.
+func (r *Reader) takeShape(header []string, start int) error {
+	record := withoutEnd(r.buf[start:r.pos])
+	shape := Shape{Columns: len(header), HeaderBytes: len(record), HeaderFirst: record[0], HeaderSum: xxh3.Hash(record)}
+	for i, name := range header {
+		if name != "" {
+			shape.Named = i + 1
+		}
+	}
+	r.setShape(shape)
+	if r.format.Quoting == QuotingAuto && r.swallows() {
+		return &HeaderError{Reason: HeaderMalformed, detail: string(SwallowedRows)}
+	}
+	return nil
 }
 
 // firstLine is as much of the line at pos as is at hand, at most 1 KiB.
@@ -93,16 +164,12 @@ func (r *Reader) names(row record) ([]string, error) {
 	case row.bad == InvalidEncoding:
 		return nil, &EncodingError{"the first line of the table is not valid UTF-8: save it as UTF-8, or set format.encoding" +
 			" (Windows-1252 is never guessed)"}
+	case row.bad == CarriageReturn:
+		return nil, &EncodingError{"the lines of the table end in CR alone: save it with LF or CRLF"}
 	case row.bad != "":
-		detail := string(row.bad)
-		if most := r.limits.broken(row.bad); most > 0 {
-			detail += fmt.Sprintf(", over %d bytes", most)
-		}
-		return nil, &HeaderError{Reason: HeaderMalformed, detail: detail}
+		return nil, &HeaderError{Reason: HeaderMalformed, detail: r.badRow(row).fault()}
 	case len(row.cells) > r.limits.Columns:
 		return nil, &HeaderError{Reason: TooManyColumns, Positions: []int{r.limits.Columns + 1}, detail: fmt.Sprintf("more than %d", r.limits.Columns)}
-	case bytes.IndexByte(bytes.Join(row.cells, nil), '\r') >= 0:
-		return nil, &EncodingError{"the lines of the table end in CR alone: save it with LF or CRLF"}
 	}
 	return unique(row.cells)
 }

@@ -14,7 +14,7 @@ import (
 )
 
 func header(text string, limits table.Limits) ([]string, error) {
-	return table.NewReader(strings.NewReader(text), ',', limits).Header()
+	return table.NewReader(strings.NewReader(text), table.Format{}, limits).Header()
 }
 
 func TestHeader(t *testing.T) {
@@ -69,7 +69,7 @@ func TestHeaderThatIsNotText(t *testing.T) {
 }
 
 func TestNULInARowIsData(t *testing.T) {
-	r := table.NewReader(strings.NewReader("a\n1\x002\n"), ',', table.Limits{})
+	r := table.NewReader(strings.NewReader("a\n1\x002\n"), table.Format{}, table.Limits{})
 	if _, err := r.Header(); err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,7 @@ package table
 import (
 	"bytes"
 	"slices"
-	"unicode/utf8"
+	"sort"
 
 	"exactmatch.dev/operator/internal/simd"
 )
@@ -23,7 +23,7 @@ type index struct {
 // addPlain adds the plain good rows that are next: as many cells as the table has columns, right quotes, valid UTF-8, and short
 // enough that no limit matters. It tells whether it stopped because nothing more is at hand, not because of a row.
 func (r *Reader) addPlain(c *Chunk) (stopped bool) {
-	if r.width == 0 || r.offset == 0 {
+	if r.shape.Columns == 0 || r.offset == 0 {
 		return false // the start of the text may have a byte order mark
 	}
 	if !r.indexHolds() {
@@ -32,21 +32,50 @@ func (r *Reader) addPlain(c *Chunk) (stopped bool) {
 	x := &r.index
 	first := len(c.lines)
 	r.addLines(c)
-	feeds := bytes.Count(r.regionOf(c.lines[first:]), lineFeed)
-	if rows := c.lines[first:]; feeds != len(rows) || x.flags&simd.BeyondASCII != 0 && !simd.ValidUTF8(r.regionOf(rows)) {
-		c.lines = c.lines[:first+r.checkedRows(rows)]
-		feeds = bytes.Count(r.regionOf(c.lines[first:]), lineFeed)
+	rows := c.lines[first:]
+	if !r.isPlain(rows) {
+		rows = rows[:r.checkedRows(rows)]
+		c.lines = c.lines[:first+len(rows)]
 	}
-	if rows := c.lines[first:]; len(rows) > 0 {
+	if len(rows) > 0 {
 		r.addCells(c, rows)
 		if r.count(len(rows)) != nil {
 			return true
 		}
 		c.runs = append(c.runs, run{first: first, number: r.row - int64(len(rows)) + 1})
-		x.used += len(rows) * r.width
-		r.advance(len(r.regionOf(rows)), feeds)
+		x.used += len(rows) * r.shape.Columns
+		r.countLines(rows)
+		r.advance(len(r.regionOf(rows)), len(rows))
 	}
-	return x.whole && x.have-x.used < r.width
+	return x.whole && x.have-x.used < r.shape.Columns
+}
+
+// countLines counts plain rows, each of which is one line.
+func (r *Reader) countLines(rows []simd.Span) {
+	r.lines.Good += int64(len(rows))
+	if r.offset >= r.doubtful {
+		return
+	}
+	end := uint32(min(int64(r.pos)+r.doubtful-r.offset, int64(r.end)))
+	r.lines.Doubtful += int64(sort.Search(len(rows), func(i int) bool { return rows[i].Start >= end }))
+}
+
+// isPlain tells whether lines that follow each other are one row each, valid UTF-8, and without a carriage return but at their ends.
+func (r *Reader) isPlain(lines []simd.Span) bool {
+	text := r.regionOf(lines)
+	if bytes.Count(text, lineFeed) != len(lines) || r.index.flags&simd.BeyondASCII != 0 && !simd.ValidUTF8(text) {
+		return false
+	}
+	if bytes.IndexByte(text, '\r') < 0 {
+		return true
+	}
+	returns := bytes.Count(text, carriageReturn)
+	for _, line := range lines {
+		if line.End-line.Start > 1 && r.buf[line.End-2] == '\r' {
+			returns--
+		}
+	}
+	return returns == 0
 }
 
 // regionOf is the text of lines that follow each other.
@@ -87,7 +116,11 @@ func (r *Reader) makeIndex() {
 	if len(x.ends) < size+simd.IndexSlack {
 		x.ends = make([]uint32, len(r.buf)+simd.BlockSize+simd.IndexSlack)
 	}
-	n, scanned, flags := simd.Index(x.ends, all[r.pos:r.pos+size], r.split.delimiter)
+	look := simd.Index
+	if r.split.literal {
+		look = simd.IndexLiteral
+	}
+	n, scanned, flags := look(x.ends, all[r.pos:r.pos+size], r.split.delimiter)
 	x.used, x.have, x.at, x.scanned, x.flags = 0, n, r.pos, r.pos+scanned, flags
 	x.whole, x.valid = scanned == size, true
 }
@@ -96,9 +129,9 @@ func (r *Reader) makeIndex() {
 func (r *Reader) addLines(c *Chunk) {
 	x, start := &r.index, uint32(r.pos)
 	longest := uint32(min(r.limits.RecordBytes, r.limits.CellBytes))
-	for at := x.used + r.width - 1; at < x.have; at += r.width {
+	for at := x.used + r.shape.Columns - 1; at < x.have; at += r.shape.Columns {
 		end := uint32(x.at) + x.ends[at]
-		if r.buf[end] != '\n' || end >= start+longest || r.width == 1 && r.isBlank(start, end) {
+		if r.buf[end] != '\n' || end >= start+longest || r.odd[r.buf[start]] && r.looksOdd(r.buf[start:end+1]) {
 			return
 		}
 		c.lines = append(c.lines, simd.Span{Start: start, End: end + 1})
@@ -106,22 +139,10 @@ func (r *Reader) addLines(c *Chunk) {
 	}
 }
 
-// isBlank tells a line that is skipped from a row of one cell.
-func (r *Reader) isBlank(start, end uint32) bool {
-	return start == end || start+1 == end && r.buf[start] == '\r'
-}
-
-// checkedRows counts the lines up to the first that is more than one row, or no text.
+// checkedRows counts the lines up to the first that is not plain.
 func (r *Reader) checkedRows(lines []simd.Span) int {
-	x := &r.index
-	for i, line := range lines {
-		at := x.used + i*r.width
-		for _, end := range x.ends[at : at+r.width-1] {
-			if r.buf[x.at+int(end)] == '\n' {
-				return i
-			}
-		}
-		if !utf8.Valid(r.buf[line.Start:line.End]) {
+	for i := range lines {
+		if !r.isPlain(lines[i : i+1]) {
 			return i
 		}
 	}
@@ -140,6 +161,9 @@ func (r *Reader) addCells(c *Chunk, lines []simd.Span) {
 		from := len(c.Cells[i])
 		c.Cells[i] = slices.Grow(c.Cells[i], len(lines))[:from+len(lines)]
 		r.findCells(c.Cells[i][from:], column, lines)
+		if r.split.literal && asIs {
+			continue
+		}
 		if !asIs {
 			for k, raw := range c.Cells[i][from:] {
 				c.Cells[i][from+k] = r.cell(raw)
@@ -161,28 +185,28 @@ func (r *Reader) findCells(cells []simd.Span, column int, lines []simd.Span) {
 	if column == 0 {
 		for i, line := range lines {
 			cells[i] = simd.Span{Start: line.Start, End: base + ends[at]}
-			at += r.width
+			at += r.shape.Columns
 		}
 		return
 	}
 	for i := range cells {
 		cells[i] = simd.Span{Start: base + ends[at-1] + 1, End: base + ends[at]}
-		at += r.width
+		at += r.shape.Columns
 	}
 }
 
-// cell is a cell that may have a carriage return behind it, or quotes and line ends within it that have to be undone.
+// cell is a cell that may have a carriage return behind it, or quotes within it that have to be undone.
 func (r *Reader) cell(s simd.Span) simd.Span {
 	start, end := s.Start, s.End
 	if r.buf[end] == '\n' && end > start && r.buf[end-1] == '\r' {
 		end--
 	}
-	if start == end || r.buf[start] != '"' {
+	if start == end || r.buf[start] != '"' || r.split.literal {
 		return simd.Span{Start: start, End: end}
 	}
 	start, end = start+1, end-1
 	raw := r.buf[start:end]
-	if bytes.IndexByte(raw, '"') < 0 && !bytes.Contains(raw, crlf) {
+	if bytes.IndexByte(raw, '"') < 0 {
 		return simd.Span{Start: start, End: end}
 	}
 	return r.keep(r.split.undo(raw))
@@ -206,7 +230,7 @@ func (r *Reader) addAny(c *Chunk) error {
 		return err
 	}
 	if rec.bad != "" {
-		c.Bad = append(c.Bad, BadRow{Number: rec.number, Line: rec.line, Reason: rec.bad, Max: r.limits.broken(rec.bad)})
+		c.Bad = append(c.Bad, r.badRow(rec))
 		return nil
 	}
 	c.runs = append(c.runs, run{first: len(c.lines), number: rec.number})
@@ -220,4 +244,20 @@ func (r *Reader) addAny(c *Chunk) error {
 		c.Cells[i] = append(c.Cells[i], r.keep(rec.cells[column]))
 	}
 	return nil
+}
+
+// badRow tells of a row that cannot be used.
+func (r *Reader) badRow(rec record) BadRow {
+	bad := BadRow{Number: rec.number, Line: rec.line, Lines: rec.lines, DataLines: r.lines.Good + r.lines.Bad, Reason: rec.bad}
+	switch rec.bad {
+	case CellTooLong:
+		bad.Most = r.limits.CellBytes
+	case RecordTooLong:
+		bad.Most = r.limits.RecordBytes
+	case TooManyLines:
+		bad.Most = r.format.MaxLinesPerRecord
+	case WrongNumberOfCells:
+		bad.Cells, bad.Columns = rec.count, r.shape.Columns
+	}
+	return bad
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"unicode/utf8"
 )
 
 const (
@@ -12,13 +11,16 @@ const (
 	maxEmptyReads = 100
 )
 
-// Reader reads the records of a delimited text as RFC 4180 has them: cells may be quoted, a quoted cell may hold line
-// breaks and, doubled, quotes; lines end in LF or CRLF; the last one need not end. Blank lines are skipped. A CRLF within
-// a quoted cell reads as LF. White space is part of a cell.
+// Reader reads the records of a delimited text. Under QuotingRFC4180 cells may be quoted, a quoted cell may hold line breaks and,
+// doubled, quotes; under QuotingNone a quote is a character. Lines end in LF, CRLF or CR CR LF; the last one need not end. Within
+// a quoted cell each of them reads as LF. White space is part of a cell. Lines without a value are blank: they are counted,
+// and are no rows.
 //
-// A row whose quotes are wrong, or that is too long, ends with the line on which it starts, and reading goes on at the next
-// line: a stray quote costs its own row, not the rest of the table. Where a row starts decides alone how it reads, so a
-// Reader resumed at the offset of any row gives the same rows from there on.
+// A row that cannot be read is bad. One whose quotes are wrong, that is too long, or, under QuotingAuto, whose quoted cell seems to hold
+// rows, ends with its first line, and reading goes on at the next one: a stray quote costs its own line, not the rest of the
+// table. Where a line is too little evidence of a row (one column, or padded rows), the lines that the record was read for go with it.
+// Where a row starts decides alone how it reads, so a Reader resumed at the offset of any row gives the same rows from
+// there on.
 //
 // There are two ways through a text. ReadChunk takes the ends of many cells at once from package simd, for rows that have
 // nothing unusual; the splitter takes one record, whatever it is. The splitter is the truth: all that the first way does not
@@ -28,6 +30,7 @@ const (
 // number of cells is not checked.
 type Reader struct {
 	text   io.Reader
+	format Format
 	limits Limits
 	split  splitter
 
@@ -39,43 +42,78 @@ type Reader struct {
 	readErr    error // of text, kept until the bytes before it are used up
 	err        error // sticky
 	row, line  int64
-	width      int
+	midLine    bool // the byte before pos is not the end of a line
 	linesKnown bool
-	columns    []int // chosen by Select
+	shape      Shape
+	lines      Lines
+	doubtful   int64     // the offset up to which rows stand within a record that was given up
+	nothing    [256]bool // bytes of a line that may have no value
+	odd        [256]bool // bytes that a row begins with which may be no plain one
+	columns    []int     // chosen by Select
 
 	index index
 	still bool // no byte may move: a chunk has spans of them
 	kept  int  // bytes of cells behind the text
 }
 
+// Shape is what a header says of the rows below it.
+type Shape struct {
+	// Columns is how many cells the header has, Named how many up to the last one that has a name: the cells behind that need not be there.
+	Columns, Named int
+	// HeaderBytes, HeaderFirst and HeaderSum tell a repetition of the header: its length without the line end, its first byte and
+	// its XXH3.
+	HeaderBytes int
+	HeaderFirst byte
+	HeaderSum   uint64
+}
+
+// Lines counts the lines of the text that were read so far. They add up: each line is in one of Header, Skipped, Blank, Good and Bad.
+type Lines struct {
+	Header, Skipped, Blank, Good, Bad int64
+	// Doubtful are those of Good that are within a record that QuotingAuto has given up: they are rows only if a quote there is
+	// a mistake, or a character.
+	Doubtful int64
+}
+
 // errNeedsMore says that a row cannot be told from the bytes at hand while they may not move.
 var errNeedsMore = errors.New("table: more bytes are needed")
 
-// NewReader reads text, which is UTF-8 as Decode gives it. A delimiter of 0 means DefaultDelimiter; one that Format.Validate
-// refuses makes each call fail with its *FormatError.
-func NewReader(text io.Reader, delimiter byte, l Limits) *Reader {
-	if delimiter == 0 {
-		delimiter = DefaultDelimiter
-	}
-	r := &Reader{text: text, limits: l.withDefaults(), split: splitter{delimiter: delimiter}, line: 1, linesKnown: true}
-	r.err = checkDelimiter(delimiter)
-	r.split.keep = r.limits.Columns
+// NewReader reads text, which is UTF-8 as Decode gives it; of the format it takes all but what Decode does. A format that
+// Format.Validate refuses makes each call fail with its *FormatError.
+func NewReader(text io.Reader, f Format, l Limits) *Reader {
+	f = f.withDefaults()
+	r := &Reader{text: text, format: f, limits: l.withDefaults(), line: 1, linesKnown: true, err: f.Validate()}
+	r.split = splitter{delimiter: f.Delimiter, literal: f.Quoting == QuotingNone, mostLines: f.MaxLinesPerRecord, keep: r.limits.Columns}
 	r.setMemory(memoryOf(min(readerBuffer, max(r.limits.RecordBytes, len(bomUTF8)))))
 	return r
 }
 
-// Resume prepares to read from the middle of a table of width columns: the text of NewReader starts at the byte offset, where the
+// Resume prepares to read from the middle of a table of such a shape: the text of NewReader starts at the byte offset, where the
 // data row with the number row starts. There is no header to read then, and lines are not known unless offset is 0.
-func (r *Reader) Resume(width int, row, offset int64) {
-	r.setWidth(width)
+func (r *Reader) Resume(shape Shape, row, offset int64) {
+	r.setShape(shape)
 	r.row, r.offset = row-1, offset
 	r.linesKnown = offset == 0
 }
 
-func (r *Reader) setWidth(width int) {
-	r.width = width
-	if width > 0 {
-		r.split.keep = width
+// Shape is what Header found, or Resume was given.
+func (r *Reader) Shape() Shape { return r.shape }
+
+// Lines are those that were read so far.
+func (r *Reader) Lines() Lines { return r.lines }
+
+func (r *Reader) setShape(shape Shape) {
+	r.shape = shape
+	if shape.Columns > 0 {
+		r.split.keep = shape.Columns
+	}
+	for _, c := range []byte{r.format.Delimiter, '"', '-', ' ', '\t', '\v', '\f', '\r', '\n', 0, endOfFile} {
+		r.nothing[c] = true
+	}
+	r.odd = r.nothing
+	r.odd[bomUTF8[0]] = true
+	if shape.HeaderBytes > 0 {
+		r.odd[shape.HeaderFirst] = true
 	}
 }
 
@@ -90,6 +128,15 @@ func (r *Reader) read() (record, error) {
 		return record{}, err
 	}
 	rec.number = r.row
+	switch {
+	case rec.bad != "":
+		r.lines.Bad += rec.lines
+	default:
+		r.lines.Good += rec.lines
+		if rec.offset < r.doubtful {
+			r.lines.Doubtful += rec.lines
+		}
+	}
 	return rec, nil
 }
 
@@ -108,36 +155,69 @@ type record struct {
 	cells       [][]byte // nil where bad is not ""
 	number      int64
 	line        int64 // on which the row starts, from 1; 0 where a resumed Reader cannot know it
+	lines       int64 // how many it has
+	count       int   // of the cells that it has in the text
 	offset, end int64
 	bad         BadReason
 }
 
 // next reads one record, numbered by nobody yet.
 func (r *Reader) next() (record, error) {
-	if r.err != nil {
-		return record{}, r.err
-	}
-	if err := r.skipBlank(); err != nil {
-		return record{}, r.failed(err)
-	}
-	rec := record{offset: r.offset, line: r.lineNumber()}
-	n, reason, err := r.record()
-	switch {
-	case err != nil:
-		return record{}, r.failed(err)
-	case n == 0:
-		if err := r.skipLine(); err != nil {
+	for r.err == nil {
+		rec, err := r.nextLines()
+		if err != nil {
 			return record{}, r.failed(err)
 		}
-	default:
+		if rec.bad != blank {
+			return rec, nil
+		}
+		r.lines.Blank += rec.lines
+	}
+	return record{}, r.err
+}
+
+// nextLines reads one record, which may be blank.
+func (r *Reader) nextLines() (record, error) {
+	if err := r.skipBlank(); err != nil {
+		return record{}, err
+	}
+	rec, before := record{offset: r.offset, line: r.lineNumber()}, r.line
+	n, reason, err := r.record()
+	if err != nil {
+		return record{}, err
+	}
+	if n > 0 {
 		reason = r.judge(r.buf[r.pos : r.pos+n])
+	}
+	switch {
+	case n == 0 || reason == SwallowedRows:
+		if err := r.giveUp(n, reason); err != nil {
+			return record{}, err
+		}
+	default:
 		r.pass(n)
 	}
-	if rec.bad = reason; reason == "" {
-		rec.cells = r.split.cells
+	if rec.bad, rec.count = reason, r.split.count; reason == "" {
+		rec.cells = r.padded()
 	}
-	rec.end = r.offset
+	rec.end, rec.lines = r.offset, r.linesSince(before)
 	return rec, nil
+}
+
+// linesSince counts the lines that were passed since the number of the line was another.
+func (r *Reader) linesSince(before int64) int64 {
+	if r.midLine {
+		return r.line - before + 1
+	}
+	return r.line - before
+}
+
+// padded are the cells of the record, empty ones behind them up to the number of columns.
+func (r *Reader) padded() [][]byte {
+	for len(r.split.cells) < r.shape.Columns {
+		r.split.cells = append(r.split.cells, nil)
+	}
+	return r.split.cells
 }
 
 // failed keeps an error for later calls.
@@ -168,9 +248,10 @@ func (r *Reader) record() (int, BadReason, error) {
 		case o == complete:
 			return n, "", nil
 		case o == faulty:
-			return 0, r.split.fault, nil
+			return 0, r.ofStart(b, r.split.fault), nil
 		case cut:
-			return 0, RecordTooLong, nil
+			r.split.at = len(b)
+			return 0, r.ofStart(b, tooLong(b)), nil
 		}
 		if err := r.fill(); err != nil {
 			return 0, "", err
@@ -178,43 +259,22 @@ func (r *Reader) record() (int, BadReason, error) {
 	}
 }
 
-// judge looks at a record that could be split.
-func (r *Reader) judge(record []byte) BadReason {
-	switch {
-	case r.width > 0 && r.split.count != r.width:
-		return WrongNumberOfCells
-	case r.split.longest > r.limits.CellBytes:
-		return CellTooLong
-	case !utf8.Valid(record):
-		return InvalidEncoding
-	}
-	return ""
-}
-
-// skipBlank goes to the first byte of the next record; io.EOF says that there is none.
+// skipBlank goes to the first byte that may belong to a record; io.EOF says that there is none.
 func (r *Reader) skipBlank() error {
 	for {
-		if r.end-r.pos < len(bomUTF8) && !r.eof {
-			if err := r.fill(); err != nil {
-				return err
-			}
-			continue
+		if err := r.skipMark(); err != nil {
+			return err
 		}
 		b := r.buf[r.pos:r.end]
+		n := lineBreak(b, r.eof)
 		switch {
 		case len(b) == 0:
 			return io.EOF
-		case r.offset == 0 && bytes.HasPrefix(b, bomUTF8):
-			r.pass(len(bomUTF8))
-		case b[0] == '\n':
-			r.pass(1)
-		case bytes.HasPrefix(b, crlf):
-			r.pass(len(crlf))
-		case r.eof && bytes.Equal(b, carriageReturn):
-			r.pass(1)
-		default:
+		case n == 0:
 			return nil
 		}
+		r.pass(n)
+		r.lines.Blank++
 	}
 }
 
@@ -241,11 +301,12 @@ func (r *Reader) skipLine() error {
 
 // advance passes n bytes with so many line feeds among them.
 func (r *Reader) advance(n, feeds int) {
-	if r.linesKnown {
-		r.line += int64(feeds)
-	}
+	r.line += int64(feeds)
 	r.pos += n
 	r.offset += int64(n)
+	if n > 0 {
+		r.midLine = r.buf[r.pos-1] != '\n'
+	}
 }
 
 // pass passes the next n bytes.

@@ -32,15 +32,14 @@ func TestResumeAtAnyRowGivesTheSameRows(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := tableText().Draw(t, "text")
 		limits := table.Limits{CellBytes: 20, RecordBytes: rapid.IntRange(4, 64).Draw(t, "recordBytes")}
-		r := table.NewReader(strings.NewReader(text), ',', limits)
-		header, err := r.Header()
-		if err != nil {
+		r := table.NewReader(strings.NewReader(text), table.Format{}, limits)
+		if _, err := r.Header(); err != nil {
 			t.Fatal(err)
 		}
 		rows := collect(t, r)
 		for i, first := range rows {
-			again := table.NewReader(strings.NewReader(text[first.Offset:]), ',', limits)
-			again.Resume(len(header), first.Number, first.Offset)
+			again := table.NewReader(strings.NewReader(text[first.Offset:]), table.Format{}, limits)
+			again.Resume(r.Shape(), first.Number, first.Offset)
 			got := collect(t, again)
 			if !slices.EqualFunc(got, rows[i:], equalButLine) {
 				t.Fatalf("from row %d:\n got %q\nwant %q", first.Number, short(got), short(rows[i:]))
@@ -50,8 +49,8 @@ func TestResumeAtAnyRowGivesTheSameRows(t *testing.T) {
 }
 
 func TestResumeAfterTheLastRow(t *testing.T) {
-	r := table.NewReader(strings.NewReader(""), ',', table.Limits{})
-	r.Resume(2, 8, 100)
+	r := table.NewReader(strings.NewReader(""), table.Format{}, table.Limits{})
+	r.Resume(table.Shape{Columns: 2, Named: 2}, 8, 100)
 	if rows := rowsOf(t, r); len(rows) != 0 {
 		t.Errorf("got %q", short(rows))
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/table"
 )
 
 // contentFormat is the version of content keys, blockFormat that of the blocks
@@ -41,6 +42,14 @@ func (f Format) AddTo(d *Digest) {
 	d.AddUnless(",", "format.delimiter", f.Delimiter)
 	d.AddUnless("Auto", "format.encoding", f.Encoding)
 	d.AddUnless("Auto", "format.compression", f.Compression)
+	d.AddUnless("Auto", "format.quoting", f.Quoting)
+	d.AddUnless("Bad", "format.shortRows", f.ShortRows)
+	if f.MaxLinesPerRecord != table.DefaultMaxLinesPerRecord && f.MaxLinesPerRecord != 0 {
+		d.AddNumber("format.maxLinesPerRecord", int64(f.MaxLinesPerRecord))
+	}
+	if f.SkipLines != 0 {
+		d.AddNumber("format.skipLines", int64(f.SkipLines))
+	}
 }
 
 // addTo adds a column and its rules. The ignored delimiters are a set, so

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"exactmatch.dev/operator/internal/table"
 )
 
 // handoffVersion is the first byte of a handoff.
-const handoffVersion = 1
+const handoffVersion = 2
 
 // maxHandoffSample bounds one position of a bad row in a handoff, in bytes.
 const maxHandoffSample = 96
@@ -25,9 +27,10 @@ const sumPrefix = "sha256:"
 // What follows from the plan (names of columns, the content key) is not in it.
 func (p *Prepared) Handoff() string {
 	b := []byte{handoffVersion}
-	for _, n := range []int64{p.Rows, p.Bytes, int64(p.Blocks), boolBit(p.striped), int64(p.width)} {
+	for _, n := range []int64{p.Rows, p.Bytes, int64(p.Blocks), boolBit(p.striped), p.BlankLines, p.SkippedLines} {
 		b = binary.AppendUvarint(b, uint64(n))
 	}
+	b = appendShape(b, p.shape)
 	for _, digits := range []string{strings.TrimPrefix(p.Checksum, sumPrefix), strings.TrimPrefix(p.Content, sumPrefix), p.KeyID} {
 		raw, err := hex.DecodeString(digits)
 		if err != nil {
@@ -39,12 +42,7 @@ func (p *Prepared) Handoff() string {
 	for _, at := range p.positions {
 		b = binary.AppendUvarint(b, uint64(at))
 	}
-	b = binary.AppendUvarint(b, uint64(p.BadRows.Count))
-	b = binary.AppendUvarint(b, uint64(len(p.BadRows.Samples)))
-	for _, s := range p.BadRows.Samples {
-		s = strings.ToValidUTF8(s[:min(len(s), maxHandoffSample)], "")
-		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
-	}
+	b = appendBadRows(b, p.BadRows)
 	b = binary.AppendUvarint(b, uint64(len(p.Columns)))
 	for _, c := range p.Columns {
 		for _, n := range []int64{c.Rows, c.Empty, c.Distinct, c.LargestRepetition, c.Short} {
@@ -52,6 +50,24 @@ func (p *Prepared) Handoff() string {
 		}
 	}
 	return base64.StdEncoding.EncodeToString(p.appendStripes(b))
+}
+
+func appendShape(b []byte, s table.Shape) []byte {
+	for _, n := range []int{s.Columns, s.Named, s.HeaderBytes} {
+		b = binary.AppendUvarint(b, uint64(n))
+	}
+	return binary.BigEndian.AppendUint64(append(b, s.HeaderFirst), s.HeaderSum)
+}
+
+func appendBadRows(b []byte, bad BadRows) []byte {
+	for _, n := range []int64{bad.Count, bad.Lines, int64(len(bad.Samples))} {
+		b = binary.AppendUvarint(b, uint64(n))
+	}
+	for _, s := range bad.Samples {
+		s = strings.ToValidUTF8(s[:min(len(s), maxHandoffSample)], "")
+		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
+	}
+	return b
 }
 
 // appendStripes writes where each stripe starts, as the distance from the one
@@ -86,15 +102,13 @@ func (p Plan) Receive(handoff string) (*Prepared, error) {
 		return nil, errHandoff
 	}
 	r := &handoffReader{rest: raw[1:]}
-	out := &Prepared{Rows: r.number(), Bytes: r.number(), Blocks: int(r.number()), striped: r.number() == 1, width: int(r.number())}
+	out := &Prepared{Rows: r.number(), Bytes: r.number(), Blocks: int(r.number()), striped: r.number() == 1, BlankLines: r.number(), SkippedLines: r.number()}
+	out.shape = r.shape()
 	out.Checksum, out.Content, out.KeyID = sumPrefix+hex.EncodeToString(r.bytes(32)), sumPrefix+hex.EncodeToString(r.bytes(32)), hex.EncodeToString(r.bytes(8))
 	for range r.count(len(p.Columns)) {
 		out.positions = append(out.positions, int(r.number()))
 	}
-	out.BadRows.Count = r.number()
-	for range r.count(maxSamples) {
-		out.BadRows.Samples = append(out.BadRows.Samples, r.text(maxHandoffSample))
-	}
+	out.BadRows = r.badRows()
 	searchable := p.searchable()
 	for i := range r.count(len(searchable)) {
 		out.Columns = append(out.Columns, ColumnQuality{Name: searchable[i],
@@ -130,9 +144,12 @@ func (p Plan) fits(out *Prepared) bool {
 		return false
 	}
 	for _, at := range out.positions {
-		if at >= out.width {
+		if at >= out.shape.Columns {
 			return false
 		}
+	}
+	if out.shape.Named > out.shape.Columns {
+		return false
 	}
 	keyID, err := KeyID(p.Key, p.Store)
 	return err == nil && keyID == out.KeyID && len(out.Stripes) == out.stripeCount()
@@ -189,6 +206,21 @@ func (r *handoffReader) text(most int) string {
 		r.failed = true
 	}
 	return string(b)
+}
+
+func (r *handoffReader) shape() table.Shape {
+	s := table.Shape{Columns: int(r.number()), Named: int(r.number()), HeaderBytes: int(r.number())}
+	s.HeaderFirst = r.bytes(1)[0]
+	s.HeaderSum = binary.BigEndian.Uint64(r.bytes(8))
+	return s
+}
+
+func (r *handoffReader) badRows() BadRows {
+	bad := BadRows{Count: r.number(), Lines: r.number()}
+	for range r.count(maxSamples) {
+		bad.Samples = append(bad.Samples, r.text(maxHandoffSample))
+	}
+	return bad
 }
 
 func (r *handoffReader) stripes(p Plan, of *Prepared) []Stripe {

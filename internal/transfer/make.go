@@ -134,8 +134,8 @@ func (m *maker) open(ctx context.Context, s *Stripe) (*table.Reader, io.Closer, 
 	}
 	text := io.Reader(&contextReader{ctx, body})
 	if m.prepared.striped {
-		rows := table.NewReader(text, m.plan.format().Delimiter, m.plan.limits())
-		rows.Resume(m.prepared.width, s.Row, s.Offset)
+		rows := table.NewReader(text, m.plan.format(), m.plan.limits())
+		rows.Resume(m.prepared.shape, s.Row, s.Offset)
 		return rows, body, nil
 	}
 	rows, err := m.decode(text)
@@ -151,7 +151,7 @@ func (m *maker) decode(stored io.Reader) (*table.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := table.NewReader(text, m.plan.format().Delimiter, m.plan.limits())
+	rows := table.NewReader(text, m.plan.format(), m.plan.limits())
 	_, err = rows.Header()
 	return rows, err
 }

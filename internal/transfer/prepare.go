@@ -24,7 +24,7 @@ func Prepare(ctx context.Context, plan Plan) (*Prepared, error) {
 	if err := plan.check(); err != nil {
 		return nil, err
 	}
-	p := &preparation{plan: plan, content: sha256.New(), crc: newCRC(), quality: make([]columnQuality, len(plan.Columns))}
+	p := newPreparation(plan)
 	if err := p.read(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -63,19 +63,24 @@ type preparation struct {
 	plan      Plan
 	stored    *storedSum
 	content   hash.Hash
-	width     int
+	shape     table.Shape
 	positions []int
 	striped   bool
 	quality   []columnQuality // by field; of those that are not searchable nothing is gathered
 
 	good, all int64
 	bad       BadRows
+	lines     table.Lines // of the whole table
 	blocks    int
 	starts    []blockStart
 	end       int64  // where the last good row ends
 	sums      []byte // CRCs of the finished blocks, 8 bytes each
 	cells     []byte // of some rows, encoded
 	crc       *crcWriter
+}
+
+func newPreparation(plan Plan) *preparation {
+	return &preparation{plan: plan, content: sha256.New(), crc: newCRC(), quality: make([]columnQuality, len(plan.Columns))}
 }
 
 // blockStart is where a block's first row lies.
@@ -94,7 +99,7 @@ func (p *preparation) read(ctx context.Context) (err error) {
 		return err
 	}
 	p.striped = text.Striped
-	rows := table.NewReader(text, p.plan.format().Delimiter, p.plan.limits())
+	rows := table.NewReader(text, p.plan.format(), p.plan.limits())
 	header, err := rows.Header()
 	if err != nil {
 		return err
@@ -102,11 +107,12 @@ func (p *preparation) read(ctx context.Context) (err error) {
 	if p.positions, err = table.MatchHeader(header, p.plan.wanted()); err != nil {
 		return err
 	}
-	p.width = len(header)
+	p.shape = rows.Shape()
 	rows.Select(p.positions)
 	if err := p.readRows(ctx, rows); err != nil {
 		return err
 	}
+	p.lines = rows.Lines()
 	_, err = io.Copy(io.Discard, p.stored) // what a decoder leaves behind still belongs to the stored bytes
 	return err
 }
@@ -216,23 +222,11 @@ func (p *preparation) addChunk(c *table.Chunk) error {
 }
 
 func (p *preparation) addBad(bad table.BadRow) error {
-	p.bad.Count++
-	if len(p.bad.Samples) < maxSamples {
-		p.bad.Samples = append(p.bad.Samples, bad.String())
-	}
+	p.bad.add(bad)
 	if bad.Number >= p.plan.BadRows.MinSample {
-		return p.judgeBadRows(bad.Number)
+		return p.refuseBadRows(bad.DataLines, 0)
 	}
 	return nil
-}
-
-// judgeBadRows holds the bad rows among the first ones against the allowance.
-func (p *preparation) judgeBadRows(first int64) error {
-	if p.bad.Count*100 <= first*int64(p.plan.BadRows.MaxPercent) {
-		return nil
-	}
-	return refuse(TooManyBadRows, "%d of the first %d rows cannot be used and spec.badRows.maxPercent allows %d%%: %s; correct these rows or allow more",
-		p.bad.Count, first, p.plan.BadRows.MaxPercent, joinSamples(p.bad.Samples))
 }
 
 // openBlock remembers where a block starts. Beyond the limit of blocks only
@@ -272,7 +266,7 @@ func (p *preparation) result() (*Prepared, error) {
 	if p.plan.Pin != "" && p.plan.Pin != checksum {
 		return nil, refuse(ChecksumMismatch, "the source's checksum is %s, spec.checksum asks for %s; correct either", checksum, p.plan.Pin)
 	}
-	if err := p.judgeBadRows(p.all); err != nil {
+	if err := p.refuseBadRows(p.lines.Good+p.lines.Bad, p.lines.Doubtful); err != nil {
 		return nil, err
 	}
 	if p.good == 0 {
@@ -289,7 +283,7 @@ func (p *preparation) result() (*Prepared, error) {
 	}
 	out := &Prepared{
 		Checksum: checksum, Content: sumOf(p.content), KeyID: keyID, Rows: p.good, Bytes: p.stored.bytes, Blocks: p.blocks,
-		BadRows: p.bad, width: p.width, positions: p.positions, striped: p.striped,
+		BadRows: p.bad, BlankLines: p.lines.Blank, SkippedLines: p.lines.Skipped, shape: p.shape, positions: p.positions, striped: p.striped,
 	}
 	for i, c := range p.plan.Columns {
 		if c.IsSearchable {

@@ -29,17 +29,22 @@ type Column struct {
 	IsSearchable bool
 }
 
-// BadRowsAllowance is how many rows may be unusable: at most MaxPercent of the
-// rows read, judged once MinSample rows are read and at the end.
+// BadRowsAllowance is how much may be unusable: the lines of bad rows may be at
+// most MaxPercent of the lines of all rows, judged once MinSample rows are read
+// and at the end.
 type BadRowsAllowance struct {
 	MaxPercent int
 	MinSample  int64
 }
 
-// Format is how the bytes of a table are to be read, in the words of the API:
-// a delimiter of one byte, encodings Auto, UTF-8, UTF-16 and Windows-1252,
-// compressions Auto, None, Gzip and Zstd. Empty words mean "," and Auto.
-type Format struct{ Delimiter, Encoding, Compression string }
+// Format is how the bytes of a table are to be read, in the words of the API;
+// package table says what they mean. Empty words and zeros are the defaults.
+type Format struct {
+	Delimiter, Encoding, Compression string
+	Quoting                          string
+	MaxLinesPerRecord, SkipLines     int
+	ShortRows                        string
+}
 
 // Plan is everything that decides a session's blocks. Limits without a
 // value are those of defaultLimits.
@@ -58,11 +63,13 @@ type Plan struct {
 	BadRows BadRowsAllowance
 }
 
-// BadRows counts the rows that are left out. Samples are the first positions
-// with reasons, at most ten, never values.
+// BadRows counts the rows that are left out, and their lines. Samples are the
+// first positions with reasons, at most ten, never values.
 type BadRows struct {
-	Count   int64
-	Samples []string
+	Count, Lines int64
+	Samples      []string
+
+	hints []string // what may make them good
 }
 
 // Stripe is a run of consecutive blocks that is read and checked by itself.
@@ -86,11 +93,14 @@ type Prepared struct {
 	Rows, Bytes                          int64
 	Blocks                               int
 	BadRows                              BadRows
-	Stripes                              []Stripe
+	// BlankLines hold no value, SkippedLines stand before the header.
+	BlankLines, SkippedLines int64
+	Stripes                  []Stripe
 	// Columns are the searchable ones, in the order of the fields.
 	Columns []ColumnQuality
 
-	width     int   // columns of the header
+	lines     table.Lines // of the whole reading; not handed over
+	shape     table.Shape
 	positions []int // of the fields in a row
 	striped   bool  // stripes can be read from their offsets
 }
@@ -164,7 +174,11 @@ func (p Plan) limits() table.Limits {
 
 // format translates the API's words.
 func (p Plan) format() table.Format {
-	f := table.Format{Encoding: table.Encoding(p.Format.Encoding), Compression: table.Compression(p.Format.Compression)}
+	f := table.Format{
+		Encoding: table.Encoding(p.Format.Encoding), Compression: table.Compression(p.Format.Compression),
+		Quoting: table.Quoting(p.Format.Quoting), ShortRows: table.ShortRows(p.Format.ShortRows),
+		MaxLinesPerRecord: p.Format.MaxLinesPerRecord, SkipLines: p.Format.SkipLines,
+	}
 	if p.Format.Delimiter != "" {
 		f.Delimiter = p.Format.Delimiter[0]
 	}
