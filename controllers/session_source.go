@@ -110,7 +110,10 @@ var fileNamePattern = regexp.MustCompile(`^[A-Za-z0-9._ -]{1,128}$`)
 
 // formatOf is the spec's format in the words of transfer.
 func formatOf(f v1alpha1.Format) transfer.Format {
-	return transfer.Format{Delimiter: f.Delimiter, Encoding: f.Encoding, Compression: f.Compression}
+	return transfer.Format{
+		Delimiter: f.Delimiter, Encoding: f.Encoding, Compression: f.Compression,
+		Quoting: f.Quoting, MaxLinesPerRecord: int(f.MaxLinesPerRecord), SkipLines: int(f.SkipLines), ShortRows: f.ShortRows,
+	}
 }
 
 // takePrepared records a finished reading. A pin that it satisfies asks for
@@ -254,7 +257,8 @@ func recordPrepared(s *scope) {
 	status.PreparedBlocks = int32(p.Blocks)
 	status.BadRows = nil
 	if p.BadRows.Count > 0 {
-		status.BadRows = &v1alpha1.BadRows{Count: p.BadRows.Count, Samples: p.BadRows.Samples}
+		status.BadRows = &v1alpha1.BadRows{Count: p.BadRows.Count, Lines: p.BadRows.Lines, Samples: p.BadRows.Samples}
 	}
+	status.BlankLines, status.SkippedLines = &p.BlankLines, &p.SkippedLines
 	status.Columns = columnsOf(p)
 }

@@ -95,8 +95,8 @@ type Format struct {
 	// Delimiter between cells, one byte; "\t" is a tab.
 	// +optional
 	// +kubebuilder:default=","
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[\\\\x01-\\\\x7f]$') && !self.matches('^[\"\\r\\n]$')",message="must be one ASCII character, and neither a quote nor a line break"
-	// +kubebuilder:validation:MaxLength=1
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[\\\\x01-\\\\x7f]$') && !self.matches('^[\"\\r\\n]$')",message="must be one ASCII character, and neither a quote nor a line break; YAML takes a tab as \"\\t\" in double quotes only"
+	// +kubebuilder:validation:MaxLength=16
 	Delimiter string `json:"delimiter,omitempty"`
 	// Encoding of the text. Auto takes UTF-8, or UTF-16 with a byte order mark.
 	// +optional
@@ -108,11 +108,36 @@ type Format struct {
 	// +kubebuilder:default=Auto
 	// +kubebuilder:validation:Enum=Auto;None;Gzip;Zstd
 	Compression string `json:"compression,omitempty"`
+	// Quoting is what a quote means. RFC4180 lets a cell that begins with a quote
+	// go on until the next quote that is not doubled, over line ends too; None
+	// takes a quote as a character. Auto is RFC4180, but a row is bad whose
+	// quoted cell seems to hold rows of the table.
+	// +optional
+	// +kubebuilder:default=Auto
+	// +kubebuilder:validation:Enum=Auto;RFC4180;None
+	Quoting string `json:"quoting,omitempty"`
+	// MaxLinesPerRecord caps the lines of one record; a longer one is bad.
+	// +optional
+	// +kubebuilder:default=100
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10000
+	MaxLinesPerRecord int32 `json:"maxLinesPerRecord,omitempty"`
+	// SkipLines is how many lines stand before the header, such as a title.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000
+	SkipLines int32 `json:"skipLines,omitempty"`
+	// ShortRows is what becomes of rows with fewer cells than the header: Bad, or
+	// Pad, which takes the cells at the end that are not there as empty.
+	// +optional
+	// +kubebuilder:default=Bad
+	// +kubebuilder:validation:Enum=Bad;Pad
+	ShortRows string `json:"shortRows,omitempty"`
 }
 
-// BadRowsAllowance is how many rows may be left out because they cannot be read.
+// BadRowsAllowance is how much may be left out because it cannot be read.
 type BadRowsAllowance struct {
-	// MaxPercent of the rows read.
+	// MaxPercent is the most that the lines of bad rows may be of the lines of all rows.
 	// +optional
 	// +kubebuilder:default=0
 	// +kubebuilder:validation:Minimum=0
@@ -206,9 +231,12 @@ type ClassificationInnerError struct {
 	ActivityID      string       `json:"activityId,omitempty"`
 }
 
-// BadRows counts the rows that were left out. Samples name positions, never values.
+// BadRows counts the rows that were left out, and their lines. Samples name
+// positions, never values.
 type BadRows struct {
 	Count int64 `json:"count"`
+	// Lines of the rows that were left out.
+	Lines int64 `json:"lines"`
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=10
 	Samples []string `json:"samples,omitempty"`
@@ -306,6 +334,10 @@ type ExactMatchSessionStatus struct {
 	// Rows that are uploaded; bad rows are not among them.
 	Rows    *int64   `json:"rows,omitempty"`
 	BadRows *BadRows `json:"badRows,omitempty"`
+	// BlankLines of the table hold no value; SkippedLines stand before its header.
+	// Every other line is the header's, or belongs to a row or a bad row.
+	BlankLines   *int64 `json:"blankLines,omitempty"`
+	SkippedLines *int64 `json:"skippedLines,omitempty"`
 	// Columns are the searchable ones of the fields, once the source is read.
 	// +optional
 	// +listType=map

@@ -75,6 +75,11 @@ var _ = Describe("The API server", func() {
 		Entry("with an absolute path on a volume", "source: {persistentVolumeClaim: {claimName: c, path: /a}}", "persistentVolumeClaim.path", "relative"),
 		Entry("with two bytes between cells", "source: {uri: 's3://b/k', format: {delimiter: '||'}}", "delimiter", "1|one"),
 		Entry("with a quote between cells", `source: {uri: 's3://b/k', format: {delimiter: '"'}}`, "delimiter", "neither a quote nor a line break"),
+		Entry("with a tab in single quotes", "source: {uri: 's3://b/k', format: {delimiter: '\\\\t'}}", "delimiter", "in double quotes"),
+		Entry("with quotes of another kind", "source: {uri: 's3://b/k', format: {quoting: Single}}", "quoting", "RFC4180"),
+		Entry("with records of too many lines", "source: {uri: 's3://b/k', format: {maxLinesPerRecord: 10001}}", "maxLinesPerRecord", "10000"),
+		Entry("with lines to skip that are none", "source: {uri: 's3://b/k', format: {skipLines: -1}}", "skipLines", "0"),
+		Entry("with short rows of another kind", "source: {uri: 's3://b/k', format: {shortRows: Drop}}", "shortRows", "Pad"),
 		Entry("with a letter that is no ASCII between cells", "source: {uri: 's3://b/k', format: {delimiter: 'ä'}}", "delimiter", "one ASCII character"),
 		Entry("with an unknown encoding", "source: {uri: 's3://b/k', format: {encoding: latin1}}", "encoding", "Windows-1252"),
 		Entry("with an unknown compression", "source: {uri: 's3://b/k', format: {compression: bzip2}}", "compression", "Zstd"),
@@ -166,7 +171,7 @@ deletionPolicy: Cancel`),
 		Expect(kube.Get(ctx, client.ObjectKeyFromObject(o), s)).To(Succeed())
 		Expect(s.Spec).To(Equal(v1alpha1.ExactMatchSessionSpec{
 			DataStoreRef: v1alpha1.LocalReference{Name: "patients"},
-			Source:       v1alpha1.Source{URI: "s3://exports/patients.csv", Format: v1alpha1.Format{Delimiter: ",", Encoding: "Auto", Compression: "Auto"}},
+			Source:       v1alpha1.Source{URI: "s3://exports/patients.csv", Format: v1alpha1.Format{Delimiter: ",", Encoding: "Auto", Compression: "Auto", Quoting: "Auto", MaxLinesPerRecord: 100, ShortRows: "Bad"}},
 			RowsPerBlock: 100_000, DesiredState: v1alpha1.DesiredCommitted,
 			BadRows: v1alpha1.BadRowsAllowance{MinSample: 1000}, DeletionPolicy: v1alpha1.SessionDeletionPolicyCancel,
 		}))

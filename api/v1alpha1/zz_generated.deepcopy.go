@@ -517,6 +517,16 @@ func (in *ExactMatchSessionStatus) DeepCopyInto(out *ExactMatchSessionStatus) {
 		*out = new(BadRows)
 		(*in).DeepCopyInto(*out)
 	}
+	if in.BlankLines != nil {
+		in, out := &in.BlankLines, &out.BlankLines
+		*out = new(int64)
+		**out = **in
+	}
+	if in.SkippedLines != nil {
+		in, out := &in.SkippedLines, &out.SkippedLines
+		*out = new(int64)
+		**out = **in
+	}
 	if in.Columns != nil {
 		in, out := &in.Columns, &out.Columns
 		*out = make([]ColumnQuality, len(*in))
