@@ -150,6 +150,30 @@ func (r *Reader) takeShape(header []string, start int) error {
 	return nil
 }
 
+// linesAhead is how many records behind the first one are looked at for a header.
+const linesAhead = 20
+
+// LinesBefore looks for the header behind a first line that is none, and returns how many lines stand before it, 0 where it is not
+// among the next few. It goes after Header, and nothing is read afterwards.
+func (r *Reader) LinesBefore(isHeader func(cells []string) bool) int64 {
+	r.shape = Shape{}
+	r.split.keep = r.limits.Columns
+	for range linesAhead {
+		row, err := r.next()
+		if err != nil {
+			return 0
+		}
+		cells := make([]string, 0, len(row.cells))
+		for _, cell := range row.cells {
+			cells = append(cells, strings.TrimSpace(string(cell)))
+		}
+		if row.bad == "" && isHeader(cells) {
+			return row.line - 1
+		}
+	}
+	return 0
+}
+
 // firstLine is as much of the line at pos as is at hand, at most 1 KiB.
 func (r *Reader) firstLine() []byte {
 	b := r.buf[r.pos:min(r.end, r.pos+1024)]
@@ -164,6 +188,8 @@ func (r *Reader) names(row record) ([]string, error) {
 	case row.bad == InvalidEncoding:
 		return nil, &EncodingError{"the first line of the table is not valid UTF-8: save it as UTF-8, or set format.encoding" +
 			" (Windows-1252 is never guessed)"}
+	case row.bad == ByteOrderMark:
+		return nil, &HeaderError{Reason: HeaderMalformed, detail: "a second byte order mark stands before it: leave that out"}
 	case row.bad == CarriageReturn:
 		return nil, &EncodingError{"the lines of the table end in CR alone: save it with LF or CRLF"}
 	case row.bad != "":
