@@ -5,10 +5,12 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 	"testing/iotest"
 
 	"github.com/zeebo/xxh3"
+	"pgregory.net/rapid"
 
 	"exactmatch.dev/operator/internal/table"
 )
@@ -188,6 +190,30 @@ func FuzzTables(f *testing.F) {
 		checkSum(t, text, lines)
 		if lines.Bad != bad || data > lines.Good+lines.Bad || lines.Header < 1 || lines.Skipped < int64(fm.SkipLines) {
 			t.Fatalf("%q: %+v; bad rows have %d lines, data %d", text, lines, bad, data)
+		}
+	})
+}
+
+// Whatever the quotes, a byte is looked at a few times only: where a record is given up, what was read of it is not read again for
+// each line within it.
+func TestWorkIsBoundedWhateverTheQuotes(t *testing.T) {
+	pieces := []string{"\"", "\"", "\"\"", "\"\"\"", ",", "a", "\n", "\n", "\r\n", "x,y\n", ",\"", "\",", "\"\n", "\n\""}
+	rapid.Check(t, func(t *rapid.T) {
+		line := rapid.Map(rapid.SliceOfN(rapid.SampledFrom(pieces), 1, 12), func(p []string) string { return strings.Join(p, "") })
+		some := rapid.SliceOfN(line, 1, 6).Draw(t, "lines")
+		text := strings.Repeat(strings.Join(some, "\n"), 1+(64<<10)/(len(strings.Join(some, ""))+1))
+		f, l, s := knobs(',', rapid.Byte().Draw(t, "format"), 255, rapid.Byte().Draw(t, "width"), nil)
+		f.MaxLinesPerRecord = rapid.SampledFrom([]int{2, 100, table.MostLinesPerRecord}).Draw(t, "lines of a record")
+		l.RecordBytes = rapid.SampledFrom([]int{100, 4 << 10, 1 << 20}).Draw(t, "bytes of a record")
+		r := table.NewReader(strings.NewReader(text), f, l)
+		r.Resume(s, 1, 0)
+		for {
+			if _, err := r.ReadRow(); err != nil {
+				break
+			}
+		}
+		if most := int64(5*len(text) + 1<<10); r.Looked() > most {
+			t.Fatalf("%d bytes of %d were looked at: %+v %+v %q", r.Looked(), len(text), f, l, some)
 		}
 	})
 }

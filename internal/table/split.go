@@ -27,7 +27,8 @@ type splitter struct {
 	returned  bool     // a cell without quotes holds a carriage return
 	scratch   []byte
 	fault     BadReason
-	at        int // how many bytes a faulty record was read for
+	at        int   // how many bytes a faulty record was read for
+	looked    int64 // at bytes, those of all attempts together
 }
 
 func (s *splitter) reset() {
@@ -37,6 +38,19 @@ func (s *splitter) reset() {
 
 // record splits the record that starts at b[0] and returns its length with the line end. atEOF tells that nothing follows b.
 func (s *splitter) record(b []byte, atEOF bool) (int, outcome) {
+	n, o := s.cellsOf(b, atEOF)
+	switch o {
+	case complete:
+		s.looked += int64(n)
+	case faulty:
+		s.looked += int64(s.at)
+	case truncated:
+		s.looked += int64(len(b))
+	}
+	return n, o
+}
+
+func (s *splitter) cellsOf(b []byte, atEOF bool) (int, outcome) { //nolint:revive // as bufio.SplitFunc has it
 	s.reset()
 	for i := 0; ; {
 		var end int // of the cell, where its delimiter or line end is; len(b) at the end of the table
