@@ -54,9 +54,9 @@ else
 	echo "skipped: the vulnerability database cannot be reached"
 fi
 step fuzz targets
-# Rows and headers, blocks, the service's requests, queries, signatures and schemas, and what a service or a storage answers.
+# Rows, lines and headers, stripes, blocks, the service's requests, queries, signatures and schemas, and what a service or a storage answers.
 # The rest, loops held against each other, is for 'make fuzz'.
 FUZZJOBS="${FUZZJOBS:-2}" hack/fuzz.sh "${FUZZTIME:-30s}" \
-	'table/Fuzz(Reader|Header)$|block/FuzzDecode$|service/Fuzz|edm/Fuzz|edm/rest/Fuzz|transfer/Fuzz'
+	'table/Fuzz(Reader|Header|Lines|Tables)$|block/FuzzDecode$|service/Fuzz|edm/Fuzz|edm/rest/Fuzz|transfer/Fuzz'
 
 echo "verify: all good"
