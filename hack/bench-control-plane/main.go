@@ -123,10 +123,11 @@ func (b *bench) start(ctx context.Context) error {
 	if err := b.StartPlane(); err != nil {
 		return err
 	}
-	for _, args := range [][]string{{"apply", "--server-side", "-f", "config/crd/bases"}, {"wait", "--for=condition=Established", "crd", "--all"}} {
-		if out, err := b.Kubectl(ctx, args...).CombinedOutput(); err != nil {
-			return fmt.Errorf("bring in the CRDs: %w: %s", err, out)
-		}
+	if out, err := b.Kubectl(ctx, "apply", "--server-side", "-f", "config/crd/bases").CombinedOutput(); err != nil {
+		return fmt.Errorf("apply the CRDs: %w: %s", err, out)
+	}
+	if err := b.WaitForCRDs(ctx); err != nil {
+		return err
 	}
 	if err := b.StartService(); err != nil {
 		return err

@@ -72,6 +72,9 @@ func (d *demo) start(ctx context.Context) error {
 	if err := d.shown(ctx, "apply", "-f", "config/crd/bases"); err != nil {
 		return err
 	}
+	if err := d.WaitForCRDs(ctx); err != nil {
+		return err
+	}
 	say("Starting the exact data match service")
 	if err := d.StartService(); err != nil {
 		return err

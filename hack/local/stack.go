@@ -193,15 +193,15 @@ func (s *Stack) Kubectl(ctx context.Context, args ...string) *exec.Cmd {
 	return c
 }
 
-// Deploy runs make deploy against the run's cluster. Its pods never start: there
-// is no node.
+// Deploy runs make deploy against the run's cluster and waits until its CRDs are
+// served. Its pods never start: there is no node.
 func (s *Stack) Deploy(ctx context.Context) error {
 	c := exec.CommandContext(ctx, "make", "deploy")
 	c.Env = append(s.environment(), "PATH="+s.assets+string(os.PathListSeparator)+os.Getenv("PATH"))
 	if out, err := c.CombinedOutput(); err != nil {
 		return fmt.Errorf("make deploy: %w: %s", err, out)
 	}
-	return nil
+	return s.WaitForCRDs(ctx)
 }
 
 // ActAs lets the manager run with the rights of a service account and no more.
