@@ -221,7 +221,8 @@ func (s *Stack) ActAs(ctx context.Context, namespace, account string) error {
 }
 
 func (s *Stack) environment() []string {
-	return append(os.Environ(), "KUBECONFIG="+s.Path("kubeconfig"))
+	// kubectl's cache of discovery would stay in the home folder, for a port that another run may get.
+	return append(os.Environ(), "KUBECONFIG="+s.Path("kubeconfig"), "KUBECACHEDIR="+s.Path("kubectl-cache"))
 }
 
 // Sample is a manifest of config/samples with the run's endpoint in place of
