@@ -13,7 +13,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -33,14 +36,20 @@ type Stack struct {
 	dir, binary, assets string
 	manager             string // its kubeconfig, "" for the administrator's
 	plane               *envtest.Environment
-	running             []*process
+	followed            []chan struct{} // closed once a process of the control plane has ended
+	stopping            atomic.Bool
+	died                chan *Died // the first
+
+	mu      sync.Mutex
+	running []*process
 }
 
 type process struct {
-	name  string
-	cmd   *exec.Cmd
-	ended chan struct{} // closed once Wait has returned
-	err   error
+	name    string
+	cmd     *exec.Cmd
+	stopped atomic.Bool   // by us
+	ended   chan struct{} // closed once Wait has returned
+	err     error
 }
 
 // New makes the folder of a run in bin, which holds the operator's binary.
@@ -49,7 +58,7 @@ func New(bin string) (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Stack{binary: filepath.Join(bin, "exactmatch"), assets: os.Getenv("KUBEBUILDER_ASSETS")}
+	s := &Stack{binary: filepath.Join(bin, "exactmatch"), assets: os.Getenv("KUBEBUILDER_ASSETS"), died: make(chan *Died, 1)}
 	if s.dir, err = os.MkdirTemp(bin, "run-"); err != nil {
 		return nil, fmt.Errorf("run it by make: %w", err)
 	}
@@ -91,9 +100,20 @@ func (s *Stack) Endpoint() string { return fmt.Sprintf("http://127.0.0.1:%d/beta
 
 // StartPlane starts etcd and the API server and writes the kubeconfig.
 func (s *Stack) StartPlane() error {
+	if _, err := os.Stat(filepath.Join(s.assets, "kube-apiserver")); err != nil {
+		return fmt.Errorf("run it by make: KUBEBUILDER_ASSETS must name the folder of etcd, kube-apiserver and kubectl: %w", err)
+	}
 	// On a busy machine an API server with many objects takes its time to stop.
 	s.plane = &envtest.Environment{ControlPlaneStopTimeout: time.Minute}
+	started, err := s.followPlane()
+	if err != nil {
+		return err
+	}
 	config, err := s.plane.Start()
+	if err != nil {
+		s.stopping.Store(true) // its processes were stopped
+	}
+	started()
 	if err != nil {
 		return fmt.Errorf("start the control plane: %w", err)
 	}
@@ -122,7 +142,7 @@ func (s *Stack) StartManager(more ...string) error {
 
 // Start runs the operator's binary in the background under a name of the caller's.
 func (s *Stack) Start(name string, args ...string) error {
-	log, err := os.OpenFile(s.Log(name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := s.openLog(name)
 	if err != nil {
 		return err
 	}
@@ -137,12 +157,15 @@ func (s *Stack) Start(name string, args ...string) error {
 		return err
 	}
 	p := &process{name: name, cmd: c, ended: make(chan struct{})}
-	go func() {
-		p.err = c.Wait()
-		close(p.ended)
-	}()
+	s.mu.Lock()
 	s.running = append(s.running, p)
+	s.mu.Unlock()
+	go s.await(p)
 	return nil
+}
+
+func (s *Stack) openLog(name string) (*os.File, error) {
+	return os.OpenFile(s.Log(name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 }
 
 // Kill ends a process at once, as a crash of its machine would.
@@ -151,6 +174,7 @@ func (s *Stack) Kill(name string) error {
 	if err != nil {
 		return err
 	}
+	p.stopped.Store(true)
 	err = p.cmd.Process.Kill()
 	<-p.ended
 	return err
@@ -167,6 +191,8 @@ func (s *Stack) Terminate(name string) error {
 
 // PID of a process that runs.
 func (s *Stack) PID(name string) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, p := range s.running {
 		if p.name == name {
 			return p.cmd.Process.Pid, nil
@@ -177,6 +203,8 @@ func (s *Stack) PID(name string) (int, error) {
 
 // take takes a process off those that Stop ends.
 func (s *Stack) take(name string) (*process, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for i, p := range s.running {
 		if p.name == name {
 			s.running = append(s.running[:i], s.running[i+1:]...)
@@ -236,17 +264,25 @@ func Sample(name string, port int) (string, error) {
 
 // Stop ends what runs, last started first, and removes the folder.
 func (s *Stack) Stop() (err error) {
-	for i := len(s.running) - 1; i >= 0; i-- {
-		err = errors.Join(err, s.running[i].terminate())
+	s.stopping.Store(true)
+	s.mu.Lock()
+	running := slices.Clone(s.running)
+	s.mu.Unlock()
+	for _, p := range running {
+		p.stopped.Store(true)
+	}
+	for _, p := range slices.Backward(running) {
+		err = errors.Join(err, p.terminate())
 	}
 	if s.plane != nil {
 		err = errors.Join(err, s.plane.Stop())
 	}
-	return errors.Join(err, os.RemoveAll(s.dir))
+	return errors.Join(err, s.awaitPlane(), os.RemoveAll(s.dir))
 }
 
 // terminate asks a child to stop and kills it where it does not.
 func (p *process) terminate() error {
+	p.stopped.Store(true)
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
