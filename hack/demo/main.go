@@ -9,10 +9,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -20,45 +18,83 @@ import (
 	"exactmatch.dev/operator/hack/local"
 )
 
+// maxRows leaves one number that is in no table.
+const maxRows = socialSecurities - 1
+
 func main() {
 	rows := flag.Int("rows", 1_000_000, "rows of the table")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	if err := run(ctx, *rows); err != nil {
-		fmt.Fprintln(os.Stderr, "demo:", err)
-		stop()
-		os.Exit(1) //nolint:gocritic // stop was called
+	if *rows < 1 || *rows > maxRows || flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "demo: -rows must be from 1 to %d, and is the only argument\n", maxRows)
+		os.Exit(2)
 	}
+	err := runWith(*rows)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+	}
+	os.Exit(status(err))
 }
 
 // demo is one run.
 type demo struct {
 	*local.Stack
-	rows int
+	rows     int
+	attended bool // by a person at a terminal
 }
 
-func run(ctx context.Context, rows int) (err error) {
-	stack, err := local.New("bin")
+// runWith runs it with the output and the signals arranged.
+func runWith(rows int) error {
+	ctx, lose := stoppable()
+	d := &demo{rows: rows}
+	if term.IsTerminal(int(os.Stdout.Fd())) {
+		d.attended = term.IsTerminal(int(os.Stdin.Fd()))
+		return d.run(ctx)
+	}
+	flush, err := relay(lose)
 	if err != nil {
 		return err
 	}
-	d := &demo{stack, rows}
+	defer flush()
+	return d.run(ctx)
+}
+
+func (d *demo) run(ctx context.Context) (err error) {
+	if d.Stack, err = local.New("bin"); err != nil {
+		return err
+	}
 	defer func() { err = errors.Join(err, d.Stop()) }()
+	ctx, unwatch := d.Watch(ctx)
+	defer unwatch()
 	for _, step := range []func(context.Context) error{d.start, d.makeTable, d.apply, d.watch, d.prove} {
-		if err := step(ctx); err != nil {
-			d.logs()
+		if err := d.do(ctx, step); err != nil {
 			return err
 		}
-		if ctx.Err() != nil {
-			return errors.New("interrupted; everything is stopped")
-		}
 	}
-	if term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd())) {
-		d.stay(ctx)
+	if d.attended {
+		return d.stay(ctx)
 	}
 	say("Done; stopping everything.")
 	return nil
+}
+
+// do takes a step. Where a process died or the run is stopped meanwhile, that is
+// the error, not what the step made of it.
+func (d *demo) do(ctx context.Context, step func(context.Context) error) error {
+	err := step(ctx)
+	if err != nil {
+		// What a dead process breaks may fail a moment before its end is noticed.
+		moment, done := context.WithTimeout(ctx, time.Second)
+		<-moment.Done()
+		done()
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		d.logs(err)
+		say("Stopping everything: %v", err)
+	}
+	return err
 }
 
 func say(format string, args ...any) { fmt.Printf("\n== "+format+"\n", args...) }
@@ -83,10 +119,10 @@ func (d *demo) start(ctx context.Context) error {
 	return d.StartManager()
 }
 
-func (d *demo) makeTable(context.Context) error {
+func (d *demo) makeTable(ctx context.Context) error {
 	say("Writing a table of %d patients", d.rows)
 	path := filepath.Join(d.Sources(), "patients.csv")
-	if err := writePatients(path, d.rows); err != nil {
+	if err := writePatients(ctx, path, d.rows); err != nil {
 		return err
 	}
 	info, err := os.Stat(path)
@@ -196,8 +232,8 @@ func (d *demo) lookup(ctx context.Context, value string, more ...string) (string
 	return string(out), err
 }
 
-// stay leaves everything up until the person has seen enough.
-func (d *demo) stay(ctx context.Context) {
+// stay leaves everything up until the person has seen enough, which a signal says.
+func (d *demo) stay(ctx context.Context) error {
 	say("Everything stays up until you press Ctrl-C. In another terminal, try:")
 	fmt.Printf(`export KUBECONFIG=%s PATH=%s:$PATH
 kubectl get exactmatch
@@ -208,6 +244,12 @@ kubectl get exactmatchsessions -w
 %s lookup --endpoint %s --bearer-token-file %s --key-file %s --store patients --column SSN --value '%s'
 `, d.Path("kubeconfig"), d.Tools(), d.Binary(), d.Endpoint(), d.Token, d.Path("patients.key"), socialSecurity(0))
 	<-ctx.Done()
+	var died *local.Died
+	if errors.As(context.Cause(ctx), &died) {
+		d.logs(died)
+		return died
+	}
+	return nil
 }
 
 // command is a kubectl whose output is shown.
@@ -219,6 +261,9 @@ func (d *demo) command(ctx context.Context, args ...string) *exec.Cmd {
 
 // shown runs a command as a person would type it.
 func (d *demo) shown(ctx context.Context, args ...string) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	short := strings.ReplaceAll(strings.Join(args, " "), strings.TrimSuffix(d.Path(""), "/"), "$DEMO")
 	fmt.Println("$ kubectl", short)
 	if err := d.command(ctx, args...).Run(); err != nil {
@@ -227,15 +272,31 @@ func (d *demo) shown(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// logs shows the ends of the logs after a failure.
-func (d *demo) logs() {
-	for _, name := range []string{"manager", "service"} {
+// logs shows the ends of the logs that may tell more of an error.
+func (d *demo) logs(err error) {
+	var died *local.Died
+	var early *stopped
+	names := []string{"manager", "service"}
+	switch {
+	case errors.As(err, &early):
+		return
+	case errors.As(err, &died):
+		names = []string{died.Name}
+	case !exists(d.Log("service")): // the control plane has not started
+		names = []string{"kube-apiserver", "etcd"}
+	}
+	for _, name := range names {
 		text, err := os.ReadFile(d.Log(name))
 		if err != nil {
 			continue // it was not started yet
 		}
 		lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-		say("The end of the log of the %s", name)
+		say("The end of the log of %s", name)
 		fmt.Println(strings.Join(lines[max(len(lines)-15, 0):], "\n"))
 	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -39,15 +40,18 @@ func patient(n int) []string {
 	}
 }
 
+// socialSecurities are the numbers that there are.
+const socialSecurities = 100_000_000
+
 // socialSecurity gives every row another number. Area numbers from 900 on are
 // never issued, so none of them is anybody's.
 func socialSecurity(n int) string {
-	scattered := (uint64(n)*7_368_787 + 12_345) % 100_000_000 // a bijection: the factor is odd and no multiple of 5
+	scattered := (uint64(n)*7_368_787 + 12_345) % socialSecurities // a bijection: the factor is odd and no multiple of 5
 	return fmt.Sprintf("9%02d-%02d-%04d", scattered/1_000_000, scattered/10_000%100, scattered%10_000)
 }
 
-// writePatients writes the table with so many rows.
-func writePatients(path string, rows int) (err error) {
+// writePatients writes the table with so many rows, as long as ctx lasts.
+func writePatients(ctx context.Context, path string, rows int) (err error) {
 	file, err := os.Create(path)
 	if err != nil {
 		return err
@@ -59,6 +63,9 @@ func writePatients(path string, rows int) (err error) {
 		return err
 	}
 	for n := range rows {
+		if n%4096 == 0 && ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		if err := out.Write(patient(n)); err != nil {
 			return err
 		}
