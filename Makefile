@@ -1,5 +1,5 @@
 # Every target runs on a fresh machine with Go, make, git and a C compiler; what
-# else it needs is built through the Go module proxy into bin/.
+# else it needs is built through the Go module proxy into bin/, or fetched there.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -32,13 +32,16 @@ CONTROL_PLANE_ARGS ?=
 # Which path hashes is chosen before the tests begin, so their cache does not see it.
 UNCACHED := $(if $(EXACTMATCH_CPU),-count=1)
 
-# The control plane: binaries that the environment names or setup-envtest brought, else our own.
+# The control plane: binaries that the environment names or setup-envtest brought, else fetched or built into bin/k8s.
 K8S := $(BIN)/k8s
 ASSETS := $(shell hack/assets.sh)
 ifeq ($(ASSETS),)
 ASSETS := $(K8S)
-CONTROLPLANE := $(K8S)/controlplane
+CONTROLPLANE := $(K8S)/kubectl
 endif
+CONTROLPLANE_SOURCES := $(addprefix hack/controlplane/,main.go go.mod go.sum build.sh)
+# The index of prebuilt ones, in the form of setup-envtest's; empty builds without asking.
+ENVTEST_INDEX ?= https://raw.githubusercontent.com/kubernetes-sigs/controller-tools/HEAD/envtest-releases.yaml
 # The rest of Kubernetes and the nodes' programs, which only the end-to-end tests run.
 CLUSTER := $(BIN)/cluster
 export KUBEBUILDER_ASSETS = $(ASSETS)
@@ -53,15 +56,28 @@ build: ## Build the operator's binary into bin/
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(BIN)/exactmatch .
 
 .PHONY: controlplane
-controlplane: $(CONTROLPLANE) ## Build etcd, kube-apiserver and kubectl into bin/k8s, unless they are there
+controlplane: $(CONTROLPLANE) ## Fetch or build etcd, kube-apiserver and kubectl into bin/k8s, unless they are there
 
-$(K8S)/controlplane: hack/controlplane/main.go hack/controlplane/go.mod hack/controlplane/go.sum hack/controlplane/build.sh
-	@echo "Building etcd, kube-apiserver and kubectl: the first time takes 5 to 10 minutes on two cores."
+# What can be had prebuilt, of the same version and with the right checksum, is not built.
+$(K8S)/kubectl: $(CONTROLPLANE_SOURCES)
+	@mkdir -p $(K8S)
+ifneq ($(ENVTEST_INDEX),)
+	@CGO_ENABLED=0 go build -trimpath -o $(BIN)/fetch ./hack/fetch
+	@version=$$(go list -C hack/controlplane -m -f '{{.Version}}' k8s.io/kubernetes); \
+	$(BIN)/fetch -index '$(ENVTEST_INDEX)' -folder $(K8S) "$$version" || \
+		{ status=$$?; [ $$status -eq 1 ] || exit $$status; hack/controlplane/build.sh $(K8S); }
+else
+	@hack/controlplane/build.sh $(K8S)
+endif
+
+# All in one binary, which a cluster with nodes needs.
+$(K8S)/controlplane: $(CONTROLPLANE_SOURCES)
 	@hack/controlplane/build.sh $(K8S)
 
+# The flags of build, so that the compiled packages are shared.
 .PHONY: demo
 demo: controlplane build ## Upload a table of 1,000,000 patients and prove it with lookups
-	@go build -o $(BIN)/demo ./hack/demo
+	@CGO_ENABLED=0 go build -trimpath -o $(BIN)/demo ./hack/demo
 	@$(BIN)/demo
 
 .PHONY: test
@@ -73,7 +89,6 @@ test: controlplane ## Run all tests with the race detector
 cluster: $(CLUSTER)/kubernetes $(CLUSTER)/nodes $(K8S)/controlplane ## Build the programs of a cluster with nodes into bin/cluster, unless they are there
 
 $(CLUSTER)/kubernetes: hack/controlplane/kubernetes/main.go hack/controlplane/go.mod hack/controlplane/go.sum hack/controlplane/build.sh
-	@echo "Building kube-controller-manager, kube-scheduler, kube-proxy and kubelet: the first time takes 5 minutes on two cores."
 	@hack/controlplane/build.sh $(CLUSTER) ./kubernetes
 
 $(CLUSTER)/nodes: hack/cluster/build.sh hack/cluster/image.sh hack/cluster/go.mod hack/cluster/go.sum $(wildcard hack/cluster/*/*.go)
