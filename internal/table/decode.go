@@ -5,8 +5,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strings"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -31,6 +31,17 @@ type Decoded struct {
 	// Striped tells that offsets in the decoded text are offsets in the stored bytes (UTF-8, not compressed), so that
 	// a Reader can start in the middle of the stored bytes.
 	Striped bool
+
+	gzip *gzipReader // nil where the table is not compressed with gzip
+}
+
+// TrailingBytes is how many bytes behind the last gzip member are left out; zeros right behind it are padding and do not count.
+// It is final once the text has ended, 0 for tables that are not compressed with gzip, and safe to call from any goroutine.
+func (d *Decoded) TrailingBytes() int64 {
+	if d.gzip == nil {
+		return 0
+	}
+	return d.gzip.trailing.Load()
 }
 
 // Decode looks at the first bytes of r and returns the text of the table in UTF-8. It blocks for those bytes, and starts no goroutine.
@@ -42,26 +53,36 @@ func Decode(r io.Reader, f Format, l Limits) (*Decoded, error) {
 		return nil, err
 	}
 	stored := &meter{r: r}
-	plain, compressed, err := decompress(stored, f.Compression)
+	in := bufio.NewReaderSize(stored, decodeBuffer)
+	c, err := compressionOf(in, f.Compression)
+	if err != nil {
+		return nil, err
+	}
+	d := new(Decoded)
+	plain, err := d.decompress(in, stored, c, l)
 	if err != nil {
 		return nil, err
 	}
 	limited := &limiter{r: plain, stored: stored, bytes: l.Bytes}
-	if compressed {
+	if c != CompressionNone {
 		limited.ratio = int64(l.DecompressionRatio)
 	}
-	text := bufio.NewReaderSize(limited, decodeBuffer)
-	start, err := text.Peek(len(bomUTF32LE))
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err := d.transcode(bufio.NewReaderSize(limited, decodeBuffer), f.Encoding); err != nil {
 		return nil, err
 	}
-	return transcode(text, start, f.Encoding, compressed)
+	d.Striped = d.Striped && c == CompressionNone
+	return d, nil
 }
 
-func transcode(text *bufio.Reader, start []byte, e Encoding, compressed bool) (*Decoded, error) {
+// transcode sets the Reader, and Striped as far as the encoding goes.
+func (d *Decoded) transcode(text *bufio.Reader, e Encoding) error {
+	start, err := peek(text, len(bomUTF32LE))
+	if err != nil {
+		return err
+	}
 	mark, err := encodingByMark(start)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if e == "" || e == EncodingAuto {
 		e = mark
@@ -70,21 +91,32 @@ func transcode(text *bufio.Reader, start []byte, e Encoding, compressed bool) (*
 		e = EncodingUTF8
 	}
 	if mark != "" && mark != e {
-		return nil, &EncodingError{"the table starts with the byte order mark of " + string(mark) +
+		return &EncodingError{"the table starts with the byte order mark of " + string(mark) +
 			", but format.encoding says " + string(e) + ": set it to Auto"}
 	}
 	switch e {
 	case EncodingWindows1252:
-		return &Decoded{Reader: &windows1252Reader{r: text}}, nil
+		d.Reader = &windows1252Reader{r: text}
 	case EncodingUTF16:
 		if mark == "" {
-			return nil, &EncodingError{"the table has no byte order mark, which UTF-16 needs: save it with one, or as UTF-8"}
+			return &EncodingError{"the table has no byte order mark, which UTF-16 needs: save it with one, or as UTF-8"}
 		}
 		bigEndian := bytes.HasPrefix(start, bomUTF16BE)
 		_, _ = text.Discard(len(bomUTF16LE))
-		return &Decoded{Reader: newUTF16Reader(text, bigEndian)}, nil
+		d.Reader = newUTF16Reader(text, bigEndian)
+	default:
+		d.Reader, d.Striped = text, true
 	}
-	return &Decoded{Reader: text, Striped: !compressed}, nil
+	return nil
+}
+
+// peek returns the next n bytes, or as many as there are.
+func peek(r *bufio.Reader, n int) ([]byte, error) {
+	start, err := r.Peek(n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return start, nil
 }
 
 func encodingByMark(start []byte) (Encoding, error) {
@@ -99,44 +131,50 @@ func encodingByMark(start []byte) (Encoding, error) {
 	return "", nil
 }
 
-// decompress returns the decompressed bytes and whether there was anything to undo.
-func decompress(stored *meter, c Compression) (io.Reader, bool, error) {
-	in := bufio.NewReaderSize(stored, decodeBuffer)
-	start, err := in.Peek(4)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, false, err
+// compressionOf is the compression of the stored bytes, which has to be the one that the format says, if it says one.
+func compressionOf(in *bufio.Reader, said Compression) (Compression, error) {
+	start, err := peek(in, 4)
+	if err != nil {
+		return "", err
 	}
-	found := compressionOf(start)
-	if c == "" || c == CompressionAuto {
-		c = found
-	}
+	found := compressionByMagic(start)
 	switch {
-	case c == CompressionNone:
-		return in, false, nil
-	case c != found:
-		return nil, false, &EncodingError{"the table is not compressed with " + string(c) + ", which format.compression says: set it to Auto"}
+	case said == CompressionNone:
+		return said, nil
+	case said != "" && said != CompressionAuto && said != found:
+		return "", &EncodingError{"the table is not compressed with " + string(said) + ", which format.compression says: set it to Auto"}
+	}
+	return found, nil
+}
+
+func compressionByMagic(start []byte) Compression {
+	switch {
+	case bytes.HasPrefix(start, gzipMagic):
+		return CompressionGzip
+	case len(start) < 4:
+		return CompressionNone
+	case bytes.HasPrefix(start, []byte{0x28, 0xB5, 0x2F, 0xFD}), start[0]&0xF0 == 0x50 && bytes.HasPrefix(start[1:], []byte{0x2A, 0x4D, 0x18}):
+		return CompressionZstd // a frame, or a skippable one before it
+	}
+	return CompressionNone
+}
+
+// decompress returns the decompressed bytes.
+func (d *Decoded) decompress(in *bufio.Reader, stored *meter, c Compression, l Limits) (io.Reader, error) {
+	if c == CompressionNone {
+		return in, nil
 	}
 	var out io.Reader
+	var err error
 	if c == CompressionGzip {
-		out, err = gzip.NewReader(in)
+		d.gzip, err = newGzipReader(in, l.Bytes)
+		out = d.gzip
 	} else {
 		// One decoder is synchronous: it has no goroutine that somebody would have to stop.
 		out, err = zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(zstdWindow))
 	}
-	damaged := &damageReader{r: out, stored: stored, name: string(c)}
-	return damaged, true, damaged.judge(err)
-}
-
-func compressionOf(start []byte) Compression {
-	switch {
-	case bytes.HasPrefix(start, []byte{0x1F, 0x8B}):
-		return CompressionGzip
-	case len(start) < 4:
-		return CompressionNone
-	case bytes.Equal(start, []byte{0x28, 0xB5, 0x2F, 0xFD}), start[0]&0xF0 == 0x50 && bytes.Equal(start[1:], []byte{0x2A, 0x4D, 0x18}):
-		return CompressionZstd // a frame, or a skippable one before it
-	}
-	return CompressionNone
+	damaged := &damageReader{r: out, stored: stored, name: strings.ToLower(string(c))}
+	return damaged, damaged.judge(err)
 }
 
 // meter counts the stored bytes and keeps the error of their source apart from those of a decompressor.
@@ -168,17 +206,20 @@ func (d *damageReader) Read(p []byte) (int, error) {
 }
 
 func (d *damageReader) judge(err error) error {
+	var limit *LimitError
 	switch {
-	case err == nil, errors.Is(err, io.EOF):
+	case err == nil, errors.Is(err, io.EOF), errors.As(err, &limit):
 		return err
 	case d.stored.err != nil:
 		return d.stored.err
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
-		return &EncodingError{"the table needs a Zstd window of more than 32 MiB: compress it without --long or --ultra"}
+		return &EncodingError{"the table needs a zstd window of more than 32 MiB: compress it without --long or --ultra"}
+	case errors.Is(err, zstd.ErrMagicMismatch): // the first frame has its magic number
+		return &EncodingError{"the zstd compressed table is followed by bytes that are not zstd: store the compressed table without anything behind it"}
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return &EncodingError{"the " + d.name + " compressed table ends too early: write it again"}
+		return &EncodingError{"the " + d.name + " compressed table ends too early: store it again in full"}
 	}
-	return &EncodingError{"the " + d.name + " compressed table is damaged: write it again"}
+	return &EncodingError{"the " + d.name + " compressed table is damaged: store it again"}
 }
 
 // limiter caps what comes out of the decompressor, so that a small file cannot become an endless one.
