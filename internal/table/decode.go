@@ -67,19 +67,23 @@ func Decode(r io.Reader, f Format, l Limits) (*Decoded, error) {
 	if c != CompressionNone {
 		limited.ratio = int64(l.DecompressionRatio)
 	}
-	if err := d.transcode(bufio.NewReaderSize(limited, decodeBuffer), f.Encoding); err != nil {
+	text := bufio.NewReaderSize(limited, decodeBuffer)
+	start, err := peek(text, sniffed)
+	if err != nil {
+		return nil, err
+	}
+	if err := refuseBinary(start, c); err != nil {
+		return nil, err
+	}
+	if err := d.transcode(text, start, f.Encoding); err != nil {
 		return nil, err
 	}
 	d.Striped = d.Striped && c == CompressionNone
 	return d, nil
 }
 
-// transcode sets the Reader, and Striped as far as the encoding goes.
-func (d *Decoded) transcode(text *bufio.Reader, e Encoding) error {
-	start, err := peek(text, len(bomUTF32LE))
-	if err != nil {
-		return err
-	}
+// transcode sets the Reader, and Striped as far as the encoding goes. start is the start of text.
+func (d *Decoded) transcode(text *bufio.Reader, start []byte, e Encoding) error {
 	mark, err := encodingByMark(start)
 	if err != nil {
 		return err
@@ -133,18 +137,21 @@ func encodingByMark(start []byte) (Encoding, error) {
 
 // compressionOf is the compression of the stored bytes, which has to be the one that the format says, if it says one.
 func compressionOf(in *bufio.Reader, said Compression) (Compression, error) {
-	start, err := peek(in, 4)
+	start, err := peek(in, sniffed)
 	if err != nil {
+		return "", err
+	}
+	if err := refuseBinary(start, CompressionNone); err != nil {
 		return "", err
 	}
 	found := compressionByMagic(start)
 	switch {
+	case said == "" || said == CompressionAuto || said == found:
+		return found, nil
 	case said == CompressionNone:
-		return said, nil
-	case said != "" && said != CompressionAuto && said != found:
-		return "", &EncodingError{"the table is not compressed with " + string(said) + ", which format.compression says: set it to Auto"}
+		return "", &EncodingError{"the table is compressed with " + strings.ToLower(string(found)) + ", but format.compression says None: set it to Auto"}
 	}
-	return found, nil
+	return "", &EncodingError{"the table is not compressed with " + strings.ToLower(string(said)) + ", but format.compression says " + string(said) + ": set it to Auto"}
 }
 
 func compressionByMagic(start []byte) Compression {

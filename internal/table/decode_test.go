@@ -84,7 +84,7 @@ func TestDecode(t *testing.T) {
 		{"zstd", zstandard(t, nil, text), table.Format{}, text, false},
 		{"zstd with several frames", zstandard(t, nil, text, text), table.Format{Compression: table.CompressionZstd}, text + text, false},
 		{"zstd after a frame to skip", append([]byte{0x52, 0x2A, 0x4D, 0x18, 1, 0, 0, 0, 'x'}, zstandard(t, nil, text)...), table.Format{}, text, false},
-		{"not decompressed", gzipped(t, text), table.Format{Compression: table.CompressionNone}, string(gzipped(t, text)), true},
+		{"not compressed by name", []byte(text), table.Format{Compression: table.CompressionNone}, text, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			for _, stored := range []io.Reader{bytes.NewReader(tc.stored), iotest.OneByteReader(bytes.NewReader(tc.stored))} {
@@ -117,6 +117,8 @@ func TestDecodeRefuses(t *testing.T) {
 		{"UTF-8 named Windows-1252", "set it to Auto", []byte("\xEF\xBB\xBFa"), table.Format{Encoding: table.EncodingWindows1252}},
 		{"not gzip", "set it to Auto", []byte("a,b\n"), table.Format{Compression: table.CompressionGzip}},
 		{"zstd named gzip", "set it to Auto", squeezed, table.Format{Compression: table.CompressionGzip}},
+		{"gzip named None", "compressed with gzip, but format.compression says None", whole, table.Format{Compression: table.CompressionNone}},
+		{"zstd named None", "compressed with zstd, but format.compression says None", squeezed, table.Format{Compression: table.CompressionNone}},
 		{"gzip cut short", "ends too early", whole[:len(whole)-9], table.Format{}},
 		{"gzip header cut short", "ends too early", whole[:5], table.Format{}},
 		{"gzip with a wrong sum", "damaged", flipped, table.Format{}},
