@@ -9,9 +9,11 @@ import (
 	"testing"
 	"testing/iotest"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	"golang.org/x/text/encoding/charmap"
 	"pgregory.net/rapid"
 
 	"exactmatch.dev/operator/internal/table"
@@ -219,6 +221,114 @@ func TestUTF16ComesBack(t *testing.T) {
 			t.Fatalf("%q, %v, want %q", got, err, text)
 		}
 	})
+}
+
+func TestUTF8ReadAsWindows1252(t *testing.T) {
+	for _, tc := range []struct {
+		name, stored string
+		refused      bool
+	}{
+		{"nothing", "", false},
+		{"ASCII", "ID,Name\n1,Muller\n", false},
+		{"a row in UTF-8", "ID,Name\n1,M\u00fcller\n", true},
+		{"the last letter", "\u00fc", true},
+		{"a letter of four bytes", "\U0001d538", true},
+		{"Windows-1252", "ID,Name\n1,M\xfcller\n", false},
+		{"both", "ID,Name\n1,M\u00fcller\n2,M\xfcller\n", false},
+		{"both, the other way round", "ID,Name\n1,M\xfcller\n2,M\u00fcller\n", false},
+		{"a letter cut short", "M\xc3", false},
+		{"a letter cut short by another", "M\xe2\x82\u00fc", false},
+		{"an overlong letter", "M\xc0\xaf\u00fc", false},
+		{"half a pair", "M\xed\xa0\x80", false},
+		{"across buffers", strings.Repeat("x", 1023) + "\u00fc" + strings.Repeat("y", 64<<10-1) + "\u20ac", true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			for _, stored := range []string{tc.stored, string(gzipped(t, tc.stored))} {
+				_, _, err := decoded(strings.NewReader(stored), table.Format{Encoding: table.EncodingWindows1252}, table.Limits{})
+				var e *table.EncodingError
+				if tc.refused && (!errors.As(err, &e) || !strings.Contains(err.Error(), "set it to UTF-8 or Auto")) || !tc.refused && err != nil {
+					t.Errorf("got %v", err)
+				}
+			}
+		})
+	}
+}
+
+// checkWindows1252 reads stored in pieces: refused is what the standard library calls UTF-8 beyond ASCII, and the rest reads
+// byte by byte as the standard says.
+func checkWindows1252(t interface{ Fatalf(string, ...any) }, stored []byte, next func() int) {
+	if m := string(stored[:min(4, len(stored))]); strings.HasPrefix(m, "\xff\xfe") || strings.HasPrefix(m, "\xfe\xff") || m == "\x00\x00\xfe\xff" || strings.HasPrefix(m, "\xef\xbb\xbf") {
+		return // a byte order mark decides
+	}
+	got, _, err := decoded(drawnReader{bytes.NewReader(stored), next}, table.Format{Encoding: table.EncodingWindows1252, Compression: table.CompressionNone}, table.Limits{})
+	beyond := bytes.ContainsFunc(stored, func(r rune) bool { return r >= utf8.RuneSelf })
+	var e *table.EncodingError
+	switch {
+	case utf8.Valid(stored) && beyond:
+		if !errors.As(err, &e) {
+			t.Fatalf("%q: %v", stored, err)
+		}
+	case errors.As(err, &e) && !strings.Contains(err.Error(), "Windows-1252"):
+		return // an archive
+	case err != nil:
+		t.Fatalf("%q: %v", stored, err)
+	}
+	var want []byte
+	for _, b := range stored {
+		if c := charmap.Windows1252.DecodeByte(b); c == utf8.RuneError {
+			want = append(want, 0xFF)
+		} else {
+			want = utf8.AppendRune(want, c)
+		}
+	}
+	if err == nil && got != string(want) {
+		t.Fatalf("%q reads as %q, want %q", stored, got, want)
+	}
+}
+
+func TestWindows1252InAnyPieces(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var stored []byte
+		for range rapid.IntRange(1, 5).Draw(t, "parts") {
+			part := rapid.OneOf(
+				rapid.SliceOfN(rapid.Byte(), 0, 6),
+				rapid.Map(rapid.String(), func(s string) []byte { return []byte(s) }),
+				rapid.Map(rapid.IntRange(0, 2100), func(n int) []byte { return bytes.Repeat([]byte("a"), n) }),
+			).Draw(t, "part")
+			stored = append(stored, part...)
+		}
+		checkWindows1252(t, stored, func() int { return rapid.SampledFrom([]int{1, 2, 3, 5, 1000, 1 << 20}).Draw(t, "piece") })
+	})
+}
+
+func FuzzWindows1252(f *testing.F) {
+	for _, seed := range []string{"M\u00fcller", "M\xfcller", "\u20ac\xe2\x82", "\U0001d538", "\xf0\x9d\x94", "\xed\xa0\x80", "abcdefgh\u00e9abcdefgh"} {
+		f.Add([]byte(seed), uint8(0))
+		f.Add([]byte(strings.Repeat("x", 1021)+seed), uint8(3))
+	}
+	f.Fuzz(func(t *testing.T, stored []byte, piece uint8) {
+		checkWindows1252(t, stored, func() int { return 1 + int(piece) })
+	})
+}
+
+func BenchmarkWindows1252(b *testing.B) {
+	for name, text := range map[string]string{
+		"ASCII":   "P-00000001,001-02-0003,Kurt Goedel,\"12 Main Street, Apt 3\",Springfield\n",
+		"umlauts": "P-00000001,001-02-0003,Kurt G\xf6del,\"12 Main Street, Apt 3\",Springfield\n",
+		"UTF-8":   "P-00000001,001-02-0003,Kurt G\u00f6del,\"12 Main Street, Apt 3\",Springfield\n",
+	} {
+		b.Run(name, func(b *testing.B) {
+			stored := []byte(strings.Repeat(text, 10_000))
+			b.SetBytes(int64(len(stored)))
+			for b.Loop() {
+				d, err := table.Decode(bytes.NewReader(stored), table.Format{Encoding: table.EncodingWindows1252}, table.Limits{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				_, _ = io.Copy(io.Discard, d)
+			}
+		})
+	}
 }
 
 func FuzzDecode(f *testing.F) {
