@@ -78,7 +78,7 @@ const (
 	ReasonRejected          = "Rejected"          // the service refused the request for good
 
 	ReasonMissingColumn      = "MissingColumn"      // a field is no column of the store, or a column is not in the header
-	ReasonDuplicateHeader    = "DuplicateHeader"    // the header has a name twice, or none
+	ReasonDuplicateHeader    = "DuplicateHeader"    // several columns of the header have the name of a wanted one
 	ReasonChecksumMismatch   = "ChecksumMismatch"   // the stored bytes are not those that spec.checksum pins
 	ReasonTooManyBadRows     = "TooManyBadRows"     // more rows cannot be read than spec.badRows allows
 	ReasonEmptyTable         = "EmptyTable"         // the table has no good row

@@ -2,6 +2,7 @@ package table
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -22,21 +23,20 @@ const (
 	HeaderMissing HeaderReason = "HeaderMissing"
 	// HeaderMalformed: the first record is too long, or its quotes are wrong.
 	HeaderMalformed HeaderReason = "HeaderMalformed"
-	// DuplicateHeader: several columns have the same name.
+	// DuplicateHeader: several columns have the name of a wanted one.
 	DuplicateHeader HeaderReason = "DuplicateHeader"
-	// EmptyHeader: columns have no name.
-	EmptyHeader HeaderReason = "EmptyHeader"
 	// TooManyColumns: more columns than Limits.Columns.
 	TooManyColumns HeaderReason = "TooManyColumns"
 )
 
-// HeaderError is a first record that cannot be a header. It names columns by position only: where a table has no header, its
-// first record holds values.
+// HeaderError is a first record that cannot be a header. It shows no cell, save the name of a wanted column: where a table has no
+// header, its first record holds values.
 type HeaderError struct {
 	Reason HeaderReason
 	// Positions are the columns at fault, from 1; none for HeaderMissing and HeaderMalformed.
 	Positions []int
 	detail    string
+	todo      string // where more is known than what detail tells
 }
 
 // Error says what is wrong and what to do, in at most 500 bytes.
@@ -45,13 +45,11 @@ func (e *HeaderError) Error() string {
 	case HeaderMissing:
 		return "the table is empty: its first line has to name the columns"
 	case HeaderMalformed:
-		return "the first line of the table is not a header (" + e.detail + "): check the delimiter and the quotes"
+		return "the first line of the table is not a header (" + e.detail + "): " + cmp.Or(e.todo, "check the delimiter and the quotes")
 	case TooManyColumns:
 		return fmt.Sprintf("the header of the table has %s columns: check the delimiter", e.detail)
-	case EmptyHeader:
-		return bound("the header of the table has no name at column " + positions(e.Positions) + ": give each column a name")
 	default:
-		return bound("the header of the table has the same name at columns " + positions(e.Positions) + ": give each column its own name")
+		return bound("the header of the table has " + e.detail + " at columns " + positions(e.Positions) + ": leave that name to one of them")
 	}
 }
 
@@ -200,20 +198,11 @@ func (r *Reader) names(row record) ([]string, error) {
 	return unique(row.cells)
 }
 
-func unique(cells [][]byte) ([]string, error) {
+// unique returns the cells as names. A name that several columns have, or none, matters only where it is wanted: MatchHeader says so.
+func unique(cells [][]byte) ([]string, error) { //nolint:unparam // as names returns it
 	header := make([]string, len(cells))
-	at := make(map[string][]int, len(cells))
 	for i, cell := range cells {
 		header[i] = strings.TrimSpace(string(cell))
-		at[header[i]] = append(at[header[i]], i+1)
-	}
-	if empty := at[""]; len(empty) > 0 {
-		return nil, &HeaderError{Reason: EmptyHeader, Positions: empty}
-	}
-	for _, name := range header {
-		if len(at[name]) > 1 {
-			return nil, &HeaderError{Reason: DuplicateHeader, Positions: at[name]}
-		}
 	}
 	return header, nil
 }
@@ -233,55 +222,100 @@ func (c Column) header() string {
 	return c.Name
 }
 
-// MatchHeader returns the position in header, from 0, of each of the columns. Names match to the letter, but for white space around
-// them. The error is a *MissingColumnsError. Columns of the header that nobody wants are ignored.
-func MatchHeader(header []string, columns []Column) ([]int, error) {
-	found, similar := make([]int, len(columns)), 0
+// MatchHeader returns the position in header, from 0, of each of the columns. Names match to the letter in Unicode's normal form C,
+// but for white space around them. Columns of the header that nobody wants may have any name, or none. Errors are
+// *MissingColumnsError and *HeaderError (DuplicateHeader). The format, with which the header was read, is for their messages.
+func MatchHeader(header []string, columns []Column, f Format) ([]int, error) {
+	places := make(map[string][]int, len(header))
+	for i, name := range header {
+		name = canonical(name)
+		places[name] = append(places[name], i)
+	}
+	found := make([]int, len(columns))
 	var missing []string
-	for i, c := range columns {
-		want := strings.TrimSpace(c.header())
-		found[i] = -1
-		for j, name := range header {
-			if name = strings.TrimSpace(name); name == want {
-				found[i] = j
-			}
-			if strings.EqualFold(name, want) {
-				similar++
-			}
+	var twice *HeaderError
+	for i, name := range namesOf(columns) {
+		at := places[name]
+		switch {
+		case name == "" || len(at) == 0:
+			missing = append(missing, columns[i].header())
+			continue
+		case len(at) > 1 && twice == nil:
+			twice = duplicate(name, at)
 		}
-		if found[i] < 0 {
-			missing = append(missing, c.header())
-		}
+		found[i] = at[0]
 	}
-	if len(missing) == 0 {
-		return found, nil
+	switch {
+	case len(missing) > 0:
+		return nil, newMissingColumns(header, missing, columns, f)
+	case twice != nil:
+		return nil, twice
 	}
-	e := &MissingColumnsError{Missing: missing, Columns: len(header)}
-	if similar > 0 {
-		e.Header = append(e.Header, header...)
+	return found, nil
+}
+
+func duplicate(name string, at []int) *HeaderError {
+	e := &HeaderError{Reason: DuplicateHeader, detail: quoted([]string{name})}
+	for _, i := range at {
+		e.Positions = append(e.Positions, i+1)
 	}
-	return nil, e
+	return e
 }
 
 // MissingColumnsError is a header without some of the wanted columns.
 type MissingColumnsError struct {
 	// Missing are the names looked for.
 	Missing []string
-	// Header are the names that are there. It is empty where not one wanted name was found, in whatever letter case: the first line may
-	// then be a row of values, which no error may repeat.
+	// Found is how many of the wanted columns are there.
+	Found int
+	// Header are the names that are there. It is empty unless all wanted names but one were found: the first line may then be a row
+	// of values, which no error may repeat.
 	Header []string
 	// Columns is how many cells the first line has.
 	Columns int
+	// NamesLine is the line, from 1, that has all the wanted names; 0 where none is known. Whoever looks further than the header sets it.
+	NamesLine int64
+
+	hints []string
 }
 
-// Error names what is missing and what is there, in at most 500 bytes.
-func (e *MissingColumnsError) Error() string {
-	missing := shorten("the header of the table has no column "+quoted(e.Missing), maxMessage/2)
-	if len(e.Header) == 0 {
-		return fmt.Sprintf("%s, nor any other that is wanted, among its %d columns: check that the first line names the columns, and the delimiter",
-			missing, e.Columns)
+func newMissingColumns(header, missing []string, columns []Column, f Format) *MissingColumnsError {
+	e := &MissingColumnsError{
+		Missing: missing, Found: len(columns) - len(missing), Columns: len(header), hints: hintsFor(header, missing, columns, f),
 	}
-	return bound(missing + "; it has " + quoted(e.Header))
+	if e.Found > 0 && len(missing) == 1 {
+		e.Header = append(e.Header, header...)
+	}
+	return e
+}
+
+// Error names what is missing and says what to do, in at most 500 bytes.
+func (e *MissingColumnsError) Error() string {
+	missing := shorten("the header of the table has no column "+quoted(e.Missing), maxMessage*2/5)
+	return bound(missing + e.advice())
+}
+
+func (e *MissingColumnsError) advice() string {
+	switch {
+	case e.NamesLine > 1:
+		return fmt.Sprintf("; line %d names them: set format.skipLines to %d", e.NamesLine, e.NamesLine-1)
+	case len(e.hints) > 0:
+		return "; " + strings.Join(e.hints, "; ")
+	case len(e.Header) > 0:
+		return "; correct the table, or sourceName of the data store's column; the header has " + quoted(e.Header)
+	}
+	todo := "check that it is the header, and format.delimiter"
+	if e.Found > 0 {
+		todo = "correct the table, or sourceName of the data store's columns"
+	}
+	return fmt.Sprintf("; the first line names %d of %d wanted columns in %d cell%s: %s", e.Found, e.Found+len(e.Missing), e.Columns, plural(e.Columns), todo)
+}
+
+func plural(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return "s"
 }
 
 func quoted(names []string) string {

@@ -101,11 +101,11 @@ func classifyTable(err error) *Error {
 	case errors.As(err, &header):
 		reason := map[table.HeaderReason]Reason{
 			table.HeaderMissing: EmptyTable, table.HeaderMalformed: FormatInvalid, table.TooManyColumns: LimitExceeded,
-			table.DuplicateHeader: DuplicateHeader, table.EmptyHeader: FormatInvalid,
+			table.DuplicateHeader: DuplicateHeader,
 		}[header.Reason]
 		return refuse(reason, "%s", header.Error())
 	case errors.As(err, &missing):
-		return refuse(MissingColumn, "%s; correct the table, or sourceName of the data store's column", missing.Error())
+		return refuse(MissingColumn, "%s", missing.Error())
 	case errors.As(err, &encoding):
 		return refuse(InvalidEncoding, "%s", encoding.Error())
 	case errors.As(err, &format):

@@ -101,10 +101,10 @@ func (p *preparation) read(ctx context.Context) (err error) {
 	p.striped = text.Striped
 	rows := table.NewReader(text, p.plan.format(), p.plan.limits())
 	header, err := rows.Header()
-	if err != nil {
-		return err
+	if err == nil {
+		p.positions, err = table.MatchHeader(header, p.plan.wanted(), p.plan.format())
 	}
-	if p.positions, err = table.MatchHeader(header, p.plan.wanted()); err != nil {
+	if err != nil {
 		return err
 	}
 	p.shape = rows.Shape()
