@@ -1,6 +1,12 @@
 package table
 
-import "strings"
+import (
+	"bytes"
+	"errors"
+	"io"
+	"regexp"
+	"strings"
+)
 
 // sniffed is how many bytes tell what a file is: that of a tar archive stands at 257.
 const sniffed = 512
@@ -66,4 +72,99 @@ func refuseBinary(start []byte, c Compression) error {
 		name += " within " + outer
 	}
 	return &EncodingError{"the source is " + name + ", not a table: store the table as delimited text, either plain or compressed with gzip or zstd"}
+}
+
+// recorded is how many bytes of the text are kept for the case that they have no header. A usual header fits.
+const recorded = 8 << 10
+
+// recorder keeps the start of the text that is read through it.
+type recorder struct {
+	r     io.Reader
+	start []byte
+}
+
+// Read implements io.Reader.
+func (s *recorder) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if room := recorded - len(s.start); room > 0 {
+		s.start = append(s.start, p[:min(n, room)]...)
+	}
+	return n, err
+}
+
+// Content is what a source holds in place of a table.
+type Content string
+
+// The contents that are told from a table.
+const (
+	HTML Content = "HTML"
+	JSON Content = "JSON"
+	XML  Content = "XML"
+)
+
+// ContentError is a source that holds something else than a table.
+type ContentError struct{ Content Content }
+
+// Error says what it is and what to do. It shows nothing of it.
+func (e *ContentError) Error() string {
+	what := "a JSON document, such as the response of an API"
+	switch e.Content {
+	case HTML:
+		what = "an HTML page, such as a sign-in page"
+	case XML:
+		what = "an XML document, such as the error of an object store"
+	}
+	return "the source is " + what + ", not a table: correct the URI or the credentials, so that the source is the table itself"
+}
+
+var (
+	commentPattern = regexp.MustCompile(`^(?s:\s*<!--.*?-->)+\s*`)
+	prologPattern  = regexp.MustCompile(`^(?s:\s*<\?xml\s.*?\?>)\s*`)
+	htmlPattern    = regexp.MustCompile(`^(?i:<!doctype\s+html|<(?:html|head|body|title|meta|script|style|iframe|div|h1|table|center|p)[\s>])`)
+	xmlPattern     = regexp.MustCompile(`^<(?:!DOCTYPE\s|[A-Za-z_][\w.:-]*(?:\s[^<>]*)?/?>)`)
+	jsonPattern    = regexp.MustCompile(`^(?:\{\s*["}]|\[\s*["{\[\]])`)
+)
+
+// contentOf tells by its start what a text is that has no header with wanted columns, "" where it may be a table. A header may
+// begin with the same character, so more than that is asked for.
+func contentOf(start []byte) Content {
+	text := bytes.TrimSpace(bytes.TrimPrefix(start, bomUTF8))
+	prolog := prologPattern.Find(text)
+	text = text[len(prolog):]
+	text = text[len(commentPattern.Find(text)):]
+	closed := bytes.Contains(text, []byte("</")) || bytes.Contains(text, []byte("/>"))
+	switch {
+	case htmlPattern.Match(text):
+		return HTML
+	case prolog != nil, xmlPattern.Match(text) && closed:
+		return XML
+	case jsonPattern.Match(text):
+		return JSON
+	}
+	return ""
+}
+
+// Explain returns what is to be told in place of err, which Header or MatchHeader returned: a *ContentError where the text is
+// another document, an *EncodingError where format.encoding cannot be right, and else err, with a hint where there is one.
+// It is for the goroutine that reads.
+func (d *Decoded) Explain(err error, columns []Column, f Format) error {
+	var header *HeaderError
+	var missing *MissingColumnsError
+	var encoding *EncodingError
+	isMissing, isHeader := errors.As(err, &missing), errors.As(err, &header)
+	switch {
+	case isMissing, isHeader && header.Reason != DuplicateHeader, errors.As(err, &encoding):
+	default:
+		return err
+	}
+	if content := contentOf(d.start.start); content != "" && (!isMissing || missing.Found == 0 && missing.NamesLine == 0) {
+		return &ContentError{content}
+	}
+	if d.windows1252 != nil && d.windows1252.seen.isUTF8SoFar() {
+		return errUTF8
+	}
+	if isHeader && header.Reason == HeaderMalformed {
+		return header.withHint(d.start.start, columns, f)
+	}
+	return err
 }

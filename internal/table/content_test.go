@@ -4,10 +4,14 @@ import (
 	"archive/tar"
 	"archive/zip"
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 
@@ -123,7 +127,7 @@ func TestCompressedTwice(t *testing.T) {
 // What begins as the name of a file's kind is still a table where it is text.
 func TestTextIsNoBinary(t *testing.T) {
 	starts := []string{
-		"PAR1,PAR2\n", "PK,Name\n", "BZh9,Name\n", "BZh91AY,Name\n", "%PDF-Version,Name\n", "%PDF-1,Name\n", "Obj,Name\n", "ObjID\n", "Rar!,Name\n", "7z,Name\n",
+		"PAR1,PAR2\n", "PK,Name\n", "BZh9,Name\n", "BZh91AY,Name\n", "BZhx1AY&SY\n", "%PDF-x.y\n", "%PDF-Version,Name\n", "%PDF-1,Name\n", "Obj,Name\n", "ObjID\n", "Rar!,Name\n", "7z,Name\n",
 		"(,/,Name\n", strings.Repeat("x", 253) + ",Mustar 00", strings.Repeat("x", 256) + "gustar  ,y\n", strings.Repeat("x", 257) + "ustar00,y\n",
 	}
 	for _, text := range starts {
@@ -135,6 +139,171 @@ func TestTextIsNoBinary(t *testing.T) {
 		text := rapid.SampledFrom(starts).Draw(t, "start") + rapid.StringMatching(`[ -~\n\t]{0,600}`).Draw(t, "rest")
 		if got, _, err := decoded(strings.NewReader(text), table.Format{}, table.DefaultLimits()); err != nil || got != text {
 			t.Fatalf("%q: %v", text, err)
+		}
+	})
+}
+
+// headerOf reads and matches a header as a preparation does.
+func headerOf(stored string, f table.Format, columns ...string) error {
+	d, err := table.Decode(strings.NewReader(stored), f, table.DefaultLimits())
+	if err != nil {
+		return err
+	}
+	header, err := table.NewReader(d, f.Delimiter, table.DefaultLimits()).Header()
+	if err == nil {
+		_, err = table.MatchHeader(header, columnsOf(columns...), f)
+	}
+	return d.Explain(err, columnsOf(columns...), f)
+}
+
+func TestOtherDocumentsAreNamed(t *testing.T) {
+	for _, tc := range []struct {
+		name, text string
+		want       table.Content
+	}{
+		{"a page", "<!DOCTYPE html>\n<html lang=\"en\">\n<head><title>secret</title></head></html>\n", table.HTML},
+		{"a page without a type", "<html><body>secret, please</body></html>", table.HTML},
+		{"a page of old", "\r\n  <HTML>\r\n<HEAD>\r\n", table.HTML},
+		{"a page with quotes in its first line", "<html lang=\"en\"><body class=\"secret\">", table.HTML},
+		{"a page behind a comment", "<!-- secret -->\n<!-- \n -->\n<!doctype HTML>\n<html>", table.HTML},
+		{"a page with a mark", "\ufeff<!DOCTYPE html><html></html>", table.HTML},
+		{"a page in XML", "<?xml version=\"1.0\"?>\n<!DOCTYPE html PUBLIC \"secret\">\n<html></html>", table.HTML},
+		{"a page in Latin-1", "<html><title>Sp\xe4ter</title></html>\n", table.HTML},
+		{"a page in one long line", "<!DOCTYPE html><html>" + fmt.Sprint(make([]int, 1000), rand.Perm(200_000)), table.HTML},
+		{"a page with lines of CR", "<!DOCTYPE html>\r<html>\r</html>\r", table.HTML},
+		{"a part of a page", "<script>\nlocation = 'secret'\n</script>", table.HTML},
+		{"an object", "{\"error\":{\"code\":\"secret\"}}\n", table.JSON},
+		{"an object over lines", "{\n  \"error\": \"secret\"\n}\n", table.JSON},
+		{"an empty object", "{}", table.JSON},
+		{"a list", "[{\"ID\": 1, \"Name\": \"secret\"}]", table.JSON},
+		{"a list of lists", "[[1,2],[3,4]]", table.JSON},
+		{"an empty list", "[]\n", table.JSON},
+		{"many columns of a list", "[" + strings.Repeat("{\"a\":1},", 2000) + "{}]", table.JSON},
+		{"objects, one a line", "{\"ID\":1}\n{\"ID\":2}\n", table.JSON},
+		{"a document", "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>secret</Code></Error>", table.XML},
+		{"a document without a prolog", "<Error><Code>secret</Code></Error>", table.XML},
+		{"a long document", "<?xml version=\"1.0\"?>\n<list>" + strings.Repeat("<item>1, ", 1000), table.XML},
+		{"an envelope", "<soap:Envelope xmlns:soap=\"http://secret/\"><soap:Body/></soap:Envelope>", table.XML},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			for dress, stored := range map[string]string{
+				"plain": tc.text, "gzip": string(gzipped(t, tc.text)), "UTF-16": string(utf16Of(binary.LittleEndian, "\ufeff"+strings.TrimPrefix(tc.text, "\ufeff"))),
+			} {
+				err := headerOf(stored, table.Format{}, "ID", "Account", "Name")
+				var e *table.ContentError
+				if !errors.As(err, &e) || e.Content != tc.want || !strings.Contains(err.Error(), string(tc.want)) || strings.Contains(err.Error(), "secret") {
+					t.Errorf("%s: want %s, got %v", dress, tc.want, err)
+				}
+			}
+		})
+	}
+}
+
+// A header may begin as another document does: that is told only where no wanted name is there, and not of a header in brackets.
+func TestHeadersThatLookLikeOtherDocuments(t *testing.T) {
+	for text, wanted := range map[string]string{
+		"<html>,ID\n": "<html>", "{},ID\n": "{}", "<a></a>,ID\n": "<a></a>", "[],ID\n": "ID", "<p>,</p>\n": "</p>",
+	} {
+		if err := headerOf(text, table.Format{}, wanted); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	for _, text := range []string{
+		"{ID},{Name}\n", "[ID],[Name]\n", "[2023],[2024]\n", "<ID>,<Name>\n", "<ID>\n", "{\n", "[\n", "<\n", "\"{\",x\n", "<!--,x\n", "<html,x\n", "<htmlx>,x\n", "-,-\n",
+		"BZhx,y\n", "<html>,Mail\n", "{},Mail\n", "[],Mail\n", "<a></a>,Mail\n",
+	} {
+		err := headerOf(text, table.Format{}, "Mail", "City", "Zip")
+		var e *table.MissingColumnsError
+		if !errors.As(err, &e) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	var twice *table.HeaderError
+	if err := headerOf("[],ID,ID\n", table.Format{}, "ID"); !errors.As(err, &twice) {
+		t.Errorf("a wanted name twice: %v", err)
+	}
+	if err := headerOf("", table.Format{}, "Mail"); !strings.Contains(err.Error(), "empty") {
+		t.Errorf("an empty table: %v", err)
+	}
+}
+
+func TestExplainHelpsWithAMalformedHeader(t *testing.T) {
+	for _, tc := range []struct {
+		text   string
+		format table.Format
+		says   string
+	}{
+		{"\"ID\";\"Mail\"\n", table.Format{}, `not a header (BareQuote): set format.delimiter to ";"`},
+		{"\n\n\"ID\"\t\"E, F\"\t\"Mail\"\r\n1\t2\t3\r\n", table.Format{}, `set format.delimiter to "\t"`},
+		{"\ufeff\"ID\",\"Mail\"\n", table.Format{Delimiter: '|'}, `set format.delimiter to ","`},
+		{"\ufeff\ufeff\"ID\",\"Mail\"\n", table.Format{}, "second byte order mark"},
+		{"ID\tMail\t5\" disk\n", table.Format{}, `set format.delimiter to "\t"`},
+		{"Gr\u00f6\u00dfe,x\n" + strings.Repeat("\u00e9", 100_000), table.Format{Encoding: table.EncodingWindows1252}, "set it to UTF-8 or Auto"},
+		{"Gr\u00f6\u00dfe,y,\n" + strings.Repeat("\u00e9", 100_000), table.Format{Encoding: table.EncodingWindows1252}, "set it to UTF-8 or Auto"},
+		{"\"ID\";\"secret\"\n", table.Format{}, "check the delimiter and the quotes"},
+		{"ID,Mail\"\n", table.Format{}, "check the delimiter and the quotes"},
+		{"Gr\u00f6\u00dfe,\"ID\"x\n", table.Format{Encoding: table.EncodingWindows1252}, "set it to UTF-8 or Auto"},
+		{"ID,Gr\u00c1\u00dfe\n", table.Format{Encoding: table.EncodingWindows1252}, "set it to UTF-8 or Auto"},
+		{"ID,Gr\x81\xdfe\n", table.Format{Encoding: table.EncodingWindows1252}, "not valid"},
+		{"ID,Gr\xf6\xdfe\n", table.Format{Encoding: table.EncodingWindows1252}, `has no column "Mail"`},
+	} {
+		err := headerOf(tc.text, tc.format, "ID", "Mail")
+		if err == nil || !strings.Contains(err.Error(), tc.says) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: %v", tc.text, err)
+		}
+	}
+}
+
+func TestALaterLineIsNoOtherDocument(t *testing.T) {
+	d, err := table.Decode(strings.NewReader("<report>,</report>\nID,Mail\n"), table.Format{}, table.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	header, err := table.NewReader(d, ',', table.Limits{}).Header()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wanted := columnsOf("ID", "Mail")
+	_, err = table.MatchHeader(header, wanted, table.Format{})
+	var content *table.ContentError
+	if !errors.As(d.Explain(err, wanted, table.Format{}), &content) {
+		t.Fatal("the first line is no document, so this test tests nothing")
+	}
+	var missing *table.MissingColumnsError
+	errors.As(err, &missing)
+	missing.NamesLine = 2
+	if err := d.Explain(err, wanted, table.Format{}); !errors.Is(err, missing) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// FuzzContent takes any bytes for a table. Whatever comes of the header, the message is short and shows no value: a cell only
+// where all wanted names but one are there.
+func FuzzContent(f *testing.F) {
+	for _, seed := range []string{
+		"<!DOCTYPE html>\n<title>secret-1</title>", "{\"error\":\"secret-1\"}", "<?xml version=\"1.0\"?><!-- --><a>secret-1</a>", "[{\"a\":\"secret-1\"}]",
+		"secret-1,secret-2\n", "ID,secret-1,x\n", "ID,Account,secret-1\n", "\"ID\";\"Account\";\"Name\";\"secret-1\"\n", "\ufeff\ufeff\"secret-1", "ID\tAccount\tName\tsecret-1",
+		"\"ID,secret-1\"\n", "secret-1\xff,x\n", "secret-1\x00\n", "\xff\xfes\x00e\x00c\x00", "id,account,secret-1", "I\u200bD,secret-1,x", "\x1f\x8bsecret-1", "PK\x03\x04secret-1",
+	} {
+		f.Add(seed, uint8(0))
+		f.Add(seed, uint8(1))
+	}
+	f.Fuzz(func(t *testing.T, stored string, e uint8) {
+		format := table.Format{Encoding: []table.Encoding{table.EncodingAuto, table.EncodingWindows1252}[e%2]}
+		err := headerOf(stored, format, "ID", "Account", "Name")
+		if err == nil {
+			return
+		}
+		message := err.Error()
+		if len(message) > 500 || !utf8.ValidString(message) {
+			t.Fatalf("the message is %q", message)
+		}
+		var missing *table.MissingColumnsError
+		if errors.As(err, &missing) && missing.Found == 2 && missing.Header != nil {
+			return
+		}
+		if strings.Contains(message, "secret") {
+			t.Fatalf("%q shows what was read", message)
 		}
 	})
 }

@@ -32,7 +32,9 @@ type Decoded struct {
 	// a Reader can start in the middle of the stored bytes.
 	Striped bool
 
-	gzip *gzipReader // nil where the table is not compressed with gzip
+	gzip        *gzipReader        // nil where the table is not compressed with gzip
+	windows1252 *windows1252Reader // nil where it is not read as Windows-1252
+	start       *recorder
 }
 
 // TrailingBytes is how many bytes behind the last gzip member are left out; zeros right behind it are padding and do not count.
@@ -79,6 +81,8 @@ func Decode(r io.Reader, f Format, l Limits) (*Decoded, error) {
 		return nil, err
 	}
 	d.Striped = d.Striped && c == CompressionNone
+	d.start = &recorder{r: d.Reader}
+	d.Reader = d.start
 	return d, nil
 }
 
@@ -100,7 +104,8 @@ func (d *Decoded) transcode(text *bufio.Reader, start []byte, e Encoding) error 
 	}
 	switch e {
 	case EncodingWindows1252:
-		d.Reader = &windows1252Reader{r: text}
+		d.windows1252 = &windows1252Reader{r: text}
+		d.Reader = d.windows1252
 	case EncodingUTF16:
 		if mark == "" {
 			return &EncodingError{"the table has no byte order mark, which UTF-16 needs: save it with one, or as UTF-8"}

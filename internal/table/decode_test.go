@@ -196,9 +196,13 @@ func TestErrorOfTheSourceComesThrough(t *testing.T) {
 	zipped, squeezed := gzipped(t, strings.Repeat("a,b\n", 1000)), zstandard(t, nil, strings.Repeat("a,b\n", 1000))
 	for name, start := range map[string][]byte{
 		"nothing": nil, "plain": []byte("a,b\n1"), "gzip": zipped[:len(zipped)-9], "gzip header": zipped[:5], "zstd": squeezed[:len(squeezed)-5],
-		"UTF-16": []byte("\xFF\xFEa\x00b\x00"),
+		"UTF-16": []byte("\xFF\xFEa\x00b\x00"), "Windows-1252": bytes.Repeat([]byte("\u00fc"), 40<<10), "behind gzip": append(bytes.Clone(zipped), 0, 'x'),
 	} {
-		d, err := table.Decode(io.MultiReader(bytes.NewReader(start), iotest.ErrReader(broken)), table.Format{}, table.DefaultLimits())
+		format := table.Format{}
+		if name == "Windows-1252" {
+			format.Encoding = table.EncodingWindows1252
+		}
+		d, err := table.Decode(io.MultiReader(bytes.NewReader(start), iotest.ErrReader(broken)), format, table.DefaultLimits())
 		if err == nil {
 			_, err = io.Copy(io.Discard, d)
 		}
@@ -238,13 +242,16 @@ func TestUTF8ReadAsWindows1252(t *testing.T) {
 		{"both, the other way round", "ID,Name\n1,M\xfcller\n2,M\u00fcller\n", false},
 		{"a letter cut short", "M\xc3", false},
 		{"a letter cut short by another", "M\xe2\x82\u00fc", false},
+		{"a letter cut short by ASCII", strings.Repeat("x", 600) + "\u00fcM\xe2\x82x", false},
 		{"an overlong letter", "M\xc0\xaf\u00fc", false},
 		{"half a pair", "M\xed\xa0\x80", false},
 		{"across buffers", strings.Repeat("x", 1023) + "\u00fc" + strings.Repeat("y", 64<<10-1) + "\u20ac", true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			for _, stored := range []string{tc.stored, string(gzipped(t, tc.stored))} {
-				_, _, err := decoded(strings.NewReader(stored), table.Format{Encoding: table.EncodingWindows1252}, table.Limits{})
+			for _, r := range []io.Reader{
+				strings.NewReader(tc.stored), bytes.NewReader(gzipped(t, tc.stored)), iotest.OneByteReader(strings.NewReader(tc.stored)),
+			} {
+				_, _, err := decoded(r, table.Format{Encoding: table.EncodingWindows1252}, table.Limits{})
 				var e *table.EncodingError
 				if tc.refused && (!errors.As(err, &e) || !strings.Contains(err.Error(), "set it to UTF-8 or Auto")) || !tc.refused && err != nil {
 					t.Errorf("got %v", err)
@@ -288,10 +295,11 @@ func checkWindows1252(t interface{ Fatalf(string, ...any) }, stored []byte, next
 
 func TestWindows1252InAnyPieces(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var stored []byte
+		stored := bytes.Repeat([]byte("a"), rapid.SampledFrom([]int{0, 600}).Draw(t, "behind the bytes that Decode looks at"))
 		for range rapid.IntRange(1, 5).Draw(t, "parts") {
 			part := rapid.OneOf(
 				rapid.SliceOfN(rapid.Byte(), 0, 6),
+				rapid.Map(rapid.SampledFrom([]string{"\xe2", "\xe2\x82", "\x82", "\xac", "\u00fc", "x"}), func(s string) []byte { return []byte(s) }),
 				rapid.Map(rapid.String(), func(s string) []byte { return []byte(s) }),
 				rapid.Map(rapid.IntRange(0, 2100), func(n int) []byte { return bytes.Repeat([]byte("a"), n) }),
 			).Draw(t, "part")

@@ -94,6 +94,7 @@ func classify(err error) error {
 func classifyTable(err error) *Error {
 	var header *table.HeaderError
 	var missing *table.MissingColumnsError
+	var content *table.ContentError
 	var encoding *table.EncodingError
 	var format *table.FormatError
 	var limit *table.LimitError
@@ -106,6 +107,8 @@ func classifyTable(err error) *Error {
 		return refuse(reason, "%s", header.Error())
 	case errors.As(err, &missing):
 		return refuse(MissingColumn, "%s", missing.Error())
+	case errors.As(err, &content):
+		return refuse(FormatInvalid, "%s", content.Error())
 	case errors.As(err, &encoding):
 		return refuse(InvalidEncoding, "%s", encoding.Error())
 	case errors.As(err, &format):

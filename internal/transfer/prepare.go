@@ -105,7 +105,7 @@ func (p *preparation) read(ctx context.Context) (err error) {
 		p.positions, err = table.MatchHeader(header, p.plan.wanted(), p.plan.format())
 	}
 	if err != nil {
-		return err
+		return text.Explain(err, p.plan.wanted(), p.plan.format())
 	}
 	p.shape = rows.Shape()
 	rows.Select(p.positions)
