@@ -150,10 +150,10 @@ func compressionOf(in *bufio.Reader, said Compression) (Compression, error) {
 		return "", err
 	}
 	found := compressionByMagic(start)
-	switch {
-	case said == "" || said == CompressionAuto || said == found:
+	switch said {
+	case "", CompressionAuto, found:
 		return found, nil
-	case said == CompressionNone:
+	case CompressionNone:
 		return "", &EncodingError{"the table is compressed with " + strings.ToLower(string(found)) + ", but format.compression says None: set it to Auto"}
 	}
 	return "", &EncodingError{"the table is not compressed with " + strings.ToLower(string(said)) + ", but format.compression says " + string(said) + ": set it to Auto"}

@@ -199,7 +199,7 @@ func (r *Reader) names(row record) ([]string, error) {
 }
 
 // unique returns the cells as names. A name that several columns have, or none, matters only where it is wanted: MatchHeader says so.
-func unique(cells [][]byte) ([]string, error) { //nolint:unparam // as names returns it
+func unique(cells [][]byte) ([]string, error) {
 	header := make([]string, len(cells))
 	for i, cell := range cells {
 		header[i] = strings.TrimSpace(string(cell))
