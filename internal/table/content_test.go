@@ -149,7 +149,7 @@ func headerOf(stored string, f table.Format, columns ...string) error {
 	if err != nil {
 		return err
 	}
-	header, err := table.NewReader(d, f.Delimiter, table.DefaultLimits()).Header()
+	header, err := table.NewReader(d, f, table.DefaultLimits()).Header()
 	if err == nil {
 		_, err = table.MatchHeader(header, columnsOf(columns...), f)
 	}
@@ -259,7 +259,7 @@ func TestALaterLineIsNoOtherDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	header, err := table.NewReader(d, ',', table.Limits{}).Header()
+	header, err := table.NewReader(d, table.Format{}, table.Limits{}).Header()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -186,8 +186,6 @@ func (r *Reader) names(row record) ([]string, error) {
 	case row.bad == InvalidEncoding:
 		return nil, &EncodingError{"the first line of the table is not valid UTF-8: save it as UTF-8, or set format.encoding" +
 			" (Windows-1252 is never guessed)"}
-	case row.bad == ByteOrderMark:
-		return nil, &HeaderError{Reason: HeaderMalformed, detail: "a second byte order mark stands before it: leave that out"}
 	case row.bad == CarriageReturn:
 		return nil, &EncodingError{"the lines of the table end in CR alone: save it with LF or CRLF"}
 	case row.bad != "":
@@ -308,14 +306,7 @@ func (e *MissingColumnsError) advice() string {
 	if e.Found > 0 {
 		todo = "correct the table, or sourceName of the data store's columns"
 	}
-	return fmt.Sprintf("; the first line names %d of %d wanted columns in %d cell%s: %s", e.Found, e.Found+len(e.Missing), e.Columns, plural(e.Columns), todo)
-}
-
-func plural(n int) string {
-	if n == 1 {
-		return ""
-	}
-	return "s"
+	return fmt.Sprintf("; the first line names %d of %d wanted columns in %s: %s", e.Found, e.Found+len(e.Missing), counted(e.Columns, "cell"), todo)
 }
 
 func quoted(names []string) string {

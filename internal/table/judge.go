@@ -14,7 +14,7 @@ func (r *Reader) judge(record []byte) BadReason {
 		return blank
 	case r.format.Quoting == QuotingAuto && r.swallows():
 		return SwallowedRows
-	case r.offset > 0 && bytes.HasPrefix(record, bomUTF8):
+	case r.startsWithMark(record):
 		return ByteOrderMark
 	case r.isHeader(record):
 		return RepeatedHeader
@@ -139,10 +139,15 @@ func (r *Reader) isRow(text []byte) bool {
 
 // ofStart is the reason for a record that cannot be split, or what its first bytes say rather.
 func (r *Reader) ofStart(b []byte, reason BadReason) BadReason {
-	if r.offset > 0 && bytes.HasPrefix(b, bomUTF8) {
+	if r.startsWithMark(b) {
 		return ByteOrderMark
 	}
 	return reason
+}
+
+// startsWithMark tells a row that begins with a byte order mark. Whether a header does, MatchHeader sees.
+func (r *Reader) startsWithMark(b []byte) bool {
+	return r.shape.Columns > 0 && r.offset > 0 && bytes.HasPrefix(b, bomUTF8)
 }
 
 // tooLong is the reason for a record of more bytes than it may have, which begins with b.

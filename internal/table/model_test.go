@@ -79,7 +79,7 @@ func (m *model) one() {
 	if given && a.read == 0 {
 		a.read = a.length
 	}
-	if reason != table.SwallowedRows && start > 0 && bytes.HasPrefix(m.rest(), []byte("\ufeff")) {
+	if reason != table.SwallowedRows && m.shape.width > 0 && start > 0 && bytes.HasPrefix(m.rest(), []byte("\ufeff")) {
 		reason = table.ByteOrderMark
 	}
 	m.pass(a, given)

@@ -61,7 +61,7 @@ func (b BadRow) String() string {
 		where += fmt.Sprintf(" (line %d)", b.Line)
 	}
 	if b.Reason == WrongNumberOfCells {
-		return fmt.Sprintf("%s has %s, the header has %d: %s", where, plural(b.Cells, "cell"), b.Columns, b.Reason)
+		return fmt.Sprintf("%s has %s, the header has %d: %s", where, counted(b.Cells, "cell"), b.Columns, b.Reason)
 	}
 	return where + ": " + b.fault()
 }
@@ -77,7 +77,7 @@ func (b BadRow) fault() string {
 	return fmt.Sprintf("%s (over %d bytes)", b.Reason, b.Most)
 }
 
-func plural(n int, of string) string {
+func counted(n int, of string) string {
 	if n == 1 {
 		return "1 " + of
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"exactmatch.dev/operator/internal/block"
@@ -94,11 +95,14 @@ func loadCase(t *testing.T, plan Plan, p *Prepared) map[string]map[fingerprint.T
 	for _, c := range plan.Columns {
 		found[c.Name] = map[fingerprint.Token]bool{}
 	}
+	var mu sync.Mutex
 	err := Make(t.Context(), plan, p, 1, func(_ int, data []byte) error {
 		b, err := block.Decode(data)
 		if err != nil {
 			return err
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		for i, name := range b.Columns {
 			for row := range b.Rows {
 				found[name][b.Token(i, row)] = true
@@ -171,7 +175,7 @@ var caseVerdicts = map[string]verdict{
 	"19b-header-nbsp":                  {reason: MissingColumn, words: `\u00a0`},
 	"19e-header-linebreak":             {reason: MissingColumn, words: `\n`},
 	"19f-header-linebreak-named":       {rows: 5},
-	"20-only-first-header-wrong":       {reason: FormatInvalid, words: "byte order mark"},
+	"20-only-first-header-wrong":       {reason: MissingColumn, words: "byte order mark"},
 	"21a-backslash-quote":              {reason: TooManyBadRows, words: "backslash"},
 	"21b-backslash-N":                  {rows: 300, weak: "Account"},
 	"21c-backslash-silent":             {reason: TooManyBadRows, words: "row 2 (line 3) has 2 cells, the header has 3"},

@@ -146,7 +146,7 @@ func TestTablesOfStrangersAreRefused(t *testing.T) {
 		},
 		"title lines": {
 			"Report of accounts,,\nMade on 2024-01-05,,\n,,\nID,Account,Name\nK-00000,880000000,A\n", three, transfer.Format{}, transfer.MissingColumn,
-			[]string{`"ID", "Account", "Name"`, "0 of 3 wanted columns in 3 cells", "first line"}, "Report",
+			[]string{`"ID", "Account", "Name"`, "line 4 names them", "format.skipLines to 3"}, "Report",
 		},
 		"one value is a name": {"ID,hush-1,hush-2\nK-00000,880000000,A\n", three, transfer.Format{}, transfer.MissingColumn, []string{`"Account", "Name"`, "1 of 3 wanted columns in 3 cells"}, "hush"},
 		"UTF-8 as Windows-1252": {

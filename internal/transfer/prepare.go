@@ -100,11 +100,7 @@ func (p *preparation) read(ctx context.Context) (err error) {
 	}
 	p.striped = text.Striped
 	rows := table.NewReader(text, p.plan.format(), p.plan.limits())
-	header, err := rows.Header()
-	if err == nil {
-		p.positions, err = table.MatchHeader(header, p.plan.wanted(), p.plan.format())
-	}
-	if err != nil {
+	if err := p.matchHeader(rows); err != nil {
 		return text.Explain(err, p.plan.wanted(), p.plan.format())
 	}
 	p.shape = rows.Shape()
@@ -115,6 +111,27 @@ func (p *preparation) read(ctx context.Context) (err error) {
 	p.lines = rows.Lines()
 	_, err = io.Copy(io.Discard, p.stored) // what a decoder leaves behind still belongs to the stored bytes
 	return err
+}
+
+// matchHeader finds the wanted columns in the first line, or says on which of the next lines they are.
+func (p *preparation) matchHeader(rows *table.Reader) error {
+	header, err := rows.Header()
+	if err != nil {
+		return err
+	}
+	p.positions, err = table.MatchHeader(header, p.plan.wanted(), p.plan.format())
+	var missing *table.MissingColumnsError
+	if !errors.As(err, &missing) {
+		return err
+	}
+	before := rows.LinesBefore(func(cells []string) bool {
+		_, err := table.MatchHeader(cells, p.plan.wanted(), p.plan.format())
+		return err == nil
+	})
+	if before > 0 {
+		missing.NamesLine = before + 1
+	}
+	return missing
 }
 
 // chunksAhead is how many chunks may be between the stages of a reading.
