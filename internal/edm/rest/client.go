@@ -36,8 +36,7 @@ type Options struct {
 	Endpoint string
 	Token    TokenSource
 	HTTP     *http.Client
-	// Pace is shared by the clients of one endpoint; nil makes one of its own, of 10
-	// calls a second in bursts of 20.
+	// Pace is shared by the clients of one endpoint; nil is Unpaced.
 	Pace *Pace
 }
 
@@ -61,7 +60,7 @@ func New(o Options) (*Client, error) {
 		o.HTTP = http.DefaultClient
 	}
 	if o.Pace == nil {
-		o.Pace = NewPace(10, 20)
+		o.Pace = Unpaced()
 	}
 	return &Client{base: base, o: o, sleep: sleep}, nil
 }
