@@ -7,8 +7,9 @@ COPY main.go ./
 COPY api/ api/
 COPY controllers/ controllers/
 COPY internal/ internal/
-ARG TARGETOS TARGETARCH
-RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags "-s -w" -o /exactmatch .
+ARG TARGETOS TARGETARCH VERSION COMMIT
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath \
+    -ldflags "-s -w -X exactmatch.dev/operator/internal/version.number=$VERSION -X exactmatch.dev/operator/internal/version.commit=$COMMIT" -o /exactmatch .
 
 FROM gcr.io/distroless/static:nonroot
 COPY --from=build /exactmatch /exactmatch

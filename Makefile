@@ -9,6 +9,9 @@ TOOL := go tool -modfile=$(CURDIR)/hack/tools/go.mod
 CONTROLLER_GEN := $(TOOL) controller-gen
 KUSTOMIZE := $(TOOL) kustomize
 IMAGE ?= exactmatch.dev/operator:latest
+# What `exactmatch version` says.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
 # Packages that run ginkgo against the API server: their closing lines are printed.
 GINKGO_PACKAGES := ./controllers/... ./api/...
 # How long a fuzz target runs, which ones (an extended regular expression over package/Target, "" for all), and how many at a time.
@@ -53,7 +56,7 @@ help: ## List the targets
 .PHONY: build
 build: ## Build the operator's binary into bin/
 	@mkdir -p $(BIN)
-	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(BIN)/exactmatch .
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X exactmatch.dev/operator/internal/version.number=$(VERSION) -X exactmatch.dev/operator/internal/version.commit=$(COMMIT)" -o $(BIN)/exactmatch .
 
 .PHONY: controlplane
 controlplane: $(CONTROLPLANE) ## Fetch or build etcd, kube-apiserver and kubectl into bin/k8s, unless they are there
@@ -163,7 +166,7 @@ run: build ## Run the manager against the current kubeconfig
 .PHONY: image
 image: ## Build the image with docker or podman
 	@engine=$$(command -v docker || command -v podman) || { echo "image: install docker or podman" >&2; exit 1; }; \
-	$$engine build -t $(IMAGE) .
+	$$engine build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) -t $(IMAGE) .
 
 .PHONY: deploy
 deploy: ## Deploy the manager and the service to the cluster of the current kubeconfig

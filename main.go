@@ -32,6 +32,7 @@ import (
 	"exactmatch.dev/operator/internal/lookup"
 	"exactmatch.dev/operator/internal/service"
 	"exactmatch.dev/operator/internal/simd"
+	"exactmatch.dev/operator/internal/version"
 	"exactmatch.dev/operator/internal/worker"
 )
 
@@ -48,12 +49,13 @@ func main() {
 func root() *cobra.Command {
 	c := &cobra.Command{
 		Use: "exactmatch", Short: "Exact data match sessions as Kubernetes objects",
-		SilenceErrors: true, SilenceUsage: true,
+		SilenceErrors: true, SilenceUsage: true, Version: version.Text(),
 	}
+	c.SetVersionTemplate("{{.Version}}")
 	var level string
 	c.PersistentFlags().StringVar(&level, "log-level", "info", "least level of the JSON log on stderr: debug, info, warn or error")
 	c.PersistentPreRunE = func(*cobra.Command, []string) error { return startLog(level) }
-	c.AddCommand(managerCommand(), serviceCommand(), worker.Command(), lookup.Command())
+	c.AddCommand(managerCommand(), serviceCommand(), worker.Command(), lookup.Command(), version.Command())
 	return c
 }
 
