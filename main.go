@@ -1,5 +1,5 @@
 // Command exactmatch is the operator and what comes with it, one binary and one
-// image: manager, service and lookup.
+// image: manager, service, upload and lookup.
 package main
 
 import (
@@ -39,11 +39,19 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := root().ExecuteContext(ctx); err != nil {
+	if c, err := root().ExecuteContextC(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "exactmatch:", err)
 		stop()
-		os.Exit(1) //nolint:gocritic // stop was called
+		os.Exit(exitCode(c, err)) //nolint:gocritic // stop was called
 	}
+}
+
+// exitCode is 1 for an error, but of lookup, whose exit code is an answer.
+func exitCode(c *cobra.Command, err error) int {
+	if c.Name() == lookup.Name {
+		return lookup.ExitCode(err)
+	}
+	return 1
 }
 
 func root() *cobra.Command {

@@ -2,13 +2,22 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"exactmatch.dev/operator/internal/fingerprint"
 )
 
 // run runs the command line and returns its error's words.
@@ -34,8 +43,7 @@ func TestBadFlagsAreNamed(t *testing.T) {
 		return path
 	}
 	token, empty, key := file("token", "secret-token\n"), file("empty", "\n"), file("key", "short")
-	ask := []string{"lookup", "--store", "s", "--column", "c", "--key-file", key, "--bearer-token-file", token}
-	with := func(more ...string) []string { return append(append([]string{}, ask...), more...) }
+	with := func(more ...string) []string { return append(lookupOf("http://127.0.0.1:1/beta", key, token), more...) }
 	for name, tc := range map[string]struct {
 		args  []string
 		words string
@@ -71,6 +79,97 @@ func TestBadFlagsAreNamed(t *testing.T) {
 			}
 		})
 	}
+}
+
+// lookupOf is the command lookup with all that it requires but a value.
+func lookupOf(endpoint, key, token string) []string {
+	return []string{"lookup", "--endpoint", endpoint, "--store", "s", "--column", "c", "--key-file", key, "--bearer-token-file", token}
+}
+
+// TestMain runs the program itself where a test asks for its exit code.
+func TestMain(m *testing.M) {
+	if os.Getenv("EXACTMATCH_TEST_MAIN") != "" {
+		main()
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// TestExitCodes runs the program itself.
+func TestExitCodes(t *testing.T) {
+	dir := t.TempDir()
+	key, token := filepath.Join(dir, "key"), filepath.Join(dir, "token")
+	if err := errors.Join(os.WriteFile(key, make([]byte, 32), 0o600), os.WriteFile(token, []byte("t"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		args   []string
+		code   int
+		stdout string
+		stderr string
+	}{
+		"version":                  {[]string{"version"}, 0, "fingerprint rules: v1\n", ""},
+		"the flag version":         {[]string{"--version"}, 0, "block format: exactmatch.dev/block/v1\n", ""},
+		"version of something":     {[]string{"version", "now"}, 1, "", "unknown command"},
+		"no such command":          {[]string{"manage"}, 1, "", "unknown command"},
+		"a service's flag":         {[]string{"service"}, 1, "", "bearer-token-file"},
+		"found":                    {[]string{"--value", "a"}, 0, "1        yes     4", ""},
+		"not all found":            {[]string{"--value", "a", "--value", "b"}, 1, "2        no", "exactmatch: not found: 1 of 2 values"},
+		"a value that is no text":  {[]string{"--value", "\xfc"}, 2, "", "--value 1: not valid UTF-8"},
+		"no value":                 {nil, 2, "", "--value"},
+		"a flag that is not":       {[]string{"--nonsense"}, 2, "", "no flag of lookup"},
+		"an argument":              {[]string{"--value", "a", "b"}, 2, "", "flags only"},
+		"a required flag left out": {[]string{"lookup"}, 2, "", "required flag"},
+		"log level":                {[]string{"--value", "a", "--log-level", "loud"}, 2, "", "--log-level"},
+		"help":                     {[]string{"--help"}, 0, "Exit codes:", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			args := tc.args
+			if len(args) == 0 || strings.HasPrefix(args[0], "--") && args[0] != "--version" {
+				args = append(lookupOf(holder(t)+"/beta", key, token), args...)
+			}
+			c := exec.CommandContext(t.Context(), os.Args[0], args...)
+			c.Env = append(os.Environ(), "EXACTMATCH_TEST_MAIN=1")
+			var stdout, stderr strings.Builder
+			c.Stdout, c.Stderr = &stdout, &stderr
+			err := c.Run()
+			if code := c.ProcessState.ExitCode(); code != tc.code {
+				t.Errorf("exit code %d, want %d (%v): %s", code, tc.code, err, stderr.String())
+			}
+			if !strings.Contains(stdout.String(), tc.stdout) || !strings.Contains(stderr.String(), tc.stderr) {
+				t.Errorf("it prints\n%s\nand\n%s", stdout.String(), stderr.String())
+			}
+		})
+	}
+}
+
+// holder is a service whose data store "s" holds the value "a" in its column "c",
+// under a key of zeros.
+func holder(t *testing.T) string {
+	t.Helper()
+	key, err := fingerprint.NewKey(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hasher, err := key.Hasher("s", fingerprint.Column{Name: "c"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := base64.StdEncoding.EncodeToString(hasher.AppendToken(nil, []byte("a")))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var q struct{ Token string }
+		_ = json.NewDecoder(r.Body).Decode(&q) // a list has no body
+		answer := `{"generation":1,"sessionId":"s","total":0,"rows":[]}`
+		switch {
+		case r.Method == http.MethodGet:
+			answer = `{"value":[{"id":"1","displayName":"s","columns":[{"name":"c","isSearchable":true}]}]}`
+		case q.Token == held:
+			answer = `{"generation":1,"sessionId":"s","total":1,"rows":[{"row":4}]}`
+		}
+		_, _ = io.WriteString(w, answer)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
 }
 
 func TestEveryFlagIsExplained(t *testing.T) {

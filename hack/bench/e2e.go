@@ -206,15 +206,19 @@ func (w *wayThrough) commit(ctx context.Context, one *edm.Session) error {
 
 // find asks for the last row by its first column, with all the others.
 func (w *wayThrough) find(ctx context.Context) error {
-	query := lookup.Query{Key: w.plan.Key, Store: storeName, Column: w.plan.Columns[0].Name, Values: w.last[:1], SameRow: map[string]string{}, Limit: 1000}
+	query := lookup.Query{Key: w.plan.Key, Store: storeName, Column: w.plan.Columns[0].Name, Limit: 1000}
 	for i, c := range w.plan.Columns[1:] {
-		query.SameRow[c.Name] = w.last[i+1]
+		query.SameRow = append(query.SameRow, lookup.Cell{Column: c.Name, Value: w.last[i+1]})
 	}
-	found, err := lookup.Ask(ctx, w.service.client.Stores(), query)
+	asker, err := lookup.Open(ctx, w.service.client.Stores(), query)
 	if err != nil {
 		return err
 	}
-	for _, row := range found[0].Rows {
+	found, err := asker.Ask(ctx, lookup.Value{Number: 1, Text: w.last[0]})
+	if err != nil {
+		return err
+	}
+	for _, row := range found.Rows {
 		if row.Row == w.prepared.Rows-1 && len(row.Matched) == len(w.plan.Columns)-1 {
 			return nil
 		}

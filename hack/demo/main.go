@@ -196,7 +196,7 @@ func (d *demo) prove(ctx context.Context) error {
 	row := d.rows * 2 / 3
 	known := patient(row)
 	say("Looking up a number of the table (row %d) with the rest of its row", row)
-	out, err := d.lookup(ctx, known[1], "--same-row", "LastName="+known[3], "--same-row", "DateOfBirth="+known[4], "--same-row", "Email="+known[6])
+	out, err := d.lookup(ctx, 0, known[1], "--same-row", "LastName="+known[3], "--same-row", "DateOfBirth="+known[4], "--same-row", "Email="+known[6])
 	if err != nil {
 		return err
 	}
@@ -204,7 +204,7 @@ func (d *demo) prove(ctx context.Context) error {
 		return fmt.Errorf("the lookup should have printed %q", want)
 	}
 	say("Looking up a number that is not in the table")
-	if out, err = d.lookup(ctx, socialSecurity(d.rows)); err != nil {
+	if out, err = d.lookup(ctx, notFound, socialSecurity(d.rows)); err != nil {
 		return err
 	}
 	if !strings.Contains(strings.Join(strings.Fields(out), " "), "1 no - -") {
@@ -213,7 +213,11 @@ func (d *demo) prove(ctx context.Context) error {
 	return nil
 }
 
-func (d *demo) lookup(ctx context.Context, value string, more ...string) (string, error) {
+// notFound is the exit code of a lookup that does not find its value.
+const notFound = 1
+
+// lookup asks for one value and wants this exit code.
+func (d *demo) lookup(ctx context.Context, wanted int, value string, more ...string) (string, error) {
 	args := append([]string{"lookup", "--endpoint", d.Endpoint(), "--bearer-token-file", d.Token,
 		"--key-file", d.Path("patients.key"), "--store", "patients", "--column", "SSN", "--value", value}, more...)
 	fmt.Printf("$ exactmatch lookup --store patients --column SSN --value '%s'", value)
@@ -229,7 +233,14 @@ func (d *demo) lookup(ctx context.Context, value string, more ...string) (string
 	c.Stderr = os.Stderr
 	out, err := c.Output()
 	fmt.Print(string(out))
-	return string(out), err
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return "", err
+	}
+	if code := c.ProcessState.ExitCode(); code != wanted {
+		return "", fmt.Errorf("the lookup should have exited with %d, not %d", wanted, code)
+	}
+	return string(out), nil
 }
 
 // stay leaves everything up until the person has seen enough, which a signal says.

@@ -2,74 +2,121 @@ package lookup
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
-	"net/url"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"exactmatch.dev/operator/internal/dial"
 	"exactmatch.dev/operator/internal/edm/rest"
 	"exactmatch.dev/operator/internal/fingerprint"
 )
 
-// lookupFlags are the flags of the lookup command.
-type lookupFlags struct {
-	query                                    Query
-	endpoint, tokenFile, keyFile, output, ca string
-	valuesFile                               string
-	plainHTTP                                bool
+// Name is what the command is called by.
+const Name = "lookup"
+
+// The exit codes of the command. 0 is for nothing but values that are all found.
+const (
+	exitNotFound = 1
+	exitError    = 2
+)
+
+const long = `Ask a data store whether it holds plain values. The values are hashed on this machine under the
+store's key; only tokens leave it.
+
+Answers are printed as they come, in the order of the values, and numbered:
+  --value         VALUE is the position of the flag, from 1
+  --values-from   LINE is the line of the file, from 1, counting the blank lines that are skipped
+
+A file of values is UTF-8, or UTF-16 with a byte order mark. A line is one value, exactly as it
+stands: quotes and white space belong to it. Lines end with LF, CR LF, CR CR LF or CR, and a line
+of nothing but white space is skipped. What is not valid text is an error, never a "no", and so is a
+value of which nothing is left once white space and the column's ignored delimiters are dropped.
+
+With --output json the answers are one array with an element on each line; "value" is the number.
+An error while values are asked for is the last element, with "error" in place of "total".
+
+Exit codes:
+  0   every value is found
+  1   every value is answered, and some are not found
+  2   an error: the answers that were printed are right, there are none for the other values
+Whether cells of --same-row match changes nothing about the exit code.`
+
+const example = `  exactmatch lookup --bearer-token-file token --key-file staff.key --store staff --column Badge \
+    --value 77-120-4 --same-row 'Name=Okafor, Ngozi'
+  exactmatch lookup --bearer-token-file token --key-file staff.key --store staff --column Badge \
+    --values-from badges.txt --output json`
+
+// notFoundError is how a lookup ends that found some values only.
+type notFoundError struct{ missing, asked int }
+
+func (e *notFoundError) Error() string {
+	return fmt.Sprintf("not found: %d of %d values", e.missing, e.asked)
 }
 
-// Command is the command lookup.
+// ExitCode is the exit code for what the command returned.
+func ExitCode(err error) int {
+	var missing *notFoundError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &missing):
+		return exitNotFound
+	default:
+		return exitError
+	}
+}
+
+// Command is the command lookup. Its errors never show a value.
 func Command() *cobra.Command {
-	var f lookupFlags
+	var f flags
 	c := &cobra.Command{
-		Use: "lookup", Short: "Ask a data store whether it holds plain values; only tokens leave this machine", Args: cobra.NoArgs,
+		Use: Name, Short: "Ask a data store whether it holds plain values; only tokens leave this machine",
+		Long: long, Example: example, Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return runLookup(c.Context(), c.InOrStdin(), c.OutOrStdout(), f)
+			web, err := f.client()
+			if err != nil {
+				return err
+			}
+			return f.run(c.Context(), web, c.InOrStdin(), c.OutOrStdout())
 		},
 	}
-	flags := c.Flags()
-	flags.StringVar(&f.endpoint, "endpoint", "http://127.0.0.1:8765/beta", "endpoint of the service, as in the upload agent")
-	flags.StringVar(&f.tokenFile, "bearer-token-file", "", "file with the service's bearer token (required)")
-	flags.StringVar(&f.ca, "ca-file", "", "certificates of a private authority in PEM")
-	flags.BoolVar(&f.plainHTTP, "allow-plain-http", false, "speak http to other than loopback addresses")
-	flags.StringVar(&f.query.Store, "store", "", "displayName of the data store (required)")
-	flags.StringVar(&f.keyFile, "key-file", "", "file with the store's key, as it is in the Secret (required)")
-	flags.StringVar(&f.query.Column, "column", "", "searchable column to look in (required)")
-	flags.StringArrayVar(&f.query.Values, "value", nil, "plain value; may be repeated")
-	flags.StringVar(&f.valuesFile, "values-from", "", `file with one plain value per line, "-" for stdin: keeps values out of the process list`)
-	flags.StringToStringVar(&f.query.SameRow, "same-row", nil, "COLUMN=VALUE to compare within the rows found; may be repeated")
-	flags.IntVar(&f.query.Limit, "limit", 10, "rows to show of each value")
-	flags.StringVarP(&f.output, "output", "o", "table", "table or json")
+	c.SetFlagErrorFunc(flagError)
+	set := c.Flags()
+	set.StringVar(&f.endpoint, "endpoint", "http://127.0.0.1:8765/beta", "endpoint of the service, as in the upload agent")
+	set.StringVar(&f.tokenFile, "bearer-token-file", "", "file with the service's bearer token (required)")
+	set.StringVar(&f.ca, "ca-file", "", "certificates of a private authority in PEM")
+	set.BoolVar(&f.plainHTTP, "allow-plain-http", false, "speak http to other than loopback addresses")
+	set.StringVar(&f.query.Store, "store", "", "displayName of the data store (required)")
+	set.StringVar(&f.keyFile, "key-file", "", "file with the store's key, as it is in the Secret (required)")
+	set.StringVar(&f.query.Column, "column", "", "searchable column to look in (required)")
+	set.StringArrayVar(&f.values, "value", nil, "plain value; may be repeated")
+	set.StringVar(&f.valuesFile, "values-from", "", `file with one plain value per line, "-" for stdin, in place of --value: keeps values out of the process list`)
+	set.StringArrayVar(&f.sameRow, "same-row", nil, "`COLUMN=VALUE` to compare within the rows found; everything behind the first = is the value, as it stands; may be repeated, for another column")
+	set.IntVar(&f.query.Limit, "limit", 10, "rows to show of each value, 1 to 1000")
+	set.StringVarP(&f.output, "output", "o", "table", "table or json")
 	for _, name := range []string{"bearer-token-file", "store", "key-file", "column"} {
 		_ = c.MarkFlagRequired(name) // the flag is there
 	}
 	return c
 }
 
-func runLookup(ctx context.Context, in io.Reader, out io.Writer, f lookupFlags) error {
+func (f *flags) run(ctx context.Context, web *http.Client, in io.Reader, out io.Writer) error {
 	if err := fingerprint.SelfTest(); err != nil {
 		return err
 	}
-	write := map[string]func(io.Writer, []Found) error{"table": WriteTable, "json": WriteJSON}[f.output]
-	if write == nil {
-		return errors.New("--output is table or json")
-	}
-	values, err := readValues(in, f.valuesFile)
+	p, err := f.check(out)
 	if err != nil {
 		return err
 	}
-	f.query.Values = append(f.query.Values, values...)
-	if len(f.query.Values) == 0 {
-		return errors.New("give at least one --value, or --values-from")
+	values, done, err := f.read(in)
+	if err != nil {
+		return err
 	}
+	defer done()
 	if f.query.Key, err = os.ReadFile(f.keyFile); err != nil {
 		return fmt.Errorf("--key-file: %w", err)
 	}
@@ -77,68 +124,50 @@ func runLookup(ctx context.Context, in io.Reader, out io.Writer, f lookupFlags) 
 	if err != nil {
 		return err
 	}
-	web, err := f.client()
-	if err != nil {
-		return err
-	}
 	c, err := rest.New(rest.Options{Endpoint: f.endpoint, Token: rest.StaticToken(token), HTTP: web})
 	if err != nil {
 		return err
 	}
-	found, err := Ask(ctx, c.Stores(), f.query)
+	asker, err := Open(ctx, c.Stores(), f.query)
 	if err != nil {
 		return err
 	}
-	return write(out, found)
+	return f.print(ctx, asker, values, p)
 }
 
-// client dials the endpoint's host wherever it is: the person at the keyboard
-// chose it. Plain HTTP beyond loopback needs to be allowed.
-func (f lookupFlags) client() (*http.Client, error) {
-	endpoint, err := url.Parse(f.endpoint)
-	if err != nil || endpoint.Host == "" {
-		return nil, errors.New("--endpoint must be an http or https URL")
-	}
-	guard := dial.Guard{AllowHosts: []string{endpoint.Host}, PlainHTTP: dial.PlainHTTPLoopback}
-	if f.plainHTTP {
-		guard.PlainHTTP = dial.PlainHTTPAnywhere
-	}
-	if f.ca != "" {
-		pem, err := os.ReadFile(f.ca)
-		if err != nil {
-			return nil, fmt.Errorf("--ca-file: %w", err)
+// print asks for the values and prints the answers.
+func (f *flags) print(ctx context.Context, asker *Asker, values iter.Seq2[Value, error], p printer) error {
+	var asked, missing int
+	err := asker.Each(ctx, values, func(found Found) error {
+		asked++
+		if found.Total == 0 {
+			missing++
 		}
-		guard.RootCAs = x509.NewCertPool()
-		if !guard.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("--ca-file: %s holds no certificate in PEM", f.ca)
-		}
+		return p.answer(found)
+	})
+	if failed := p.end(err); err == nil {
+		err = failed
 	}
-	return guard.HTTPClient(), nil
+	switch {
+	case err != nil:
+		return f.named(err)
+	case asked == 0:
+		return errors.New("--values-from holds no value: give at least one")
+	case missing > 0:
+		return &notFoundError{missing, asked}
+	}
+	return nil
 }
 
-// readValues reads one value per line.
-func readValues(stdin io.Reader, path string) ([]string, error) {
-	if path == "" {
-		return nil, nil
+// named names the value of an error as its flag does.
+func (f *flags) named(err error) error {
+	var of *ValueError
+	switch {
+	case !errors.As(err, &of):
+		return err
+	case f.valuesFile != "":
+		return fmt.Errorf("--values-from: line %d: %w", of.Number, of.Err)
+	default:
+		return fmt.Errorf("--value %d: %w", of.Number, of.Err)
 	}
-	text, err := io.ReadAll(stdin)
-	if path != "-" {
-		text, err = os.ReadFile(path)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("--values-from: %w", err)
-	}
-	return strings.Split(strings.TrimRight(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n"), "\n"), nil
-}
-
-func readToken(path string) (string, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("--bearer-token-file: %w", err)
-	}
-	token := strings.TrimSpace(string(text))
-	if token == "" {
-		return "", fmt.Errorf("--bearer-token-file: %s is empty", path)
-	}
-	return token, nil
 }

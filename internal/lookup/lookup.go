@@ -5,72 +5,152 @@ package lookup
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"log/slog"
 	"slices"
 	"strings"
-	"text/tabwriter"
+	"time"
+	"unicode/utf8"
 
 	"exactmatch.dev/operator/internal/edm"
-	"exactmatch.dev/operator/internal/transfer"
+	"exactmatch.dev/operator/internal/fingerprint"
 )
 
-// Query is what is asked. Store is the data store's displayName, Column one of
-// its searchable columns; SameRow holds plain values by column that are compared
-// within the rows found. Limit bounds the rows of each value, 0 for the service's.
+// Query is what all questions of an Asker have in common. Store is the data
+// store's displayName and Column one of its searchable columns. SameRow holds
+// plain cells that are compared within the rows found, at most one of a column.
+// Limit bounds the rows of each answer, from 1 to 1000; 0 is the service's own.
 type Query struct {
 	Key     []byte
 	Store   string
 	Column  string
-	Values  []string
-	SameRow map[string]string
+	SameRow []Cell
 	Limit   int
 }
 
-// Found is the answer for one value, which is named by its position from 1.
-// Total counts all rows that hold it.
+// Cell is a plain value in a column.
+type Cell struct{ Column, Value string }
+
+// Found is the answer for one value. Total counts all rows that hold it, Rows
+// are at most as many as the limit of the query.
 type Found struct {
 	Value      int            `json:"value"`
 	Total      int64          `json:"total"`
-	Generation int64          `json:"generation,omitempty"`
-	SessionID  string         `json:"sessionId,omitempty"`
+	Generation int64          `json:"generation"`
+	SessionID  string         `json:"sessionId"`
 	Rows       []edm.MatchRow `json:"rows"`
 }
 
-// Ask hashes the values as the store's columns would hold them and asks for
-// each. Errors name the flag or column that is wrong, never a value.
-func Ask(ctx context.Context, stores edm.Stores, q Query) ([]Found, error) {
+var (
+	errEmpty     = errors.New("nothing is left of it once white space and the column's ignored delimiters are dropped, so no row can hold it: leave it out")
+	errNotUTF8   = errors.New("not valid UTF-8: give the text in UTF-8")
+	errNoMatch   = errors.New("the service's answer is not the answer to a match: check --endpoint")
+	errDuplicate = errors.New("names a column that an earlier one names: give each column once")
+)
+
+// patience is how long one value waits for a service that asks to wait, and
+// pause what is waited where it does not say how long.
+const (
+	patience = time.Minute
+	pause    = time.Second
+)
+
+// Asker asks one data store. It is not safe for concurrent use.
+type Asker struct {
+	stores  edm.Stores
+	storeID string
+	request edm.MatchRequest // without its token
+	hasher  *fingerprint.Hasher
+}
+
+// Open finds the data store and hashes the cells of SameRow. Errors name the
+// flag that is wrong, never a value.
+func Open(ctx context.Context, stores edm.Stores, q Query) (*Asker, error) {
 	store, err := storeNamed(ctx, stores, q.Store)
 	if err != nil {
 		return nil, err
 	}
-	keyID, err := transfer.KeyID(q.Key, store.DisplayName)
+	key, err := fingerprint.NewKey(q.Key)
 	if err != nil {
+		return nil, fmt.Errorf("--key-file: %w", err)
+	}
+	column, ok := columnNamed(store, q.Column)
+	if !ok {
+		return nil, fmt.Errorf("data store %q has no column %q; it has %s", store.DisplayName, q.Column, columnNames(store))
+	}
+	a := &Asker{stores: stores, storeID: store.ID, request: edm.MatchRequest{KeyID: key.ID(store.DisplayName).String(), Column: q.Column, Limit: q.Limit}}
+	if a.hasher, err = key.Hasher(store.DisplayName, column); err != nil {
 		return nil, err
 	}
-	same := map[string]string{}
-	for name, value := range q.SameRow {
-		tokens, err := tokensOf(q.Key, store, name, []string{value})
-		if err != nil {
-			return nil, err
-		}
-		same[name] = tokens[0]
-	}
-	tokens, err := tokensOf(q.Key, store, q.Column, q.Values)
+	a.request.SameRow, err = sameRow(key, store, q.SameRow)
+	return a, err
+}
+
+// Ask asks for one value. It fails with a *ValueError.
+func (a *Asker) Ask(ctx context.Context, v Value) (Found, error) {
+	token, err := tokenOf(a.hasher, v.Text)
 	if err != nil {
-		return nil, err
+		return Found{}, &ValueError{v.Number, err}
 	}
-	found := make([]Found, 0, len(tokens))
-	for i, token := range tokens {
-		got, err := stores.Match(ctx, store.ID, edm.MatchRequest{KeyID: keyID, Column: q.Column, Token: token, SameRow: same, Limit: q.Limit})
-		if err != nil {
-			return nil, err
+	return a.match(ctx, v.Number, token)
+}
+
+// match asks for one token, again where the service asks to wait. It is safe for
+// concurrent use.
+func (a *Asker) match(ctx context.Context, number int, token string) (Found, error) {
+	request := a.request
+	request.Token = token
+	for left := patience; ; {
+		got, err := a.stores.Match(ctx, a.storeID, request)
+		if err == nil {
+			return checked(number, got)
 		}
-		found = append(found, Found{Value: i + 1, Total: got.Total, Generation: got.Generation, SessionID: got.SessionID, Rows: got.Rows})
+		wait := waitFor(err)
+		if wait == 0 {
+			return Found{}, &ValueError{number, err}
+		}
+		if left -= wait; left < 0 {
+			return Found{}, &ValueError{number, fmt.Errorf("%w (the service asks to wait %s: ask again then)", err, wait.Round(time.Second))}
+		}
+		slog.Info("waiting, as the service asks", "value", number, "wait", wait)
+		if err := sleep(ctx, wait); err != nil {
+			return Found{}, &ValueError{number, err}
+		}
 	}
-	return found, nil
+}
+
+// checked refuses answers that the contract does not know: an empty object would
+// read as a "no".
+func checked(number int, got *edm.MatchResult) (Found, error) {
+	if got.SessionID == "" || got.Total < int64(len(got.Rows)) || got.Total > 0 && len(got.Rows) == 0 {
+		return Found{}, &ValueError{number, errNoMatch}
+	}
+	rows := got.Rows
+	if rows == nil {
+		rows = []edm.MatchRow{}
+	}
+	return Found{Value: number, Total: got.Total, Generation: got.Generation, SessionID: got.SessionID, Rows: rows}, nil
+}
+
+// waitFor is how long to wait before the call is repeated, 0 for never.
+func waitFor(err error) time.Duration {
+	wait := edm.RetryAfter(err)
+	if wait == 0 && edm.IsThrottled(err) {
+		wait = pause
+	}
+	return wait
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
 }
 
 // storeNamed finds a store by its displayName.
@@ -93,54 +173,55 @@ func storeNamed(ctx context.Context, stores edm.Stores, name string) (*edm.DataS
 	return nil, fmt.Errorf("the service has no data store with the displayName %q; it has %s", name, strings.Join(names, ", "))
 }
 
-// tokensOf hashes values under a column's rules, in base64.
-func tokensOf(key []byte, store *edm.DataStore, column string, values []string) ([]string, error) {
-	at := slices.IndexFunc(store.Columns, func(c edm.Column) bool { return c.Name == column })
-	if at < 0 {
-		names := make([]string, 0, len(store.Columns))
-		for _, c := range store.Columns {
-			names = append(names, c.Name)
+func columnNamed(store *edm.DataStore, name string) (fingerprint.Column, bool) {
+	for _, c := range store.Columns {
+		if c.Name == name {
+			return fingerprint.Column{Name: c.Name, IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters}, true
 		}
-		return nil, fmt.Errorf("data store %q has no column %q; it has %s", store.DisplayName, column, strings.Join(names, ", "))
 	}
-	c := store.Columns[at]
-	tokens, err := transfer.Tokens(key, store.DisplayName,
-		transfer.Column{Name: c.Name, IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters}, values)
-	if err != nil {
-		return nil, err
+	return fingerprint.Column{}, false
+}
+
+func columnNames(store *edm.DataStore) string {
+	names := make([]string, 0, len(store.Columns))
+	for _, c := range store.Columns {
+		names = append(names, c.Name)
 	}
-	out := make([]string, 0, len(tokens))
-	for _, token := range tokens {
-		out = append(out, base64.StdEncoding.EncodeToString(token[:]))
+	return strings.Join(names, ", ")
+}
+
+// sameRow hashes cells under their columns' rules. What names no column may be a
+// part of a value, so errors count the cells and repeat nothing of them.
+func sameRow(key fingerprint.Key, store *edm.DataStore, cells []Cell) (map[string]string, error) {
+	out := map[string]string{}
+	for i, cell := range cells {
+		column, ok := columnNamed(store, cell.Column)
+		if !ok {
+			return nil, fmt.Errorf("--same-row %d does not begin with a column of data store %q and =; it has %s", i+1, store.DisplayName, columnNames(store))
+		}
+		if out[column.Name] != "" {
+			return nil, fmt.Errorf("--same-row %d %w", i+1, errDuplicate)
+		}
+		hasher, err := key.Hasher(store.DisplayName, column)
+		if err != nil {
+			return nil, err
+		}
+		if out[column.Name], err = tokenOf(hasher, cell.Value); err != nil {
+			return nil, fmt.Errorf("--same-row %d: %w", i+1, err)
+		}
 	}
 	return out, nil
 }
 
-// WriteTable prints one line per row found, and one for a value that is nowhere.
-func WriteTable(w io.Writer, found []Found) error {
-	t := tabwriter.NewWriter(w, 0, 8, 3, ' ', 0)
-	_, _ = fmt.Fprintln(t, "VALUE\tFOUND\tROW\tSAME ROW") // errors come from Flush
-	for _, f := range found {
-		if f.Total == 0 {
-			_, _ = fmt.Fprintf(t, "%d\tno\t-\t-\n", f.Value)
-		}
-		for _, row := range f.Rows {
-			matched := strings.Join(row.Matched, ",")
-			if matched == "" {
-				matched = "-"
-			}
-			_, _ = fmt.Fprintf(t, "%d\tyes\t%d\t%s\n", f.Value, row.Row, matched)
-		}
-		if more := f.Total - int64(len(f.Rows)); f.Total > 0 && more > 0 {
-			_, _ = fmt.Fprintf(t, "%d\tyes\t%d more\t\n", f.Value, more)
-		}
+// tokenOf hashes a value, in base64. It refuses what no row can hold, which
+// would be a "no" otherwise.
+func tokenOf(hasher *fingerprint.Hasher, value string) (string, error) {
+	if !utf8.ValidString(value) {
+		return "", errNotUTF8
 	}
-	return t.Flush()
-}
-
-// WriteJSON prints the answers as one JSON array.
-func WriteJSON(w io.Writer, found []Found) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(found)
+	token := hasher.AppendToken(nil, []byte(value))
+	if fingerprint.Token(token) == (fingerprint.Token{}) {
+		return "", errEmpty
+	}
+	return base64.StdEncoding.EncodeToString(token), nil
 }

@@ -1,137 +1,52 @@
 package lookup_test
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
-	"net/http"
-	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
-	"time"
-
-	"golang.org/x/sync/semaphore"
 
 	"exactmatch.dev/operator/internal/edm"
-	"exactmatch.dev/operator/internal/edm/rest"
 	"exactmatch.dev/operator/internal/lookup"
-	"exactmatch.dev/operator/internal/service"
-	"exactmatch.dev/operator/internal/source"
-	"exactmatch.dev/operator/internal/transfer"
 )
 
-var key = []byte("a key for tests that has 32 bytes or more")
+const staff = "Number,Mail,Town\nA-1,Anna@Example.com,Oslo\nA-2,bea@example.com,Lima\nA-3,,Oslo\na-2,cee@example.com,Oslo\n"
 
-const table = "Number,Mail,Town\nA-1,Anna@Example.com,Oslo\nA-2,bea@example.com,Lima\nA-3,,Oslo\na-2,cee@example.com,Oslo\n"
-
-func must(t *testing.T, err error) {
+// serveStaff is a service whose store "staff" has the table above.
+func serveStaff(t *testing.T) live {
 	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// live is a service whose store "staff" carries the table.
-func live(t *testing.T) edm.Stores {
-	t.Helper()
-	backend, err := service.New(service.Config{Dir: t.TempDir(), Token: func() (string, error) { return "token", nil }})
-	must(t, err)
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- backend.Run(ctx) }()
-	server := httptest.NewServer(backend)
-	t.Cleanup(func() {
-		server.Close()
-		stop()
-		must(t, <-ended)
-		must(t, backend.Close())
-	})
-	c, err := rest.New(rest.Options{Endpoint: server.URL + "/beta", Token: rest.StaticToken("token"), Pace: rest.Unpaced()})
-	must(t, err)
-	store, err := c.Stores().Create(t.Context(), edm.DataStore{DisplayName: "staff", Columns: []edm.Column{
-		{Name: "Number", IsSearchable: true, IsCaseInsensitive: true, IgnoredDelimiters: []string{"-"}},
-		{Name: "Mail", IsSearchable: true, IsCaseInsensitive: true}, {Name: "Town"},
-	}}, "store")
-	must(t, err)
-	agent, err := c.Agents().Create(t.Context(), edm.UploadAgent{Description: "lookup"}, "agent")
-	must(t, err)
-	plan := transfer.Plan{
-		Source: source.Bytes("staff.csv", []byte(table)), Store: "staff", Key: key, RowsPerBlock: 2,
-		Columns: []transfer.Column{{Name: "Number", IsCaseInsensitive: true, IgnoredDelimiters: []string{"-"}}, {Name: "Mail", IsCaseInsensitive: true}, {Name: "Town"}},
-	}
-	p, err := transfer.Prepare(t.Context(), plan)
-	must(t, err)
-	rows, blocks := int32(2), int32(p.Blocks)
-	one, err := c.Sessions().Create(t.Context(), store.ID, edm.Session{
-		UploadAgentID: agent.ID, Fields: []string{"Number", "Mail", "Town"}, FileName: "staff.csv",
-		RowsPerBlock: &rows, TotalBlockCount: &blocks, KeyID: p.KeyID, ContentKey: p.ContentKey,
-	}, "session")
-	must(t, err)
-	must(t, transfer.Upload(t.Context(), plan, p, transfer.Target{HTTP: http.DefaultClient, URI: func() string { return one.DataUploadURI }},
-		transfer.Options{Memory: semaphore.NewWeighted(1 << 20), MemorySize: 1 << 20}))
-	must(t, c.Sessions().Commit(t.Context(), store.ID, one.ID))
-	for deadline := time.Now().Add(time.Minute); ; {
-		now, err := c.Sessions().Get(t.Context(), store.ID, one.ID)
-		must(t, err)
-		if now.State == edm.StateCompleted {
-			return c.Stores()
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the session stays %s", now.State)
-		}
-	}
+	return serve(t, "staff", staff,
+		edm.Column{Name: "Number", IsSearchable: true, IsCaseInsensitive: true, IgnoredDelimiters: []string{"-"}},
+		edm.Column{Name: "Mail", IsSearchable: true, IsCaseInsensitive: true}, edm.Column{Name: "Town"})
 }
 
 func TestAsk(t *testing.T) {
-	stores := live(t)
-	found, err := lookup.Ask(t.Context(), stores, lookup.Query{
-		Key: key, Store: "staff", Column: "Number", Values: []string{"a2", "A-9", "A-1", ""},
-		SameRow: map[string]string{"Mail": "BEA@example.com", "Town": "Oslo"}, Limit: 5,
+	asker, err := lookup.Open(t.Context(), serveStaff(t).stores, lookup.Query{
+		Key: key, Store: "staff", Column: "Number", Limit: 5, SameRow: []lookup.Cell{{Column: "Mail", Value: "BEA@example.com"}, {Column: "Town", Value: "Oslo"}},
 	})
 	must(t, err)
-	var table bytes.Buffer
-	must(t, lookup.WriteTable(&table, found))
-	want := []string{
-		"VALUE FOUND ROW SAME ROW",
-		"1 yes 1 Mail", // written another way in the table: case and hyphen do not matter
-		"1 yes 3 Town",
-		"2 no - -",
-		"3 yes 0 Town",
-		"4 no - -", // an empty cell is never found
-	}
-	var got []string
-	for line := range strings.Lines(table.String()) {
-		got = append(got, strings.Join(strings.Fields(line), " "))
-	}
-	if strings.Join(got, "\n") != strings.Join(want, "\n") {
-		t.Errorf("printed\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
-	var text bytes.Buffer
-	must(t, lookup.WriteJSON(&text, found))
-	var back []lookup.Found
-	must(t, json.Unmarshal(text.Bytes(), &back))
-	if len(back) != 4 || back[0].Total != 2 || back[1].Total != 0 || back[1].Rows == nil || back[0].SessionID == "" {
-		t.Errorf("the JSON reads as %+v", back)
-	}
-	for _, secret := range []string{"A-9", "BEA", "Oslo"} {
-		if strings.Contains(table.String()+text.String(), secret) {
-			t.Errorf("the answer shows the value %q", secret)
+	for text, want := range map[string]lookup.Found{
+		// Written another way in the table: case and hyphen do not matter.
+		"a2":  {Value: 7, Total: 2, Rows: []edm.MatchRow{{Row: 1, Matched: []string{"Mail"}}, {Row: 3, Matched: []string{"Town"}}}},
+		"A-1": {Value: 7, Total: 1, Rows: []edm.MatchRow{{Row: 0, Matched: []string{"Town"}}}},
+		"A-9": {Value: 7, Rows: []edm.MatchRow{}},
+	} {
+		got, err := asker.Ask(t.Context(), lookup.Value{Number: 7, Text: text})
+		must(t, err)
+		same := slices.EqualFunc(got.Rows, want.Rows, func(a, b edm.MatchRow) bool { return a.Row == b.Row && slices.Equal(a.Matched, b.Matched) })
+		if got.Value != want.Value || got.Total != want.Total || !same || got.Rows == nil || got.SessionID == "" || got.Generation < 1 {
+			t.Errorf("%s is answered by %+v, want %+v", text, got, want)
 		}
 	}
 }
 
 func TestTheLimitIsToldOf(t *testing.T) {
-	found, err := lookup.Ask(t.Context(), live(t), lookup.Query{Key: key, Store: "staff", Column: "Number", Values: []string{"A2"}, Limit: 1})
-	must(t, err)
-	var table bytes.Buffer
-	must(t, lookup.WriteTable(&table, found))
-	if !strings.Contains(table.String(), "1 more") {
-		t.Errorf("printed %s", table.String())
-	}
+	out, err := serveStaff(t).ask(t, "", "--store", "staff", "--column", "Number", "--value", "A2", "--limit", "1")
+	ends(t, err, 0, "")
+	prints(t, out, "VALUE FOUND ROW SAME ROW", "1 yes 1 -", "1 yes 1 more")
 }
 
-func TestAskSaysWhatIsWrong(t *testing.T) {
-	stores := live(t)
+func TestErrorsSayWhatIsWrong(t *testing.T) {
+	stores := serveStaff(t).stores
 	for name, tc := range map[string]struct {
 		change func(*lookup.Query)
 		words  []string
@@ -139,14 +54,17 @@ func TestAskSaysWhatIsWrong(t *testing.T) {
 		"another store":             {func(q *lookup.Query) { q.Store = "stuff" }, []string{`"stuff"`, "it has staff"}},
 		"another column":            {func(q *lookup.Query) { q.Column = "Phone" }, []string{`"Phone"`, "Number, Mail, Town"}},
 		"a column without an index": {func(q *lookup.Query) { q.Column = "Town" }, []string{`"Town"`, "not searchable"}},
-		"another column beside":     {func(q *lookup.Query) { q.SameRow = map[string]string{"Phone": "1"} }, []string{`"Phone"`}},
+		"another column beside":     {func(q *lookup.Query) { q.SameRow = []lookup.Cell{{Column: "Phone", Value: "cell-value"}} }, []string{"--same-row 1", "Number, Mail, Town"}},
 		"another key":               {func(q *lookup.Query) { q.Key = []byte("another key for tests, of 32 bytes or more") }, []string{"KeyMismatch", "use the key"}},
-		"a short key":               {func(q *lookup.Query) { q.Key = []byte("short") }, []string{"32"}},
+		"a short key":               {func(q *lookup.Query) { q.Key = []byte("short") }, []string{"--key-file", "32"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			q := lookup.Query{Key: key, Store: "staff", Column: "Number", Values: []string{"cell-value"}}
+			q := lookup.Query{Key: key, Store: "staff", Column: "Number"}
 			tc.change(&q)
-			_, err := lookup.Ask(t.Context(), stores, q)
+			asker, err := lookup.Open(t.Context(), stores, q)
+			if err == nil {
+				_, err = asker.Ask(t.Context(), lookup.Value{Number: 1, Text: "cell-value"})
+			}
 			if err == nil {
 				t.Fatal("it is answered")
 			}

@@ -1,0 +1,299 @@
+package lookup
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"exactmatch.dev/operator/internal/edm"
+)
+
+var testKey = []byte("a key for tests that has 32 bytes or more")
+
+// fakeStores is one data store that answers as a test says; calls count from 0.
+type fakeStores struct {
+	edm.Stores
+	answer func(ctx context.Context, call int) (*edm.MatchResult, error)
+	calls  atomic.Int64
+}
+
+func (f *fakeStores) List(context.Context, edm.Query) ([]edm.DataStore, error) {
+	return []edm.DataStore{{ID: "1", DisplayName: "numbers", Columns: []edm.Column{{Name: "ID", IsSearchable: true}}}}, nil
+}
+
+func (f *fakeStores) Match(ctx context.Context, _ string, _ edm.MatchRequest) (*edm.MatchResult, error) {
+	return f.answer(ctx, int(f.calls.Add(1))-1)
+}
+
+// row answers that one row holds the value.
+func row(n int) *edm.MatchResult {
+	return &edm.MatchResult{Generation: 1, SessionID: "s", Total: 1, Rows: []edm.MatchRow{{Row: int64(n)}}}
+}
+
+func (f *fakeStores) open(t *testing.T) *Asker {
+	t.Helper()
+	a, err := Open(t.Context(), f, Query{Key: testKey, Store: "numbers", Column: "ID"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// count is the values 1 to n.
+func count(n int) iter.Seq2[Value, error] {
+	texts := make([]string, n)
+	for i := range texts {
+		texts[i] = strconv.Itoa(i + 1)
+	}
+	return numbered(texts)
+}
+
+// each collects the numbers of the answers.
+func each(ctx context.Context, a *Asker, values iter.Seq2[Value, error]) (numbers []int, err error) {
+	err = a.Each(ctx, values, func(f Found) error {
+		numbers = append(numbers, f.Value)
+		return nil
+	})
+	return numbers, err
+}
+
+func inOrder(t *testing.T, numbers []int, n int) {
+	t.Helper()
+	if len(numbers) != n {
+		t.Fatalf("%d answers, want %d", len(numbers), n)
+	}
+	for i, number := range numbers {
+		if number != i+1 {
+			t.Fatalf("answer %d is of value %d", i+1, number)
+		}
+	}
+}
+
+func TestAnswersKeepTheOrderOfTheValues(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var now, most atomic.Int64
+		stores := &fakeStores{answer: func(ctx context.Context, call int) (*edm.MatchResult, error) {
+			for n := now.Add(1); ; {
+				seen := most.Load()
+				if n <= seen || most.CompareAndSwap(seen, n) {
+					break
+				}
+			}
+			defer now.Add(-1)
+			return row(call), sleep(ctx, time.Duration(100-call)*time.Millisecond) // later ones are faster
+		}}
+		numbers, err := each(t.Context(), stores.open(t), count(100))
+		if err != nil {
+			t.Fatal(err)
+		}
+		inOrder(t, numbers, 100)
+		if most.Load() != inFlight {
+			t.Errorf("%d questions were asked at once, want %d", most.Load(), inFlight)
+		}
+	})
+}
+
+func TestAnswersBeforeAnErrorAreYielded(t *testing.T) {
+	failed := &edm.Error{Op: "match", Status: 422, Code: edm.CodeKeyMismatch, Class: edm.Terminal}
+	stores := &fakeStores{answer: func(_ context.Context, call int) (*edm.MatchResult, error) {
+		if call >= 20 {
+			return nil, failed
+		}
+		return row(call), nil
+	}}
+	a := stores.open(t)
+	numbers, err := each(t.Context(), a, count(1_000))
+	// Which of the questions in flight is the 21st call is not fixed.
+	var of *ValueError
+	if !errors.Is(err, failed) || !errors.As(err, &of) || of.Number != len(numbers)+1 || len(numbers) > 20 || len(numbers) < 20-inFlight {
+		t.Errorf("%d answers, then %v", len(numbers), err)
+	}
+	inOrder(t, numbers, len(numbers))
+	if calls := stores.calls.Load(); calls > int64(len(numbers)+2*inFlight) {
+		t.Errorf("%d questions were asked for %d answers", calls, len(numbers))
+	}
+}
+
+// TestAnInterruptionIsNeverAnEnd interrupts while values are left: whatever the
+// goroutines do first, it is an error.
+func TestAnInterruptionIsNeverAnEnd(t *testing.T) {
+	for range 500 {
+		ctx, stop := context.WithCancel(t.Context())
+		stores := &fakeStores{answer: func(_ context.Context, call int) (*edm.MatchResult, error) {
+			if call == 3 {
+				stop()
+			}
+			return row(call), nil
+		}}
+		numbers, err := each(ctx, stores.open(t), count(10_000))
+		if err == nil {
+			t.Fatalf("after %d of 10,000 answers it ends without an error", len(numbers))
+		}
+		inOrder(t, numbers, len(numbers))
+	}
+}
+
+func TestAReadThatBlocksHoldsNoErrorUp(t *testing.T) {
+	failed := &edm.Error{Op: "match", Status: 422, Class: edm.Terminal}
+	stores := &fakeStores{answer: func(context.Context, int) (*edm.MatchResult, error) { return nil, failed }}
+	in, out := io.Pipe()
+	defer func() { _ = in.Close() }()
+	go func() { _, _ = io.WriteString(out, "1\n") }()
+	if _, err := each(t.Context(), stores.open(t), readLines(in)); !errors.Is(err, failed) {
+		t.Errorf("it ends with %v", err)
+	}
+}
+
+func TestAServiceThatAsksToWaitIsAskedAgain(t *testing.T) {
+	throttled := func(wait time.Duration) error {
+		return &edm.Error{Op: "match", Status: 429, Code: edm.CodeThrottled, RetryAfter: wait, Class: edm.Transient}
+	}
+	for name, tc := range map[string]struct {
+		times int
+		err   error
+		took  time.Duration
+		fails bool
+	}{
+		"for 5 seconds":             {3, throttled(5 * time.Second), 15 * time.Second, false},
+		"for no time that it names": {3, throttled(0), 3 * time.Second, false},
+		"while it is away":          {2, &edm.Error{Op: "match", Status: 503, RetryAfter: 2 * time.Second, Class: edm.Transient}, 4 * time.Second, false},
+		"for an hour":               {1, throttled(time.Hour), 0, true},
+		"for ever":                  {1_000, throttled(20 * time.Second), time.Minute, true},
+		"for good":                  {1, &edm.Error{Op: "match", Status: 422, Class: edm.Terminal}, 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				stores := &fakeStores{answer: func(_ context.Context, call int) (*edm.MatchResult, error) {
+					if call < tc.times {
+						return nil, tc.err
+					}
+					return row(call), nil
+				}}
+				began := time.Now()
+				_, err := stores.open(t).Ask(t.Context(), Value{7, "secret"})
+				if took := time.Since(began); (err != nil) != tc.fails || took != tc.took {
+					t.Errorf("after %s: %v", took, err)
+				}
+				if tc.fails && (!errors.Is(err, tc.err) || !strings.HasPrefix(err.Error(), "value 7: ")) {
+					t.Errorf("the error says %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestAnAnswerOfAnotherKindIsNoAnswer(t *testing.T) {
+	for name, answer := range map[string]*edm.MatchResult{
+		"empty":               {},
+		"without its session": {Generation: 1, Total: 0, Rows: []edm.MatchRow{}},
+		"more rows than all":  {Generation: 1, SessionID: "s", Rows: []edm.MatchRow{{Row: 1}}},
+		"rows that are not":   {Generation: 1, SessionID: "s", Total: 1},
+		"less than none":      {Generation: 1, SessionID: "s", Total: -1},
+	} {
+		stores := &fakeStores{answer: func(context.Context, int) (*edm.MatchResult, error) { return answer, nil }}
+		if got, err := stores.open(t).Ask(t.Context(), Value{1, "a"}); !errors.Is(err, errNoMatch) {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
+// roundTrip answers requests without a network, so that a bubble's time stands
+// still while it does: with the status and the body of an answer.
+type roundTrip func(*http.Request) (int, string)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) {
+	status, body := f(r)
+	header := http.Header{}
+	if status == http.StatusTooManyRequests {
+		header.Set("Retry-After", "30")
+	}
+	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+}
+
+// runCommand asks for so many values over HTTP, of a service that lists its data
+// store and answers each match by match. It returns the time that the command
+// spent waiting by itself.
+func runCommand(t *testing.T, values int, match func() (int, string)) time.Duration {
+	t.Helper()
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	f := flags{
+		query:    Query{Store: "numbers", Column: "ID", Limit: 10},
+		endpoint: "http://127.0.0.1/beta", output: "table", valuesFile: "-",
+		tokenFile: file("token", "token"), keyFile: file("key", string(testKey)),
+	}
+	web := &http.Client{Transport: roundTrip(func(r *http.Request) (int, string) {
+		if r.Method == http.MethodGet {
+			return 200, `{"value":[{"id":"1","displayName":"numbers","columns":[{"name":"ID","isSearchable":true}]}]}`
+		}
+		return match()
+	})}
+	var out strings.Builder
+	began := time.Now()
+	if err := f.run(t.Context(), web, strings.NewReader(strings.Repeat("K-1\n", values)), &out); err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Count(out.String(), "\n"); lines != values+1 {
+		t.Errorf("%d lines are printed for %d values and a header", lines, values)
+	}
+	return time.Since(began)
+}
+
+const oneRow = `{"generation":1,"sessionId":"s","total":1,"rows":[{"row":5}]}`
+
+// TestTheCommandHasNoPace asks for 10,000 values of a service that takes no time:
+// every wait of the command's own would be time in the bubble.
+func TestTheCommandHasNoPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked atomic.Int64
+		waited := runCommand(t, 10_000, func() (int, string) {
+			asked.Add(1)
+			return 200, oneRow
+		})
+		if waited != 0 || asked.Load() != 10_000 {
+			t.Errorf("%d values are asked for, with waits of %s", asked.Load(), waited)
+		}
+	})
+}
+
+// TestTheCommandWaitsAsAsked lets the service ask for 30 seconds at its 50th
+// question: until then it hears at most what was on its way.
+func TestTheCommandWaitsAsAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked, early atomic.Int64
+		var until atomic.Pointer[time.Time]
+		waited := runCommand(t, 200, func() (int, string) {
+			if asked.Add(1) == 50 {
+				at := time.Now().Add(30 * time.Second)
+				until.Store(&at)
+				return 429, `{"error":{"code":"TooManyRequests","message":"slow"}}`
+			}
+			if at := until.Load(); at != nil && time.Now().Before(*at) {
+				early.Add(1)
+			}
+			return 200, oneRow
+		})
+		if waited < 30*time.Second || waited > 31*time.Second {
+			t.Errorf("it waits %s for a service that asks to wait 30 s once", waited)
+		}
+		if early.Load() >= inFlight || asked.Load() != 201 {
+			t.Errorf("%d questions come early, of %d", early.Load(), asked.Load())
+		}
+	})
+}
