@@ -259,6 +259,6 @@ func recordPrepared(s *scope) {
 	if p.BadRows.Count > 0 {
 		status.BadRows = &v1alpha1.BadRows{Count: p.BadRows.Count, Lines: p.BadRows.Lines, Samples: p.BadRows.Samples}
 	}
-	status.BlankLines, status.SkippedLines = &p.BlankLines, &p.SkippedLines
+	status.BlankLines, status.SkippedLines, status.TrailingBytes = &p.BlankLines, &p.SkippedLines, p.TrailingBytes
 	status.Columns = columnsOf(p)
 }

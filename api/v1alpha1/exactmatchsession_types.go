@@ -338,6 +338,8 @@ type ExactMatchSessionStatus struct {
 	// Every other line is the header's, or belongs to a row or a bad row.
 	BlankLines   *int64 `json:"blankLines,omitempty"`
 	SkippedLines *int64 `json:"skippedLines,omitempty"`
+	// TrailingBytes stand behind the compressed table and were left out.
+	TrailingBytes int64 `json:"trailingBytes,omitempty"`
 	// Columns are the searchable ones of the fields, once the source is read.
 	// +optional
 	// +listType=map

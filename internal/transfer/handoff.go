@@ -27,7 +27,7 @@ const sumPrefix = "sha256:"
 // What follows from the plan (names of columns, the content key) is not in it.
 func (p *Prepared) Handoff() string {
 	b := []byte{handoffVersion}
-	for _, n := range []int64{p.Rows, p.Bytes, int64(p.Blocks), boolBit(p.striped), p.BlankLines, p.SkippedLines} {
+	for _, n := range []int64{p.Rows, p.Bytes, int64(p.Blocks), boolBit(p.striped), p.BlankLines, p.SkippedLines, p.TrailingBytes} {
 		b = binary.AppendUvarint(b, uint64(n))
 	}
 	b = appendShape(b, p.shape)
@@ -102,7 +102,7 @@ func (p Plan) Receive(handoff string) (*Prepared, error) {
 		return nil, errHandoff
 	}
 	r := &handoffReader{rest: raw[1:]}
-	out := &Prepared{Rows: r.number(), Bytes: r.number(), Blocks: int(r.number()), striped: r.number() == 1, BlankLines: r.number(), SkippedLines: r.number()}
+	out := &Prepared{Rows: r.number(), Bytes: r.number(), Blocks: int(r.number()), striped: r.number() == 1, BlankLines: r.number(), SkippedLines: r.number(), TrailingBytes: r.number()}
 	out.shape = r.shape()
 	out.Checksum, out.Content, out.KeyID = sumPrefix+hex.EncodeToString(r.bytes(32)), sumPrefix+hex.EncodeToString(r.bytes(32)), hex.EncodeToString(r.bytes(8))
 	for range r.count(len(p.Columns)) {

@@ -93,7 +93,7 @@ func TestFullestHandoff(t *testing.T) {
 	hex := strings.Repeat("f", 64)
 	p := &Prepared{
 		Checksum: sumPrefix + hex, Content: sumPrefix + hex, KeyID: hex[:16], Rows: math.MaxUint32, Bytes: maxBytes, Blocks: MaxBlocks,
-		striped: true, BadRows: BadRows{Count: math.MaxUint32, Lines: maxBytes}, BlankLines: maxBytes, SkippedLines: table.MostSkippedLines,
+		striped: true, BadRows: BadRows{Count: math.MaxUint32, Lines: maxBytes}, BlankLines: maxBytes, SkippedLines: table.MostSkippedLines, TrailingBytes: maxBytes,
 		shape: table.Shape{Columns: 1024, Named: 1024, HeaderBytes: 1 << 20, HeaderFirst: 'x', HeaderSum: math.MaxUint64},
 	}
 	for i := range maxSamples {

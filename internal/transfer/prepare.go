@@ -71,6 +71,7 @@ type preparation struct {
 	good, all int64
 	bad       BadRows
 	lines     table.Lines // of the whole table
+	trailing  int64       // bytes behind the compressed table
 	blocks    int
 	starts    []blockStart
 	end       int64  // where the last good row ends
@@ -108,7 +109,7 @@ func (p *preparation) read(ctx context.Context) (err error) {
 	if err := p.readRows(ctx, rows); err != nil {
 		return err
 	}
-	p.lines = rows.Lines()
+	p.lines, p.trailing = rows.Lines(), text.TrailingBytes()
 	_, err = io.Copy(io.Discard, p.stored) // what a decoder leaves behind still belongs to the stored bytes
 	return err
 }
@@ -300,7 +301,7 @@ func (p *preparation) result() (*Prepared, error) {
 	}
 	out := &Prepared{
 		Checksum: checksum, Content: sumOf(p.content), KeyID: keyID, Rows: p.good, Bytes: p.stored.bytes, Blocks: p.blocks,
-		BadRows: p.bad, BlankLines: p.lines.Blank, SkippedLines: p.lines.Skipped, shape: p.shape, positions: p.positions, striped: p.striped,
+		BadRows: p.bad, BlankLines: p.lines.Blank, SkippedLines: p.lines.Skipped, TrailingBytes: p.trailing, shape: p.shape, positions: p.positions, striped: p.striped,
 	}
 	for i, c := range p.plan.Columns {
 		if c.IsSearchable {

@@ -95,7 +95,9 @@ type Prepared struct {
 	BadRows                              BadRows
 	// BlankLines hold no value, SkippedLines stand before the header.
 	BlankLines, SkippedLines int64
-	Stripes                  []Stripe
+	// TrailingBytes of the stored ones stand behind the compressed table and were left out.
+	TrailingBytes int64
+	Stripes       []Stripe
 	// Columns are the searchable ones, in the order of the fields.
 	Columns []ColumnQuality
 
