@@ -51,7 +51,7 @@ var _ = Describe("A session that cannot work", func() {
 		Entry("duplicate header", "ID,E-Mail,City,ID\nsecret-cell,1,2,3\n", v1alpha1.ReasonDuplicateHeader, `column`),
 		Entry("wrong checksum", "ID,E-Mail,City\nsecret-cell,1,2\n", v1alpha1.ReasonChecksumMismatch, `sha256:.*sha256:`,
 			func(s *v1alpha1.ExactMatchSession) { s.Spec.Checksum = checksumOf("another") }),
-		Entry("bad rows", "ID,E-Mail,City\na,b,c\nsecret-cell,1\nd,e,f\n", v1alpha1.ReasonTooManyBadRows, `1 of the first 3 rows.*badRows.*row 2`),
+		Entry("bad rows", "ID,E-Mail,City\na,b,c\nsecret-cell,1\nd,e,f\n", v1alpha1.ReasonTooManyBadRows, `1 of the first 3 lines of data.*badRows.*row 2`),
 		Entry("no rows", "ID,E-Mail,City\n", v1alpha1.ReasonEmptyTable, `row`),
 		Entry("nothing", "", v1alpha1.ReasonEmptyTable, `header|empty`),
 		Entry("wrong encoding", "ID,E-Mail,City\nsecret-cell\xff,1,2\n", v1alpha1.ReasonTooManyBadRows, `InvalidEncoding|UTF-8`),

@@ -36,7 +36,7 @@ func (r *Reader) judge(record []byte) BadReason {
 
 // fits tells whether a row of the table may have so many cells: those of the header, without the last ones where nothing names them,
 // or with a delimiter behind the last one.
-func (r *Reader) fits(cells int, lastIsEmpty bool) bool { //nolint:revive // what the text has, not a mode
+func (r *Reader) fits(cells int, lastIsEmpty bool) bool {
 	most := r.shape.Columns
 	switch {
 	case most == 0:
@@ -162,7 +162,7 @@ func tooLong(b []byte) BadReason {
 }
 
 // lineBreak is how many bytes of b are a line end without a line before it.
-func lineBreak(b []byte, atEOF bool) int { //nolint:revive // as bufio.SplitFunc has it
+func lineBreak(b []byte, atEOF bool) int {
 	n := 0
 	for n < 2 && n < len(b) && b[n] == '\r' {
 		n++

@@ -50,7 +50,7 @@ func (s *splitter) record(b []byte, atEOF bool) (int, outcome) {
 	return n, o
 }
 
-func (s *splitter) cellsOf(b []byte, atEOF bool) (int, outcome) { //nolint:revive // as bufio.SplitFunc has it
+func (s *splitter) cellsOf(b []byte, atEOF bool) (int, outcome) {
 	s.reset()
 	for i := 0; ; {
 		var end int // of the cell, where its delimiter or line end is; len(b) at the end of the table
@@ -192,7 +192,7 @@ func (s *splitter) unterminated(b []byte, atEOF bool) (int, outcome) { //nolint:
 }
 
 // afterQuote finds the delimiter or line end that has to follow the closing quote before b[i].
-func (s *splitter) afterQuote(b []byte, i int, atEOF bool) (int, outcome) { //nolint:revive // as bufio.SplitFunc has it
+func (s *splitter) afterQuote(b []byte, i int, atEOF bool) (int, outcome) {
 	closed := i
 	for i < len(b) && i < closed+2 && b[i] == '\r' {
 		i++

@@ -101,7 +101,6 @@ type Prepared struct {
 	// Columns are the searchable ones, in the order of the fields.
 	Columns []ColumnQuality
 
-	lines     table.Lines // of the whole reading; not handed over
 	shape     table.Shape
 	positions []int // of the fields in a row
 	striped   bool  // stripes can be read from their offsets
