@@ -13,7 +13,6 @@ import (
 const (
 	decodeBuffer = 64 << 10
 	ratioFloor   = 1 << 20
-	zstdWindow   = 32 << 20
 )
 
 var (
@@ -163,10 +162,8 @@ func compressionByMagic(start []byte) Compression {
 	switch {
 	case bytes.HasPrefix(start, gzipMagic):
 		return CompressionGzip
-	case len(start) < 4:
-		return CompressionNone
-	case bytes.HasPrefix(start, []byte{0x28, 0xB5, 0x2F, 0xFD}), start[0]&0xF0 == 0x50 && bytes.HasPrefix(start[1:], []byte{0x2A, 0x4D, 0x18}):
-		return CompressionZstd // a frame, or a skippable one before it
+	case bytes.HasPrefix(start, zstdMagic), isZstdSkippable(start):
+		return CompressionZstd
 	}
 	return CompressionNone
 }
@@ -176,16 +173,16 @@ func (d *Decoded) decompress(in *bufio.Reader, stored *meter, c Compression, l L
 	if c == CompressionNone {
 		return in, nil
 	}
-	var out io.Reader
+	damaged := &damageReader{stored: stored, name: strings.ToLower(string(c))}
 	var err error
 	if c == CompressionGzip {
 		d.gzip, err = newGzipReader(in, l.Bytes)
-		out = d.gzip
+		damaged.r = d.gzip
 	} else {
+		damaged.frames = &zstdFrames{in: in}
 		// One decoder is synchronous: it has no goroutine that somebody would have to stop.
-		out, err = zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(zstdWindow))
+		damaged.r, err = zstd.NewReader(damaged.frames, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(zstdWindow))
 	}
-	damaged := &damageReader{r: out, stored: stored, name: strings.ToLower(string(c))}
 	return damaged, damaged.judge(err)
 }
 
@@ -210,6 +207,7 @@ type damageReader struct {
 	r      io.Reader
 	stored *meter
 	name   string
+	frames *zstdFrames // nil for gzip
 }
 
 func (d *damageReader) Read(p []byte) (int, error) {
@@ -219,19 +217,24 @@ func (d *damageReader) Read(p []byte) (int, error) {
 
 func (d *damageReader) judge(err error) error {
 	var limit *LimitError
+	var encoding *EncodingError
 	switch {
-	case err == nil, errors.Is(err, io.EOF), errors.As(err, &limit):
+	case err == nil, errors.Is(err, io.EOF), errors.As(err, &limit), errors.As(err, &encoding):
 		return err
 	case d.stored.err != nil:
 		return d.stored.err
-	case errors.Is(err, zstd.ErrWindowSizeExceeded):
-		return &EncodingError{"the table needs a zstd window of more than 32 MiB: compress it without --long or --ultra"}
-	case errors.Is(err, zstd.ErrMagicMismatch): // the first frame has its magic number
-		return &EncodingError{"the zstd compressed table is followed by bytes that are not zstd: store the compressed table without anything behind it"}
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return &EncodingError{"the " + d.name + " compressed table ends too early: store it again in full"}
+		return tooEarly(d.name)
+	case errors.Is(err, zstd.ErrUnknownDictionary):
+		return &EncodingError{"the zstd compressed table needs a dictionary: compress it without one"}
+	case d.frames != nil && d.frames.narrowed:
+		return &EncodingError{"the zstd compressed table needs a window of more than 32 MiB, or is damaged: compress it without --long or --ultra"}
 	}
 	return &EncodingError{"the " + d.name + " compressed table is damaged: store it again"}
+}
+
+func tooEarly(name string) error {
+	return &EncodingError{"the " + name + " compressed table ends too early: store it again in full"}
 }
 
 // limiter caps what comes out of the decompressor, so that a small file cannot become an endless one.
