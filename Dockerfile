@@ -8,7 +8,8 @@ COPY api/ api/
 COPY controllers/ controllers/
 COPY internal/ internal/
 ARG TARGETOS TARGETARCH VERSION COMMIT
-RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath \
+# The tags are the Makefile's BUILD_TAGS.
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -tags disable_grpc_modules,arrow_json_stdlib -trimpath \
     -ldflags "-s -w -X exactmatch.dev/operator/internal/version.number=$VERSION -X exactmatch.dev/operator/internal/version.commit=$COMMIT" -o /exactmatch .
 
 FROM gcr.io/distroless/static:nonroot

@@ -12,6 +12,11 @@ IMAGE ?= exactmatch.dev/operator:latest
 # What `exactmatch version` says.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
+# Leave out what nothing calls, for a binary that is 14 MB smaller: the direct path of Google Cloud Storage's client over
+# gRPC, with xDS and Envoy (we read over HTTP), and a JSON library of Arrow's, in which no blobs are listed. Every go command gets them.
+BUILD_TAGS := disable_grpc_modules,arrow_json_stdlib
+export BUILD_TAGS
+export GOFLAGS := $(shell go env GOFLAGS 2>/dev/null) -tags=$(BUILD_TAGS)
 # Packages that run ginkgo against the API server: their closing lines are printed.
 GINKGO_PACKAGES := ./controllers/... ./api/...
 # How long a fuzz target runs, which ones (an extended regular expression over package/Target, "" for all), and how many at a time.
