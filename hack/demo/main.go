@@ -260,6 +260,7 @@ kubectl get exactmatchsessions -w
 		d.logs(died)
 		return died
 	}
+	say("Stopping everything.")
 	return nil
 }
 
