@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"syscall"
 
 	"exactmatch.dev/operator/internal/dial"
@@ -59,48 +58,6 @@ func (e *Error) Unwrap() error { return e.cause }
 
 // Transient tells whether trying again later may help without anybody changing anything.
 func (e *Error) Transient() bool { return e.Reason == Unavailable }
-
-// statusError turns the status of an answer, and the code that a service gives with it, into an Error.
-func statusError(where string, status int, code string) *Error {
-	e := &Error{Source: where, Message: fmt.Sprintf("the server answers %d %s", status, http.StatusText(status))}
-	if isCode(code) {
-		e.Message += " (" + code + ")"
-	}
-	switch status {
-	case http.StatusNotFound, http.StatusGone:
-		e.Reason = NotFound
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
-		e.Reason = Refused
-		e.Message += ": check the credentials"
-	case http.StatusPreconditionFailed:
-		e.Reason = Changed
-		e.Message = "it has changed while it was read"
-	case http.StatusRequestedRangeNotSatisfiable:
-		e.Reason = Changed
-		e.Message = "it is shorter than it was"
-	case http.StatusRequestTimeout, http.StatusConflict, http.StatusLocked, http.StatusTooEarly, http.StatusTooManyRequests:
-		e.Reason = Unavailable
-	default:
-		e.Reason = Invalid
-		if status >= http.StatusInternalServerError {
-			e.Reason = Unavailable
-		}
-		if status >= 300 && status < 400 {
-			e.Message += ": redirects are not followed, give the address that it leads to"
-		}
-	}
-	return e
-}
-
-// isCode keeps out what is no plain error code: the text of an answer may repeat the request.
-func isCode(code string) bool {
-	for _, c := range code {
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
-			return false
-		}
-	}
-	return code != "" && len(code) <= 64
-}
 
 // networkError turns an error that came instead of an answer, or in the middle of one, into an Error. Errors of clients print URLs with
 // all that they carry: only what is known to be harmless is taken from them.

@@ -6,8 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
-	"strings"
 )
 
 type web struct {
@@ -90,105 +88,4 @@ func (w *web) request(ctx context.Context, offset, length int64) (*http.Request,
 		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", offset))
 	}
 	return req, nil
-}
-
-func (w *web) accept(ctx context.Context, resp *http.Response, offset, length int64) (io.ReadCloser, error) {
-	switch resp.StatusCode {
-	case http.StatusOK:
-		return w.acceptWhole(ctx, resp, offset, length)
-	case http.StatusPartialContent:
-		return w.acceptPart(ctx, resp, offset, length)
-	case http.StatusRequestedRangeNotSatisfiable:
-		total, ok := strings.CutPrefix(resp.Header.Get("Content-Range"), "bytes */")
-		if ok && length == ToEnd && total == strconv.FormatInt(offset, 10) {
-			return newBody(ctx, resp.Body, w.where, 0), nil
-		}
-	}
-	return nil, statusError(w.where, resp.StatusCode, "")
-}
-
-func (w *web) acceptWhole(ctx context.Context, resp *http.Response, offset, length int64) (io.ReadCloser, error) {
-	if err := w.hold(resp, resp.ContentLength); err != nil {
-		return nil, err
-	}
-	size := resp.ContentLength
-	if size >= 0 {
-		n, err := span(w.where, size, offset, length)
-		if err != nil {
-			return nil, err
-		}
-		size = n
-	} else if length != ToEnd {
-		size = length
-	}
-	if _, err := io.CopyN(io.Discard, resp.Body, offset); err != nil {
-		return nil, networkError(w.where, err)
-	}
-	return newBody(ctx, resp.Body, w.where, size), nil
-}
-
-func (w *web) acceptPart(ctx context.Context, resp *http.Response, offset, length int64) (io.ReadCloser, error) {
-	r, ok := parseContentRange(resp.Header.Get("Content-Range"))
-	if !ok || r.first != offset {
-		return nil, &Error{Reason: Invalid, Source: w.where, Message: "the server sends another range than was asked for"}
-	}
-	if err := w.hold(resp, r.total); err != nil {
-		return nil, err
-	}
-	got := r.last - r.first + 1
-	want := length
-	if length == ToEnd {
-		want = got
-		if r.total >= 0 {
-			want = r.total - offset
-		}
-	}
-	switch {
-	case r.total >= 0 && want > r.total-offset:
-		return nil, &Error{Reason: Changed, Source: w.where, Message: "it is shorter than it was"}
-	case got != want || resp.ContentLength >= 0 && resp.ContentLength != got:
-		return nil, &Error{Reason: Invalid, Source: w.where, Message: "the server sends another range than was asked for"}
-	}
-	return newBody(ctx, resp.Body, w.where, want), nil
-}
-
-// hold pins the version of the first answer: its strong entity tag, else its time, and its size.
-func (w *web) hold(resp *http.Response, total int64) error {
-	tag := resp.Header.Get("ETag")
-	if strings.HasPrefix(tag, `"`) {
-		w.currentETag.set(tag)
-	}
-	modified := resp.Header.Get("Last-Modified")
-	if tag != "" {
-		modified = ""
-	}
-	if tag == "" && modified == "" && total < 0 {
-		return nil
-	}
-	return w.pin.hold(w.where, fmt.Sprintf("%s %s %d", tag, modified, total))
-}
-
-// contentRange is "bytes first-last/total"; total is -1 where the server does not know it.
-type contentRange struct{ first, last, total int64 }
-
-func parseContentRange(s string) (contentRange, bool) {
-	spec, ok := strings.CutPrefix(s, "bytes ")
-	bounds, total, hasTotal := strings.Cut(spec, "/")
-	first, last, hasLast := strings.Cut(bounds, "-")
-	if !ok || !hasTotal || !hasLast {
-		return contentRange{}, false
-	}
-	r := contentRange{total: -1}
-	var errs [3]error
-	r.first, errs[0] = strconv.ParseInt(first, 10, 64)
-	r.last, errs[1] = strconv.ParseInt(last, 10, 64)
-	if total != "*" {
-		r.total, errs[2] = strconv.ParseInt(total, 10, 64)
-	}
-	for _, err := range errs {
-		if err != nil {
-			return contentRange{}, false
-		}
-	}
-	return r, r.first >= 0 && r.last >= r.first && (r.total < 0 && total == "*" || r.last < r.total)
 }
