@@ -21,7 +21,7 @@ func (w *web) accept(ctx context.Context, resp *http.Response, offset, length in
 			return newBody(ctx, resp.Body, w.where, 0), nil
 		}
 	}
-	return nil, statusError(w.where, resp.StatusCode, "")
+	return nil, statusError(w.where, resp.StatusCode, "", resp.Header)
 }
 
 func (w *web) acceptWhole(ctx context.Context, resp *http.Response, offset, length int64) (io.ReadCloser, error) {

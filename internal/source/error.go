@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"syscall"
+	"time"
 
 	"exactmatch.dev/operator/internal/dial"
 )
@@ -41,6 +42,8 @@ type Error struct {
 	Source string
 	// Message says what is wrong and what to do. It has no credential, query, or content.
 	Message string
+	// RetryAfter is the wait that the server asked for, in whole seconds and at most an hour; 0 where it asked for none.
+	RetryAfter time.Duration
 	// cause is only ever something that is safe to print.
 	cause error
 }

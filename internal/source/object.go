@@ -142,12 +142,19 @@ func (o *object) classify(err error) error {
 		if errors.As(err, &s3Code) {
 			code = s3Code.ErrorCode()
 		}
-		return statusError(o.where, s3Error.HTTPStatusCode(), code)
+		return statusError(o.where, s3Error.HTTPStatusCode(), code, s3Error.HTTPResponse().Header)
 	case errors.As(err, &azure):
-		return statusError(o.where, azure.StatusCode, azure.ErrorCode)
+		var header http.Header
+		if azure.RawResponse != nil {
+			header = azure.RawResponse.Header
+		}
+		return statusError(o.where, azure.StatusCode, azure.ErrorCode, header)
 	case errors.As(err, &gs):
-		return statusError(o.where, gs.Code, "")
-	case errors.As(err, &token) && token.Response != nil && token.Response.StatusCode < http.StatusInternalServerError:
+		return statusError(o.where, gs.Code, "", gs.Header)
+	case errors.As(err, &token) && token.Response != nil:
+		if answered := statusError(o.where, token.Response.StatusCode, "", token.Response.Header); answered.Transient() {
+			return answered
+		}
 		return &Error{Reason: Refused, Source: o.where, Message: "the service account is not accepted: check serviceAccountJSON"}
 	}
 	switch network := networkError(o.where, err); {

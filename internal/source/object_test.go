@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -34,6 +35,7 @@ func (s *store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			status = http.StatusForbidden
 		}
 		w.Header().Set("x-ms-error-code", "SomethingSecretless")
+		w.Header().Set("Retry-After", "7")
 		w.WriteHeader(status)
 		_, _ = fmt.Fprint(w, `<Error><Code>AccessDenied</Code><Message>the hush AKIDhush</Message></Error>`)
 		return
@@ -124,6 +126,10 @@ func TestObjects(t *testing.T) {
 				if reasonOf(err) != want || strings.Contains(err.Error(), "hush") || strings.Contains(err.Error(), "AKID") {
 					t.Errorf("status %d: %v, want %s", status, err, want)
 				}
+				var e *source.Error
+				if errors.As(err, &e); (e.RetryAfter == 7*time.Second) != e.Transient() {
+					t.Errorf("status %d waits %s", status, e.RetryAfter)
+				}
 			}
 		})
 	}
@@ -144,6 +150,23 @@ func TestServiceAccountThatIsNotAccepted(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	checkNoSecret(t, err)
+}
+
+func TestServiceAccountThatHasToWait(t *testing.T) {
+	srv := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "7")
+		w.WriteHeader(http.StatusTooManyRequests)
+	}))
+	s, err := source.Open(t.Context(), source.Config{URI: "gs://exports/key", Schemes: everyScheme, Guard: srv.guard(),
+		Credentials: creds("endpoint", srv.URL, "serviceAccountJSON", serviceAccount(t, srv.URL+"/token"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = read(t, s, 0, source.ToEnd)
+	var e *source.Error
+	if !errors.As(err, &e) || e.Reason != source.Unavailable || e.RetryAfter != 7*time.Second {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestServersThatAreNotWhatTheySeem(t *testing.T) {

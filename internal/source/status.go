@@ -1,12 +1,15 @@
 package source
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
+	"time"
 )
 
-// statusError turns the status of an answer, and the code that a service gives with it, into an Error.
-func statusError(where string, status int, code string) *Error {
+// statusError turns the status of an answer, the code that a service gives with it, and its header into an Error.
+func statusError(where string, status int, code string, header http.Header) *Error {
 	e := &Error{Source: where, Message: fmt.Sprintf("the server answers %d %s", status, http.StatusText(status))}
 	if isCode(code) {
 		e.Message += " (" + code + ")"
@@ -34,6 +37,9 @@ func statusError(where string, status int, code string) *Error {
 			e.Message += ": redirects are not followed, give the address that it leads to"
 		}
 	}
+	if e.Reason == Unavailable {
+		e.RetryAfter = retryAfter(header.Get("Retry-After"), time.Now())
+	}
 	return e
 }
 
@@ -45,4 +51,23 @@ func isCode(code string) bool {
 		}
 	}
 	return code != "" && len(code) <= 64
+}
+
+// maxRetryAfter bounds the wait that a server may ask for.
+const maxRetryAfter = time.Hour
+
+// retryAfter reads seconds or an HTTP date, as whole seconds; 0 where there is neither, or the date has passed.
+func retryAfter(value string, now time.Time) time.Duration {
+	seconds, err := strconv.ParseUint(value, 10, 31)
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		return maxRetryAfter
+	case err == nil:
+		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
+	}
+	at, err := http.ParseTime(value)
+	if err != nil || !at.After(now) {
+		return 0
+	}
+	return min((at.Sub(now) + time.Second - 1).Truncate(time.Second), maxRetryAfter)
 }

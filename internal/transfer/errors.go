@@ -80,7 +80,7 @@ func classify(err error) error {
 	}
 	var fromSource *source.Error
 	if errors.As(err, &fromSource) {
-		return &Error{Reason: ReasonOf(fromSource), Message: fromSource.Error(), Transient: fromSource.Transient(), cause: err}
+		return &Error{Reason: ReasonOf(fromSource), Message: fromSource.Error(), Transient: fromSource.Transient(), RetryAfter: fromSource.RetryAfter, cause: err}
 	}
 	for _, known := range []func(error) *Error{classifyTable, classifyKey} {
 		if e := known(err); e != nil {

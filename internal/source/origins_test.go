@@ -1,0 +1,176 @@
+package source_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/source"
+	"exactmatch.dev/operator/internal/transfer"
+)
+
+// people is the table that odd servers are asked for: 5,000 rows, which are five blocks and as many stripes.
+var people = peopleTable()
+
+func peopleTable() string {
+	var text strings.Builder
+	text.WriteString("ID,Account,Name\n")
+	for i := range 5000 {
+		fmt.Fprintf(&text, "K-%05d,88%07d,Person %d\n", i, i, i)
+	}
+	return text.String()
+}
+
+// origin is a server that answers its n-th request, counted from 1.
+type origin func(w http.ResponseWriter, r *http.Request, n int64)
+
+// refusal is how a load ends that does not make the blocks of people.
+type refusal struct {
+	reason    transfer.Reason
+	words     string
+	transient bool
+	after     time.Duration
+}
+
+// load reads a table as a session does, once to prepare it and once to make its blocks, and returns these in order.
+func load(t *testing.T, from source.Source) ([]string, error) {
+	t.Helper()
+	plan := transfer.Plan{
+		Source: from, Store: "people", Key: []byte("a key for tests that has 32 bytes or more"), RowsPerBlock: 1000,
+		Columns: []transfer.Column{{Name: "ID"}, {Name: "Account"}, {Name: "Name"}}, BadRows: transfer.BadRowsAllowance{MinSample: 1000},
+	}
+	prepared, err := transfer.Prepare(t.Context(), plan)
+	if err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex
+	blocks := map[int]string{}
+	err = transfer.Make(t.Context(), plan, prepared, 2, func(index int, data []byte) error {
+		_, err := block.Decode(data)
+		mu.Lock()
+		defer mu.Unlock()
+		blocks[index] = string(data)
+		return err
+	})
+	made := make([]string, 0, len(blocks))
+	for _, index := range slices.Sorted(maps.Keys(blocks)) {
+		made = append(made, blocks[index])
+	}
+	return made, err
+}
+
+func TestOrigins(t *testing.T) {
+	want, err := load(t, source.Bytes("patients.csv", []byte(people)))
+	if err != nil || len(want) != 5 {
+		t.Fatalf("%d blocks, %v", len(want), err)
+	}
+	for _, tc := range origins() {
+		t.Run(tc.name, func(t *testing.T) {
+			var requests atomic.Int64
+			srv := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { tc.answer(w, r, requests.Add(1)) }))
+			got, err := load(t, srv.open(t, nil))
+			switch {
+			case tc.want != refusal{}:
+				checkRefused(t, err, tc.want)
+			case err != nil:
+				t.Error(err)
+			case !slices.Equal(got, want):
+				t.Errorf("%d blocks that differ from those of the table", len(got))
+			}
+		})
+	}
+}
+
+// checkRefused holds an error against what is wanted. What the second reading meets may come as the source has it.
+func checkRefused(t *testing.T, err error, want refusal) {
+	t.Helper()
+	var opened *source.Error
+	var moved *transfer.Error
+	if errors.As(err, &opened) && !errors.As(err, &moved) {
+		moved = &transfer.Error{Reason: transfer.ReasonOf(opened), Message: opened.Error(), Transient: opened.Transient(), RetryAfter: opened.RetryAfter}
+	}
+	if moved == nil {
+		t.Fatalf("got %v, want %s", err, want.reason)
+	}
+	got := refusal{moved.Reason, want.words, moved.Transient, moved.RetryAfter}
+	if got != want || !strings.Contains(moved.Message, want.words) || strings.Contains(moved.Message, "hush") {
+		t.Errorf("%s, transient %t, after %s: %s\nwant %+v", moved.Reason, moved.Transient, moved.RetryAfter, moved.Message, want)
+	}
+}
+
+type originCase struct {
+	name   string
+	answer origin
+	want   refusal
+}
+
+func origins() []originCase {
+	return slices.Concat(originsThatAnswerOtherwise())
+}
+
+func originsThatAnswerOtherwise() []originCase {
+	status := func(code int, header, value, body string) origin {
+		return func(w http.ResponseWriter, _ *http.Request, _ int64) {
+			w.Header().Set(header, value)
+			w.WriteHeader(code)
+			_, _ = w.Write([]byte(body))
+		}
+	}
+	return []originCase{
+		{"503 with Retry-After", status(503, "Retry-After", "5", "busy"),
+			refusal{transfer.SourceUnavailable, "503 Service Unavailable", true, 5 * time.Second}},
+		{"429 with Retry-After", status(429, "Retry-After", "2", "slow"),
+			refusal{transfer.SourceUnavailable, "429 Too Many Requests", true, 2 * time.Second}},
+		{"429 at the second reading", func(w http.ResponseWriter, r *http.Request, n int64) {
+			if n > 1 {
+				status(429, "Retry-After", "2", "slow")(w, r, n)
+				return
+			}
+			_, _ = w.Write([]byte(people))
+		}, refusal{transfer.SourceUnavailable, "429 Too Many Requests", true, 2 * time.Second}},
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	date := func(in time.Duration) string { return time.Now().Add(in).UTC().Format(http.TimeFormat) }
+	for _, tc := range []struct {
+		status      int
+		value       string
+		least, most time.Duration
+	}{
+		{503, "5", 5 * time.Second, 5 * time.Second},
+		{429, "3600", time.Hour, time.Hour},
+		{503, "3601", time.Hour, time.Hour},
+		{503, "99999999999999999999", time.Hour, time.Hour},
+		{503, date(20 * time.Minute), 19 * time.Minute, 20 * time.Minute},
+		{503, date(100 * time.Hour), time.Hour, time.Hour},
+		{503, date(-time.Minute), 0, 0},
+		{503, "", 0, 0},
+		{503, "0", 0, 0},
+		{503, "-5", 0, 0},
+		{503, "1.5", 0, 0},
+		{503, "soon", 0, 0},
+		{404, "5", 0, 0},
+	} {
+		srv := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", tc.value)
+			w.WriteHeader(tc.status)
+		}))
+		_, err := read(t, srv.open(t, nil), 0, source.ToEnd)
+		var e *source.Error
+		if !errors.As(err, &e) {
+			t.Fatal(err)
+		}
+		if e.RetryAfter < tc.least || e.RetryAfter > tc.most || e.RetryAfter%time.Second != 0 {
+			t.Errorf("%d, %q: waits %s, want %s to %s", tc.status, tc.value, e.RetryAfter, tc.least, tc.most)
+		}
+	}
+}
