@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -16,12 +17,44 @@ func (w *web) accept(ctx context.Context, resp *http.Response, offset, length in
 	case http.StatusPartialContent:
 		return w.acceptPart(ctx, resp, offset, length)
 	case http.StatusRequestedRangeNotSatisfiable:
+		if offset == 0 && length == ToEnd {
+			return nil, w.invalid("the server answers 416 Range Not Satisfiable although all of it was asked for: check the URI, and that the table is not empty")
+		}
 		total, ok := strings.CutPrefix(resp.Header.Get("Content-Range"), "bytes */")
 		if ok && length == ToEnd && total == strconv.FormatInt(offset, 10) {
 			return newBody(ctx, resp.Body, w.where, 0), nil
 		}
 	}
-	return nil, statusError(w.where, resp.StatusCode, "", resp.Header)
+	return nil, statusError(w.where, resp.StatusCode, refusalCode(resp), resp.Header)
+}
+
+func (w *web) invalid(what string) error {
+	return &Error{Reason: Invalid, Source: w.where, Message: what}
+}
+
+// maxErrorBody is how much of the body of a refusal is looked at.
+const maxErrorBody = 4 << 10
+
+var codeElement = regexp.MustCompile(`<Code>([A-Za-z]+)</Code>`)
+
+// refusalCode is the code with which an object store refuses a signed URI; "" for any other, since an answer may repeat the request.
+func refusalCode(resp *http.Response) string {
+	switch resp.StatusCode {
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
+	default:
+		return ""
+	}
+	code := resp.Header.Get("X-Ms-Error-Code")
+	if code == "" {
+		start, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // without its body the status has to do
+		if found := codeElement.FindSubmatch(start); found != nil {
+			code = string(found[1])
+		}
+	}
+	if !refusalCodes[code] {
+		return ""
+	}
+	return code
 }
 
 func (w *web) acceptWhole(ctx context.Context, resp *http.Response, offset, length int64) (io.ReadCloser, error) {
@@ -47,7 +80,7 @@ func (w *web) acceptWhole(ctx context.Context, resp *http.Response, offset, leng
 func (w *web) acceptPart(ctx context.Context, resp *http.Response, offset, length int64) (io.ReadCloser, error) {
 	r, ok := parseContentRange(resp.Header.Get("Content-Range"))
 	if !ok || r.first != offset {
-		return nil, &Error{Reason: Invalid, Source: w.where, Message: "the server sends another range than was asked for"}
+		return nil, w.invalid("the server sends another range than was asked for")
 	}
 	if err := w.hold(resp, r.total); err != nil {
 		return nil, err
@@ -64,7 +97,7 @@ func (w *web) acceptPart(ctx context.Context, resp *http.Response, offset, lengt
 	case r.total >= 0 && want > r.total-offset:
 		return nil, &Error{Reason: Changed, Source: w.where, Message: "it is shorter than it was"}
 	case got != want || resp.ContentLength >= 0 && resp.ContentLength != got:
-		return nil, &Error{Reason: Invalid, Source: w.where, Message: "the server sends another range than was asked for"}
+		return nil, w.invalid("the server sends another range than was asked for")
 	}
 	return newBody(ctx, resp.Body, w.where, want), nil
 }

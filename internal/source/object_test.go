@@ -152,6 +152,28 @@ func TestServiceAccountThatIsNotAccepted(t *testing.T) {
 	checkNoSecret(t, err)
 }
 
+func TestTokensThatHaveExpired(t *testing.T) {
+	srv := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("x-ms-error-code", "InvalidAuthenticationInfo")
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = w.Write([]byte(`<Error><Code>ExpiredToken</Code><Message>The hush</Message></Error>`))
+	}))
+	for uri, credentials := range map[string]map[string][]byte{
+		"s3://exports/key":     creds("endpoint", srv.URL, "accessKeyID", "AKIDhush", "secretAccessKey", "hush", "sessionToken", "hush"),
+		"azblob://exports/key": creds("endpoint", srv.URL, "sasToken", "sv=2025-01-05&sig=hush"),
+	} {
+		s, err := source.Open(t.Context(), source.Config{URI: uri, Schemes: everyScheme, Guard: srv.guard(), Credentials: credentials})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = read(t, s, 0, source.ToEnd)
+		if reasonOf(err) != source.Refused {
+			t.Errorf("%s: %v", uri, err)
+		}
+		checkNoSecret(t, err)
+	}
+}
+
 func TestServiceAccountThatHasToWait(t *testing.T) {
 	srv := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "7")

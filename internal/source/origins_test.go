@@ -32,7 +32,7 @@ func peopleTable() string {
 // origin is a server that answers its n-th request, counted from 1.
 type origin func(w http.ResponseWriter, r *http.Request, n int64)
 
-// refusal is how a load ends that does not make the blocks of people.
+// refusal is how a load ends that does not make the blocks of people. Without a reason it is one of the table, which has its own tests.
 type refusal struct {
 	reason    transfer.Reason
 	words     string
@@ -94,11 +94,14 @@ func checkRefused(t *testing.T, err error, want refusal) {
 	t.Helper()
 	var opened *source.Error
 	var moved *transfer.Error
-	if errors.As(err, &opened) && !errors.As(err, &moved) {
+	if !errors.As(err, &moved) && errors.As(err, &opened) {
 		moved = &transfer.Error{Reason: transfer.ReasonOf(opened), Message: opened.Error(), Transient: opened.Transient(), RetryAfter: opened.RetryAfter}
 	}
 	if moved == nil {
 		t.Fatalf("got %v, want %s", err, want.reason)
+	}
+	if want.reason == "" {
+		want.reason = moved.Reason
 	}
 	got := refusal{moved.Reason, want.words, moved.Transient, moved.RetryAfter}
 	if got != want || !strings.Contains(moved.Message, want.words) || strings.Contains(moved.Message, "hush") {
@@ -124,7 +127,25 @@ func originsThatAnswerOtherwise() []originCase {
 			_, _ = w.Write([]byte(body))
 		}
 	}
+	const expired = `<?xml version="1.0"?><Error><Code>%s</Code><Message>The hush</Message></Error>`
+	xml := func(code int, word string) origin {
+		return status(code, "Content-Type", "application/xml", fmt.Sprintf(expired, word))
+	}
 	return []originCase{
+		{"expired, with 403", xml(403, "AccessDenied"), refusal{reason: transfer.SourceRefused, words: "403 Forbidden (AccessDenied): check the credentials; if the URI is signed"}},
+		{"expired, with 400", xml(400, "ExpiredToken"), refusal{reason: transfer.SourceRefused, words: "400 Bad Request (ExpiredToken): check the credentials; if the URI is signed"}},
+		{"expired, with a header", status(403, "X-Ms-Error-Code", "AuthenticationFailed", ""), refusal{reason: transfer.SourceRefused, words: "(AuthenticationFailed): check"}},
+		{"403 that repeats a token", xml(403, "hush"), refusal{reason: transfer.SourceRefused, words: "403 Forbidden: check the credentials"}},
+		{"400 of another kind", xml(400, "EntityTooLarge"), refusal{reason: transfer.SourceInvalid, words: "400 Bad Request: check the URI"}},
+		{"404", status(404, "", "", ""), refusal{reason: transfer.SourceNotFound, words: "404 Not Found: check the URI"}},
+		{"405", status(405, "", "", ""), refusal{reason: transfer.SourceInvalid, words: "405 Method Not Allowed: check the URI"}},
+		{"416", status(416, "Content-Range", "bytes */0", ""), refusal{reason: transfer.SourceInvalid, words: "416 Range Not Satisfiable although all of it was asked for: check"}},
+		{"302", status(302, "Location", "https://127.0.0.1/ok.csv?sig=hush", ""), refusal{reason: transfer.SourceInvalid, words: "302 Found: redirects are not followed, give the address"}},
+		{"204", func(w http.ResponseWriter, _ *http.Request, _ int64) { w.WriteHeader(204) }, refusal{reason: transfer.SourceInvalid, words: "204 No Content: a table is read from an answer 200 OK"}},
+		{"a page in HTML", status(200, "Content-Type", "text/html; charset=utf-8", "<!DOCTYPE html>\n<html lang=\"en\"><body>Please sign in</body></html>\n"),
+			refusal{words: " "}},
+		{"Windows-1252", status(200, "Content-Type", "text/csv; charset=windows-1252", "ID,Account,Name\nK-00001,880000001,M\xfcller\n"),
+			refusal{words: "format.encoding"}},
 		{"503 with Retry-After", status(503, "Retry-After", "5", "busy"),
 			refusal{transfer.SourceUnavailable, "503 Service Unavailable", true, 5 * time.Second}},
 		{"429 with Retry-After", status(429, "Retry-After", "2", "slow"),

@@ -15,32 +15,52 @@ func statusError(where string, status int, code string, header http.Header) *Err
 		e.Message += " (" + code + ")"
 	}
 	switch status {
-	case http.StatusNotFound, http.StatusGone:
-		e.Reason = NotFound
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
-		e.Reason = Refused
-		e.Message += ": check the credentials"
 	case http.StatusPreconditionFailed:
-		e.Reason = Changed
-		e.Message = "it has changed while it was read"
+		e.Reason, e.Message = Changed, "it has changed while it was read"
+		return e
 	case http.StatusRequestedRangeNotSatisfiable:
-		e.Reason = Changed
-		e.Message = "it is shorter than it was"
-	case http.StatusRequestTimeout, http.StatusConflict, http.StatusLocked, http.StatusTooEarly, http.StatusTooManyRequests:
-		e.Reason = Unavailable
-	default:
-		e.Reason = Invalid
-		if status >= http.StatusInternalServerError {
-			e.Reason = Unavailable
-		}
-		if status >= 300 && status < 400 {
-			e.Message += ": redirects are not followed, give the address that it leads to"
-		}
+		e.Reason, e.Message = Changed, "it is shorter than it was"
+		return e
 	}
+	remedy := ""
+	e.Reason, remedy = judgeStatus(status, code)
+	e.Message += remedy
 	if e.Reason == Unavailable {
 		e.RetryAfter = retryAfter(header.Get("Retry-After"), time.Now())
 	}
 	return e
+}
+
+// judgeStatus says what a status means for a reader and what may mend it; "" where only time does.
+func judgeStatus(status int, code string) (reason Reason, remedy string) {
+	switch status {
+	case http.StatusNotFound, http.StatusGone:
+		return NotFound, ": check the URI, and that the table is there"
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
+		return Refused, checkCredentials
+	case http.StatusRequestTimeout, http.StatusConflict, http.StatusLocked, http.StatusTooEarly, http.StatusTooManyRequests:
+		return Unavailable, ""
+	}
+	switch {
+	case status >= http.StatusInternalServerError:
+		return Unavailable, ""
+	case status >= http.StatusBadRequest && refusalCodes[code]:
+		return Refused, checkCredentials
+	case status >= http.StatusBadRequest:
+		return Invalid, ": check the URI; a signed one must be complete"
+	case status >= http.StatusMultipleChoices:
+		return Invalid, ": redirects are not followed, give the address that it leads to"
+	}
+	return Invalid, ": a table is read from an answer 200 OK alone, check that the URI is that of the table"
+}
+
+const checkCredentials = ": check the credentials; if the URI is signed, issue a new one, its signature may have expired"
+
+// refusalCodes are the codes by which object stores say that it is the credentials or the signature: some say so with status 400.
+var refusalCodes = map[string]bool{
+	"AccessDenied": true, "AuthenticationFailed": true, "AuthorizationFailure": true, "AuthorizationHeaderMalformed": true,
+	"AuthorizationPermissionMismatch": true, "AuthorizationQueryParametersError": true, "ExpiredToken": true, "InvalidAccessKeyId": true,
+	"InvalidAuthenticationInfo": true, "InvalidToken": true, "RequestTimeTooSkewed": true, "SignatureDoesNotMatch": true, "TokenRefreshRequired": true,
 }
 
 // isCode keeps out what is no plain error code: the text of an answer may repeat the request.
