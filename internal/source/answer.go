@@ -2,7 +2,6 @@ package source
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"regexp"
@@ -13,7 +12,7 @@ import (
 func (w *web) accept(ctx context.Context, resp *http.Response, offset, length int64) (io.ReadCloser, error) {
 	switch resp.StatusCode {
 	case http.StatusOK:
-		return w.acceptWhole(ctx, resp, offset, length)
+		return w.acceptWhole(ctx, resp, resp.ContentLength, offset, length)
 	case http.StatusPartialContent:
 		return w.acceptPart(ctx, resp, offset, length)
 	case http.StatusRequestedRangeNotSatisfiable:
@@ -57,65 +56,64 @@ func refusalCode(resp *http.Response) string {
 	return code
 }
 
-func (w *web) acceptWhole(ctx context.Context, resp *http.Response, offset, length int64) (io.ReadCloser, error) {
-	if err := w.hold(resp, resp.ContentLength); err != nil {
+// acceptWhole takes an answer with the whole table, of size bytes or, where nobody says so, -1.
+func (w *web) acceptWhole(ctx context.Context, resp *http.Response, size, offset, length int64) (io.ReadCloser, error) {
+	if err := w.hold(size); err != nil {
 		return nil, err
 	}
-	size := resp.ContentLength
+	wanted := length
 	if size >= 0 {
 		n, err := span(w.where, size, offset, length)
 		if err != nil {
 			return nil, err
 		}
-		size = n
-	} else if length != ToEnd {
-		size = length
+		wanted = n
 	}
 	if _, err := io.CopyN(io.Discard, resp.Body, offset); err != nil {
 		return nil, networkError(w.where, err)
 	}
-	return newBody(ctx, resp.Body, w.where, size), nil
+	return newBody(ctx, resp.Body, w.where, wanted), nil
 }
 
+// acceptPart takes an answer with the part that was asked for, or one with everything that only calls itself a part.
 func (w *web) acceptPart(ctx context.Context, resp *http.Response, offset, length int64) (io.ReadCloser, error) {
 	r, ok := parseContentRange(resp.Header.Get("Content-Range"))
-	if !ok || r.first != offset {
-		return nil, w.invalid("the server sends another range than was asked for")
+	got := r.last - r.first + 1
+	switch {
+	case !ok:
+		return nil, w.invalid("the server answers 206 Partial Content without a Content-Range that tells which part: have it answer 200 OK with the whole table")
+	case resp.ContentLength >= 0 && resp.ContentLength != got:
+		return nil, w.invalid(anotherRange)
+	case r.first == 0 && r.last == r.total-1:
+		return w.acceptWhole(ctx, resp, r.total, offset, length)
+	case r.first != offset:
+		return nil, w.invalid(anotherRange)
 	}
-	if err := w.hold(resp, r.total); err != nil {
+	if err := w.hold(r.total); err != nil {
 		return nil, err
 	}
-	got := r.last - r.first + 1
 	want := length
 	if length == ToEnd {
-		want = got
-		if r.total >= 0 {
-			want = r.total - offset
-		}
+		want = r.total - offset // where the total is not known this is no range at all
 	}
 	switch {
 	case r.total >= 0 && want > r.total-offset:
 		return nil, &Error{Reason: Changed, Source: w.where, Message: "it is shorter than it was"}
-	case got != want || resp.ContentLength >= 0 && resp.ContentLength != got:
-		return nil, w.invalid("the server sends another range than was asked for")
+	case got != want:
+		return nil, w.invalid(anotherRange)
 	}
 	return newBody(ctx, resp.Body, w.where, want), nil
 }
 
-// hold pins the version of the first answer: its strong entity tag, else its time, and its size.
-func (w *web) hold(resp *http.Response, total int64) error {
-	tag := resp.Header.Get("ETag")
-	if strings.HasPrefix(tag, `"`) {
-		w.currentETag.set(tag)
-	}
-	modified := resp.Header.Get("Last-Modified")
-	if tag != "" {
-		modified = ""
-	}
-	if tag == "" && modified == "" && total < 0 {
+const anotherRange = "the server sends another range than was asked for: have it answer with that range, or 200 OK with the whole table"
+
+// hold pins the size of the table, -1 where it is not known. Entity tags and times are not held: servers behind one address often have
+// their own for the same bytes, so another one does not tell that the table changed. Who reads a part again compares what it reads.
+func (w *web) hold(total int64) error {
+	if total < 0 {
 		return nil
 	}
-	return w.pin.hold(w.where, fmt.Sprintf("%s %s %d", tag, modified, total))
+	return w.pin.hold(w.where, strconv.FormatInt(total, 10))
 }
 
 // contentRange is "bytes first-last/total"; total is -1 where the server does not know it.

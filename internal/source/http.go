@@ -9,12 +9,11 @@ import (
 )
 
 type web struct {
-	url         *url.URL
-	where       string
-	client      *http.Client
-	header      http.Header
-	pin         pin
-	currentETag etag
+	url    *url.URL
+	where  string
+	client *http.Client
+	header http.Header
+	pin    pin // the size
 }
 
 func openHTTP(_ context.Context, c Config, u *url.URL) (Source, error) {
@@ -78,9 +77,6 @@ func (w *web) request(ctx context.Context, offset, length int64) (*http.Request,
 		return nil, &Error{Reason: Invalid, Source: w.where, Message: "the URI cannot be requested"}
 	}
 	req.Header = w.header.Clone()
-	if tag := w.currentETag.get(); tag != "" {
-		req.Header.Set("If-Match", tag)
-	}
 	switch {
 	case length != ToEnd:
 		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", offset, offset+length-1))

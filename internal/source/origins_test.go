@@ -116,7 +116,108 @@ type originCase struct {
 }
 
 func origins() []originCase {
-	return slices.Concat(originsThatAnswerOtherwise())
+	return slices.Concat(originsWithValidators(), originsOfRanges(), originsThatChange(), originsThatAnswerOtherwise())
+}
+
+// whole answers every request with everything, whatever it asks for.
+func whole(header, value string) origin {
+	return func(w http.ResponseWriter, _ *http.Request, n int64) {
+		w.Header().Set(header, strings.ReplaceAll(value, "%", fmt.Sprint(n%2)))
+		w.Header().Set("Content-Length", fmt.Sprint(len(people)))
+		_, _ = w.Write([]byte(people))
+	}
+}
+
+// ranges answers as a server of files does, which takes ranges and preconditions.
+func ranges(header, value string) origin {
+	return func(w http.ResponseWriter, r *http.Request, n int64) {
+		w.Header().Set(header, strings.ReplaceAll(value, "%", fmt.Sprint(n%2)))
+		http.ServeContent(w, r, "patients.csv", time.Time{}, strings.NewReader(people))
+	}
+}
+
+// originsWithValidators have one table, and validators of that table or of whatever server answers.
+func originsWithValidators() []originCase {
+	var cases []originCase
+	for _, v := range []struct{ name, header, value string }{
+		{"strong ETag", "ETag", `"v1"`},
+		{"weak ETag", "ETag", `W/"v1"`},
+		{"no validator", "Cache-Control", "no-store"},
+		{"flapping ETag", "ETag", `"node%"`},
+		{"flapping weak ETag", "ETag", `W/"node%"`},
+		{"flapping Last-Modified", "Last-Modified", "Wed, 01 Jan 2025 00:00:0% GMT"},
+	} {
+		cases = append(cases, originCase{name: v.name, answer: whole(v.header, v.value)}, originCase{name: v.name + " and ranges", answer: ranges(v.header, v.value)})
+	}
+	return cases
+}
+
+// partial answers 206 with the first n bytes and a Content-Range.
+func partial(n int, contentRange string) origin {
+	return func(w http.ResponseWriter, _ *http.Request, _ int64) {
+		if contentRange != "" {
+			w.Header().Set("Content-Range", contentRange)
+		}
+		w.WriteHeader(http.StatusPartialContent)
+		_, _ = w.Write([]byte(people[:n]))
+	}
+}
+
+func originsOfRanges() []originCase {
+	n, half := len(people), strings.LastIndex(people[:len(people)/2], "\n")+1
+	return []originCase{
+		{name: "a size that only ranges tell", answer: func(w http.ResponseWriter, r *http.Request, n int64) {
+			w.Header().Set("ETag", `"v1"`)
+			if n > 1 {
+				ranges("ETag", `"v1"`)(w, r, n)
+				return
+			}
+			_ = http.NewResponseController(w).Flush()
+			_, _ = w.Write([]byte(people))
+		}},
+		{name: "206 of everything", answer: partial(n, fmt.Sprintf("bytes 0-%d/%d", n-1, n))},
+		{"206 without Content-Range", partial(n, ""), refusal{reason: transfer.SourceInvalid, words: "206 Partial Content without a Content-Range"}},
+		{"206 of a part", partial(half, fmt.Sprintf("bytes 0-%d/%d", half-1, n)), refusal{reason: transfer.SourceInvalid, words: "another range than was asked for"}},
+		{"206 of nobody knows how much", func(w http.ResponseWriter, r *http.Request, n int64) {
+			answer := ranges("", "")
+			if n == 1 {
+				answer = partial(half, fmt.Sprintf("bytes 0-%d/*", half-1))
+			}
+			answer(w, r, n)
+		}, refusal{reason: transfer.SourceInvalid, words: "another range than was asked for"}},
+		{"another range", func(w http.ResponseWriter, r *http.Request, n int64) {
+			if asked := r.Header.Get("Range"); asked != "" {
+				r.Header.Set("Range", "bytes=1-1000")
+			}
+			ranges("", "")(w, r, n)
+		}, refusal{reason: transfer.SourceInvalid, words: "another range than was asked for"}},
+	}
+}
+
+func originsThatChange() []originCase {
+	second := strings.ReplaceAll(people, "K-", "L-")
+	changes := func(header string, values [2]string, second string) origin {
+		return func(w http.ResponseWriter, _ *http.Request, n int64) {
+			text := people
+			if n > 1 {
+				text = second
+			}
+			w.Header().Set(header, values[min(n, 2)-1])
+			_, _ = w.Write([]byte(text))
+		}
+	}
+	return []originCase{
+		{"another table of the same size", changes("", [2]string{}, second), refusal{reason: transfer.SourceChanged, words: "on differ from those that were read first"}},
+		{"another table and ETag of the same size", changes("ETag", [2]string{`"v1"`, `"v2"`}, second), refusal{reason: transfer.SourceChanged, words: "on differ from those that were read first"}},
+		{"another table of another size", func(w http.ResponseWriter, _ *http.Request, n int64) {
+			text := people
+			if n > 1 {
+				text += "K-05000,880005000,Person 5000\n"
+			}
+			w.Header().Set("Content-Length", fmt.Sprint(len(text)))
+			_, _ = w.Write([]byte(text))
+		}, refusal{reason: transfer.SourceChanged, words: "it has changed while it was read"}},
+	}
 }
 
 func originsThatAnswerOtherwise() []originCase {
