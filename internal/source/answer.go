@@ -72,7 +72,11 @@ func (w *web) acceptWhole(ctx context.Context, resp *http.Response, size, offset
 	if _, err := io.CopyN(io.Discard, resp.Body, offset); err != nil {
 		return nil, networkError(w.where, err)
 	}
-	return newBody(ctx, resp.Body, w.where, wanted), nil
+	body := resp.Body
+	if wanted < 0 {
+		body = framed(resp, w.where)
+	}
+	return newBody(ctx, body, w.where, wanted), nil
 }
 
 // acceptPart takes an answer with the part that was asked for, or one with everything that only calls itself a part.

@@ -1,8 +1,10 @@
 package source_test
 
 import (
+	"compress/gzip"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -116,7 +118,7 @@ type originCase struct {
 }
 
 func origins() []originCase {
-	return slices.Concat(originsWithValidators(), originsOfRanges(), originsThatChange(), originsThatAnswerOtherwise())
+	return slices.Concat(originsWithValidators(), originsOfRanges(), originsThatEnd(), originsThatChange(), originsThatAnswerOtherwise())
 }
 
 // whole answers every request with everything, whatever it asks for.
@@ -192,6 +194,44 @@ func originsOfRanges() []originCase {
 			ranges("", "")(w, r, n)
 		}, refusal{reason: transfer.SourceInvalid, words: "another range than was asked for"}},
 	}
+}
+
+// raw writes an answer byte for byte, which Go's server would not, and ends the connection.
+func raw(head, body string) origin {
+	return func(w http.ResponseWriter, _ *http.Request, _ int64) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		_, _ = io.WriteString(conn, strings.ReplaceAll(head, "\n", "\r\n")+"\r\n"+body)
+		_ = conn.Close()
+	}
+}
+
+func originsThatEnd() []originCase {
+	const http10 = "HTTP/1.0 200 OK\nContent-Type: text/csv\n"
+	cut, length := people[:60010], "HTTP/1.1 200 OK\nContent-Length: %d\n"
+	early := refusal{transfer.SourceUnavailable, "the connection ended too early", true, 0}
+	return []originCase{
+		{name: "HTTP/1.0", answer: raw(http10, people)},
+		{name: "HTTP/1.0, compressed", answer: raw(http10, gzipped(people))},
+		{"HTTP/1.0, cut off", raw(http10, cut), refusal{transfer.SourceUnavailable, "the connection ended within a line", true, 0}},
+		{"HTTP/1.0, compressed and cut off", raw(http10, gzipped(people)[:1000]), refusal{words: "ends too early"}},
+		{"Content-Length too large", raw(fmt.Sprintf(length, len(people)+100), people), early},
+		{"Content-Length too small", raw(fmt.Sprintf(length, len(people)-1007), people), refusal{words: " "}},
+		{"chunks that are cut off", raw("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n", "ea60\r\n"+people[:60000]+"\r\n"), early},
+		{"chunk that is cut off", raw("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n", "ffff\r\n"+people[:60000]), early},
+	}
+}
+
+func gzipped(text string) string {
+	var out strings.Builder
+	w := gzip.NewWriter(&out)
+	_, err := w.Write([]byte(text))
+	if err = errors.Join(err, w.Close()); err != nil {
+		panic(err)
+	}
+	return out.String()
 }
 
 func originsThatChange() []originCase {
