@@ -21,7 +21,7 @@ func strictClient(c Config, where string) *http.Client {
 
 // RoundTrip implements http.RoundTripper.
 func (s *strict) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := s.base.RoundTrip(req)
+	resp, err := s.base.RoundTrip(alone(req))
 	if err != nil {
 		return nil, err
 	}
@@ -30,6 +30,14 @@ func (s *strict) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, &Error{Reason: Invalid, Source: s.where, Message: what}
 	}
 	return resp, nil
+}
+
+// alone returns a request whose connection is closed behind its answer: what else came over a connection that is kept would be written to
+// the standard logger by net/http, and it may be rows of a table. A table takes few requests, and these are large.
+func alone(req *http.Request) *http.Request {
+	req = req.WithContext(req.Context()) // a RoundTripper must not change what it is given
+	req.Close = true
+	return req
 }
 
 func fault(req *http.Request, resp *http.Response) string {

@@ -2,7 +2,12 @@ package source_test
 
 import (
 	"fmt"
+	"io"
+	"log"
 	"net/http"
+	"os"
+	"strings"
+	"sync"
 	"testing"
 
 	"exactmatch.dev/operator/internal/source"
@@ -49,3 +54,61 @@ func TestBodiesThatEndWithTheConnection(t *testing.T) {
 		})
 	}
 }
+
+// TestWhatComesTooMuchIsNotLogged: net/http logs what comes over a connection that waits for another request, and here it is a table.
+func TestWhatComesTooMuchIsNotLogged(t *testing.T) {
+	for name, open := range map[string]func(*testing.T, server) source.Source{
+		"https": func(t *testing.T, srv server) source.Source { return srv.open(t, nil) },
+		"azblob": func(t *testing.T, srv server) source.Source {
+			s, err := source.Open(t.Context(), source.Config{URI: "azblob://exports/patients.csv", Schemes: everyScheme, Guard: srv.guard(),
+				Credentials: creds("endpoint", srv.URL, "anonymous", "true")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			logged := capture(t)
+			ended := make(chan struct{})
+			srv := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				defer close(ended)
+				conn, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					panic(err)
+				}
+				_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nLast-Modified: Wed, 01 Jan 2025 00:00:00 GMT\r\nContent-Length: 8\r\n\r\na,b\n1,2\nhush,hush\n")
+				_, _ = io.Copy(io.Discard, conn) // until the other end has looked at everything, and closes
+				_ = conn.Close()
+			}))
+			if got, err := read(t, open(t, srv), 0, source.ToEnd); got != "a,b\n1,2\n" || err != nil {
+				t.Errorf("%q, %v", got, err)
+			}
+			<-ended
+			if text := logged(); strings.Contains(text, "hush") {
+				t.Errorf("logged: %s", text)
+			}
+		})
+	}
+}
+
+// capture keeps what the standard logger writes until the test ends, and returns a function that tells it.
+func capture(t *testing.T) func() string {
+	var mu sync.Mutex
+	var text strings.Builder
+	log.SetOutput(writerFunc(func(p []byte) (int, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		return text.Write(p)
+	}))
+	t.Cleanup(func() { log.SetOutput(os.Stderr) })
+	return func() string {
+		mu.Lock()
+		defer mu.Unlock()
+		return text.String()
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
