@@ -10,6 +10,9 @@ import (
 )
 
 func (w *web) accept(ctx context.Context, resp *http.Response, offset, length int64) (io.ReadCloser, error) {
+	if err := w.checkEncoding(resp); err != nil && resp.StatusCode < http.StatusMultipleChoices {
+		return nil, err
+	}
 	switch resp.StatusCode {
 	case http.StatusOK:
 		return w.acceptWhole(ctx, resp, resp.ContentLength, offset, length)
@@ -58,8 +61,11 @@ func refusalCode(resp *http.Response) string {
 
 // acceptWhole takes an answer with the whole table, of size bytes or, where nobody says so, -1.
 func (w *web) acceptWhole(ctx context.Context, resp *http.Response, size, offset, length int64) (io.ReadCloser, error) {
-	if err := w.hold(size); err != nil {
-		return nil, err
+	gzipped := isGzipped(resp)
+	if !gzipped { // else it is a size that any other server may not come to
+		if err := w.hold(size); err != nil {
+			return nil, err
+		}
 	}
 	wanted := length
 	if size >= 0 {
@@ -76,7 +82,11 @@ func (w *web) acceptWhole(ctx context.Context, resp *http.Response, size, offset
 	if wanted < 0 {
 		body = framed(resp, w.where)
 	}
-	return newBody(ctx, body, w.where, wanted), nil
+	opened := newBody(ctx, body, w.where, wanted)
+	if gzipped && offset == 0 && length == ToEnd {
+		return undoOuter(opened, w.where)
+	}
+	return opened, nil
 }
 
 // acceptPart takes an answer with the part that was asked for, or one with everything that only calls itself a part.

@@ -118,7 +118,7 @@ type originCase struct {
 }
 
 func origins() []originCase {
-	return slices.Concat(originsWithValidators(), originsOfRanges(), originsThatEnd(), originsThatChange(), originsThatAnswerOtherwise())
+	return slices.Concat(originsWithValidators(), originsOfRanges(), originsThatEncode(), originsThatEnd(), originsThatChange(), originsThatAnswerOtherwise())
 }
 
 // whole answers every request with everything, whatever it asks for.
@@ -224,14 +224,50 @@ func originsThatEnd() []originCase {
 	}
 }
 
-func gzipped(text string) string {
+func gzipped(text string) string { return gzippedAt(text, gzip.DefaultCompression) }
+
+func gzippedAt(text string, level int) string {
 	var out strings.Builder
-	w := gzip.NewWriter(&out)
-	_, err := w.Write([]byte(text))
-	if err = errors.Join(err, w.Close()); err != nil {
+	w, err := gzip.NewWriterLevel(&out, level)
+	if err == nil {
+		_, err = w.Write([]byte(text))
+		err = errors.Join(err, w.Close())
+	}
+	if err != nil {
 		panic(err)
 	}
 	return out.String()
+}
+
+func originsThatEncode() []originCase {
+	encoded := func(coding, body string) origin {
+		return func(w http.ResponseWriter, _ *http.Request, _ int64) {
+			w.Header().Set("Content-Encoding", coding)
+			w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+			_, _ = w.Write([]byte(body))
+		}
+	}
+	once := gzipped(people)
+	return []originCase{
+		{name: "gzip", answer: encoded("gzip", once)},
+		{name: "gzip around a compressed table", answer: encoded("gzip", gzipped(once))},
+		{name: "gzip around a table in several members", answer: encoded("X-GZIP", gzipped(gzipped(people[:len(people)/2])+gzipped(people[len(people)/2:])))},
+		{name: "gzip around a compressed table, in chunks", answer: func(w http.ResponseWriter, _ *http.Request, _ int64) {
+			w.Header().Set("Content-Encoding", "gzip")
+			_ = http.NewResponseController(w).Flush()
+			_, _ = w.Write([]byte(gzipped(once)))
+		}},
+		{name: "gzip of many servers", answer: func(w http.ResponseWriter, r *http.Request, n int64) {
+			encoded("gzip", gzippedAt(people, 1+int(n%2)*8))(w, r, n)
+		}},
+		{name: "a coding that is none", answer: encoded("aws-chunked", people)},
+		{"br", encoded("gzip, br", once), refusal{reason: transfer.SourceInvalid, words: "Content-Encoding br, which was not asked for"}},
+		{"gzip around a compressed table, cut off", encoded("gzip", gzipped(once)[:5000]), refusal{transfer.SourceUnavailable, "Content-Encoding gzip ends too early", true, 0}},
+		{"gzip around a compressed table, damaged", encoded("gzip", gzipped(once)+strings.Repeat("more", 9)), refusal{reason: transfer.SourceInvalid, words: "Content-Encoding gzip is damaged"}},
+		{"gzip around too much", encoded("gzip", gzipped(strings.Repeat(gzipped(""), 1<<17))), refusal{reason: transfer.SourceInvalid, words: "more than 100 bytes of one"}},
+		{"gzip around a compressed table, and a body that ends too early", raw("HTTP/1.1 200 OK\nContent-Encoding: gzip\nContent-Length: 999999\n", gzipped(once)),
+			refusal{transfer.SourceUnavailable, "the connection ended too early", true, 0}},
+	}
 }
 
 func originsThatChange() []originCase {
