@@ -67,10 +67,9 @@ type Config struct {
 // Open checks the configuration and returns the source. It reads nothing of the table: whether it is there, Source.Open tells.
 // The error is an *Error.
 func Open(ctx context.Context, c Config) (Source, error) {
-	u, err := url.Parse(strings.TrimSpace(c.URI))
-	if err != nil || u.Scheme == "" {
-		// The error of url.Parse repeats the URL.
-		return nil, &Error{Reason: Invalid, Message: "it is not a URI: use file:///path, https://host/path, s3://bucket/key, gs://bucket/key or azblob://container/key"}
+	u, err := parseURI(c.URI)
+	if err != nil {
+		return nil, err
 	}
 	open, known := openers[u.Scheme]
 	scheme := u.Scheme
@@ -96,12 +95,6 @@ var openers = map[string]func(context.Context, Config, *url.URL) (Source, error)
 	"s3":     openS3,
 	"gs":     openGS,
 	"azblob": openAzure,
-}
-
-// describe keeps of a URI what may be shown.
-func describe(u *url.URL) string {
-	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
-	return shown.String()
 }
 
 func baseName(p string) string {

@@ -1,0 +1,60 @@
+package source
+
+import (
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// parseURI reads a URI. The *Error says what is wrong with it and repeats nothing of it: the errors of url.Parse do.
+func parseURI(raw string) (*url.URL, error) {
+	raw = strings.TrimSpace(raw)
+	u, err := url.Parse(raw)
+	fault := ""
+	switch {
+	case err != nil, u.Scheme == "", controlCharacters.MatchString(raw):
+		fault = uriFault(raw)
+	case strings.Contains(u.RawQuery, " "):
+		fault = "its query has a space: write it as %20"
+	case (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() == "":
+		fault = "it has no host: write it as https://host/path"
+	}
+	if fault != "" {
+		return nil, &Error{Reason: Invalid, Message: "the URI cannot be used: " + fault}
+	}
+	return u, nil
+}
+
+var (
+	controlCharacters = regexp.MustCompile(`[\x00-\x1f\x7f]`)
+	schemes           = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:`)
+	loosePercents     = regexp.MustCompile(`%([^0-9A-Fa-f]|.?$|.[^0-9A-Fa-f])`)
+)
+
+// uriFault says what keeps url.Parse from reading a URI.
+func uriFault(raw string) string {
+	beforeFragment, fragment, _ := strings.Cut(raw, "#")
+	beforeQuery, _, _ := strings.Cut(beforeFragment, "?")
+	_, authority, _ := strings.Cut(beforeQuery, "//")
+	authority, _, _ = strings.Cut(authority, "/")
+	switch {
+	case controlCharacters.MatchString(raw):
+		return "it has a control character, such as a tab or a line end: remove it"
+	case !schemes.MatchString(raw):
+		return "it has no scheme: begin it with file:///, https://, s3://, gs:// or azblob://"
+	case loosePercents.MatchString(beforeQuery), loosePercents.MatchString(fragment):
+		return "a percent sign in it is not followed by two hexadecimal digits: write % as %25"
+	case strings.Contains(authority, " "):
+		return "it has a space where the host stands: remove it, or write file:///path where it is the name of a file"
+	}
+	return "its host, its port or what stands before an @ is not valid: write it as https://host/path, s3://bucket/key, gs://bucket/key, azblob://container/key or file:///path"
+}
+
+// describe keeps of a URI what may be shown. Without a host the path may hold what was meant to stand before it, user info too.
+func describe(u *url.URL) string {
+	shown := url.URL{Scheme: u.Scheme, Host: u.Host}
+	if u.Host != "" || u.Scheme == "file" {
+		shown.Path = u.Path
+	}
+	return shown.String()
+}
