@@ -20,7 +20,7 @@ func (w *web) accept(ctx context.Context, resp *http.Response, offset, length in
 		return w.acceptPart(ctx, resp, offset, length)
 	case http.StatusRequestedRangeNotSatisfiable:
 		if offset == 0 && length == ToEnd {
-			return nil, w.invalid("the server answers 416 Range Not Satisfiable although all of it was asked for: check the URI, and that the table is not empty")
+			return nil, w.invalid("the server answers 416 Range Not Satisfiable although no range was requested: check the URI, and that the table is not empty")
 		}
 		total, ok := strings.CutPrefix(resp.Header.Get("Content-Range"), "bytes */")
 		if ok && length == ToEnd && total == strconv.FormatInt(offset, 10) {
@@ -34,12 +34,12 @@ func (w *web) invalid(what string) error {
 	return &Error{Reason: Invalid, Source: w.where, Message: what}
 }
 
-// maxErrorBody is how much of the body of a refusal is looked at.
+// maxErrorBody is how many bytes of the body of a refusal are searched for a code.
 const maxErrorBody = 4 << 10
 
 var codeElement = regexp.MustCompile(`<Code>([A-Za-z]+)</Code>`)
 
-// refusalCode is the code with which an object store refuses a signed URI; "" for any other, since an answer may repeat the request.
+// refusalCode returns the code with which an object store refuses a signed URI. Any other code is "": an answer may repeat the request.
 func refusalCode(resp *http.Response) string {
 	switch resp.StatusCode {
 	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
@@ -48,7 +48,7 @@ func refusalCode(resp *http.Response) string {
 	}
 	code := resp.Header.Get("X-Ms-Error-Code")
 	if code == "" {
-		start, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // without its body the status has to do
+		start, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // if it cannot be read, the status alone is reported
 		if found := codeElement.FindSubmatch(start); found != nil {
 			code = string(found[1])
 		}
@@ -59,10 +59,10 @@ func refusalCode(resp *http.Response) string {
 	return code
 }
 
-// acceptWhole takes an answer with the whole table, of size bytes or, where nobody says so, -1.
+// acceptWhole takes an answer that holds the whole table. size is its number of bytes, -1 if unknown.
 func (w *web) acceptWhole(ctx context.Context, resp *http.Response, size, offset, length int64) (io.ReadCloser, error) {
 	gzipped := isGzipped(resp)
-	if !gzipped { // else it is a size that any other server may not come to
+	if !gzipped { // the size of a compressed answer depends on the server that compressed it
 		if err := w.hold(size); err != nil {
 			return nil, err
 		}
@@ -89,13 +89,13 @@ func (w *web) acceptWhole(ctx context.Context, resp *http.Response, size, offset
 	return opened, nil
 }
 
-// acceptPart takes an answer with the part that was asked for, or one with everything that only calls itself a part.
+// acceptPart takes an answer that holds the requested part, or the whole table under the status of a part.
 func (w *web) acceptPart(ctx context.Context, resp *http.Response, offset, length int64) (io.ReadCloser, error) {
 	r, ok := parseContentRange(resp.Header.Get("Content-Range"))
 	got := r.last - r.first + 1
 	switch {
 	case !ok:
-		return nil, w.invalid("the server answers 206 Partial Content without a Content-Range that tells which part: have it answer 200 OK with the whole table")
+		return nil, w.invalid("the server answers 206 Partial Content without a valid Content-Range: configure it to answer 200 OK with the whole table")
 	case resp.ContentLength >= 0 && resp.ContentLength != got:
 		return nil, w.invalid(anotherRange)
 	case r.first == 0 && r.last == r.total-1:
@@ -108,7 +108,7 @@ func (w *web) acceptPart(ctx context.Context, resp *http.Response, offset, lengt
 	}
 	want := length
 	if length == ToEnd {
-		want = r.total - offset // where the total is not known this is no range at all
+		want = r.total - offset // negative if the total is unknown, and refused below
 	}
 	switch {
 	case r.total >= 0 && want > r.total-offset:
@@ -119,10 +119,10 @@ func (w *web) acceptPart(ctx context.Context, resp *http.Response, offset, lengt
 	return newBody(ctx, resp.Body, w.where, want), nil
 }
 
-const anotherRange = "the server sends another range than was asked for: have it answer with that range, or 200 OK with the whole table"
+const anotherRange = "the server sends another range than was requested: configure it to send that range, or 200 OK with the whole table"
 
-// hold pins the size of the table, -1 where it is not known. Entity tags and times are not held: servers behind one address often have
-// their own for the same bytes, so another one does not tell that the table changed. Who reads a part again compares what it reads.
+// hold pins the size of the table, -1 if unknown. Entity tags and times are not pinned: servers behind one address often have their own
+// for the same bytes, so a different one does not mean that the table changed. Callers compare what they read again with their own sums.
 func (w *web) hold(total int64) error {
 	if total < 0 {
 		return nil

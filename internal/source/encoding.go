@@ -11,14 +11,14 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// Some servers send a Content-Encoding although "identity" alone was asked for. One layer of compression is then as good as that of
-// a table that is compressed where it lies, and stays: the bytes have the checksum that downloading them gives. What is left to do is
-// to refuse what no table is compressed with, and to undo gzip around a table that is compressed already.
+// Some servers send a Content-Encoding although only "identity" is acceptable. A single layer of compression is left in place: the table
+// is then read like one that is stored compressed, and its checksum is that of the bytes that a download yields. What remains is to
+// refuse codings that tables are never compressed with, and to undo gzip around a table that is already compressed.
 
-// unreadable are the codings that a table is never compressed with.
+// unreadable are the codings that tables are never compressed with.
 var unreadable = map[string]bool{"br": true, "deflate": true, "compress": true, "x-compress": true, "dcb": true, "dcz": true}
 
-// codings returns the Content-Encoding of an answer, in lower case, in the order in which the codings were applied.
+// codings returns the content codings of an answer in lower case, in the order in which they were applied.
 func codings(resp *http.Response) []string {
 	all := strings.Split(strings.ToLower(strings.Join(resp.Header.Values("Content-Encoding"), ",")), ",")
 	for i := range all {
@@ -27,17 +27,17 @@ func codings(resp *http.Response) []string {
 	return all
 }
 
-// checkEncoding refuses an answer in a coding that no table has.
+// checkEncoding refuses an answer in a coding that cannot be read.
 func (w *web) checkEncoding(resp *http.Response) error {
 	for _, coding := range codings(resp) {
 		if unreadable[coding] {
-			return w.invalid("the server sends it with Content-Encoding " + coding + ", which was not asked for: have it send the table as it is")
+			return w.invalid("the server sends Content-Encoding " + coding + ", which was not requested: configure it to send the table as it is")
 		}
 	}
 	return nil
 }
 
-// isGzipped tells whether a server says that it has compressed what it sends with gzip.
+// isGzipped tells whether the Content-Encoding of an answer includes gzip.
 func isGzipped(resp *http.Response) bool {
 	for _, coding := range codings(resp) {
 		if coding == "gzip" || coding == "x-gzip" {
@@ -47,8 +47,8 @@ func isGzipped(resp *http.Response) bool {
 	return false
 }
 
-// undoOuter returns a body without the gzip around compressed bytes; a body that is not compressed twice comes through as it is.
-// It blocks until the first bytes are there.
+// undoOuter removes the outer gzip layer of a body that is compressed twice, and returns any other body unchanged. It blocks until the
+// first peekSize bytes, or all, have arrived.
 func undoOuter(body io.ReadCloser, where string) (io.ReadCloser, error) {
 	outer := &outerGzip{body: body, where: where}
 	in := bufio.NewReaderSize(readerFunc(outer.readBody), peekSize)
@@ -65,7 +65,7 @@ func undoOuter(body io.ReadCloser, where string) (io.ReadCloser, error) {
 	return outer, nil
 }
 
-// peekSize is more than the headers of gzip take before the first bytes that are compressed.
+// peekSize leaves room for a gzip header with a file name and for the first block of compressed data.
 const peekSize = 4 << 10
 
 func isCompressedTwice(start []byte) bool {
@@ -74,23 +74,23 @@ func isCompressedTwice(start []byte) bool {
 		return false
 	}
 	inner := make([]byte, magicSize)
-	n, _ := io.ReadFull(r, inner) // what is cut off tells nothing
+	n, _ := io.ReadFull(r, inner) // the input is cut off, so it may fail
 	return isCompressed(inner[:n])
 }
 
-// maxOuterRatio bounds what one byte may become: compressed bytes are hardly compressed again.
+// maxOuterRatio caps the bytes that one byte expands to. Compressed data hardly compresses again.
 const (
 	maxOuterRatio  = 100
-	outerRatioFrom = 1 << 20 // bytes from which it is judged
+	outerRatioFrom = 1 << 20 // bytes of output from which on the ratio is checked
 )
 
-// outerGzip undoes a gzip. Its errors are those of the body, and *Error.
+// outerGzip reads the content of a gzip layer. Its errors are io.EOF, those of the body, and *Error.
 type outerGzip struct {
 	body  io.ReadCloser
 	where string
 	r     *gzip.Reader
 	err   error // of the body
-	in, n int64 // bytes of the body, and out of it
+	in, n int64 // bytes read from the body, and returned
 }
 
 func (o *outerGzip) readBody(p []byte) (int, error) {
@@ -107,7 +107,7 @@ func (o *outerGzip) Read(p []byte) (int, error) {
 	n, err := o.r.Read(p)
 	o.n += int64(n)
 	if o.n > outerRatioFrom && o.n/maxOuterRatio > o.in {
-		return 0, &Error{Reason: Invalid, Source: o.where, Message: "its Content-Encoding gzip makes more than 100 bytes of one: have the server send the table as it is"}
+		return 0, &Error{Reason: Invalid, Source: o.where, Message: "its Content-Encoding gzip expands to more than 100 times its size: configure the server to send the table as it is"}
 	}
 	return n, o.judge(err)
 }
@@ -122,9 +122,9 @@ func (o *outerGzip) judge(err error) error {
 	case o.err != nil:
 		return o.err
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return &Error{Reason: Unavailable, Source: o.where, Message: "its Content-Encoding gzip ends too early: have the server send the table as it is"}
+		return &Error{Reason: Unavailable, Source: o.where, Message: "its Content-Encoding gzip ends too early: configure the server to send the table as it is"}
 	}
-	return &Error{Reason: Invalid, Source: o.where, Message: "its Content-Encoding gzip is damaged: have the server send the table as it is"}
+	return &Error{Reason: Invalid, Source: o.where, Message: "its Content-Encoding gzip is damaged: configure the server to send the table as it is"}
 }
 
 type readerFunc func([]byte) (int, error)

@@ -83,5 +83,5 @@ func (w *web) request(ctx context.Context, offset, length int64) (*http.Request,
 	case offset > 0:
 		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", offset))
 	}
-	return alone(req), nil
+	return withoutReuse(req), nil
 }

@@ -135,15 +135,15 @@ func TestHTTPSAnswers(t *testing.T) {
 		{"no range", part("", content[4:]), source.Invalid},
 		{"range of nonsense", part("bytes 4-x/12", content[4:]), source.Invalid},
 		{"range beyond the end", part("bytes 4-12/12", content[4:]), source.Invalid},
-		{"range of nobody knows how much", part("bytes 4-11/*", content[4:]), source.Invalid},
-		{"everything, and too little of it", part("bytes 0-2/3", content[:3]), source.Changed},
+		{"range of an unknown total", part("bytes 4-11/*", content[4:]), source.Invalid},
+		{"everything, and shorter than the range", part("bytes 0-2/3", content[:3]), source.Changed},
 		{"body too short", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "8")
 			w.Header().Set("Content-Range", "bytes 4-11/12")
 			w.WriteHeader(http.StatusPartialContent)
 			_, _ = w.Write([]byte("1"))
 		}, source.Unavailable},
-		{"everything, which ends too early", func(w http.ResponseWriter, _ *http.Request) {
+		{"everything, and too short a body", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "8")
 			w.WriteHeader(http.StatusOK)
 			_, _ = w.Write([]byte("1"))

@@ -19,7 +19,7 @@ import (
 	"exactmatch.dev/operator/internal/transfer"
 )
 
-// people is the table that odd servers are asked for: 5,000 rows, which are five blocks and as many stripes.
+// people is the table that the origins serve: 5,000 rows, which make five blocks and as many stripes.
 var people = peopleTable()
 
 func peopleTable() string {
@@ -34,7 +34,7 @@ func peopleTable() string {
 // origin is a server that answers its n-th request, counted from 1.
 type origin func(w http.ResponseWriter, r *http.Request, n int64)
 
-// refusal is how a load ends that does not make the blocks of people. Without a reason it is one of the table, which has its own tests.
+// refusal is how a load ends that does not make the blocks of people. Without a reason, any reason will do: the table has its own tests.
 type refusal struct {
 	reason    transfer.Reason
 	words     string
@@ -91,7 +91,7 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
-// checkRefused holds an error against what is wanted. What the second reading meets may come as the source has it.
+// checkRefused compares an error with a refusal. An error of the second reading may be that of the source itself.
 func checkRefused(t *testing.T, err error, want refusal) {
 	t.Helper()
 	var opened *source.Error
@@ -121,7 +121,7 @@ func origins() []originCase {
 	return slices.Concat(originsWithValidators(), originsOfRanges(), originsThatEncode(), originsThatEnd(), originsThatChange(), originsThatAnswerOtherwise())
 }
 
-// whole answers every request with everything, whatever it asks for.
+// whole answers every request with the whole table. A % in the value flips with every request.
 func whole(header, value string) origin {
 	return func(w http.ResponseWriter, _ *http.Request, n int64) {
 		w.Header().Set(header, strings.ReplaceAll(value, "%", fmt.Sprint(n%2)))
@@ -130,7 +130,7 @@ func whole(header, value string) origin {
 	}
 }
 
-// ranges answers as a server of files does, which takes ranges and preconditions.
+// ranges answers like a file server, which honours ranges and preconditions.
 func ranges(header, value string) origin {
 	return func(w http.ResponseWriter, r *http.Request, n int64) {
 		w.Header().Set(header, strings.ReplaceAll(value, "%", fmt.Sprint(n%2)))
@@ -138,7 +138,7 @@ func ranges(header, value string) origin {
 	}
 }
 
-// originsWithValidators have one table, and validators of that table or of whatever server answers.
+// originsWithValidators serve one table, with validators of that table or of the server that answers.
 func originsWithValidators() []originCase {
 	var cases []originCase
 	for _, v := range []struct{ name, header, value string }{
@@ -178,25 +178,25 @@ func originsOfRanges() []originCase {
 			_, _ = w.Write([]byte(people))
 		}},
 		{name: "206 of everything", answer: partial(n, fmt.Sprintf("bytes 0-%d/%d", n-1, n))},
-		{"206 without Content-Range", partial(n, ""), refusal{reason: transfer.SourceInvalid, words: "206 Partial Content without a Content-Range"}},
-		{"206 of a part", partial(half, fmt.Sprintf("bytes 0-%d/%d", half-1, n)), refusal{reason: transfer.SourceInvalid, words: "another range than was asked for"}},
-		{"206 of nobody knows how much", func(w http.ResponseWriter, r *http.Request, n int64) {
+		{"206 without Content-Range", partial(n, ""), refusal{reason: transfer.SourceInvalid, words: "206 Partial Content without a valid Content-Range"}},
+		{"206 of a part", partial(half, fmt.Sprintf("bytes 0-%d/%d", half-1, n)), refusal{reason: transfer.SourceInvalid, words: "another range than was requested"}},
+		{"206 of an unknown total", func(w http.ResponseWriter, r *http.Request, n int64) {
 			answer := ranges("", "")
 			if n == 1 {
 				answer = partial(half, fmt.Sprintf("bytes 0-%d/*", half-1))
 			}
 			answer(w, r, n)
-		}, refusal{reason: transfer.SourceInvalid, words: "another range than was asked for"}},
+		}, refusal{reason: transfer.SourceInvalid, words: "another range than was requested"}},
 		{"another range", func(w http.ResponseWriter, r *http.Request, n int64) {
 			if asked := r.Header.Get("Range"); asked != "" {
 				r.Header.Set("Range", "bytes=1-1000")
 			}
 			ranges("", "")(w, r, n)
-		}, refusal{reason: transfer.SourceInvalid, words: "another range than was asked for"}},
+		}, refusal{reason: transfer.SourceInvalid, words: "another range than was requested"}},
 	}
 }
 
-// raw writes an answer byte for byte, which Go's server would not, and ends the connection.
+// raw writes an answer that the server of net/http would not, and closes the connection.
 func raw(head, body string) origin {
 	return func(w http.ResponseWriter, _ *http.Request, _ int64) {
 		conn, _, err := http.NewResponseController(w).Hijack()
@@ -257,14 +257,14 @@ func originsThatEncode() []originCase {
 			_ = http.NewResponseController(w).Flush()
 			_, _ = w.Write([]byte(gzipped(once)))
 		}},
-		{name: "gzip of many servers", answer: func(w http.ResponseWriter, r *http.Request, n int64) {
+		{name: "gzip that differs between servers", answer: func(w http.ResponseWriter, r *http.Request, n int64) {
 			encoded("gzip", gzippedAt(people, 1+int(n%2)*8))(w, r, n)
 		}},
-		{name: "a coding that is none", answer: encoded("aws-chunked", people)},
-		{"br", encoded("gzip, br", once), refusal{reason: transfer.SourceInvalid, words: "Content-Encoding br, which was not asked for"}},
+		{name: "a coding that changes nothing", answer: encoded("aws-chunked", people)},
+		{"br", encoded("gzip, br", once), refusal{reason: transfer.SourceInvalid, words: "Content-Encoding br, which was not requested"}},
 		{"gzip around a compressed table, cut off", encoded("gzip", gzipped(once)[:5000]), refusal{transfer.SourceUnavailable, "Content-Encoding gzip ends too early", true, 0}},
 		{"gzip around a compressed table, damaged", encoded("gzip", gzipped(once)+strings.Repeat("more", 9)), refusal{reason: transfer.SourceInvalid, words: "Content-Encoding gzip is damaged"}},
-		{"gzip around too much", encoded("gzip", gzipped(strings.Repeat(gzipped(""), 1<<17))), refusal{reason: transfer.SourceInvalid, words: "more than 100 bytes of one"}},
+		{"gzip around too much", encoded("gzip", gzipped(strings.Repeat(gzipped(""), 1<<17))), refusal{reason: transfer.SourceInvalid, words: "more than 100 times its size"}},
 		{"gzip around a compressed table, and a body that ends too early", raw("HTTP/1.1 200 OK\nContent-Encoding: gzip\nContent-Length: 999999\n", gzipped(once)),
 			refusal{transfer.SourceUnavailable, "the connection ended too early", true, 0}},
 	}
@@ -316,9 +316,9 @@ func originsThatAnswerOtherwise() []originCase {
 		{"400 of another kind", xml(400, "EntityTooLarge"), refusal{reason: transfer.SourceInvalid, words: "400 Bad Request: check the URI"}},
 		{"404", status(404, "", "", ""), refusal{reason: transfer.SourceNotFound, words: "404 Not Found: check the URI"}},
 		{"405", status(405, "", "", ""), refusal{reason: transfer.SourceInvalid, words: "405 Method Not Allowed: check the URI"}},
-		{"416", status(416, "Content-Range", "bytes */0", ""), refusal{reason: transfer.SourceInvalid, words: "416 Range Not Satisfiable although all of it was asked for: check"}},
-		{"302", status(302, "Location", "https://127.0.0.1/ok.csv?sig=hush", ""), refusal{reason: transfer.SourceInvalid, words: "302 Found: redirects are not followed, give the address"}},
-		{"204", func(w http.ResponseWriter, _ *http.Request, _ int64) { w.WriteHeader(204) }, refusal{reason: transfer.SourceInvalid, words: "204 No Content: a table is read from an answer 200 OK"}},
+		{"416", status(416, "Content-Range", "bytes */0", ""), refusal{reason: transfer.SourceInvalid, words: "416 Range Not Satisfiable although no range was requested: check"}},
+		{"302", status(302, "Location", "https://127.0.0.1/ok.csv?sig=hush", ""), refusal{reason: transfer.SourceInvalid, words: "302 Found: redirects are not followed, use the URI"}},
+		{"204", func(w http.ResponseWriter, _ *http.Request, _ int64) { w.WriteHeader(204) }, refusal{reason: transfer.SourceInvalid, words: "204 No Content: only 200 OK carries a table"}},
 		{"a page in HTML", status(200, "Content-Type", "text/html; charset=utf-8", "<!DOCTYPE html>\n<html lang=\"en\"><body>Please sign in</body></html>\n"),
 			refusal{words: " "}},
 		{"Windows-1252", status(200, "Content-Type", "text/csv; charset=windows-1252", "ID,Account,Name\nK-00001,880000001,M\xfcller\n"),

@@ -19,10 +19,10 @@ const ToEnd int64 = -1
 
 // Source is one table at rest. It is safe for concurrent use.
 //
-// A Source remembers the version that it saw first: of a file its size and time, of an object its entity tag or generation, of an answer
-// over https only its size. When a later Open meets another one, it fails with reason Changed. That spares reading on, it proves nothing:
-// who puts together what several Opens gave compares it with sums of its own. A Source never retries; the caller does, where the *Error
-// is transient.
+// A Source remembers the version that it saw first: size and time of a file, entity tag or generation of an object, and only the size of
+// what https serves. When a later Open finds another version, it fails with reason Changed. This catches a change early but proves
+// nothing: callers that combine the bytes of several Opens compare them with sums of their own. A Source never retries; the caller does,
+// where the *Error is transient.
 type Source interface {
 	// Open returns the stored bytes from offset on, length of them or, for ToEnd, all. An offset at the end gives no bytes; one beyond
 	// it is an error. The reader fails with an *Error where the bytes end too early, and so may its Close: both matter.

@@ -31,7 +31,7 @@ func statusError(where string, status int, code string, header http.Header) *Err
 	return e
 }
 
-// judgeStatus says what a status means for a reader and what may mend it; "" where only time does.
+// judgeStatus returns the reason that a status stands for, and what to do about it; "" where waiting is all there is to do.
 func judgeStatus(status int, code string) (reason Reason, remedy string) {
 	switch status {
 	case http.StatusNotFound, http.StatusGone:
@@ -49,14 +49,14 @@ func judgeStatus(status int, code string) (reason Reason, remedy string) {
 	case status >= http.StatusBadRequest:
 		return Invalid, ": check the URI; a signed one must be complete"
 	case status >= http.StatusMultipleChoices:
-		return Invalid, ": redirects are not followed, give the address that it leads to"
+		return Invalid, ": redirects are not followed, use the URI that it leads to"
 	}
-	return Invalid, ": a table is read from an answer 200 OK alone, check that the URI is that of the table"
+	return Invalid, ": only 200 OK carries a table, check the URI"
 }
 
-const checkCredentials = ": check the credentials; if the URI is signed, issue a new one, its signature may have expired"
+const checkCredentials = ": check the credentials; if the URI is signed, its signature may have expired: issue a new one"
 
-// refusalCodes are the codes by which object stores say that it is the credentials or the signature: some say so with status 400.
+// refusalCodes are the codes of object stores for credentials or signatures that they do not accept, some of them with status 400.
 var refusalCodes = map[string]bool{
 	"AccessDenied": true, "AuthenticationFailed": true, "AuthorizationFailure": true, "AuthorizationHeaderMalformed": true,
 	"AuthorizationPermissionMismatch": true, "AuthorizationQueryParametersError": true, "ExpiredToken": true, "InvalidAccessKeyId": true,

@@ -21,7 +21,7 @@ func strictClient(c Config, where string) *http.Client {
 
 // RoundTrip implements http.RoundTripper.
 func (s *strict) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := s.base.RoundTrip(alone(req))
+	resp, err := s.base.RoundTrip(withoutReuse(req))
 	if err != nil {
 		return nil, err
 	}
@@ -32,9 +32,9 @@ func (s *strict) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// alone returns a request whose connection is closed behind its answer: what else came over a connection that is kept would be written to
-// the standard logger by net/http, and it may be rows of a table. A table takes few requests, and these are large.
-func alone(req *http.Request) *http.Request {
+// withoutReuse returns a request whose connection is closed after its answer. Surplus bytes on an idle connection are written to the
+// standard logger by net/http, and here they may be rows of a table. A table takes few requests, and these are large.
+func withoutReuse(req *http.Request) *http.Request {
 	req = req.WithContext(req.Context()) // a RoundTripper must not change what it is given
 	req.Close = true
 	return req
@@ -56,7 +56,7 @@ func fault(req *http.Request, resp *http.Response) string {
 	case asked == "" || first == "0" && resp.StatusCode == http.StatusOK:
 		return ""
 	case resp.StatusCode != http.StatusPartialContent || !strings.HasPrefix(resp.Header.Get("Content-Range"), "bytes "+first+"-"):
-		return "the server sends another range than was asked for"
+		return "the server sends another range than was requested"
 	}
 	return ""
 }

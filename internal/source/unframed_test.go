@@ -55,8 +55,8 @@ func TestBodiesThatEndWithTheConnection(t *testing.T) {
 	}
 }
 
-// TestWhatComesTooMuchIsNotLogged: net/http logs what comes over a connection that waits for another request, and here it is a table.
-func TestWhatComesTooMuchIsNotLogged(t *testing.T) {
+// TestSurplusBytesAreNotLogged: net/http logs what arrives on an idle connection, and here that is a table.
+func TestSurplusBytesAreNotLogged(t *testing.T) {
 	for name, open := range map[string]func(*testing.T, server) source.Source{
 		"https": func(t *testing.T, srv server) source.Source { return srv.open(t, nil) },
 		"azblob": func(t *testing.T, srv server) source.Source {
@@ -78,7 +78,7 @@ func TestWhatComesTooMuchIsNotLogged(t *testing.T) {
 					panic(err)
 				}
 				_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nLast-Modified: Wed, 01 Jan 2025 00:00:00 GMT\r\nContent-Length: 8\r\n\r\na,b\n1,2\nhush,hush\n")
-				_, _ = io.Copy(io.Discard, conn) // until the other end has looked at everything, and closes
+				_, _ = io.Copy(io.Discard, conn) // until the client has seen everything, and closes
 				_ = conn.Close()
 			}))
 			if got, err := read(t, open(t, srv), 0, source.ToEnd); got != "a,b\n1,2\n" || err != nil {
@@ -92,7 +92,7 @@ func TestWhatComesTooMuchIsNotLogged(t *testing.T) {
 	}
 }
 
-// capture keeps what the standard logger writes until the test ends, and returns a function that tells it.
+// capture collects the output of the standard logger until the test ends, and returns a function that returns it.
 func capture(t *testing.T) func() string {
 	var mu sync.Mutex
 	var text strings.Builder

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// parseURI reads a URI. The *Error says what is wrong with it and repeats nothing of it: the errors of url.Parse do.
+// parseURI parses a URI. Its *Error says what is wrong without repeating any part of the URI, which errors of url.Parse do.
 func parseURI(raw string) (*url.URL, error) {
 	raw = strings.TrimSpace(raw)
 	u, err := url.Parse(raw)
@@ -15,9 +15,9 @@ func parseURI(raw string) (*url.URL, error) {
 	case err != nil, u.Scheme == "", controlCharacters.MatchString(raw):
 		fault = uriFault(raw)
 	case strings.Contains(u.RawQuery, " "):
-		fault = "its query has a space: write it as %20"
+		fault = "there is a space in its query: write it as %20"
 	case (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() == "":
-		fault = "it has no host: write it as https://host/path"
+		fault = "it has no host: use https://host/path"
 	}
 	if fault != "" {
 		return nil, &Error{Reason: Invalid, Message: "the URI cannot be used: " + fault}
@@ -31,7 +31,7 @@ var (
 	loosePercents     = regexp.MustCompile(`%([^0-9A-Fa-f]|.?$|.[^0-9A-Fa-f])`)
 )
 
-// uriFault says what keeps url.Parse from reading a URI.
+// uriFault says why a URI does not parse.
 func uriFault(raw string) string {
 	beforeFragment, fragment, _ := strings.Cut(raw, "#")
 	beforeQuery, _, _ := strings.Cut(beforeFragment, "?")
@@ -39,18 +39,18 @@ func uriFault(raw string) string {
 	authority, _, _ = strings.Cut(authority, "/")
 	switch {
 	case controlCharacters.MatchString(raw):
-		return "it has a control character, such as a tab or a line end: remove it"
+		return "there is a control character in it, such as a tab or a line end: remove it"
 	case !schemes.MatchString(raw):
 		return "it has no scheme: begin it with file:///, https://, s3://, gs:// or azblob://"
 	case loosePercents.MatchString(beforeQuery), loosePercents.MatchString(fragment):
 		return "a percent sign in it is not followed by two hexadecimal digits: write % as %25"
 	case strings.Contains(authority, " "):
-		return "it has a space where the host stands: remove it, or write file:///path where it is the name of a file"
+		return "there is a space in its host: remove it; the path of a file begins after file:///"
 	}
-	return "its host, its port or what stands before an @ is not valid: write it as https://host/path, s3://bucket/key, gs://bucket/key, azblob://container/key or file:///path"
+	return "its host, port or user info is not valid: use https://host/path, s3://bucket/key, gs://bucket/key, azblob://container/key or file:///path"
 }
 
-// describe keeps of a URI what may be shown. Without a host the path may hold what was meant to stand before it, user info too.
+// describe returns the part of a URI that may be shown. Without a host, the path may hold misplaced user info.
 func describe(u *url.URL) string {
 	shown := url.URL{Scheme: u.Scheme, Host: u.Host}
 	if u.Host != "" || u.Scheme == "file" {

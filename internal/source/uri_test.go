@@ -18,9 +18,9 @@ func TestURIsThatCannotBeUsed(t *testing.T) {
 		"file:///names/5%ü.csv":                        "write % as %25",
 		"file:///a.csv#5%":                             "write % as %25",
 		"https://me:hu%sh@host/a.csv?sig=hush":         "write % as %25",
-		"https://a b/a.csv?sig=hush":                   "a space where the host stands",
-		"https://me:hu sh@host/a.csv":                  "a space where the host stands",
-		"https://host/a.csv?sig=hush&name=a b":         "its query has a space: write it as %20",
+		"https://a b/a.csv?sig=hush":                   "a space in its host",
+		"https://me:hu sh@host/a.csv":                  "a space in its host",
+		"https://host/a.csv?sig=hush&name=a b":         "a space in its query: write it as %20",
 		"https://host/a\n.csv?sig=hush":                "a control character",
 		"https://host/a.csv?sig=hush\t&b=c":            "a control character",
 		"https://host/a.csv?sig=hush#\x00":             "a control character",
@@ -38,11 +38,11 @@ func TestURIsThatCannotBeUsed(t *testing.T) {
 		"https:me:hush@host/a.csv":                     "it has no host",
 		"https://?sig=hush":                            "it has no host",
 		"http://:8080/a.csv?sig=hush":                  "it has no host",
-		"https://host:hush/a.csv":                      "its host, its port",
-		"https://me:hu/sh@host/a.csv":                  "its host, its port",
-		"https://[::1/a.csv?sig=hush":                  "its host, its port",
-		"https://a%20b/a.csv?sig=hush":                 "its host, its port",
-		"https://me:hu^sh@host/a.csv":                  "its host, its port",
+		"https://host:hush/a.csv":                      "its host, port or user info",
+		"https://me:hu/sh@host/a.csv":                  "its host, port or user info",
+		"https://[::1/a.csv?sig=hush":                  "its host, port or user info",
+		"https://a%20b/a.csv?sig=hush":                 "its host, port or user info",
+		"https://me:hu^sh@host/a.csv":                  "its host, port or user info",
 		"s3:/me:hush@bucket/key":                       "names no object: use s3://bucket/key",
 		"s3:me:hush@bucket/key":                        "names no object: use s3://bucket/key",
 		"ftp:/me:hush@host/a.csv":                      "no such scheme",
@@ -60,7 +60,7 @@ func TestURIsThatCannotBeUsed(t *testing.T) {
 		}
 		checkNoSecret(t, err)
 		if strings.Contains(err.Error(), "hu") {
-			t.Errorf("%q: a part of what is secret is told: %v", uri, err)
+			t.Errorf("%q: part of a secret is shown: %v", uri, err)
 		}
 	}
 }
@@ -83,12 +83,12 @@ func TestNamesThatURIsCanHave(t *testing.T) {
 	}
 }
 
-// hidden is a text that does not come into any URI by chance.
+// hidden is a text that no URI contains by chance.
 const hidden = "q7Zhush9"
 
 var beginsWithScheme = regexp.MustCompile(`^\s*[A-Za-z][A-Za-z0-9+.-]*://`)
 
-// FuzzURI: no URI makes Open fail but in its own way, and what stands behind a question mark, or before the @ of a host, is never told.
+// FuzzURI: whatever the URI, Open fails with a terminal *Error, and never shows any of the query or the user info.
 func FuzzURI(f *testing.F) {
 	for _, seed := range []string{
 		"https://host/a.csv", "https://a b/", "https://host:x/", "https://[::1]/%zz", "s3://bucket/key", "gs://b/k%", "azblob://c/k", "file:///100%.csv",
@@ -112,11 +112,11 @@ func FuzzURI(f *testing.F) {
 			var e *source.Error
 			switch {
 			case err == nil && (strings.Contains(s.String(), hidden) || strings.Contains(s.Name(), hidden)):
-				t.Errorf("%q is told: %s, %s", uri, s, s.Name())
+				t.Errorf("%q is shown: %s, %s", uri, s, s.Name())
 			case err != nil && (!errors.As(err, &e) || e.Reason == "" || e.Transient()):
 				t.Errorf("%q: %v", uri, err)
 			case err != nil && strings.Contains(err.Error(), hidden):
-				t.Errorf("%q is told: %v", uri, err)
+				t.Errorf("%q is shown: %v", uri, err)
 			}
 		}
 	})
