@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -139,7 +140,9 @@ func runManager(ctx context.Context, f managerFlags) error {
 	}
 	f.options.TransferMemory = f.transferMemory << 20
 	f.options.Instance = uuid.NewString()
-	if err := controllers.Add(ctx, mgr, f.options); err != nil {
+	if err := controllers.Add(ctx, mgr, f.options); meta.IsNoMatchError(err) {
+		return fmt.Errorf("apply config/crd/bases first: %w", err)
+	} else if err != nil {
 		return err
 	}
 	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("ping", healthz.Ping)); err != nil {
