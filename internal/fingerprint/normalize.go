@@ -129,12 +129,17 @@ func (n *normalizer) appendTo(dst, cell []byte) []byte {
 
 // appendSlow is the rules as SPEC.md writes them, for any text.
 func (n *normalizer) appendSlow(dst, cell []byte) []byte {
+	return n.appendPlain(dst, n.unified(cell))
+}
+
+// unified is rules 1 and 2, in memory that the next call uses again.
+func (n *normalizer) unified(cell []byte) []byte {
 	n.text = n.appendNFKC(n.text[:0], cell)
 	if n.fold {
 		n.folded = n.appendFolded(n.folded[:0], n.text)
 		n.text = n.appendNFKC(n.text[:0], n.folded)
 	}
-	return n.appendPlain(dst, n.text)
+	return n.text
 }
 
 // appendNFKC is rule 1.
