@@ -105,6 +105,9 @@ func (r *DataStoreReconciler) sessionsOf(ctx context.Context, store *v1alpha1.Ex
 // reach makes sure that the remote store exists and carries the spec's columns.
 func (r *DataStoreReconciler) reach(ctx context.Context, s *storeScope) error {
 	r.looks.forget(s.object.UID)
+	if err := checkDelimiters(s.object); err != nil {
+		return err
+	}
 	if err := r.openService(ctx, s); err != nil {
 		return err
 	}
@@ -124,6 +127,16 @@ func (r *DataStoreReconciler) reach(ctx context.Context, s *storeScope) error {
 	mirrorStore(&s.object.Status, remote)
 	r.looks.remember(s.object.UID, look{at: r.Now(), agent: s.agent.UID, generation: s.agent.Generation})
 	return nil
+}
+
+// checkDelimiters refuses an ignored delimiter that does nothing: whoever gave it
+// believes that values match which do not.
+func checkDelimiters(store *v1alpha1.ExactMatchDataStore) error {
+	columns := make([]transfer.Column, 0, len(store.Spec.Columns))
+	for _, c := range store.Spec.Columns {
+		columns = append(columns, columnOf(c))
+	}
+	return transfer.CheckDelimiters(columns)
 }
 
 // openService opens the client of the store's upload agent.

@@ -153,13 +153,17 @@ func fieldsOf(s *scope) ([]transfer.Column, error) {
 			return nil, needsChange(v1alpha1.ReasonMissingColumn, "spec.fields[%d]: %q is no column of ExactMatchDataStore %q, which has %s",
 				i, name, s.store.Name, strings.Join(columnNames(s.store), ", "))
 		}
-		c := s.store.Spec.Columns[at]
-		columns = append(columns, transfer.Column{
-			Name: c.Name, SourceName: c.SourceName,
-			IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters, IsSearchable: c.Searchable(),
-		})
+		columns = append(columns, columnOf(s.store.Spec.Columns[at]))
 	}
 	return columns, nil
+}
+
+// columnOf is a store's column in the words of transfer.
+func columnOf(c v1alpha1.Column) transfer.Column {
+	return transfer.Column{
+		Name: c.Name, SourceName: c.SourceName,
+		IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters, IsSearchable: c.Searchable(),
+	}
 }
 
 func columnNames(store *v1alpha1.ExactMatchDataStore) []string {

@@ -109,6 +109,7 @@ const (
 	ReasonUploadAgentNotFound = "UploadAgentNotFound" // the upload agent is missing
 	ReasonUploadAgentNotReady = "UploadAgentNotReady" // the upload agent is not registered, or its spec cannot be used
 	ReasonDuplicateStore      = "DuplicateStore"      // an older object stands for the same remote store
+	ReasonInvalidDelimiter    = "InvalidDelimiter"    // an ignored delimiter of a column can never match
 )
 
 // Reasons of data stores, upload agents and events.

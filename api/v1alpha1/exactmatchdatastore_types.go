@@ -35,7 +35,9 @@ type Column struct {
 	// IsCaseInsensitive folds letter case before hashing.
 	// +optional
 	IsCaseInsensitive bool `json:"isCaseInsensitive,omitempty"`
-	// IgnoredDelimiters are characters that are left out before hashing.
+	// IgnoredDelimiters are characters that are left out before hashing, each as
+	// NFKC, case folding and white space leave it: one that these change never
+	// matches and is refused.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16

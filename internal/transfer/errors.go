@@ -27,6 +27,7 @@ const (
 	LimitExceeded      Reason = "LimitExceeded"
 	FormatInvalid      Reason = "FormatInvalid"
 	KeyTooShort        Reason = "KeyTooShort"
+	InvalidDelimiter   Reason = "InvalidDelimiter"
 	SourceChanged      Reason = "SourceChanged"
 	SourceInvalid      Reason = "SourceInvalid"
 	SourceNotFound     Reason = "SourceNotFound"

@@ -116,6 +116,18 @@ func KeyID(key []byte, store string) (string, error) {
 	return k.ID(store).String(), nil
 }
 
+// CheckDelimiters finds an ignored delimiter of a data store's columns that can
+// never match. It fails with an *Error that says which, why, and what to give.
+// A plan is not refused for one, since it is the data store that has to be corrected.
+func CheckDelimiters(columns []Column) error {
+	for _, c := range columns {
+		if err := c.rules().CheckDelimiters(); err != nil {
+			return refuse(InvalidDelimiter, "spec.columns: %s", err)
+		}
+	}
+	return nil
+}
+
 // Tokens hashes plain values as the column of the store would hold them, for
 // lookups. A value that is empty after normalisation has the zero token.
 func Tokens(key []byte, store string, c Column, values []string) ([]fingerprint.Token, error) {

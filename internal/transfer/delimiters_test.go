@@ -1,0 +1,20 @@
+package transfer_test
+
+import (
+	"strings"
+	"testing"
+
+	"exactmatch.dev/operator/internal/transfer"
+)
+
+func TestCheckDelimiters(t *testing.T) {
+	good := []transfer.Column{{Name: "ID"}, {Name: "Account", IgnoredDelimiters: []string{"-", "\u200b"}}}
+	if err := transfer.CheckDelimiters(good); err != nil {
+		t.Errorf("good columns are refused: %v", err)
+	}
+	err := transfer.CheckDelimiters(append(good, transfer.Column{Name: "Name", IsCaseInsensitive: true, IgnoredDelimiters: []string{"X"}}))
+	wantReason(t, err, transfer.InvalidDelimiter, false)
+	if !strings.Contains(err.Error(), `column "Name": ignoredDelimiters[0]: U+0058`) {
+		t.Errorf("the error does not name the entry: %v", err)
+	}
+}
