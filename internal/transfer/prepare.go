@@ -81,7 +81,7 @@ type preparation struct {
 }
 
 func newPreparation(plan Plan) *preparation {
-	return &preparation{plan: plan, content: sha256.New(), crc: newCRC(), quality: make([]columnQuality, len(plan.Columns))}
+	return &preparation{plan: plan, content: sha256.New(), crc: newCRC(), quality: qualitiesOf(plan.Columns)}
 }
 
 // blockStart is where a block's first row lies.
@@ -205,10 +205,7 @@ func (p *preparation) judgeCells(c *table.Chunk) error {
 		if !of.IsSearchable {
 			continue
 		}
-		q := &p.quality[column]
-		for i := range c.Rows() {
-			q.add(c.Cell(column, i))
-		}
+		p.quality[column].add(c.Text, c.Cells[column])
 	}
 	return nil
 }

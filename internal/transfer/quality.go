@@ -1,14 +1,14 @@
 package transfer
 
 import (
-	"bytes"
-	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
 	"unicode/utf8"
 
 	"github.com/zeebo/xxh3"
+
+	"exactmatch.dev/operator/internal/simd"
 )
 
 // ColumnQuality is how well a column serves to be searched for, in numbers that
@@ -31,6 +31,11 @@ type ColumnQuality struct {
 	// Short are the rows whose cell is not empty and has fewer than 4 characters
 	// (Unicode code points, white space among them). Exact.
 	Short int64
+	// Unfindable are the rows whose cell holds what nobody types. Exact.
+	Unfindable Unfindable
+	// LineBreaks are the rows whose cell has more than one line, not counting empty
+	// ones, and MostLines is how many lines the longest of them has. Exact.
+	LineBreaks, MostLines int64
 }
 
 // What makes a column weak. Leak prevention looks for every value of a
@@ -52,17 +57,59 @@ const (
 	// leastDistinctPercent of the values: with less, a hundred rows share a
 	// value on average, as they share a category.
 	leastDistinctPercent = 1
+	// leastUnfindablePerMille of the values: fewer are slips of the pen. They are
+	// judged in a table of any size, as each is certain.
+	leastUnfindablePerMille = 1
 )
 
-// Weaknesses says in a few words each, with shares in percent, why matches of
-// the column would often be accidents; none where it serves well, or where the
-// table is too small to judge.
-func (c ColumnQuality) Weaknesses() []string {
-	if c.Rows < FewestRowsJudged {
-		return nil
-	}
-	values := c.Rows - c.Empty
+// values are the rows whose cell is not empty.
+func (c ColumnQuality) values() int64 { return c.Rows - c.Empty }
+
+// IsUnfindable reports whether so many values are unfindable that the column is
+// weak by it.
+func (c ColumnQuality) IsUnfindable() bool {
+	total := c.Unfindable.Total()
+	return total > 0 && total*1000 >= c.values()*leastUnfindablePerMille
+}
+
+// IsUnfindableBeyond reports whether more than a share of the values is unfindable.
+func (c ColumnQuality) IsUnfindableBeyond(percent int32) bool {
+	return c.Unfindable.Total()*100 > c.values()*int64(percent)
+}
+
+// unfindableWords say what is the matter with cells of each kind, and what helps.
+var unfindableWords = [unfindableKinds]string{
+	Mojibake:            "are UTF-8 that was read as Windows-1252 (set spec.source.format.encoding to UTF-8, or export the table again)",
+	LostCharacters:      "hold U+FFFD in place of lost characters (export the table again)",
+	InvisibleCharacters: "hold invisible characters (add them to the column's ignoredDelimiters, or clean the table)",
+	SpreadsheetGuards:   `hold ="…" or a leading apostrophe (add =, " and ' to the column's ignoredDelimiters, or clean the table)`,
+	ScientificNotation:  "are numbers in scientific notation (export the column as text)",
+}
+
+// UnfindableReasons says in a few words each, with counts and shares in percent,
+// why values cannot be found and what helps; none where all can.
+func (c ColumnQuality) UnfindableReasons() []string {
 	var found []string
+	for kind, n := range c.Unfindable {
+		if n > 0 {
+			found = append(found, fmt.Sprintf("%d of the values (%s) %s", n, percent(n, c.values()), unfindableWords[kind]))
+		}
+	}
+	return found
+}
+
+// Weaknesses says in a few words each, with shares in percent, why values of the
+// column would not be found, or matches of it would often be accidents; none
+// where it serves well. Accidents are not judged where the table is too small.
+func (c ColumnQuality) Weaknesses() []string {
+	var found []string
+	if c.IsUnfindable() {
+		found = c.UnfindableReasons()
+	}
+	if c.Rows < FewestRowsJudged {
+		return found
+	}
+	values := c.values()
 	if c.Empty*100 > c.Rows*mostEmptyPercent {
 		found = append(found, percent(c.Empty, c.Rows)+" of the rows are empty")
 	}
@@ -91,9 +138,24 @@ func percent(part, whole int64) string {
 // hashes of values for the time of the reading, never a value. The zero value
 // is ready; one goroutine at a time may use it.
 type columnQuality struct {
-	rows, empty, short int64
-	sample             sample
-	votes              *votes // nil while the sample has every value
+	ignored               []rune // delimiters
+	rows, empty, short    int64
+	kinds                 Unfindable
+	lineBreaks, mostLines int64
+	sample                sample
+	votes                 *votes // nil while the sample has every value
+}
+
+// qualitiesOf begins to gather the quality of each column.
+func qualitiesOf(columns []Column) []columnQuality {
+	qualities := make([]columnQuality, len(columns))
+	for i, c := range columns {
+		for _, d := range c.IgnoredDelimiters {
+			r, _ := utf8.DecodeRuneInString(d)
+			qualities[i].ignored = append(qualities[i].ignored, r)
+		}
+	}
+	return qualities
 }
 
 // Format prints how many cells were counted, whatever the verb: the hashes of a
@@ -102,20 +164,16 @@ func (q columnQuality) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "the quality of %d cells", q.rows)
 }
 
-// add counts a cell: raw text of valid UTF-8, before normalisation. It does not
-// keep the cell.
-func (q *columnQuality) add(cell []byte) {
-	q.rows++
-	if !plainlyLong(cell) {
-		if len(bytes.TrimSpace(cell)) == 0 {
-			q.empty++
-			return
-		}
-		if isShort(cell) {
-			q.short++
+// add counts cells, given as spans of a text of valid UTF-8, before normalisation.
+// It does not keep them.
+func (q *columnQuality) add(text []byte, cells []simd.Span) {
+	q.rows += int64(len(cells))
+	for _, s := range cells {
+		cell := text[s.Start:s.End]
+		if isPlain(cell) || q.look(cell) {
+			q.count(xxh3.Hash(cell), 1)
 		}
 	}
-	q.count(xxh3.Hash(cell), 1)
 }
 
 // count counts n cells of the value that has the hash.
@@ -146,6 +204,7 @@ func (q *columnQuality) result(name string) ColumnQuality {
 	values := q.rows - q.empty
 	out := ColumnQuality{
 		Name: name, Rows: q.rows, Empty: q.empty, Short: q.short,
+		Unfindable: q.kinds, LineBreaks: q.lineBreaks, MostLines: q.mostLines,
 		Distinct: q.sample.distinct(), LargestRepetition: largest(q.sample.tallies),
 	}
 	if q.votes != nil {
@@ -158,19 +217,17 @@ func (q *columnQuality) result(name string) ColumnQuality {
 // shortLength is how many characters a cell has that is just not short.
 const shortLength = 4
 
-// plainlyLong reports of most cells that they are neither empty nor short: they
-// begin with four ASCII characters, the first of which is no white space.
-func plainlyLong(cell []byte) bool {
-	if len(cell) < shortLength {
-		return false
-	}
-	first := binary.LittleEndian.Uint32(cell)
-	return first&0x80808080 == 0 && byte(first) > ' '
-}
-
 // isShort reports whether a cell has fewer than shortLength characters.
 func isShort(cell []byte) bool {
-	return len(cell) <= (shortLength-1)*utf8.UTFMax && utf8.RuneCount(cell) < shortLength
+	characters := 0
+	for _, b := range cell {
+		if utf8.RuneStart(b) {
+			if characters++; characters == shortLength {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // tally is how often the value of a hash was met.

@@ -12,6 +12,8 @@ import (
 
 	"github.com/zeebo/xxh3"
 	"pgregory.net/rapid"
+
+	"exactmatch.dev/operator/internal/simd"
 )
 
 // known is what an exact map knows of a column.
@@ -75,11 +77,21 @@ func (k known) check(t interface{ Fatalf(string, ...any) }, got ColumnQuality) {
 	}
 }
 
+// spansOf are cells as spans of a text.
+func spansOf(cells []string) ([]byte, []simd.Span) {
+	var text []byte
+	spans := make([]simd.Span, 0, len(cells))
+	for _, cell := range cells {
+		from := len(text)
+		text = append(text, cell...)
+		spans = append(spans, simd.Span{Start: uint32(from), End: uint32(len(text))})
+	}
+	return text, spans
+}
+
 func gather(cells []string) *columnQuality {
 	q := &columnQuality{}
-	for _, cell := range cells {
-		q.add([]byte(cell))
-	}
+	q.add(spansOf(cells))
 	return q
 }
 
@@ -152,6 +164,27 @@ func TestWeaknesses(t *testing.T) {
 		"a category": {func(c *ColumnQuality) { c.Distinct, c.LargestRepetition, c.Short = 2, 600, 600 }, []string{
 			"60.0% of the values are shorter than 4 characters", "60.0% of the rows have the same value", "0.2% of the values are distinct",
 		}},
+		"a slip of the pen": {func(c *ColumnQuality) { c.Rows, c.Distinct, c.Unfindable[Mojibake] = 10_000, 9_000, 9 }, nil},
+		"unfindable": {func(c *ColumnQuality) { c.Unfindable[InvisibleCharacters] = 1 }, []string{
+			"1 of the values (0.1%) hold invisible characters (add them to the column's ignoredDelimiters, or clean the table)",
+		}},
+		"unfindable of values": {func(c *ColumnQuality) {
+			c.Rows, c.Empty, c.Distinct, c.Unfindable = 10_000, 1_000, 9_000, Unfindable{1, 2, 2, 2, 2}
+		}, []string{
+			"1 of the values (under 0.1%) are UTF-8 that was read as Windows-1252 (set spec.source.format.encoding to UTF-8, or export the table again)",
+			"2 of the values (under 0.1%) hold U+FFFD in place of lost characters (export the table again)",
+			"2 of the values (under 0.1%) hold invisible characters (add them to the column's ignoredDelimiters, or clean the table)",
+			`2 of the values (under 0.1%) hold ="…" or a leading apostrophe (add =, " and ' to the column's ignoredDelimiters, or clean the table)`,
+			"2 of the values (under 0.1%) are numbers in scientific notation (export the column as text)",
+		}},
+		"unfindable and repeated": {func(c *ColumnQuality) { c.LargestRepetition, c.Unfindable[ScientificNotation] = 500, 500 }, []string{
+			"500 of the values (50.0%) are numbers in scientific notation (export the column as text)", "50.0% of the rows have the same value",
+		}},
+		"unfindable in a small table": {func(c *ColumnQuality) {
+			*c = ColumnQuality{Rows: 3, Distinct: 1, LargestRepetition: 3, Unfindable: Unfindable{LostCharacters: 2}}
+		}, []string{
+			"2 of the values (66.6%) hold U+FFFD in place of lost characters (export the table again)",
+		}},
 		"a small table": {func(c *ColumnQuality) {
 			*c = ColumnQuality{Rows: 99, Empty: 60, Distinct: 1, LargestRepetition: 39, Short: 39}
 		}, nil},
@@ -193,18 +226,15 @@ func BenchmarkColumnQuality(b *testing.B) {
 		"both":     func(i int) int { return i * (i % 2) * 7 % 45_000 },
 	} {
 		b.Run(name, func(b *testing.B) {
-			column, text := make([][]byte, cells), []byte(nil)
+			column := make([]string, cells)
 			for i := range column {
-				from := len(text)
-				text = fmt.Appendf(text, "P-%08d", pick(i))
-				column[i] = text[from:len(text):len(text)]
+				column[i] = fmt.Sprintf("P-%08d", pick(i))
 			}
+			text, spans := spansOf(column)
 			var q columnQuality
 			b.ReportAllocs()
 			for b.Loop() {
-				for _, cell := range column {
-					q.add(cell)
-				}
+				q.add(text, spans)
 			}
 			b.ReportMetric(float64(b.Elapsed())/float64(b.N*cells), "ns/cell")
 		})
