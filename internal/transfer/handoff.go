@@ -15,8 +15,12 @@ import (
 // handoffVersion is the first byte of a handoff.
 const handoffVersion = 2
 
-// maxHandoffSample bounds one position of a bad row in a handoff, in bytes.
-const maxHandoffSample = 96
+// maxHandoff bounds a handoff in bytes, before base64 makes four of three: 3.5 KiB
+// then. maxHandoffSample bounds one position of a bad row in it.
+const (
+	maxHandoff       = 3584 / 4 * 3
+	maxHandoffSample = 96
+)
 
 // sumPrefix stands before the digits of every checksum.
 const sumPrefix = "sha256:"
@@ -24,7 +28,8 @@ const sumPrefix = "sha256:"
 // Handoff packs what a reading has found out, so that another process can upload
 // the blocks without a second one: binary, in base64, at most 3.5 KiB however
 // many stripes and columns there are, for a pod's termination message takes 4 KiB.
-// What follows from the plan (names of columns, the content key) is not in it.
+// What follows from the plan (names of columns, the content key) is not in it, and
+// of the samples of bad rows only as many are as fit.
 func (p *Prepared) Handoff() string {
 	b := []byte{handoffVersion}
 	for _, n := range []int64{p.Rows, p.Bytes, int64(p.Blocks), boolBit(p.striped), p.BlankLines, p.SkippedLines, p.TrailingBytes} {
@@ -42,14 +47,47 @@ func (p *Prepared) Handoff() string {
 	for _, at := range p.positions {
 		b = binary.AppendUvarint(b, uint64(at))
 	}
-	b = appendBadRows(b, p.BadRows)
+	b = p.appendStripes(p.appendColumns(b))
+	return base64.StdEncoding.EncodeToString(p.appendBadRows(b))
+}
+
+// appendColumns writes the numbers of each column. Its rows are those of the table.
+func (p *Prepared) appendColumns(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(len(p.Columns)))
-	for _, c := range p.Columns {
-		for _, n := range []int64{c.Rows, c.Empty, c.Distinct, c.LargestRepetition, c.Short} {
-			b = binary.AppendUvarint(b, uint64(n))
+	for i := range p.Columns {
+		for _, n := range p.Columns[i].numbers() {
+			b = binary.AppendUvarint(b, uint64(*n))
 		}
 	}
-	return base64.StdEncoding.EncodeToString(p.appendStripes(b))
+	return b
+}
+
+// numbers are what a handoff has of a column, in its order.
+func (c *ColumnQuality) numbers() []*int64 {
+	numbers := []*int64{&c.Empty, &c.Distinct, &c.LargestRepetition, &c.Short, &c.LineBreaks, &c.MostLines}
+	for kind := range c.Unfindable {
+		numbers = append(numbers, &c.Unfindable[kind])
+	}
+	return numbers
+}
+
+// appendBadRows writes the count of bad rows and of their lines, and last of all
+// the first samples, as many as there is room for.
+func (p *Prepared) appendBadRows(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(p.BadRows.Count))
+	b = binary.AppendUvarint(b, uint64(p.BadRows.Lines))
+	var samples []byte
+	n := 0
+	for _, s := range p.BadRows.Samples {
+		s = strings.ToValidUTF8(s[:min(len(s), maxHandoffSample)], "")
+		more := append(binary.AppendUvarint(samples, uint64(len(s))), s...)
+		if len(b)+1+len(more) > maxHandoff {
+			break
+		}
+		samples = more
+		n++
+	}
+	return append(append(b, byte(n)), samples...) // n is a number of one byte
 }
 
 func appendShape(b []byte, s table.Shape) []byte {
@@ -57,17 +95,6 @@ func appendShape(b []byte, s table.Shape) []byte {
 		b = binary.AppendUvarint(b, uint64(n))
 	}
 	return binary.BigEndian.AppendUint64(append(b, s.HeaderFirst), s.HeaderSum)
-}
-
-func appendBadRows(b []byte, bad BadRows) []byte {
-	for _, n := range []int64{bad.Count, bad.Lines, int64(len(bad.Samples))} {
-		b = binary.AppendUvarint(b, uint64(n))
-	}
-	for _, s := range bad.Samples {
-		s = strings.ToValidUTF8(s[:min(len(s), maxHandoffSample)], "")
-		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
-	}
-	return b
 }
 
 // appendStripes writes where each stripe starts, as the distance from the one
@@ -108,13 +135,9 @@ func (p Plan) Receive(handoff string) (*Prepared, error) {
 	for range r.count(len(p.Columns)) {
 		out.positions = append(out.positions, int(r.number()))
 	}
-	out.BadRows = r.badRows()
-	searchable := p.searchable()
-	for i := range r.count(len(searchable)) {
-		out.Columns = append(out.Columns, ColumnQuality{Name: searchable[i],
-			Rows: r.number(), Empty: r.number(), Distinct: r.number(), LargestRepetition: r.number(), Short: r.number()})
-	}
+	out.Columns = r.columns(p, out)
 	out.Stripes = r.stripes(p, out)
+	out.BadRows = r.badRows()
 	if r.failed || len(r.rest) > 0 || !p.fits(out) {
 		return nil, errHandoff
 	}
@@ -151,8 +174,18 @@ func (p Plan) fits(out *Prepared) bool {
 	if out.shape.Named > out.shape.Columns {
 		return false
 	}
+	for _, c := range out.Columns {
+		if !c.adds() {
+			return false
+		}
+	}
 	keyID, err := KeyID(p.Key, p.Store)
 	return err == nil && keyID == out.KeyID && len(out.Stripes) == out.stripeCount()
+}
+
+// adds reports whether the numbers of a column fit together: shares are made of them.
+func (c ColumnQuality) adds() bool {
+	return c.values() >= 0 && max(c.Distinct, c.LargestRepetition, c.Short, c.Unfindable.Total(), c.LineBreaks) <= c.values()
 }
 
 // stripeCount is into how many stripes the blocks are cut.
@@ -206,6 +239,19 @@ func (r *handoffReader) text(most int) string {
 		r.failed = true
 	}
 	return string(b)
+}
+
+func (r *handoffReader) columns(p Plan, of *Prepared) []ColumnQuality {
+	var columns []ColumnQuality
+	searchable := p.searchable()
+	for i := range r.count(len(searchable)) {
+		c := ColumnQuality{Name: searchable[i], Rows: of.Rows}
+		for _, n := range c.numbers() {
+			*n = r.number()
+		}
+		columns = append(columns, c)
+	}
+	return columns
 }
 
 func (r *handoffReader) shape() table.Shape {

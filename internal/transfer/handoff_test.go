@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
+	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/table"
 )
@@ -23,10 +25,11 @@ func handedOver(text []byte) Plan {
 }
 
 func handoffTable() []byte {
+	odd := []string{"", "", "", "", "\u200b", "\ufffd", "Ã¼"} // make the column's numbers unlike each other
 	var text bytes.Buffer
 	text.WriteString("City,ID,Mail\n")
 	for i := range 500 {
-		fmt.Fprintf(&text, "Oslo,%d,p%d@example.com\n", i, i%9)
+		fmt.Fprintf(&text, "Oslo,%d,p%d@example.com%s\n", i, i%9, odd[i%len(odd)])
 		if i%100 == 7 {
 			text.WriteString("too,few\n")
 		}
@@ -81,33 +84,98 @@ func TestHandoffOfAnotherTableIsRefused(t *testing.T) {
 			t.Errorf("a plan with another %s took it", name)
 		}
 	}
-	for _, text := range []string{"", "x", handoff[:len(handoff)-4], handoff + "AAAA", "AQ" + handoff[2:]} {
+	for _, text := range []string{"", "x", handoff[:len(handoff)-4], handoff + "AAAA", "AQ" + handoff[2:], "Aw" + handoff[2:]} {
 		if _, err := plan.Receive(text); err == nil {
 			t.Errorf("%.20q was taken", text)
 		}
 	}
 }
 
-// TestFullestHandoff: a termination message has 4,096 bytes, its JSON included.
-func TestFullestHandoff(t *testing.T) {
+// fullest is a reading of a table with as many columns, stripes and bad rows as
+// there can be.
+func fullest(rows int64, column ColumnQuality) *Prepared {
 	hex := strings.Repeat("f", 64)
 	p := &Prepared{
-		Checksum: sumPrefix + hex, Content: sumPrefix + hex, KeyID: hex[:16], Rows: math.MaxUint32, Bytes: maxBytes, Blocks: MaxBlocks,
-		striped: true, BadRows: BadRows{Count: math.MaxUint32, Lines: maxBytes}, BlankLines: maxBytes, SkippedLines: table.MostSkippedLines, TrailingBytes: maxBytes,
-		shape: table.Shape{Columns: 1024, Named: 1024, HeaderBytes: 1 << 20, HeaderFirst: 'x', HeaderSum: math.MaxUint64},
+		Checksum: sumPrefix + hex, Content: sumPrefix + hex, KeyID: hex[:16], Rows: rows, Bytes: maxBytes, Blocks: MaxBlocks,
+		striped: true, BadRows: BadRows{Count: rows, Lines: rows}, BlankLines: maxBytes, SkippedLines: table.MostSkippedLines, TrailingBytes: maxBytes,
+		shape: table.Shape{Columns: 4096, Named: 4096, HeaderBytes: 1 << 20, HeaderFirst: 'x', HeaderSum: math.MaxUint64},
 	}
 	for i := range maxSamples {
 		p.BadRows.Samples = append(p.BadRows.Samples, strings.Repeat(string(rune('a'+i)), 4000))
 	}
-	for range 32 {
+	for range block.MaxColumns {
 		p.positions = append(p.positions, 4095)
-		p.Columns = append(p.Columns, ColumnQuality{Rows: math.MaxUint32, Empty: math.MaxUint32, Distinct: math.MaxUint32, LargestRepetition: math.MaxUint32, Short: math.MaxUint32})
+		p.Columns = append(p.Columns, column)
 	}
 	for i := range MaxStripes {
-		p.Stripes = append(p.Stripes, Stripe{Offset: int64(i) * (maxBytes / MaxStripes), Row: int64(i) * (math.MaxUint32 / MaxStripes), Bytes: maxBytes, Sum: math.MaxUint64})
+		p.Stripes = append(p.Stripes, Stripe{Offset: int64(i) * (maxBytes / MaxStripes), Row: int64(i) * (rows / MaxStripes), Bytes: maxBytes, Sum: math.MaxUint64})
 	}
-	if n := len(p.Handoff()); n > 3584 {
+	return p
+}
+
+// TestFullestHandoff: a termination message has 4,096 bytes, its JSON included.
+func TestFullestHandoff(t *testing.T) {
+	const most = math.MaxUint32
+	column := ColumnQuality{Rows: most, Empty: most, Distinct: most, LargestRepetition: most, Short: most, LineBreaks: most, MostLines: 1 << 20}
+	for kind := range column.Unfindable {
+		column.Unfindable[kind] = most
+	}
+	if n := len(fullest(most, column).Handoff()); n > 3584 {
 		t.Errorf("the fullest handoff has %d bytes", n)
+	}
+}
+
+// TestHandoffLeavesSamplesOut: what does not fit is samples of bad rows, never
+// their count or a number of a column.
+func TestHandoffLeavesSamplesOut(t *testing.T) {
+	const rows = 100_000_000
+	plan := handedOver(nil)
+	plan.RowsPerBlock, plan.Columns = rows/MaxBlocks, nil
+	column := ColumnQuality{Rows: rows, Empty: rows / 2, Distinct: rows / 2, LargestRepetition: rows / 3, Short: rows / 2, LineBreaks: rows / 2, MostLines: 1 << 16}
+	for kind := range column.Unfindable {
+		column.Unfindable[kind] = rows / 10
+	}
+	p := fullest(rows, column)
+	for i := range p.Columns {
+		p.Columns[i].Name = fmt.Sprintf("C%d", i)
+		plan.Columns = append(plan.Columns, Column{Name: p.Columns[i].Name, IsSearchable: true})
+	}
+	var err error
+	if p.KeyID, err = KeyID(plan.Key, plan.Store); err != nil {
+		t.Fatal(err)
+	}
+	got, err := plan.Receive(p.Handoff())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got.Columns, p.Columns) || got.BadRows.Count != rows || got.BadRows.Lines != rows || len(got.Stripes) != MaxStripes {
+		t.Errorf("the columns are %+v and %d rows are bad", got.Columns, got.BadRows.Count)
+	}
+	if n := len(got.BadRows.Samples); n < 5 || n == maxSamples {
+		t.Errorf("%d of %d samples of 96 bytes are left", n, maxSamples)
+	}
+}
+
+// TestHandoffThatContradictsItselfIsRefused: shares are made of these numbers.
+func TestHandoffThatContradictsItselfIsRefused(t *testing.T) {
+	plan := handedOver(handoffTable())
+	for name, change := range map[string]func(*ColumnQuality){
+		"more empty rows than rows":        func(c *ColumnQuality) { c.Empty = c.Rows + 1 },
+		"a short value and no values":      func(c *ColumnQuality) { *c = ColumnQuality{Rows: c.Rows, Empty: c.Rows, Short: 1} },
+		"more values than rows":            func(c *ColumnQuality) { c.Distinct = c.Rows + 1 },
+		"a value more often than all":      func(c *ColumnQuality) { c.LargestRepetition = c.Rows + 1 },
+		"an unfindable value and no value": func(c *ColumnQuality) { *c = ColumnQuality{Rows: c.Rows, Empty: c.Rows, Unfindable: Unfindable{1}} },
+		"more unfindable ones than values": func(c *ColumnQuality) { c.Unfindable = Unfindable{c.Rows, 1} },
+		"more with lines than values":      func(c *ColumnQuality) { c.LineBreaks = c.Rows + 1 },
+	} {
+		prepared, err := Prepare(t.Context(), plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(&prepared.Columns[1])
+		if got, err := plan.Receive(prepared.Handoff()); err == nil {
+			t.Errorf("%s: it was taken, and its weaknesses are %q", name, got.Columns[1].Weaknesses())
+		}
 	}
 }
 
