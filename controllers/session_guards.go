@@ -15,19 +15,51 @@ func guardsAgainst(s *scope) []string {
 		return nil
 	}
 	var against []string
-	guards := s.store.Spec.Guards
-	if missing := columnsLeftOut(s); guards.RequireAllColumns && len(missing) > 0 {
-		against = append(against, fmt.Sprintf("%s: spec.fields leaves out %s (guards.requireAllColumns)",
-			v1alpha1.ReasonColumnsMissing, strings.Join(missing, ", ")))
-	}
-	if live := s.store.Status.Live; live != nil && live.Rows > 0 && s.status().Rows != nil {
-		fewest := live.Rows - live.Rows*int64(guards.MaxRowDecreasePercent)/100
-		if *s.status().Rows < fewest {
-			against = append(against, fmt.Sprintf("%s: %d rows where %d are live; at least %d are expected (guards.maxRowDecreasePercent %d)",
-				v1alpha1.ReasonRowDecrease, *s.status().Rows, live.Rows, fewest, guards.MaxRowDecreasePercent))
+	for _, guard := range []func(*scope) string{columnsGuard, rowsGuard, unfindableGuard} {
+		if words := guard(s); words != "" {
+			against = append(against, words)
 		}
 	}
 	return against
+}
+
+func columnsGuard(s *scope) string {
+	missing := columnsLeftOut(s)
+	if !s.store.Spec.Guards.RequireAllColumns || len(missing) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s: spec.fields leaves out %s (guards.requireAllColumns)", v1alpha1.ReasonColumnsMissing, strings.Join(missing, ", "))
+}
+
+func rowsGuard(s *scope) string {
+	live, rows := s.store.Status.Live, s.status().Rows
+	if live == nil || live.Rows == 0 || rows == nil {
+		return ""
+	}
+	percent := s.store.Spec.Guards.MaxRowDecreasePercent
+	fewest := live.Rows - live.Rows*int64(percent)/100
+	if *rows >= fewest {
+		return ""
+	}
+	return fmt.Sprintf("%s: %d rows where %d are live; at least %d are expected (guards.maxRowDecreasePercent %d)",
+		v1alpha1.ReasonRowDecrease, *rows, live.Rows, fewest, percent)
+}
+
+func unfindableGuard(s *scope) string {
+	if s.status().Rows == nil {
+		return ""
+	}
+	percent := s.store.Spec.Guards.MaxUnfindablePercent
+	var columns []string
+	for _, c := range s.status().Columns {
+		if q := qualityOf(s.status(), c); q.IsUnfindableBeyond(percent) {
+			columns = append(columns, c.Name+": "+strings.Join(q.UnfindableReasons(), ", "))
+		}
+	}
+	if len(columns) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s (guards.maxUnfindablePercent %d): %s", v1alpha1.ReasonUnfindableCells, percent, weakMessage(columns))
 }
 
 // columnsLeftOut are the store's columns that spec.fields does not name.
@@ -45,8 +77,9 @@ func columnsLeftOut(s *scope) []string {
 	return missing
 }
 
-// guardMessage says what forbids the content and how to release it.
+// guardMessage says what forbids the content and how to release it, which no
+// number of columns may cut off.
 func guardMessage(s *scope) string {
-	return bounded(fmt.Sprintf("%s; to upload it all the same set spec.guardOverride to %s",
-		strings.Join(guardsAgainst(s), "; "), s.status().PreparedContent))
+	return fmt.Sprintf("%s; to upload it all the same set spec.guardOverride to %s",
+		bounded(strings.Join(guardsAgainst(s), "; ")), s.status().PreparedContent)
 }

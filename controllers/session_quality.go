@@ -20,9 +20,36 @@ func columnsOf(p *transfer.Prepared) []v1alpha1.ColumnQuality {
 	for _, c := range p.Columns {
 		columns = append(columns, v1alpha1.ColumnQuality{
 			Name: c.Name, Empty: c.Empty, Distinct: c.Distinct, LargestRepetition: c.LargestRepetition, Short: c.Short,
+			Unfindable: c.Unfindable.Total(), UnfindableKinds: kindsOf(c.Unfindable), LineBreaks: c.LineBreaks, MostLines: c.MostLines,
 		})
 	}
 	return columns
+}
+
+// kindsOf are counts by kind, nil where there are none.
+func kindsOf(u transfer.Unfindable) *v1alpha1.UnfindableKinds {
+	if u.Total() == 0 {
+		return nil
+	}
+	return &v1alpha1.UnfindableKinds{
+		Mojibake: u[transfer.Mojibake], LostCharacters: u[transfer.LostCharacters], InvisibleCharacters: u[transfer.InvisibleCharacters],
+		SpreadsheetGuards: u[transfer.SpreadsheetGuards], ScientificNotation: u[transfer.ScientificNotation],
+	}
+}
+
+// qualityOf is a column of status.columns in the words of transfer.
+func qualityOf(status *v1alpha1.ExactMatchSessionStatus, c v1alpha1.ColumnQuality) transfer.ColumnQuality {
+	q := transfer.ColumnQuality{
+		Name: c.Name, Rows: *status.Rows, Empty: c.Empty, Distinct: c.Distinct, LargestRepetition: c.LargestRepetition, Short: c.Short,
+		LineBreaks: c.LineBreaks, MostLines: c.MostLines,
+	}
+	if k := c.UnfindableKinds; k != nil {
+		q.Unfindable = transfer.Unfindable{
+			transfer.Mojibake: k.Mojibake, transfer.LostCharacters: k.LostCharacters, transfer.InvisibleCharacters: k.InvisibleCharacters,
+			transfer.SpreadsheetGuards: k.SpreadsheetGuards, transfer.ScientificNotation: k.ScientificNotation,
+		}
+	}
+	return q
 }
 
 // keepColumns drops the report of a table that spec no longer asks for, and
@@ -51,8 +78,8 @@ func setDataQuality(s *scope) {
 		Type: v1alpha1.ConditionDataQuality, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonGood,
 		Message: "no searchable column is weak", ObservedGeneration: s.object.Generation,
 	}
-	if weak := weakColumns(status); len(weak) > 0 {
-		condition.Status, condition.Reason = metav1.ConditionFalse, v1alpha1.ReasonWeakColumns
+	if weak, reason := weakColumns(status); len(weak) > 0 {
+		condition.Status, condition.Reason = metav1.ConditionFalse, reason
 		condition.Message = weakMessage(weak)
 	} else if *status.Rows < transfer.FewestRowsJudged {
 		condition.Status, condition.Reason = metav1.ConditionUnknown, v1alpha1.ReasonTooFewRows
@@ -61,18 +88,20 @@ func setDataQuality(s *scope) {
 	meta.SetStatusCondition(&status.Conditions, condition)
 }
 
-// weakColumns names the columns that would often match by accident, and why.
-func weakColumns(status *v1alpha1.ExactMatchSessionStatus) []string {
-	var weak []string
+// weakColumns names the columns whose values cannot be found, or that would often
+// match by accident, and why. The reason is that of the worst of them.
+func weakColumns(status *v1alpha1.ExactMatchSessionStatus) (weak []string, reason string) {
+	reason = v1alpha1.ReasonWeakColumns
 	for _, c := range status.Columns {
-		why := transfer.ColumnQuality{
-			Rows: *status.Rows, Empty: c.Empty, Distinct: c.Distinct, LargestRepetition: c.LargestRepetition, Short: c.Short,
-		}.Weaknesses()
-		if len(why) > 0 {
+		q := qualityOf(status, c)
+		if q.IsUnfindable() {
+			reason = v1alpha1.ReasonUnfindableCells
+		}
+		if why := q.Weaknesses(); len(why) > 0 {
 			weak = append(weak, c.Name+": "+strings.Join(why, ", "))
 		}
 	}
-	return weak
+	return weak, reason
 }
 
 // weakMessage lists weak columns, the first of them at length.

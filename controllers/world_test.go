@@ -75,7 +75,7 @@ func (w *world) store() *v1alpha1.ExactMatchDataStore {
 			UploadAgentRef: v1alpha1.LocalReference{Name: "agent"},
 			DisplayName:    w.namespace, // the service is one for all
 			KeySecretRef:   v1alpha1.SecretKeyReference{Name: "key"},
-			Guards:         v1alpha1.Guards{MaxRowDecreasePercent: 50, RequireAllColumns: true},
+			Guards:         v1alpha1.Guards{MaxRowDecreasePercent: 50, RequireAllColumns: true, MaxUnfindablePercent: 20},
 			Columns: []v1alpha1.Column{
 				{Name: "ID"}, {Name: "Email", SourceName: "E-Mail", IsCaseInsensitive: true}, {Name: "City", IsSearchable: new(false)},
 			},

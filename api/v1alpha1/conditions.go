@@ -13,8 +13,8 @@ const (
 	// ConditionFinished is True when nothing more happens until somebody changes
 	// something: `kubectl wait --for=condition=Finished` always returns.
 	ConditionFinished = "Finished"
-	// ConditionDataQuality is False where a searchable column would often match
-	// by accident. It stands once the source is read, and it only advises: no
+	// ConditionDataQuality is False where values of a searchable column cannot be
+	// found, or where the column would often match by accident. It stands once the source is read, and it only advises: no
 	// other condition depends on it.
 	ConditionDataQuality = "DataQuality"
 	// ConditionParallel is False where workers in pods cannot share a table as
@@ -32,7 +32,10 @@ const (
 const (
 	ReasonGood        = "Good"        // every searchable column serves well
 	ReasonWeakColumns = "WeakColumns" // the message names columns, and what speaks against them
-	ReasonTooFewRows  = "TooFewRows"  // the table is too small to judge
+	// ReasonUnfindableCells is as WeakColumns where a column has values that nobody
+	// can find. In the message of Held it names the guard against these.
+	ReasonUnfindableCells = "UnfindableCells"
+	ReasonTooFewRows      = "TooFewRows" // the table is too small to judge
 )
 
 // Reasons while a session is on its way.

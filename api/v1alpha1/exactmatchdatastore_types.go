@@ -61,6 +61,13 @@ type Guards struct {
 	// +optional
 	// +kubebuilder:default=true
 	RequireAllColumns bool `json:"requireAllColumns"`
+	// MaxUnfindablePercent of the values of a searchable column: with more that
+	// nobody can find, a lookup's "no" means nothing.
+	// +optional
+	// +kubebuilder:default=20
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	MaxUnfindablePercent int32 `json:"maxUnfindablePercent"`
 }
 
 // ExactMatchDataStoreSpec is a schema, its key, and what guards its table.

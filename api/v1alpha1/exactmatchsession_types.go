@@ -260,6 +260,39 @@ type ColumnQuality struct {
 	LargestRepetition int64 `json:"largestRepetition"`
 	// Short rows have a value of fewer than 4 characters. Exact.
 	Short int64 `json:"short"`
+	// Unfindable rows have a value that no message has, since nobody types what it
+	// holds; UnfindableKinds says what that is. Exact.
+	// +optional
+	Unfindable int64 `json:"unfindable,omitempty"`
+	// +optional
+	UnfindableKinds *UnfindableKinds `json:"unfindableKinds,omitempty"`
+	// LineBreaks are the rows with a value of more than one line, and MostLines is
+	// how many lines the longest of them has. Exact.
+	// +optional
+	LineBreaks int64 `json:"lineBreaks,omitempty"`
+	// +optional
+	MostLines int64 `json:"mostLines,omitempty"`
+}
+
+// UnfindableKinds counts unfindable values by what makes them so. A value counts
+// once, by the first that applies.
+type UnfindableKinds struct {
+	// Mojibake is UTF-8 that was read as Windows-1252 or Latin-1.
+	// +optional
+	Mojibake int64 `json:"mojibake,omitempty"`
+	// LostCharacters have become U+FFFD.
+	// +optional
+	LostCharacters int64 `json:"lostCharacters,omitempty"`
+	// InvisibleCharacters are controls, soft hyphens, byte order marks, and
+	// zero-width and direction marks where the value's script needs none.
+	// +optional
+	InvisibleCharacters int64 `json:"invisibleCharacters,omitempty"`
+	// SpreadsheetGuards are ="…" and a leading apostrophe.
+	// +optional
+	SpreadsheetGuards int64 `json:"spreadsheetGuards,omitempty"`
+	// ScientificNotation stands in place of an identifier's digits: 8.8E+08.
+	// +optional
+	ScientificNotation int64 `json:"scientificNotation,omitempty"`
 }
 
 // CreateIntent is written before a remote session is created, so that no crash

@@ -133,6 +133,7 @@ deletionPolicy: Cancel`),
 		Entry("with a delimiter of two letters", "columns: [{name: A, ignoredDelimiters: ['--']}]", "ignoredDelimiters[0]", "1"),
 		Entry("without an agent", "uploadAgentRef: {name: ''}", "spec.uploadAgentRef.name", "at least 1"),
 		Entry("with a display name that is none", "displayName: 'a b'", "spec.displayName", "should match"),
+		Entry("with a guard of more than all values", "guards: {maxUnfindablePercent: 101}", "maxUnfindablePercent", "100"),
 		Entry("with a guard of more than all rows", "guards: {maxRowDecreasePercent: 101}", "maxRowDecreasePercent", "100"),
 		Entry("with an unknown deletion policy", "deletionPolicy: Cancel", "spec.deletionPolicy", "Orphan.*Delete"),
 	)
@@ -184,7 +185,7 @@ deletionPolicy: Cancel`),
 		Expect(kube.Get(ctx, client.ObjectKeyFromObject(o), s)).To(Succeed())
 		Expect(s.Spec.Columns[0].Searchable()).To(BeTrue())
 		Expect(s.Spec.KeySecretRef.Key).To(Equal("key"))
-		Expect(s.Spec.Guards).To(Equal(v1alpha1.Guards{MaxRowDecreasePercent: 50, RequireAllColumns: true}))
+		Expect(s.Spec.Guards).To(Equal(v1alpha1.Guards{MaxRowDecreasePercent: 50, RequireAllColumns: true, MaxUnfindablePercent: 20}))
 		Expect(s.Spec.DeletionPolicy).To(Equal(v1alpha1.StoreDeletionPolicyOrphan))
 	})
 
