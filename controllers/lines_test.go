@@ -1,10 +1,15 @@
 package controllers_test
 
 import (
+	"bytes"
+	"compress/gzip"
+	"errors"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
@@ -33,6 +38,20 @@ var _ = Describe("The lines of a table", func() {
 		w.change(s, func(s *v1alpha1.ExactMatchSession) { s.Spec.Source.Format.Quoting = "None" })
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "a quote is a character now")
 		Expect(s.Status.Rows).To(HaveValue(BeEquivalentTo(4)))
+	})
+
+	It("are read up to bytes behind the last gzip member, which are counted", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		var packed bytes.Buffer
+		z := gzip.NewWriter(&packed)
+		_, err := z.Write([]byte("ID,E-Mail,City\n" + strings.Repeat("P-1,p@example.com,Oslo\n", 10)))
+		Expect(errors.Join(err, z.Close())).To(Succeed())
+		w.file("table.csv", packed.String()+"trailer")
+		s := w.apply()
+		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "the member is whole")
+		Expect(s.Status.TrailingBytes).To(BeEquivalentTo(7))
+		Expect(meta.FindStatusCondition(s.Status.Conditions, v1alpha1.ConditionDataQuality)).To(HaveValue(And(
+			HaveField("Status", metav1.ConditionFalse), HaveField("Reason", v1alpha1.ReasonTrailingBytes), HaveField("Message", ContainSubstring("7 bytes")))))
 	})
 
 	It("without a value do not hide a loss of rows from the guards", func(ctx SpecContext) {

@@ -64,13 +64,14 @@ func keepColumns(s *scope) {
 	}
 }
 
-// setDataQuality judges status.columns. It advises; no other condition reads it.
+// setDataQuality judges status.columns and status.trailingBytes. It advises; no
+// other condition reads it.
 func setDataQuality(s *scope) {
 	status := s.status()
 	if s.inputs == "" || status.Rows == nil {
 		return // the pass did not come as far as the source: the verdict stands
 	}
-	if len(status.Columns) == 0 {
+	if len(status.Columns) == 0 && status.TrailingBytes == 0 {
 		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionDataQuality)
 		return
 	}
@@ -78,7 +79,7 @@ func setDataQuality(s *scope) {
 		Type: v1alpha1.ConditionDataQuality, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonGood,
 		Message: "no searchable column is weak", ObservedGeneration: s.object.Generation,
 	}
-	if weak, reason := weakColumns(status); len(weak) > 0 {
+	if weak, reason := weaknesses(status); len(weak) > 0 {
 		condition.Status, condition.Reason = metav1.ConditionFalse, reason
 		condition.Message = weakMessage(weak)
 	} else if *status.Rows < transfer.FewestRowsJudged {
@@ -86,6 +87,18 @@ func setDataQuality(s *scope) {
 		condition.Message = fmt.Sprintf("fewer than %d rows say nothing about the columns", transfer.FewestRowsJudged)
 	}
 	meta.SetStatusCondition(&status.Conditions, condition)
+}
+
+// weaknesses are what speaks against the table and its columns.
+func weaknesses(status *v1alpha1.ExactMatchSessionStatus) (weak []string, reason string) {
+	weak, reason = weakColumns(status)
+	if status.TrailingBytes == 0 {
+		return weak, reason
+	}
+	if len(weak) == 0 {
+		reason = v1alpha1.ReasonTrailingBytes
+	}
+	return append([]string{fmt.Sprintf("%d bytes behind the last gzip member were left out: write the file again if they belong to the table", status.TrailingBytes)}, weak...), reason
 }
 
 // weakColumns names the columns whose values cannot be found, or that would often

@@ -35,7 +35,8 @@ const (
 	// ReasonUnfindableCells is as WeakColumns where a column has values that nobody
 	// can find. In the message of Held it names the guard against these.
 	ReasonUnfindableCells = "UnfindableCells"
-	ReasonTooFewRows      = "TooFewRows" // the table is too small to judge
+	ReasonTrailingBytes   = "TrailingBytes" // bytes behind the compressed table were left out
+	ReasonTooFewRows      = "TooFewRows"    // the table is too small to judge
 )
 
 // Reasons while a session is on its way.
