@@ -36,9 +36,9 @@ func codePoints(text string) string {
 	return strings.Join(names, " ")
 }
 
-// CheckDelimiters finds the first ignored delimiter that can never match, which
-// is a mistake of whoever gave it: tokens are made with it all the same. It
-// fails with a *NeverMatchesError, or a *DelimiterError.
+// CheckDelimiters finds the first ignored delimiter that can never match, which is
+// most likely a mistake. A Hasher takes it all the same. It fails with a
+// *NeverMatchesError, or a *DelimiterError.
 func (c Column) CheckDelimiters() error {
 	n, err := newNormalizer(c)
 	if err != nil {

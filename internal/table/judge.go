@@ -223,10 +223,10 @@ func (r *Reader) doubt(n int, reason BadReason) error {
 	return nil
 }
 
-// looksOdd tells whether a line that begins with an odd byte is the splitter's to judge: it begins with a byte order mark, repeats the
-// header, or may hold nothing but white space, dashes or NUL bytes.
+// looksOdd tells whether a line that begins with an odd byte is the splitter's to judge: it begins with a byte order mark, or may hold
+// nothing but white space, dashes or NUL bytes.
 func (r *Reader) looksOdd(line []byte) bool {
-	if bytes.HasPrefix(line, bomUTF8) || r.isHeader(line) {
+	if bytes.HasPrefix(line, bomUTF8) {
 		return true
 	}
 	for _, c := range line {

@@ -18,6 +18,8 @@ type index struct {
 	whole   bool
 	flags   simd.Flags
 	valid   bool
+
+	returned bool // the rows that were looked at last may hold carriage returns
 }
 
 // addPlain adds the plain good rows that are next: as many cells as the table has columns, right quotes, valid UTF-8, and short
@@ -36,6 +38,7 @@ func (r *Reader) addPlain(c *Chunk) (stopped bool) {
 	if !r.isPlain(rows) {
 		rows = rows[:r.checkedRows(rows)]
 		c.lines = c.lines[:first+len(rows)]
+		x.returned = true // in some of them, maybe
 	}
 	if len(rows) > 0 {
 		r.addCells(c, rows)
@@ -66,7 +69,8 @@ func (r *Reader) isPlain(lines []simd.Span) bool {
 	if bytes.Count(text, lineFeed) != len(lines) || r.index.flags&simd.BeyondASCII != 0 && !simd.ValidUTF8(text) {
 		return false
 	}
-	if bytes.IndexByte(text, '\r') < 0 {
+	r.index.returned = bytes.IndexByte(text, '\r') >= 0
+	if !r.index.returned {
 		return true
 	}
 	returns := bytes.Count(text, carriageReturn)
@@ -128,10 +132,13 @@ func (r *Reader) makeIndex() {
 // addLines adds the rows that have a line end where their last cell ends, as far as they follow each other.
 func (r *Reader) addLines(c *Chunk) {
 	x, start := &r.index, uint32(r.pos)
-	longest := uint32(min(r.limits.RecordBytes, r.limits.CellBytes))
+	longest, header := uint32(min(r.limits.RecordBytes, r.limits.CellBytes)), uint32(r.shape.HeaderBytes)
 	for at := x.used + r.shape.Columns - 1; at < x.have; at += r.shape.Columns {
 		end := uint32(x.at) + x.ends[at]
 		if r.buf[end] != '\n' || end >= start+longest || r.odd[r.buf[start]] && r.looksOdd(r.buf[start:end+1]) {
+			return
+		}
+		if end-start-header <= 2 && r.isHeader(r.buf[start:end+1]) { // with its carriage returns
 			return
 		}
 		c.lines = append(c.lines, simd.Span{Start: start, End: end + 1})
@@ -152,7 +159,7 @@ func (r *Reader) checkedRows(lines []simd.Span) int {
 // addCells adds the chosen columns' cells of lines that follow each other, without their quotes.
 func (r *Reader) addCells(c *Chunk, lines []simd.Span) {
 	x := &r.index
-	asIs := x.flags&simd.DoubledQuotes == 0 && bytes.IndexByte(r.regionOf(lines), '\r') < 0
+	asIs := x.flags&simd.DoubledQuotes == 0 && !x.returned
 	for i, column := range r.columns {
 		if same := slices.Index(r.columns, column); same < i {
 			c.Cells[i] = append(c.Cells[i], c.Cells[same][len(c.Cells[i]):]...)

@@ -112,9 +112,6 @@ func (r *Reader) setShape(shape Shape) {
 	}
 	r.odd = r.nothing
 	r.odd[bomUTF8[0]] = true
-	if shape.HeaderBytes > 0 {
-		r.odd[shape.HeaderFirst] = true
-	}
 }
 
 // read returns the next row by the splitter alone, and io.EOF after the last one. A row that cannot be used is no error: its

@@ -57,7 +57,7 @@ const (
 	// leastDistinctPercent of the values: with less, a hundred rows share a
 	// value on average, as they share a category.
 	leastDistinctPercent = 1
-	// leastUnfindablePerMille of the values: fewer are slips of the pen. They are
+	// leastUnfindablePerMille of the values: fewer are typing errors. They are
 	// judged in a table of any size, as each is certain.
 	leastUnfindablePerMille = 1
 )
@@ -170,7 +170,7 @@ func (q *columnQuality) add(text []byte, cells []simd.Span) {
 	q.rows += int64(len(cells))
 	for _, s := range cells {
 		cell := text[s.Start:s.End]
-		if isPlain(cell) || q.look(cell) {
+		if isPlain(text, s) || q.look(cell) {
 			q.count(xxh3.Hash(cell), 1)
 		}
 	}

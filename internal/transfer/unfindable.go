@@ -6,6 +6,8 @@ import (
 	"slices"
 	"unicode"
 	"unicode/utf8"
+
+	"exactmatch.dev/operator/internal/simd"
 )
 
 // UnfindableKind is why nobody finds a cell: no message has what it holds.
@@ -50,7 +52,10 @@ func (q *columnQuality) look(cell []byte) bool {
 	if isShort(cell) {
 		q.short++
 	}
-	s := signsOf(cell)
+	var s signs
+	if !isLatin(cell) {
+		s = signsOf(cell)
+	}
 	if s&signLine != 0 {
 		q.lineBreaks++
 		q.mostLines = max(q.mostLines, linesOf(cell))
@@ -118,6 +123,24 @@ var byteClasses = func() (classes [256]uint8) {
 	}
 	return classes
 }()
+
+// isLatin reports of most cells beyond ASCII that they have no sign: they have
+// printable ASCII and letters of Latin-1, none of which begins a mojibake.
+func isLatin(cell []byte) bool {
+	for i := 0; i < len(cell); i++ {
+		if cell[i]-' ' < 0x7f-' ' {
+			continue
+		}
+		if byteClasses[cell[i]] != byteLatin {
+			return false
+		}
+		i++ // a letter has two bytes
+		if i+1 < len(cell) && byteClasses[cell[i+1]]&byteFollows != 0 {
+			return false
+		}
+	}
+	return true
+}
 
 // signsOf gives the signs of all characters of a cell.
 func signsOf(cell []byte) (s signs) {
@@ -327,24 +350,62 @@ func unusual(word uint64) uint64 { return word | (word + everyByte) | (word - ev
 // isPlain reports of most cells that there is nothing to look at: at least four
 // characters, all printable ASCII, without a guard, and no number in scientific
 // notation.
-func isPlain(cell []byte) bool {
-	n := len(cell)
-	var odd uint64
-	switch {
-	case n >= 8:
-		odd = unusual(binary.LittleEndian.Uint64(cell[n-8:]))
-		for rest := cell; len(rest) > 8; rest = rest[8:] {
-			odd |= unusual(binary.LittleEndian.Uint64(rest))
-		}
-	case n >= shortLength:
-		first, last := binary.LittleEndian.Uint32(cell), binary.LittleEndian.Uint32(cell[n-4:])
-		odd = unusual(uint64(first) | uint64(last)<<32)
-	default:
+func isPlain(text []byte, s simd.Span) bool {
+	n := int(s.End - s.Start)
+	if n < shortLength {
 		return false
 	}
+	var odd uint64
+	if n <= wideCell && len(text)-int(s.Start) >= wideCell {
+		odd = unusualOf((*[wideCell]byte)(text[s.Start:]), n)
+	} else {
+		odd = unusualIn(text[s.Start:s.End])
+	}
+	cell := text[s.Start:s.End]
 	first := mayStart[cell[0]]
 	return odd&highBits == 0 && (first == startsNothing || first == startsNumber && !endsNumber(cell))
 }
+
+// unusualIn is unusual for a cell of at least four bytes.
+func unusualIn(cell []byte) (odd uint64) {
+	if n := len(cell); n < 8 {
+		first, last := binary.LittleEndian.Uint32(cell), binary.LittleEndian.Uint32(cell[n-4:])
+		return unusual(uint64(first) | uint64(last)<<32)
+	}
+	odd = unusual(binary.LittleEndian.Uint64(cell[len(cell)-8:]))
+	for rest := cell; len(rest) > 8; rest = rest[8:] {
+		odd |= unusual(binary.LittleEndian.Uint64(rest))
+	}
+	return odd
+}
+
+// wideCell is how many bytes are looked at in one go. Most cells have fewer, of
+// lengths that no processor foretells, so the bytes behind them are made spaces.
+const wideCell = 32
+
+// unusualOf is unusual for the first n bytes of a text.
+func unusualOf(text *[wideCell]byte, n int) uint64 {
+	k, f := &kept[n], &filled[n]
+	odd := unusual(binary.LittleEndian.Uint64(text[:])&k[0]|f[0]) | unusual(binary.LittleEndian.Uint64(text[8:])&k[1]|f[1])
+	if n <= wideCell/2 {
+		return odd
+	}
+	return odd | unusual(binary.LittleEndian.Uint64(text[16:])&k[2]|f[2]) | unusual(binary.LittleEndian.Uint64(text[24:])&k[3]|f[3])
+}
+
+// kept has the bits of the first bytes of a text, filled the spaces for the others.
+var kept, filled = func() (kept, filled [wideCell + 1][wideCell / 8]uint64) {
+	for n := range kept {
+		for i := range wideCell {
+			if i < n {
+				kept[n][i/8] |= 0xff << (i % 8 * 8)
+			} else {
+				filled[n][i/8] |= ' ' << (i % 8 * 8)
+			}
+		}
+	}
+	return kept, filled
+}()
 
 // endsNumber reports whether a cell of at least four bytes can end with an exponent
 // of up to three digits. White space behind that hides it.

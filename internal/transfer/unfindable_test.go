@@ -9,6 +9,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"exactmatch.dev/operator/internal/simd"
+
 	"exactmatch.dev/operator/internal/fingerprint"
 )
 
@@ -184,17 +186,28 @@ func TestInsertedCharactersAreFound(t *testing.T) {
 	})
 }
 
+// plainly takes the quick look at a cell, whatever stands before and behind it.
+func plainly(t interface{ Fatalf(string, ...any) }, cell string) bool {
+	alone := isPlain([]byte(cell), simd.Span{End: uint32(len(cell))})
+	const around = "\x00é\n"
+	within := isPlain([]byte(around+cell+strings.Repeat(around, 10)), simd.Span{Start: uint32(len(around)), End: uint32(len(around) + len(cell))})
+	if alone != within {
+		t.Fatalf("%+q is plain alone (%t) or within a text (%t), not both", cell, alone, within)
+	}
+	return alone
+}
+
 // The quick look misses nothing, wherever it stands in a cell of whatever length.
 func TestPlainCellsHaveNothing(t *testing.T) {
 	odd := []string{"\n", "\r", "\x00", "\x1f", "\x7f", "é", "\u200b", "\ufffd", "😀"}
 	for length := range 40 {
 		text := strings.Repeat("x", length)
-		if plain := isPlain([]byte(text)); plain != (length >= 4) {
+		if plain := plainly(t, text); plain != (length >= 4) {
 			t.Fatalf("%d letters are plain: %t", length, plain)
 		}
 		for at := range length + 1 {
 			for _, one := range odd {
-				if cell := text[:at] + one + text[at:]; isPlain([]byte(cell)) {
+				if cell := text[:at] + one + text[at:]; plainly(t, cell) {
 					t.Fatalf("%+q is plain", cell)
 				}
 			}
@@ -202,10 +215,27 @@ func TestPlainCellsHaveNothing(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		cell := rapid.OneOf(rapid.StringMatching(`[ '=]?[-+]?[0-9]{0,4}[.,]?[0-9]{0,9}[Ee]?[+-]?[0-9]{0,4} ?`), rapid.StringMatching(`[ -~]{0,20}`)).Draw(t, "cell")
-		if _, found := new(columnQuality).unfindable([]byte(cell+" "), 0); found && isPlain([]byte(cell)) {
+		if _, found := new(columnQuality).unfindable([]byte(cell+" "), 0); found && plainly(t, cell) {
 			t.Fatalf("%q is plain", cell)
 		}
 	})
+}
+
+func TestLatinCellsHaveNoSign(t *testing.T) {
+	latin := 0
+	rapid.Check(t, func(t *rapid.T) {
+		cell := strings.Join(rapid.SliceOfN(rapid.SampledFrom([]string{"a", "Z ", "é", "Ã", "ÿ", "\u00a9", "\u00c2", "\u0161", "\u201c", "\n", "\x7f", "\u00ad", "ж", "😀"}), 0, 5).Draw(t, "pieces"), "")
+		if !isLatin([]byte(cell)) {
+			return
+		}
+		latin++
+		if s := signsOf([]byte(cell)); s != 0 {
+			t.Fatalf("%+q has the signs %b", cell, s)
+		}
+	})
+	if latin == 0 || !isLatin([]byte("Zoë Müller")) || isLatin([]byte("MÃ¼ller")) {
+		t.Errorf("%d cells were Latin", latin)
+	}
 }
 
 func TestEveryByteThatShowsIsLookedAt(t *testing.T) {
@@ -222,9 +252,9 @@ func BenchmarkUnfindable(b *testing.B) {
 		"word": "Springfield", "digits": "123-45-6789", "mail": "p123456@example.com", "latin": "Kurt Gödel", "cyrillic": "Анна Каренина", "invisible": "880000003\u200b", "mojibake": "MÃ¼ller",
 	} {
 		b.Run(name, func(b *testing.B) {
-			q, text := columnQuality{}, []byte(cell + strings.Repeat(" ", 8))[:len(cell)]
+			q, text, all := columnQuality{}, []byte(cell), simd.Span{End: uint32(len(cell))}
 			for b.Loop() {
-				if !isPlain(text) {
+				if !isPlain(text, all) {
 					q.look(text)
 				}
 			}
