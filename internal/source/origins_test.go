@@ -318,7 +318,7 @@ func originsThatAnswerOtherwise() []originCase {
 		{"405", status(405, "", "", ""), refusal{reason: transfer.SourceInvalid, words: "405 Method Not Allowed: check the URI"}},
 		{"416", status(416, "Content-Range", "bytes */0", ""), refusal{reason: transfer.SourceInvalid, words: "416 Range Not Satisfiable although no range was requested: check"}},
 		{"302", status(302, "Location", "https://127.0.0.1/ok.csv?sig=hush", ""), refusal{reason: transfer.SourceInvalid, words: "302 Found: redirects are not followed, use the URI"}},
-		{"204", func(w http.ResponseWriter, _ *http.Request, _ int64) { w.WriteHeader(204) }, refusal{reason: transfer.SourceInvalid, words: "204 No Content: only 200 OK carries a table"}},
+		{"204", func(w http.ResponseWriter, _ *http.Request, _ int64) { w.WriteHeader(http.StatusNoContent) }, refusal{reason: transfer.SourceInvalid, words: "204 No Content: only 200 OK carries a table"}},
 		{"a page in HTML", status(200, "Content-Type", "text/html; charset=utf-8", "<!DOCTYPE html>\n<html lang=\"en\"><body>Please sign in</body></html>\n"),
 			refusal{words: " "}},
 		{"Windows-1252", status(200, "Content-Type", "text/csv; charset=windows-1252", "ID,Account,Name\nK-00001,880000001,M\xfcller\n"),

@@ -37,7 +37,7 @@ func judgeStatus(status int, code string) (reason Reason, remedy string) {
 	case http.StatusNotFound, http.StatusGone:
 		return NotFound, ": check the URI, and that the table is there"
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
-		return Refused, checkCredentials
+		return Refused, refusedRemedy
 	case http.StatusRequestTimeout, http.StatusConflict, http.StatusLocked, http.StatusTooEarly, http.StatusTooManyRequests:
 		return Unavailable, ""
 	}
@@ -45,7 +45,7 @@ func judgeStatus(status int, code string) (reason Reason, remedy string) {
 	case status >= http.StatusInternalServerError:
 		return Unavailable, ""
 	case status >= http.StatusBadRequest && refusalCodes[code]:
-		return Refused, checkCredentials
+		return Refused, refusedRemedy
 	case status >= http.StatusBadRequest:
 		return Invalid, ": check the URI; a signed one must be complete"
 	case status >= http.StatusMultipleChoices:
@@ -54,7 +54,7 @@ func judgeStatus(status int, code string) (reason Reason, remedy string) {
 	return Invalid, ": only 200 OK carries a table, check the URI"
 }
 
-const checkCredentials = ": check the credentials; if the URI is signed, its signature may have expired: issue a new one"
+const refusedRemedy = ": check the credentials; if the URI is signed, its signature may have expired: issue a new one"
 
 // refusalCodes are the codes of object stores for credentials or signatures that they do not accept, some of them with status 400.
 var refusalCodes = map[string]bool{
