@@ -13,7 +13,7 @@ import (
 type keyVector struct {
 	About, Content, Store, KeyID, ContentKey string
 	RowsPerBlock                             int
-	Format                                   struct{ Delimiter, Encoding, Compression string }
+	Format                                   Format
 	Columns                                  []struct {
 		Name, SourceName  string
 		IsSearchable      *bool
@@ -23,7 +23,7 @@ type keyVector struct {
 }
 
 func (v keyVector) plan() (Plan, *Prepared) {
-	p := Plan{Store: v.Store, RowsPerBlock: v.RowsPerBlock, Format: Format{Delimiter: v.Format.Delimiter, Encoding: v.Format.Encoding, Compression: v.Format.Compression}}
+	p := Plan{Store: v.Store, RowsPerBlock: v.RowsPerBlock, Format: v.Format}
 	for _, c := range v.Columns {
 		p.Columns = append(p.Columns, Column{Name: c.Name, SourceName: c.SourceName, IsSearchable: c.IsSearchable == nil || *c.IsSearchable,
 			IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters})

@@ -4,7 +4,8 @@ import hashlib
 import json
 
 SUM = "sha256:" + "0f" * 32
-DEFAULTS = {"delimiter": ",", "encoding": "Auto", "compression": "Auto"}
+DEFAULTS = {"delimiter": ",", "encoding": "Auto", "compression": "Auto", "quoting": "Auto", "shortRows": "Bad",
+            "maxLinesPerRecord": 100, "skipLines": 0}
 
 
 def fields(v):
@@ -17,7 +18,7 @@ def fields(v):
     for name, default in DEFAULTS.items():
         value = v["format"].get(name, "")
         if value not in ("", default):
-            yield "format." + name, value
+            yield "format." + name, str(value)
     for c in v["columns"]:
         yield "column", c["name"]
         if not c.get("isSearchable", True):
@@ -50,6 +51,8 @@ print(json.dumps([
     vector("a format that says its defaults", format=dict(DEFAULTS)),
     vector("a tab", format={"delimiter": "\t"}),
     vector("every field of the format", format={"delimiter": ";", "encoding": "UTF-16", "compression": "Zstd"}),
+    vector("a table without quoting, with a title", format={"quoting": "None", "skipLines": 2}),
+    vector("short rows and long records", format={"quoting": "RFC4180", "shortRows": "Pad", "maxLinesPerRecord": 1000}),
     vector("no searchable column", [{"name": "ID", "isSearchable": False}]),
     vector("letter case", [{"name": "ID", "isCaseInsensitive": True}]),
     vector("an empty list of delimiters", [{"name": "ID", "ignoredDelimiters": []}]),
