@@ -380,31 +380,28 @@ func unusualIn(cell []byte) (odd uint64) {
 }
 
 // wideCell is how many bytes are looked at in one go. Most cells have fewer, of
-// lengths that no processor foretells, so the bytes behind them are made spaces.
+// lengths that no processor foretells, so what stands behind them is looked at too
+// and then left out: unusual carries from a byte to later ones only.
 const wideCell = 32
 
 // unusualOf is unusual for the first n bytes of a text.
 func unusualOf(text *[wideCell]byte, n int) uint64 {
-	k, f := &kept[n], &filled[n]
-	odd := unusual(binary.LittleEndian.Uint64(text[:])&k[0]|f[0]) | unusual(binary.LittleEndian.Uint64(text[8:])&k[1]|f[1])
+	k := &highBitsOf[n]
+	odd := unusual(binary.LittleEndian.Uint64(text[:]))&k[0] | unusual(binary.LittleEndian.Uint64(text[8:]))&k[1]
 	if n <= wideCell/2 {
 		return odd
 	}
-	return odd | unusual(binary.LittleEndian.Uint64(text[16:])&k[2]|f[2]) | unusual(binary.LittleEndian.Uint64(text[24:])&k[3]|f[3])
+	return odd | unusual(binary.LittleEndian.Uint64(text[16:]))&k[2] | unusual(binary.LittleEndian.Uint64(text[24:]))&k[3]
 }
 
-// kept has the bits of the first bytes of a text, filled the spaces for the others.
-var kept, filled = func() (kept, filled [wideCell + 1][wideCell / 8]uint64) {
-	for n := range kept {
-		for i := range wideCell {
-			if i < n {
-				kept[n][i/8] |= 0xff << (i % 8 * 8)
-			} else {
-				filled[n][i/8] |= ' ' << (i % 8 * 8)
-			}
+// highBitsOf has the high bits of the first bytes of a text.
+var highBitsOf = func() (of [wideCell + 1][wideCell / 8]uint64) {
+	for n := range of {
+		for i := range n {
+			of[n][i/8] |= 0x80 << (i % 8 * 8)
 		}
 	}
-	return kept, filled
+	return of
 }()
 
 // endsNumber reports whether a cell of at least four bytes can end with an exponent
