@@ -240,7 +240,7 @@ func (m *model) quoted(a *attempt, text []byte, i int, atEnd bool) (int, bool) {
 	if most == 0 {
 		most = table.DefaultMaxLinesPerRecord
 	}
-	opened := i
+	opened, breaks := i, strings.Count(strings.Join(a.insides, ""), "\n")
 	for i++; ; i++ {
 		switch {
 		case i == len(text) && atEnd:
@@ -248,8 +248,7 @@ func (m *model) quoted(a *attempt, text []byte, i int, atEnd bool) (int, bool) {
 		case i == len(text):
 			return m.overlong(a, text)
 		case text[i] == '\n':
-			breaks := strings.Count(strings.Join(a.insides, ""), "\n") + bytes.Count(text[opened:i+1], []byte("\n"))
-			if breaks >= most {
+			if breaks++; breaks >= most {
 				return m.fail(a, table.TooManyLines, i+1)
 			}
 		case text[i] == '"' && i+1 == len(text) && !atEnd:
@@ -320,7 +319,7 @@ func (m *model) judge(a attempt, text []byte) table.BadReason {
 		return table.SwallowedRows
 	case len(m.shape.header) > 0 && bytes.Equal(body(text), m.shape.header):
 		return table.RepeatedHeader
-	case consists(kept, "\x00"):
+	case consists(kept, "\x00") && strings.Contains(strings.Join(kept, ""), "\x00"):
 		return table.NULPadding
 	case a.bareCR:
 		return table.CarriageReturn
