@@ -246,6 +246,19 @@ func TestCasesWithTheirFormat(t *testing.T) {
 	})
 }
 
+// An export that lost four of five records, and has as many lines as before: what a spreadsheet leaves of deleted rows is no row.
+func TestDeletedRowsAreBlankLines(t *testing.T) {
+	for file, want := range map[string]verdict{"first.csv": {rows: 500}, "second.csv": {rows: 100, blank: 400}} {
+		text, err := os.ReadFile(filepath.Join("testdata", "cases", "26b-guard-and-empty-rows", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := strayPair()
+		c.Format, c.File, c.text, c.Hits = Format{}, file, text, nil
+		checkCase(t, c, want)
+	}
+}
+
 func checkCase(t *testing.T, c *tableCase, want verdict) {
 	t.Helper()
 	plan := c.plan()
