@@ -129,7 +129,7 @@ func (r *DataStoreReconciler) reach(ctx context.Context, s *storeScope) error {
 	return nil
 }
 
-// checkDelimiters refuses an ignored delimiter that does nothing: whoever gave it
+// checkDelimiters refuses an ignored delimiter that does nothing: its author
 // believes that values match which do not.
 func checkDelimiters(store *v1alpha1.ExactMatchDataStore) error {
 	columns := make([]transfer.Column, 0, len(store.Spec.Columns))

@@ -50,7 +50,7 @@ func socialSecurity(n int) string {
 	return fmt.Sprintf("9%02d-%02d-%04d", scattered/1_000_000, scattered/10_000%100, scattered%10_000)
 }
 
-// writePatients writes the table with so many rows, as long as ctx lasts.
+// writePatients writes a table of the given number of rows, until ctx ends.
 func writePatients(ctx context.Context, path string, rows int) (err error) {
 	file, err := os.Create(path)
 	if err != nil {

@@ -32,7 +32,7 @@ func status(err error) int {
 	}
 }
 
-// stoppable returns a context that the first signal ends, or whoever calls lose.
+// stoppable returns a context that ends with the first signal or a call of lose.
 func stoppable() (ctx context.Context, lose func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
@@ -59,7 +59,7 @@ func relay(lose func()) (flush func(), err error) {
 		defer close(done)
 		if _, err := io.Copy(out, read); err != nil {
 			lose()
-			_, _ = io.Copy(io.Discard, read) // whoever still writes must not wait for us
+			_, _ = io.Copy(io.Discard, read) // a process that still writes must not block
 		}
 	}()
 	return func() {

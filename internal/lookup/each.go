@@ -70,8 +70,8 @@ func (a *Asker) askAll(ctx context.Context, values iter.Seq2[Value, error], pend
 	}
 }
 
-// receive fails where ctx has ended. That is looked at after a close too: whoever
-// closes a channel because ctx has ended has not sent everything.
+// receive fails where ctx has ended. It checks that after a close too: a
+// channel that is closed because ctx has ended has not carried everything.
 func receive[T any](ctx context.Context, from <-chan T) (T, error) {
 	var got T
 	select {

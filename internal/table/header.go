@@ -161,11 +161,7 @@ func (r *Reader) LinesBefore(isHeader func(cells []string) bool) int64 {
 		if err != nil {
 			return 0
 		}
-		cells := make([]string, 0, len(row.cells))
-		for _, cell := range row.cells {
-			cells = append(cells, strings.TrimSpace(string(cell)))
-		}
-		if row.bad == "" && isHeader(cells) {
+		if row.bad == "" && isHeader(trimmed(row.cells)) {
 			return row.line - 1
 		}
 	}
@@ -193,16 +189,16 @@ func (r *Reader) names(row record) ([]string, error) {
 	case len(row.cells) > r.limits.Columns:
 		return nil, &HeaderError{Reason: TooManyColumns, Positions: []int{r.limits.Columns + 1}, detail: fmt.Sprintf("more than %d", r.limits.Columns)}
 	}
-	return unique(row.cells)
+	return trimmed(row.cells), nil
 }
 
-// unique returns the cells as names. A name that several columns have, or none, matters only where it is wanted: MatchHeader says so.
-func unique(cells [][]byte) ([]string, error) {
-	header := make([]string, len(cells))
-	for i, cell := range cells {
-		header[i] = strings.TrimSpace(string(cell))
+// trimmed returns the cells as names. A name that several columns have, or none, matters only where it is wanted: MatchHeader says so.
+func trimmed(cells [][]byte) []string {
+	names := make([]string, 0, len(cells))
+	for _, cell := range cells {
+		names = append(names, strings.TrimSpace(string(cell)))
 	}
-	return header, nil
+	return names
 }
 
 // Column says which column of a table is wanted.
@@ -271,7 +267,7 @@ type MissingColumnsError struct {
 	Header []string
 	// Columns is how many cells the first line has.
 	Columns int
-	// NamesLine is the line, from 1, that has all the wanted names; 0 where none is known. Whoever looks further than the header sets it.
+	// NamesLine is the line, from 1, that has all the wanted names; 0 where none is known. The caller sets it.
 	NamesLine int64
 
 	hints []string

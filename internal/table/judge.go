@@ -34,17 +34,15 @@ func (r *Reader) judge(record []byte) BadReason {
 	return ""
 }
 
-// fits tells whether a row of the table may have so many cells: those of the header, without the last ones where nothing names them,
-// or with a delimiter behind the last one.
+// fits tells whether a row of the table may have that number of cells. Without a header any row may.
 func (r *Reader) fits(cells int, lastIsEmpty bool) bool {
-	most := r.shape.Columns
-	switch {
-	case most == 0:
-		return true
-	case cells > most:
-		return cells == most+1 && lastIsEmpty
-	}
-	return cells >= r.shape.Named || r.pads()
+	return r.shape.Columns == 0 || r.shape.isFull(cells, lastIsEmpty) || r.pads() && cells < r.shape.Columns
+}
+
+// isFull tells whether a number of cells is the header's, without the last ones where nothing names them, or with a delimiter behind
+// the last one.
+func (s Shape) isFull(cells int, lastIsEmpty bool) bool {
+	return cells >= s.Named && cells <= s.Columns || cells == s.Columns+1 && lastIsEmpty
 }
 
 // pads tells whether the cells at the end of a row may be left out.
@@ -133,8 +131,7 @@ func (r *Reader) isRow(text []byte) bool {
 	}
 	text = text[:len(text)-lineEnd(text)]
 	cells := 1 + bytes.Count(text, []byte{r.format.Delimiter})
-	full := cells >= r.shape.Named && cells <= r.shape.Columns
-	return full || cells == r.shape.Columns+1 && text[len(text)-1] == r.format.Delimiter
+	return r.shape.isFull(cells, bytes.HasSuffix(text, []byte{r.format.Delimiter}))
 }
 
 // ofStart is the reason for a record that cannot be split, or what its first bytes say rather.
