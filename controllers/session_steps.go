@@ -184,7 +184,7 @@ func (r *SessionReconciler) commit(ctx context.Context, s *scope) error {
 		}
 	}
 	_, err := r.call(ctx, s, func(c context.Context, sessions edm.Sessions) (*edm.Session, error) {
-		return nil, sessions.Commit(c, s.store.Status.ID, s.status().ID)
+		return nil, sessions.Commit(c, s.store.Status.ID, s.status().ID, nil)
 	})
 	if err != nil {
 		return r.settleByGet(ctx, s, err, session.RemoteProcessing, session.RemoteCompleted)

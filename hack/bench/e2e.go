@@ -180,7 +180,7 @@ func (w *wayThrough) pooled(ctx context.Context, one *edm.Session) error {
 // commit hands the blocks over and waits until they are indexed.
 func (w *wayThrough) commit(ctx context.Context, one *edm.Session) error {
 	sessions, store := w.service.client.Sessions(), w.service.store.ID
-	if err := sessions.Commit(ctx, store, one.ID); err != nil {
+	if err := sessions.Commit(ctx, store, one.ID, nil); err != nil {
 		return err
 	}
 	every := time.NewTicker(5 * time.Millisecond)

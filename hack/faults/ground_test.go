@@ -41,7 +41,7 @@ func (w *world) populate() {
 	must(transfer.Upload(w.ctx, plan, prepared,
 		transfer.Target{HTTP: http.DefaultClient, URI: func() string { return old.DataUploadURI }, Parallelism: 2},
 		transfer.Options{Memory: semaphore.NewWeighted(64 << 20), MemorySize: 64 << 20}))
-	must(w.direct.Sessions().Commit(w.ctx, w.store.Status.ID, old.ID))
+	must(w.direct.Sessions().Commit(w.ctx, w.store.Status.ID, old.ID, nil))
 	w.Eventually(func() (edm.State, error) {
 		got, err := w.direct.Sessions().Get(w.ctx, w.store.Status.ID, old.ID)
 		if err != nil {

@@ -183,7 +183,7 @@ func (w *work) upload(ctx context.Context, t task) error {
 
 // commit hands the blocks over and waits until they are indexed.
 func commit(ctx context.Context, sessions edm.Sessions, store, id string) error {
-	if err := sessions.Commit(ctx, store, id); err != nil {
+	if err := sessions.Commit(ctx, store, id, nil); err != nil {
 		return err
 	}
 	every := time.NewTicker(200 * time.Millisecond)

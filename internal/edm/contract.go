@@ -20,8 +20,10 @@ type Sessions interface {
 	List(ctx context.Context, storeID string, q Query) ([]Session, error)
 	// Update changes the fileName of an unfinished session. Idempotent.
 	Update(ctx context.Context, storeID, id string, fileName string) (*Session, error)
-	// Commit hands the sealed blocks over to indexing.
-	Commit(ctx context.Context, storeID, id string) error
+	// Commit hands the sealed blocks over to indexing. Where judged is not nil it
+	// is the generation of the live table that the commit was judged against, 0
+	// where there was none: another one is 412 with CodeLiveChanged.
+	Commit(ctx context.Context, storeID, id string, judged *int64) error
 	// Cancel ends a session that is not committed.
 	Cancel(ctx context.Context, storeID, id string) error
 	// Renew returns the session with a fresh upload URI. Idempotent in effect:
@@ -37,7 +39,8 @@ type Stores interface {
 	Create(ctx context.Context, s DataStore, requestID string) (*DataStore, error)
 	Get(ctx context.Context, id string) (*DataStore, error)
 	List(ctx context.Context, q Query) ([]DataStore, error)
-	// Update replaces description and columns; names of columns that exist stay.
+	// Update replaces description and columns, and the owner where s names one;
+	// names of columns that exist stay.
 	Update(ctx context.Context, s DataStore) (*DataStore, error)
 	// Delete removes the store and its live table; nil where it is already gone.
 	Delete(ctx context.Context, id string) error

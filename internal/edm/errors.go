@@ -13,7 +13,7 @@ type Class int
 
 // The classes of an error.
 const (
-	// Transient errors pass: network, 408, 409, 423, 425, 429 and 5xx.
+	// Transient errors pass: network, 408, 409, 412, 423, 425, 429 and 5xx.
 	Transient Class = iota
 	// Terminal errors stay until somebody changes something: 400, 404, 413, 422.
 	Terminal
@@ -33,6 +33,8 @@ const (
 	CodeUnauthorized  = "Unauthorized"
 	CodeForbidden     = "Forbidden"
 	CodeKeyMismatch   = "KeyMismatch"
+	CodeRulesMismatch = "RulesMismatch"
+	CodeLiveChanged   = "LiveChanged"
 	CodeNoLiveTable   = "NoLiveTable"
 	CodeTooLate       = "TooLate"
 	CodeNotSealed     = "NotSealed"
@@ -117,7 +119,7 @@ func ClassOfStatus(status int) Class {
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return Credentials
-	case http.StatusRequestTimeout, http.StatusConflict, http.StatusLocked,
+	case http.StatusRequestTimeout, http.StatusConflict, http.StatusPreconditionFailed, http.StatusLocked,
 		http.StatusTooEarly, http.StatusTooManyRequests:
 		return Transient
 	}

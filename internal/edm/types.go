@@ -85,6 +85,11 @@ type Session struct {
 	// kept and says nothing.
 	KeyID      string `json:"keyId,omitempty"`
 	ContentKey string `json:"contentKey,omitempty"`
+	// Columns are the fields with the rules that their tokens were made under, in
+	// the order of Fields, and ExpirationDateTime is when the service gives an
+	// unfinished session up. Both are this project's additions.
+	Columns            []Column   `json:"columns,omitempty"`
+	ExpirationDateTime *time.Time `json:"expirationDateTime,omitempty"`
 }
 
 // DataStore is Graph's exactMatchDataStore: a schema and the table that is live
@@ -97,27 +102,44 @@ type DataStore struct {
 	Columns                 []Column   `json:"columns,omitempty"`
 	DataLastUpdatedDateTime *time.Time `json:"dataLastUpdatedDateTime,omitempty"`
 
-	// Live and Quota are this project's additions, nil where the service has
-	// none: the session whose table is live, and the commits that are left.
+	// Live, Quota and Owner are this project's additions, nil where the service
+	// has none: the session whose table is live, the commits that are left, and
+	// the object that the store belongs to.
 	Live  *Live  `json:"live,omitempty"`
 	Quota *Quota `json:"quota,omitempty"`
+	Owner *Owner `json:"owner,omitempty"`
 }
 
-// Column is Graph's exactDataMatchStoreColumn.
+// Owner names the one object that a data store belongs to: Cluster is whatever
+// tells the clusters that share a service apart.
+type Owner struct {
+	Cluster   string `json:"cluster"`
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+}
+
+// Column is Graph's exactDataMatchStoreColumn. RulesID names the rules that its
+// tokens are made under (Rules); it is this project's addition.
 type Column struct {
 	Name              string   `json:"name"`
 	IsSearchable      bool     `json:"isSearchable"`
 	IsCaseInsensitive bool     `json:"isCaseInsensitive"`
 	IgnoredDelimiters []string `json:"ignoredDelimiters,omitempty"`
+	RulesID           string   `json:"rulesId,omitempty"`
 }
 
-// Live names the committed session that lookups answer from.
+// Live names the committed session that lookups answer from. Generation grows
+// with every change of what is live, in the order of the commits. Columns are
+// those of the table, with the rules of its tokens, and searchable as they are
+// indexed now.
 type Live struct {
-	SessionID  string `json:"sessionId"`
-	ContentKey string `json:"contentKey,omitempty"`
-	KeyID      string `json:"keyId,omitempty"`
-	Rows       int64  `json:"rows"`
-	Generation int64  `json:"generation"`
+	SessionID          string     `json:"sessionId"`
+	ContentKey         string     `json:"contentKey,omitempty"`
+	KeyID              string     `json:"keyId,omitempty"`
+	Rows               int64      `json:"rows"`
+	Generation         int64      `json:"generation"`
+	Columns            []Column   `json:"columns,omitempty"`
+	CompletionDateTime *time.Time `json:"completionDateTime,omitempty"`
 }
 
 // Quota is the rolling 24-hour allowance of commits of one data store.
@@ -167,15 +189,17 @@ type LookupRequest struct {
 	ResultColumnNames []string `json:"resultColumnNames"`
 }
 
-// MatchRequest asks which rows hold Value in Column, and which of the tokens in
+// MatchRequest asks which rows hold Token in Column, and which of the tokens in
 // SameRow (by column name) stand in the same row. Tokens are standard base64 of
-// 16 bytes. Limit bounds the rows of the answer (1 to 1000).
+// 16 bytes. RulesIDs names, by column, the rules that the tokens were made
+// under. Limit bounds the rows of the answer (1 to 1000).
 type MatchRequest struct {
-	KeyID   string            `json:"keyId"`
-	Column  string            `json:"column"`
-	Token   string            `json:"token"`
-	SameRow map[string]string `json:"sameRow,omitempty"`
-	Limit   int               `json:"limit,omitempty"`
+	KeyID    string            `json:"keyId"`
+	RulesIDs map[string]string `json:"rulesId,omitempty"`
+	Column   string            `json:"column"`
+	Token    string            `json:"token"`
+	SameRow  map[string]string `json:"sameRow,omitempty"`
+	Limit    int               `json:"limit,omitempty"`
 }
 
 // MatchResult is the answer to a MatchRequest. All rows are of one generation.

@@ -82,7 +82,7 @@ func upload(t testing.TB, c *rest.Client, store edm.DataStore, table string) {
 	must(t, err)
 	must(t, transfer.Upload(t.Context(), plan, p, transfer.Target{HTTP: http.DefaultClient, URI: func() string { return one.DataUploadURI }},
 		transfer.Options{Memory: semaphore.NewWeighted(1 << 20), MemorySize: 1 << 20}))
-	must(t, c.Sessions().Commit(t.Context(), store.ID, one.ID))
+	must(t, c.Sessions().Commit(t.Context(), store.ID, one.ID, nil))
 	for deadline := time.Now().Add(time.Minute); ; {
 		now, err := c.Sessions().Get(t.Context(), store.ID, one.ID)
 		must(t, err)

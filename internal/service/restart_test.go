@@ -101,7 +101,7 @@ func (u *user) bring(text string, rowsPerBlock int) *edm.Session {
 	u.t.Helper()
 	plan, p, one := u.open(text, rowsPerBlock)
 	u.upload(plan, p, one)
-	must(u.t, u.client.Sessions().Commit(u.t.Context(), u.store.ID, one.ID))
+	must(u.t, u.client.Sessions().Commit(u.t.Context(), u.store.ID, one.ID, nil))
 	return u.reaches(one.ID, edm.StateCompleted)
 }
 
@@ -251,7 +251,7 @@ func TestAcknowledgedBlocksOutliveACrash(t *testing.T) {
 			t.Fatalf("%d blocks were acknowledged and %d are there", n+1, there)
 		}
 		v.upload(plan, p, now)
-		must(t, v.client.Sessions().Commit(t.Context(), v.store.ID, one.ID))
+		must(t, v.client.Sessions().Commit(t.Context(), v.store.ID, one.ID, nil))
 		v.reaches(one.ID, edm.StateCompleted)
 		v.answers(99, "a")
 	}
@@ -415,7 +415,7 @@ func TestUnfinishedSessionsExpire(t *testing.T) {
 	c, _ := serve(t, service.Config{Dir: dir, Now: now.now}) // a start looks at once
 	v := &user{t: t, client: c, store: u.store, agent: u.agent}
 	v.reaches(open.ID, edm.StateExpired)
-	if err := c.Sessions().Commit(t.Context(), u.store.ID, open.ID); err == nil {
+	if err := c.Sessions().Commit(t.Context(), u.store.ID, open.ID, nil); err == nil {
 		t.Error("an expired session was committed")
 	}
 	if state := v.get(live.ID).State; state != edm.StateCompleted {

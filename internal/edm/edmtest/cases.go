@@ -77,12 +77,12 @@ func wholeWay(t *testing.T, f *fixture) {
 	if s = f.get(t, s.ID); s.State != edm.StateUploadInProgress || *s.RemainingBlockCount != 2 {
 		t.Fatalf("after one block %s, %d remaining", s.State, *s.RemainingBlockCount)
 	}
-	wantError(t, f.Service.Sessions().Commit(f.ctx, f.store.ID, s.ID), http.StatusUnprocessableEntity, edm.CodeNotSealed)
+	wantError(t, f.Service.Sessions().Commit(f.ctx, f.store.ID, s.ID, nil), http.StatusUnprocessableEntity, edm.CodeNotSealed)
 	f.stageAll(t, s, blocks)
 	if s = f.get(t, s.ID); s.State != edm.StateUploadCompleted || *s.RemainingBlockCount != 0 || s.UploadCompletionDateTime == nil {
 		t.Fatalf("sealed %+v", s)
 	}
-	must(t, f.Service.Sessions().Commit(f.ctx, f.store.ID, s.ID))
+	must(t, f.Service.Sessions().Commit(f.ctx, f.store.ID, s.ID, nil))
 	s = f.eventually(t, s.ID, edm.StateCompleted)
 	if *s.TotalJobCount < 1 || *s.RemainingJobCount != 0 || s.ProcessingCompletionDateTime == nil || s.CompletionDateTime == nil || s.DataUploadURI != "" {
 		t.Fatalf("completed %+v", s)
@@ -106,12 +106,12 @@ func wholeWay(t *testing.T, f *fixture) {
 func settled(t *testing.T, f *fixture) {
 	f.open(t)
 	s := f.publish(t, people(3))
-	must(t, f.Service.Sessions().Commit(f.ctx, f.store.ID, s.ID))
+	must(t, f.Service.Sessions().Commit(f.ctx, f.store.ID, s.ID, nil))
 	wantError(t, f.Service.Sessions().Cancel(f.ctx, f.store.ID, s.ID), http.StatusUnprocessableEntity, edm.CodeTooLate)
 	open := f.session(t, 1)
 	must(t, f.Service.Sessions().Cancel(f.ctx, f.store.ID, open.ID))
 	must(t, f.Service.Sessions().Cancel(f.ctx, f.store.ID, open.ID))
-	wantError(t, f.Service.Sessions().Commit(f.ctx, f.store.ID, open.ID), http.StatusUnprocessableEntity, edm.CodeNotSealed)
+	wantError(t, f.Service.Sessions().Commit(f.ctx, f.store.ID, open.ID, nil), http.StatusUnprocessableEntity, edm.CodeNotSealed)
 }
 
 func cancelEnds(t *testing.T, f *fixture) {
@@ -230,7 +230,7 @@ func quota(t *testing.T, f *fixture) {
 	for n := range f.MaxCommits {
 		f.publish(t, people(n+1))
 	}
-	e := wantError(t, f.Service.Sessions().Commit(f.ctx, f.store.ID, early.ID), http.StatusTooManyRequests, edm.CodeThrottled)
+	e := wantError(t, f.Service.Sessions().Commit(f.ctx, f.store.ID, early.ID, nil), http.StatusTooManyRequests, edm.CodeThrottled)
 	if e.RetryAfter <= 0 || e.Class != edm.Transient || e.Message != fmt.Sprintf(edm.ThrottledMessage, f.MaxCommits) {
 		t.Fatalf("throttled with %+v", e)
 	}
@@ -242,7 +242,7 @@ func damaged(t *testing.T, f *fixture) {
 	blocks[1] = append(blocks[1][:len(blocks[1])-1:len(blocks[1])-1], []byte("more")...) // whole in transfer, no block
 	s := f.session(t, 2)
 	f.stageAll(t, s, blocks)
-	must(t, f.Service.Sessions().Commit(f.ctx, f.store.ID, s.ID))
+	must(t, f.Service.Sessions().Commit(f.ctx, f.store.ID, s.ID, nil))
 	failed := f.eventually(t, s.ID, edm.StateFailed)
 	if failed.Error == nil || failed.Error.Code == "" || !strings.Contains(failed.Error.Message, "block 1") {
 		t.Fatalf("the error is %+v", failed.Error)
@@ -351,7 +351,7 @@ func notThere(t *testing.T, f *fixture) {
 	sessions, nobody := f.Service.Sessions(), uuid.NewString()
 	_, err := sessions.Get(f.ctx, f.store.ID, nobody)
 	wantError(t, err, http.StatusNotFound, edm.CodeNotFound)
-	wantError(t, sessions.Commit(f.ctx, f.store.ID, nobody), http.StatusNotFound, edm.CodeNotFound)
+	wantError(t, sessions.Commit(f.ctx, f.store.ID, nobody, nil), http.StatusNotFound, edm.CodeNotFound)
 	wantError(t, sessions.Cancel(f.ctx, f.store.ID, nobody), http.StatusNotFound, edm.CodeNotFound)
 	_, err = sessions.Create(f.ctx, nobody, f.wanted(1), uuid.NewString())
 	wantError(t, err, http.StatusNotFound, edm.CodeNotFound)

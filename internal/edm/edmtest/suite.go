@@ -170,7 +170,7 @@ func (f *fixture) publish(t *testing.T, rows [][]string) *edm.Session {
 	blocks := f.blocks(t, rows)
 	s := f.session(t, len(blocks))
 	f.stageAll(t, s, blocks)
-	must(t, f.Service.Sessions().Commit(f.ctx, f.store.ID, s.ID))
+	must(t, f.Service.Sessions().Commit(f.ctx, f.store.ID, s.ID, nil))
 	return f.eventually(t, s.ID, edm.StateCompleted)
 }
 

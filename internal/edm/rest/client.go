@@ -73,6 +73,7 @@ type call struct {
 	query     url.Values
 	body, out any
 	requestID string
+	ifMatch   string      // If-Match, "" for none
 	once      bool        // never sent twice: create, commit and cancel
 	asked     func() bool // reports whether out is what was asked for; nil where anything is
 }
@@ -173,6 +174,9 @@ func (c *Client) request(ctx context.Context, k call, sent *atomic.Bool) (*http.
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("client-request-id", k.requestID)
 	request.Header.Set("User-Agent", "exactmatch-operator")
+	if k.ifMatch != "" {
+		request.Header.Set("If-Match", k.ifMatch)
+	}
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}

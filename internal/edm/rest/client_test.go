@@ -174,7 +174,7 @@ func TestOnlyWhatMayBeRepeatedIs(t *testing.T) {
 		}, false},
 		"create store":   {func(c *Client) error { _, err := c.Stores().Create(t.Context(), edm.DataStore{}, "r"); return err }, false},
 		"create agent":   {func(c *Client) error { _, err := c.Agents().Create(t.Context(), edm.UploadAgent{}, "r"); return err }, false},
-		"commit session": {func(c *Client) error { return c.Sessions().Commit(t.Context(), "d", "s") }, false},
+		"commit session": {func(c *Client) error { return c.Sessions().Commit(t.Context(), "d", "s", nil) }, false},
 		"cancel session": {func(c *Client) error { return c.Sessions().Cancel(t.Context(), "d", "s") }, false},
 	}
 	for name, call := range calls {
@@ -330,7 +330,7 @@ func TestStatusesAreClassified(t *testing.T) {
 			s := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
 				reply(w, status, `{"error":{"code":"SomeCode","message":"some words"}}`)
 			})
-			e := fails(t, s.client.Sessions().Commit(t.Context(), "d", "s"), class)
+			e := fails(t, s.client.Sessions().Commit(t.Context(), "d", "s", nil), class)
 			if e.Status != status || e.Code != "SomeCode" || e.Message != "some words" {
 				t.Errorf("%+v", e)
 			}

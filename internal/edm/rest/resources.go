@@ -226,8 +226,12 @@ func (s sessions) Update(ctx context.Context, storeID, id, fileName string) (*ed
 	return s.item(ctx, call{op: "update session", method: http.MethodPatch, path: sessionPath(storeID, id), body: map[string]string{"fileName": fileName}})
 }
 
-func (s sessions) Commit(ctx context.Context, storeID, id string) error {
-	_, err := s.c.do(ctx, call{op: "commit session", method: http.MethodPost, path: sessionPath(storeID, id, "commit"), once: true})
+func (s sessions) Commit(ctx context.Context, storeID, id string, judged *int64) error {
+	k := call{op: "commit session", method: http.MethodPost, path: sessionPath(storeID, id, "commit"), once: true}
+	if judged != nil {
+		k.ifMatch = edm.LiveTag(*judged)
+	}
+	_, err := s.c.do(ctx, k)
 	return err
 }
 
