@@ -160,7 +160,12 @@ type Facts struct {
 	Intent                       Intent
 	// Live: the service shows ContentKey as the live table of the store.
 	Live bool
-	// Guarded: a guard of the store forbids ContentKey.
+	// Lost: the remote session is completed, no later table replaced its table,
+	// and the service does not show it as the live one.
+	Lost bool
+	// Guarded: ContentKey must not be published as things are. A guard of the
+	// store forbids it; once it is sealed, also the pin, or the store's rules or
+	// key that are no longer those of its tokens.
 	Guarded bool
 	// Turn: the store's active session is this one.
 	Turn bool

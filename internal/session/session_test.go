@@ -35,6 +35,7 @@ Unprepared        Prepare           Prepare           Cancelled None      Releas
 UnpreparedOpen    Prepare           Prepare           Cancel    None      Cancel  Delete  Release
 Outdated          Supersede         Supersede         Cancel    None      Cancel  Delete  Release
 OutdatedEnded     Restart           Restart           Cancelled None      Release Delete  Release
+Lost              Completed         Restart           TooLate   None      Release Delete  Release
 Completed         Completed         Completed         TooLate   Completed Release Delete  Release
 CancelledByUs     Restart           Restart           Cancelled None      Release Delete  Release
 CancelledByOthers CancelledRemotely CancelledRemotely Cancelled None      Release Delete  Release
@@ -45,6 +46,7 @@ Queued            AwaitTurn         AwaitTurn         Cancelled None      Releas
 Ready             Plan              Plan              Cancelled None      Release Release Release
 Intended          Create            Create            Cancelled None      Release Release Release
 Broken            Abandon           Abandon           Cancel    None      Cancel  Delete  Release
+SealedGuarded     Uploaded          Hold              Cancel    None      Cancel  Delete  Release
 Parked            AwaitTurn         AwaitTurn         Cancel    None      Cancel  Delete  Release
 Renamed           Rename            Rename            Cancel    None      Cancel  Delete  Release
 LeaseEnding       Renew             Renew             Cancel    None      Cancel  Delete  Release
@@ -76,6 +78,7 @@ var examples = map[Situation][]Facts{
 		prepared(remote(RemoteCompleted), func(f *Facts) { f.RemoteContentKey = "b" }),
 		prepared(remote(RemoteFailed), func(f *Facts) { f.RestartRequested = true }),
 	},
+	Lost:              {prepared(remote(RemoteCompleted), func(f *Facts) { f.Lost = true }), prepared(remote(RemoteCompleted), func(f *Facts) { f.Lost, f.Turn = true, false })},
 	Completed:         {prepared(remote(RemoteCompleted)), prepared(remote(RemoteCompleted), func(f *Facts) { f.Turn = false })},
 	CancelledByUs:     {prepared(remote(RemoteCancelled), func(f *Facts) { f.CancelRequested = true })},
 	CancelledByOthers: {prepared(remote(RemoteCancelled))},
@@ -91,6 +94,10 @@ var examples = map[Situation][]Facts{
 	Broken: {
 		prepared(remote(RemoteOpen), func(f *Facts) { f.UploadFailed = true }),
 		prepared(remote(RemoteSealed), func(f *Facts) { f.UploadFailed = true }),
+	},
+	SealedGuarded: {
+		prepared(remote(RemoteSealed), func(f *Facts) { f.Guarded = true }),
+		prepared(remote(RemoteSealed), func(f *Facts) { f.Guarded, f.Turn = true, false }),
 	},
 	Parked: {
 		prepared(remote(RemoteOpen), func(f *Facts) { f.Turn = false }),
@@ -178,7 +185,7 @@ func anyFacts(t *rapid.T) Facts {
 		Remote: rapid.SampledFrom([]Remote{RemoteNone, RemoteOpen, RemoteSealed, RemoteProcessing, RemoteCompleted,
 			RemoteCancelled, RemoteFailed, RemoteExpired, RemoteForgotten, RemoteUnknown}).Draw(t, "remote"),
 		Intent: rapid.SampledFrom([]Intent{IntentNone, IntentFresh, IntentDoubtful}).Draw(t, "intent"),
-		Live:   rapid.Bool().Draw(t, "live"), Guarded: rapid.Bool().Draw(t, "guarded"), Turn: rapid.Bool().Draw(t, "turn"),
+		Live:   rapid.Bool().Draw(t, "live"), Lost: rapid.Bool().Draw(t, "lost"), Guarded: rapid.Bool().Draw(t, "guarded"), Turn: rapid.Bool().Draw(t, "turn"),
 		CancelRequested: rapid.Bool().Draw(t, "cancelRequested"), UploadFailed: rapid.Bool().Draw(t, "uploadFailed"),
 		RestartRequested: rapid.Bool().Draw(t, "restart"), RenewRequested: rapid.Bool().Draw(t, "renew"),
 		LeaseExpiry: now.Add(time.Duration(rapid.IntRange(-60, 600).Draw(t, "lease")) * time.Minute),
@@ -195,7 +202,7 @@ func TestSafetyForAnyFacts(t *testing.T) {
 				t.Fatalf("no step for %s under %+v", desired, f)
 			case (step == StepPlan || step == StepCreate) && (f.Remote != RemoteNone || !f.Turn || f.Guarded || f.Live || f.Intent == IntentDoubtful):
 				t.Fatalf("%s although something is open, guarded, live, doubtful or another's turn: %+v", step, f)
-			case step == StepCommit && (desired != Committed || f.Remote != RemoteSealed || f.RemoteContentKey != f.ContentKey || !f.Turn):
+			case step == StepCommit && (desired != Committed || f.Remote != RemoteSealed || f.RemoteContentKey != f.ContentKey || !f.Turn || f.Guarded):
 				t.Fatalf("commit of what was not asked for: %s %+v", desired, f)
 			case step == StepDelete && desired != DeleteRemote:
 				t.Fatalf("deletes under %s", desired)

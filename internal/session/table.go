@@ -15,7 +15,8 @@ const (
 	UnpreparedOpen    Situation = "UnpreparedOpen"    // as Unprepared, while a remote session is unfinished
 	Outdated          Situation = "Outdated"          // the unfinished remote session carries other content
 	OutdatedEnded     Situation = "OutdatedEnded"     // the ended remote session carried other content, or a restart was asked for
-	Completed         Situation = "Completed"         // indexed: the table is live, or was
+	Lost              Situation = "Lost"              // indexed, but the service shows the table no longer, nor a later one
+	Completed         Situation = "Completed"         // indexed: the table is live, or a later one replaced it
 	CancelledByUs     Situation = "CancelledByUs"     // cancelled, as we asked
 	CancelledByOthers Situation = "CancelledByOthers" // cancelled, and we did not ask
 	Failed            Situation = "Failed"            // the service says Failed or Expired, or knows the id no more
@@ -25,6 +26,7 @@ const (
 	Ready             Situation = "Ready"             // prepared, our turn, nothing open
 	Intended          Situation = "Intended"          // the intent to create is written and unspent
 	Broken            Situation = "Broken"            // unfinished, and its upload cannot go on
+	SealedGuarded     Situation = "SealedGuarded"     // sealed, and must not be published as things are
 	Parked            Situation = "Parked"            // unfinished; another session has the turn
 	Renamed           Situation = "Renamed"           // the unfinished remote session has another file name than the spec
 	LeaseEnding       Situation = "LeaseEnding"       // the upload URI must be renewed, or its renewal was asked for
@@ -36,8 +38,8 @@ const (
 // Situations lists the rows in the order of judgement.
 var Situations = []Situation{
 	Unsettled, Invalid, InvalidOpen, Processing, Unprepared, UnpreparedOpen, Outdated, OutdatedEnded,
-	Completed, CancelledByUs, CancelledByOthers, Failed, AlreadyLive, Guarded, Queued, Ready, Intended,
-	Broken, Parked, Renamed, LeaseEnding, Open, Sealed, Strange,
+	Lost, Completed, CancelledByUs, CancelledByOthers, Failed, AlreadyLive, Guarded, Queued, Ready, Intended,
+	Broken, SealedGuarded, Parked, Renamed, LeaseEnding, Open, Sealed, Strange,
 }
 
 // Desires lists the columns in order.
@@ -64,6 +66,7 @@ var table = map[Situation]map[Desired]Step{
 	UnpreparedOpen:    row(StepPrepare, StepPrepare, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
 	Outdated:          row(StepSupersede, StepSupersede, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
 	OutdatedEnded:     row(StepRestart, StepRestart, StepCancelled, StepNone, StepRelease, StepDelete, StepRelease),
+	Lost:              row(StepCompleted, StepRestart, StepTooLate, StepNone, StepRelease, StepDelete, StepRelease),
 	Completed:         row(StepCompleted, StepCompleted, StepTooLate, StepCompleted, StepRelease, StepDelete, StepRelease),
 	CancelledByUs:     row(StepRestart, StepRestart, StepCancelled, StepNone, StepRelease, StepDelete, StepRelease),
 	CancelledByOthers: row(StepCancelledRemotely, StepCancelledRemotely, StepCancelled, StepNone, StepRelease, StepDelete, StepRelease),
@@ -74,6 +77,7 @@ var table = map[Situation]map[Desired]Step{
 	Ready:             row(StepPlan, StepPlan, StepCancelled, StepNone, StepRelease, StepRelease, StepRelease),
 	Intended:          row(StepCreate, StepCreate, StepCancelled, StepNone, StepRelease, StepRelease, StepRelease),
 	Broken:            row(StepAbandon, StepAbandon, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
+	SealedGuarded:     row(StepUploaded, StepHold, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
 	Parked:            row(StepAwaitTurn, StepAwaitTurn, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
 	Renamed:           row(StepRename, StepRename, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
 	LeaseEnding:       row(StepRenew, StepRenew, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
@@ -117,7 +121,7 @@ func Observe(f Facts, now time.Time) Situation {
 func observeSettled(f Facts) Situation {
 	switch f.Remote {
 	case RemoteCompleted:
-		return Completed
+		return either(f.Lost, Lost, Completed)
 	case RemoteCancelled:
 		return either(f.CancelRequested, CancelledByUs, CancelledByOthers)
 	case RemoteFailed, RemoteExpired, RemoteForgotten:
@@ -145,6 +149,8 @@ func observeUnfinished(f Facts, now time.Time) Situation {
 		return Strange
 	case f.UploadFailed:
 		return Broken
+	case f.Remote == RemoteSealed && f.Guarded:
+		return SealedGuarded
 	case !f.Turn:
 		return Parked
 	case f.RenewRequested:
