@@ -32,6 +32,7 @@ type Status struct {
 	Progress Progress
 	Refused  bool
 	Note     string
+	Samples  []Sample
 	Err      error
 }
 
@@ -155,6 +156,7 @@ func (p *Pool) Upload(key string, plan Plan, prepared *Prepared, target Target) 
 		err := Upload(ctx, plan, prepared, target, Options{
 			Memory: p.memory, MemorySize: p.options.Memory,
 			Progress: func(now Progress) { p.progress(w, now) },
+			Sampled:  func(found []Sample) { p.sampled(w, found) },
 		})
 		p.done(ctx, w, func(s *Status) { s.Phase = PhaseUploaded }, err)
 	}
@@ -247,6 +249,13 @@ func (p *Pool) done(ctx context.Context, w *work, success func(*Status), err err
 	key := w.key
 	p.mu.Unlock()
 	p.options.Wake(key)
+}
+
+// sampled keeps the samples of an upload.
+func (p *Pool) sampled(w *work, found []Sample) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w.status.Samples = found
 }
 
 // progress records progress and wakes the object now and then.

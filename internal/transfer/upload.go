@@ -24,11 +24,12 @@ type Progress struct {
 
 // Options of an upload. Memory is the budget that all uploads of the process
 // share, in bytes; MemorySize its whole size. Progress is called after each
-// acknowledged block.
+// acknowledged block, Sampled with what was sampled when all blocks are made.
 type Options struct {
 	Memory     *semaphore.Weighted
 	MemorySize int64
 	Progress   func(Progress)
+	Sampled    func([]Sample)
 }
 
 // sealTries bounds how often blocks that went missing are staged again.
@@ -148,7 +149,17 @@ func (u *upload) run(ctx context.Context, stripes []Stripe) error {
 		return err
 	}
 	m.reserve, m.emit = u.reserve, u.send
-	return m.run(ctx, stripes, u.stripes)
+	if u.options.Sampled == nil {
+		return m.run(ctx, stripes, u.stripes)
+	}
+	sampler := newSampler(u.plan, u.prepared)
+	m.emit = func(ctx context.Context, index int, data []byte) error {
+		sampler.take(index, data)
+		return u.send(ctx, index, data)
+	}
+	err = m.run(ctx, stripes, u.stripes)
+	u.options.Sampled(sampler.samples())
+	return err
 }
 
 // reserve takes one block's memory.
