@@ -106,6 +106,7 @@ func managerCommand() *cobra.Command {
 	flags.StringVar(&f.options.SourceRoot, "source-root", "", "folder with one folder per namespace that sources of the scheme file may lie in; empty allows none")
 	flags.Int64Var(&f.transferMemory, "transfer-memory", 256, "budget of the text that is read ahead and of all blocks in the making, in MiB")
 	flags.IntVar(&f.options.TransferParallelism, "transfer-parallelism", 4, "tables that are read or uploaded at once")
+	flags.StringVar(&f.options.Cluster, "cluster-id", "", "name of this cluster at a service that several share; default: the UID of the namespace kube-system")
 	flags.StringVar(&f.options.WorkerImage, "worker-image", "", "image of workers in pods, the operator's own; empty allows spec.workers.mode Manager only")
 	flags.DurationVar(&f.options.StatusInterval, "status-interval", 10*time.Second, "least time between writes of a session's status that differ only in numbers")
 	flags.DurationVar(&f.options.PollInterval, "poll-interval", 10*time.Second, "time between two looks at an active remote session")

@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -25,6 +24,7 @@ type DataStoreReconciler struct {
 	client.Client
 	Recorder  events.EventRecorder
 	Endpoints *endpoints
+	Recalls   *recalls
 	Options   Options
 	Now       func() time.Time
 
@@ -38,6 +38,7 @@ type storeScope struct {
 	service        edm.Service
 	sessions       []v1alpha1.ExactMatchSession
 	after          time.Duration
+	looked         bool // the service was asked in this pass, and answered
 	released       bool
 }
 
@@ -76,7 +77,6 @@ func (r *DataStoreReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 		}
 	}
 	r.handOutTurn(s)
-	recordLive(s)
 	return ctrl.Result{}, nil
 }
 
@@ -97,8 +97,12 @@ func (r *DataStoreReconciler) holdObject(ctx context.Context, s *storeScope) err
 // sessionsOf lists the sessions that refer to the store, as they lie in the cache:
 // a store may have thousands, and nobody may change one.
 func (r *DataStoreReconciler) sessionsOf(ctx context.Context, store *v1alpha1.ExactMatchDataStore) ([]v1alpha1.ExactMatchSession, error) {
+	return sessionsOf(ctx, r.Client, store)
+}
+
+func sessionsOf(ctx context.Context, reader client.Reader, store client.Object) ([]v1alpha1.ExactMatchSession, error) {
 	list := &v1alpha1.ExactMatchSessionList{}
-	err := r.List(ctx, list, client.InNamespace(store.Namespace), client.MatchingFields{storeIndex: store.Name}, client.UnsafeDisableDeepCopy)
+	err := reader.List(ctx, list, client.InNamespace(store.GetNamespace()), client.MatchingFields{storeIndex: store.GetName()}, client.UnsafeDisableDeepCopy)
 	return list.Items, err
 }
 
@@ -114,9 +118,6 @@ func (r *DataStoreReconciler) reach(ctx context.Context, s *storeScope) error {
 	if err := r.recordKey(ctx, s); err != nil {
 		return err
 	}
-	if err := r.refuseDuplicate(ctx, s); err != nil {
-		return err
-	}
 	bounded, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
 	defer stop()
 	remote, err := r.ensureRemote(bounded, s)
@@ -125,6 +126,12 @@ func (r *DataStoreReconciler) reach(ctx context.Context, s *storeScope) error {
 		return err
 	}
 	mirrorStore(&s.object.Status, remote)
+	recordLive(s, remote)
+	s.looked = true
+	if err := r.recallIdle(bounded, s); err != nil {
+		r.Endpoints.note(s.agent, err)
+		return err
+	}
 	r.looks.remember(s.object.UID, look{at: r.Now(), agent: s.agent.UID, generation: s.agent.Generation})
 	return nil
 }
@@ -189,32 +196,6 @@ func (r *DataStoreReconciler) recordKey(ctx context.Context, s *storeScope) erro
 	return nil
 }
 
-// refuseDuplicate stalls the younger of two objects that mean one remote store.
-func (r *DataStoreReconciler) refuseDuplicate(ctx context.Context, s *storeScope) error {
-	list := &v1alpha1.ExactMatchDataStoreList{}
-	if err := r.List(ctx, list); err != nil {
-		return err
-	}
-	for i := range list.Items {
-		other := &list.Items[i]
-		if other.UID == s.object.UID || displayName(other) != displayName(s.object) || !r.sameEndpoint(ctx, s, other) {
-			continue
-		}
-		if older(other, s.object) {
-			return needsRepair(v1alpha1.ReasonDuplicateStore, "ExactMatchDataStore %s/%s already stands for the remote store %q at this endpoint; delete one of the two or change spec.displayName",
-				other.Namespace, other.Name, displayName(other))
-		}
-	}
-	return nil
-}
-
-// sameEndpoint reports whether another store's agent speaks to our endpoint.
-func (r *DataStoreReconciler) sameEndpoint(ctx context.Context, s *storeScope, other *v1alpha1.ExactMatchDataStore) bool {
-	agent := &v1alpha1.ExactMatchUploadAgent{}
-	key := client.ObjectKey{Namespace: other.Namespace, Name: other.Spec.UploadAgentRef.Name}
-	return r.Get(ctx, key, agent) == nil && agent.Spec.Endpoint == s.agent.Spec.Endpoint
-}
-
 // older orders objects by age, then by name, so that two managers agree.
 func older(a, b client.Object) bool {
 	at, bt := a.GetCreationTimestamp(), b.GetCreationTimestamp()
@@ -222,43 +203,6 @@ func older(a, b client.Object) bool {
 		return at.Before(&bt)
 	}
 	return a.GetNamespace()+"/"+a.GetName() < b.GetNamespace()+"/"+b.GetName()
-}
-
-// ensureRemote finds the remote store by id, adopts it by name, or makes it.
-// The display name identifies it, so a repeated create cannot make a second.
-func (r *DataStoreReconciler) ensureRemote(ctx context.Context, s *storeScope) (*edm.DataStore, error) {
-	remote, err := r.findRemote(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	wanted := edm.DataStore{DisplayName: displayName(s.object), Description: s.object.Spec.Description, Columns: remoteColumns(s.object)}
-	if remote == nil {
-		return s.service.Stores().Create(ctx, wanted, string(s.object.UID)+"-store")
-	}
-	if equality.Semantic.DeepEqual(remote.Columns, wanted.Columns) && remote.Description == wanted.Description {
-		return remote, nil
-	}
-	wanted.ID = remote.ID
-	return s.service.Stores().Update(ctx, wanted)
-}
-
-func (r *DataStoreReconciler) findRemote(ctx context.Context, s *storeScope) (*edm.DataStore, error) {
-	if id := s.object.Status.ID; id != "" {
-		remote, err := s.service.Stores().Get(ctx, id)
-		if !edm.IsNotFound(err) {
-			return remote, err
-		}
-	}
-	found, err := s.service.Stores().List(ctx, edm.Query{Filter: fmt.Sprintf("displayName eq '%s'", displayName(s.object))})
-	if err != nil {
-		return nil, err
-	}
-	for i := range found {
-		if found[i].DisplayName == displayName(s.object) {
-			return &found[i], nil
-		}
-	}
-	return nil, nil
 }
 
 // remoteColumns are the spec's columns as the service takes them.
@@ -296,6 +240,7 @@ func (r *DataStoreReconciler) finish(ctx context.Context, s *storeScope, err err
 	if after == 0 {
 		after = r.Options.ResyncInterval
 	}
+	r.reportLive(s, err)
 	if p := simpleConditions(&status.Conditions, s.object.Generation, v1alpha1.ReasonReady, "the remote data store is there", err); p != nil {
 		after = p.again(r.Options)
 	}

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -21,11 +20,16 @@ type look struct {
 	generation int64
 }
 
+// past is when a store was last shown, and when its remote sessions were last
+// listed, however that went since.
+type past struct{ seen, listed time.Time }
+
 // looks are the last one of each store. Sessions wake their store at every step,
 // and most steps change nothing there. A restart may lose them.
 type looks struct {
 	mu   sync.Mutex
 	last map[types.UID]look
+	past map[types.UID]past
 }
 
 func (l *looks) of(store types.UID) look {
@@ -41,6 +45,47 @@ func (l *looks) remember(store types.UID, now look) {
 		l.last = map[types.UID]look{}
 	}
 	l.last[store] = now
+	l.change(store, func(p *past) { p.seen = now.at })
+}
+
+// change alters what is remembered of a store's past; l.mu is held.
+func (l *looks) change(store types.UID, do func(*past)) {
+	if l.past == nil {
+		l.past = map[types.UID]past{}
+	}
+	p := l.past[store]
+	do(&p)
+	l.past[store] = p
+}
+
+// seen is when the service last showed the store, zero where this process does
+// not know.
+func (l *looks) seen(store types.UID) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.past[store].seen
+}
+
+// mayList reports whether the last listing is so old that another is due: a
+// tenth of the interval is left to the jitter of the passes.
+func (l *looks) mayList(store types.UID, now time.Time, interval time.Duration) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return now.Sub(l.past[store].listed) >= interval-interval/10
+}
+
+func (l *looks) listed(store types.UID, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.change(store, func(p *past) { p.listed = now })
+}
+
+// drop forgets a store that is deleted.
+func (l *looks) drop(store types.UID) {
+	l.forget(store)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.past, store)
 }
 
 func (l *looks) forget(store types.UID) {
@@ -53,8 +98,7 @@ func (l *looks) forget(store types.UID) {
 // look, at most a poll interval; 0 asks for one. When the turn changes hands the
 // quota and the live table have changed, so the next holder gets them as they are.
 func (r *DataStoreReconciler) freshFor(ctx context.Context, s *storeScope) time.Duration {
-	ready := findCondition(s.object.Status.Conditions, v1alpha1.ConditionReady)
-	if ready == nil || ready.Status != metav1.ConditionTrue || ready.ObservedGeneration != s.object.Generation {
+	if !isReady(s.object.Status.Conditions, s.object.Generation) {
 		return 0
 	}
 	if active := s.object.Status.ActiveSession; active != "" && !slices.ContainsFunc(s.sessions, func(one v1alpha1.ExactMatchSession) bool {

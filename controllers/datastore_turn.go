@@ -8,7 +8,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"exactmatch.dev/operator/api/v1alpha1"
-	"exactmatch.dev/operator/internal/edm"
 )
 
 // handOutTurn keeps the turn with its holder until that is done, then gives it
@@ -49,42 +48,16 @@ func finished(one *v1alpha1.ExactMatchSession) bool {
 }
 
 // needsTurn reports whether the holder still has use for the turn: until it is
-// finished, also while it is suspended with an unfinished remote session.
+// finished, also while it is suspended with an unfinished remote session. One that
+// waits for somebody's repair makes way: it asks again when that is done.
 func needsTurn(one *v1alpha1.ExactMatchSession) bool {
-	if finished(one) && one.Status.Outcome != "" {
-		return false
-	}
 	suspendedIdle := one.Spec.Suspend && one.Status.ID == ""
-	return !suspendedIdle
+	return !finished(one) && !suspendedIdle
 }
 
 // waitsForTurn reports whether a session has asked for the turn.
 func waitsForTurn(one *v1alpha1.ExactMatchSession) bool {
-	return one.Status.Step == v1alpha1.ReasonWaitingForTurn && one.DeletionTimestamp.IsZero() && !one.Spec.Suspend
-}
-
-// recordLive remembers the youngest completed session of the store: what
-// AlreadyUploaded and the guards compare with.
-func recordLive(s *storeScope) {
-	for i := range s.sessions {
-		one := &s.sessions[i]
-		done := one.Status.ProcessingCompletionDateTime
-		if done == nil {
-			done = one.Status.CompletionDateTime
-		}
-		if one.Status.State != string(edm.StateCompleted) || done == nil || one.Status.Intent == nil || one.Status.Rows == nil {
-			continue
-		}
-		live := s.object.Status.Live
-		if live != nil && (live.RemoteID == one.Status.ID || !live.CompletionTime.Before(done)) {
-			continue
-		}
-		s.object.Status.Live = &v1alpha1.LiveTable{
-			SessionName: one.Name, SessionUID: one.UID, RemoteID: one.Status.ID, ContentKey: one.Status.Intent.ContentKey,
-			Checksum: one.Status.Checksum, Rows: *one.Status.Rows, CompletionTime: done,
-			KeyID: one.Status.KeyID, Fields: one.Status.Fields,
-		}
-	}
+	return one.StatusReason() == v1alpha1.ReasonWaitingForTurn && one.DeletionTimestamp.IsZero() && !one.Spec.Suspend
 }
 
 // remove lets the object go once no unfinished session uses it, and does what
@@ -147,7 +120,7 @@ func (r *DataStoreReconciler) release(ctx context.Context, s *storeScope) error 
 	if err := r.Patch(ctx, s.object, locked(before)); err != nil {
 		return fmt.Errorf("take the finalizer off: %w", err)
 	}
-	r.looks.forget(s.object.UID)
+	r.looks.drop(s.object.UID)
 	s.released = true
 	return nil
 }

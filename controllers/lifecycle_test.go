@@ -236,10 +236,9 @@ var _ = Describe("A session", func() {
 		w.comesTo(s, underWay(v1alpha1.ReasonUploading), "the blocks do not get through")
 		id := s.Status.ID
 		w.change(s, func(s *v1alpha1.ExactMatchSession) { s.Spec.Suspend = true })
-		suspended := verdict{Ready: metav1.ConditionUnknown, Finished: metav1.ConditionFalse, Reason: v1alpha1.ReasonSuspended, KStatus: "InProgress"}
-		w.comesTo(s, suspended, "spec.suspend is true")
+		w.comesTo(s, suspended(), "spec.suspend is true")
 		front.open()
-		w.stays(s, suspended, "nothing is uploaded meanwhile")
+		w.stays(s, suspended(), "nothing is uploaded meanwhile")
 		w.change(s, func(s *v1alpha1.ExactMatchSession) { s.Spec.Suspend = false })
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "it goes on")
 		Expect(s.Status.ID).To(Equal(id))
@@ -277,7 +276,7 @@ var _ = Describe("A session", func() {
 		w.comesTo(first, underWay(v1alpha1.ReasonUploading), "it has the turn")
 		second := w.apply(called("second"), func(s *v1alpha1.ExactMatchSession) { s.Spec.Source.URI = "file:///second.csv" })
 		w.comesTo(second, underWay(v1alpha1.ReasonWaitingForTurn), "one session at a time")
-		Expect(second.Status.WaitingFor).To(Equal("ExactMatchSession session"))
+		Expect(second.Status.WaitingFor).To(Equal("ExactMatchSession session (Uploading)"))
 		Expect(w.remotes()).To(HaveLen(1))
 		front.open()
 		w.comesTo(first, reached(v1alpha1.ReasonCompleted), "the first goes first")
@@ -352,7 +351,7 @@ var _ = Describe("A session", func() {
 		w.comesTo(s, underWay(v1alpha1.ReasonUploading), "the session is open")
 		id := s.Status.ID
 		w.change(s, func(s *v1alpha1.ExactMatchSession) { s.Spec.Suspend = true })
-		w.comesTo(s, verdict{Ready: metav1.ConditionUnknown, Finished: metav1.ConditionFalse, Reason: v1alpha1.ReasonSuspended, KStatus: "InProgress"}, "it is parked")
+		w.comesTo(s, suspended(), "it is parked")
 		before := s.DeepCopy()
 		s.Status.ID, s.Status.State = "", ""
 		s.Status.Intent.Instance, s.Status.Intent.Time = "a manager that crashed", metav1.Time{Time: metav1.Now().Add(-3600 * 1e9)}

@@ -176,7 +176,7 @@ var _ = Describe("A session that cannot work", func() {
 		Expect(w.remotes()).To(BeEmpty())
 	})
 
-	It("stalls the younger of two stores that mean one remote store", func(ctx SpecContext) {
+	It("stalls a store whose remote store is another object's", func(ctx SpecContext) {
 		w := newWorld(ctx)
 		w.table("table.csv", 20)
 		w.comesTo(w.apply(), reached(v1alpha1.ReasonCompleted), "the first store works")
@@ -188,7 +188,7 @@ var _ = Describe("A session that cannot work", func() {
 			g.Expect(kstatusOf(twin)).To(BeEquivalentTo("Failed"))
 		}).Should(Succeed(), "two objects may not write one store")
 		c := twin.Status.Conditions
-		Expect(c).To(ContainElement(And(HaveField("Type", "Stalled"), HaveField("Reason", v1alpha1.ReasonDuplicateStore), HaveField("Status", metav1.ConditionTrue))))
+		Expect(c).To(ContainElement(And(HaveField("Type", "Stalled"), HaveField("Reason", v1alpha1.ReasonOwnedElsewhere), HaveField("Status", metav1.ConditionTrue))))
 	})
 })
 

@@ -14,8 +14,21 @@ import (
 // verdict is one line of the conditions table: what kstatus, `kubectl wait`,
 // Flux and Argo CD judge by.
 type verdict struct {
-	ready, reconciling, stalled, finished bool
-	reason, message                       string
+	ready, reconciling, stalled, suspended, finished bool
+	reason, message                                  string
+}
+
+// status is what Ready is: "" where nothing is wished at present.
+func (v verdict) status() metav1.ConditionStatus {
+	switch {
+	case v.suspended:
+		return ""
+	case v.ready:
+		return metav1.ConditionTrue
+	case v.stalled:
+		return metav1.ConditionFalse
+	}
+	return metav1.ConditionUnknown
 }
 
 // verdictOf judges a pass. What is reached is Ready; what only a person can
@@ -40,7 +53,7 @@ func verdictOf(s *scope, err error) verdict {
 		return verdict{reconciling: true, reason: p.reason, message: retryMessage(s, p)}
 	}
 	if s.step == session.StepNone {
-		return verdict{reason: v1alpha1.ReasonSuspended, message: "spec.suspend is true; nothing is read or uploaded until it is false"}
+		return verdict{suspended: true, reason: v1alpha1.ReasonSuspended, message: "spec.suspend is true; nothing is read or uploaded until it is false"}
 	}
 	return verdict{reconciling: true, reason: workReason(s), message: workMessage(s)}
 }
@@ -100,17 +113,17 @@ func setParallel(s *scope) {
 		reason, message = v1alpha1.ReasonSingleStripe, "the table is compressed, or no UTF-8, and can be read from its start only, so one pod uploads"
 	}
 	if reason == "" {
-		meta.RemoveStatusCondition(&s.status().Conditions, v1alpha1.ConditionParallel)
+		setCondition(s, v1alpha1.ConditionParallel, "", "", "")
 		return
 	}
 	message += fmt.Sprintf(", in parallel inside; spec.workers.parallelism of ExactMatchUploadAgent %q asks for %d", s.agent.Name, workers.Parallelism)
-	meta.SetStatusCondition(&s.status().Conditions, metav1.Condition{
-		Type: v1alpha1.ConditionParallel, Status: metav1.ConditionFalse, Reason: reason, Message: message, ObservedGeneration: s.object.Generation,
-	})
+	setCondition(s, v1alpha1.ConditionParallel, metav1.ConditionFalse, reason, message)
 }
 
-// setConditions writes the verdict. Reconciling and Stalled are there only
-// while they are true, as kstatus expects of abnormal-true conditions.
+// setConditions writes the verdict. Reconciling, Stalled and Suspended stand only
+// while they are true, as kstatus expects of abnormal-true conditions, and Ready
+// only while something is wished. Finished stands always: its reason is what the
+// column STATUS shows.
 func setConditions(s *scope, err error) {
 	if s.step == "" && err == nil {
 		return // nothing was decided: the verdict stands
@@ -118,31 +131,32 @@ func setConditions(s *scope, err error) {
 	setDataQuality(s)
 	setParallel(s)
 	v := verdictOf(s, err)
-	ready := metav1.ConditionUnknown
-	switch {
-	case v.ready:
-		ready = metav1.ConditionTrue
-	case v.stalled:
-		ready = metav1.ConditionFalse
-	}
-	set := func(kind string, status metav1.ConditionStatus) {
-		meta.SetStatusCondition(&s.status().Conditions, metav1.Condition{
-			Type: kind, Status: status, Reason: v.reason, Message: v.message, ObservedGeneration: s.object.Generation,
-		})
-	}
-	present := func(kind string, is bool) {
-		if !is {
-			meta.RemoveStatusCondition(&s.status().Conditions, kind)
-			return
-		}
-		set(kind, metav1.ConditionTrue)
-	}
-	set(v1alpha1.ConditionReady, ready)
-	present(v1alpha1.ConditionReconciling, v.reconciling)
-	present(v1alpha1.ConditionStalled, v.stalled)
+	setCondition(s, v1alpha1.ConditionReady, v.status(), v.reason, v.message)
+	setCondition(s, v1alpha1.ConditionReconciling, whileTrue(v.reconciling), v.reason, v.message)
+	setCondition(s, v1alpha1.ConditionStalled, whileTrue(v.stalled), v.reason, v.message)
+	setCondition(s, v1alpha1.ConditionSuspended, whileTrue(v.suspended), v.reason, v.message)
 	finished := metav1.ConditionFalse
 	if v.finished {
 		finished = metav1.ConditionTrue
 	}
-	set(v1alpha1.ConditionFinished, finished)
+	setCondition(s, v1alpha1.ConditionFinished, finished, v.reason, v.message)
+}
+
+// setCondition sets a condition of the session; "" takes it away.
+func setCondition(s *scope, kind string, status metav1.ConditionStatus, reason, message string) {
+	if status == "" {
+		meta.RemoveStatusCondition(&s.status().Conditions, kind)
+		return
+	}
+	meta.SetStatusCondition(&s.status().Conditions, metav1.Condition{
+		Type: kind, Status: status, Reason: reason, Message: message, ObservedGeneration: s.object.Generation,
+	})
+}
+
+// whileTrue is the status of a condition that stands only while it is true.
+func whileTrue(is bool) metav1.ConditionStatus { //nolint:revive // a conversion, not a mode
+	if is {
+		return metav1.ConditionTrue
+	}
+	return ""
 }

@@ -28,6 +28,7 @@ type SessionReconciler struct {
 	Recorder  events.EventRecorder
 	Pool      *transfer.Pool
 	Endpoints *endpoints
+	Recalls   *recalls
 	Options   Options
 	Now       func() time.Time
 
@@ -54,7 +55,12 @@ func (r *SessionReconciler) Reconcile(ctx context.Context, req ctrl.Request) (re
 	if err := r.holdObject(ctx, s); err != nil || s.released {
 		return ctrl.Result{}, err
 	}
-	if s.settled() || s.waits(r.Now()) {
+	if s.settled() {
+		if again, err := r.revisits(ctx, s); err != nil || !again {
+			return ctrl.Result{}, err
+		}
+	}
+	if s.waits(r.Now()) {
 		return ctrl.Result{}, nil
 	}
 	s.status().Outcome, s.status().OutcomeMessage = "", "" // judged afresh

@@ -32,6 +32,7 @@ func (r *SessionReconciler) planCreate(ctx context.Context, s *scope) error {
 		Unanswered: status.Intent != nil && status.Intent.Unanswered && status.Intent.ContentKey == status.ContentKey,
 		ContentKey: status.ContentKey, Instance: r.Options.Instance, Time: *r.stamp(),
 		ClientRequestID: fmt.Sprintf("%s-%d-%d", s.object.UID, status.Revision, status.Attempt),
+		Rules:           rulesOf(plannedColumns(s)),
 	}
 	if err := r.record(ctx, s); err != nil {
 		return err
@@ -47,7 +48,7 @@ func (r *SessionReconciler) confirmTurn(ctx context.Context, s *scope) error {
 	if err := r.Reader.Get(ctx, client.ObjectKeyFromObject(s.store), now); err != nil {
 		return missing(err, v1alpha1.ReasonDataStoreNotFound, "ExactMatchDataStore", s.store.Name)
 	}
-	if now.Status.ActiveSession == s.object.Name {
+	if now.Status.ActiveSession == s.object.Name && now.Generation == s.store.Generation && isReady(now.Status.Conditions, now.Generation) {
 		return nil
 	}
 	return errBehind
@@ -90,16 +91,23 @@ func (r *SessionReconciler) create(ctx context.Context, s *scope) error {
 // wanted is the session that a create asks for.
 func (r *SessionReconciler) wanted(s *scope) edm.Session {
 	rows, blocks := s.object.Spec.RowsPerBlock, s.status().PreparedBlocks
-	names := make([]string, 0, len(s.plan.Columns))
-	for _, c := range s.plan.Columns {
-		names = append(names, c.Name)
-	}
 	return edm.Session{
-		DataStoreID: s.store.Status.ID, UploadAgentID: s.agent.Status.ID, Fields: names,
+		DataStoreID: s.store.Status.ID, UploadAgentID: s.agent.Status.ID, Fields: uploadedColumns(s), Columns: plannedColumns(s),
 		FileName: fileNameOf(s), Checksum: s.status().PreparedChecksum,
 		RowsPerBlock: &rows, TotalBlockCount: &blocks,
 		KeyID: s.status().KeyID, ContentKey: s.status().ContentKey,
 	}
+}
+
+// plannedColumns are the plan's columns with the rules of their tokens.
+func plannedColumns(s *scope) []edm.Column {
+	columns := make([]edm.Column, 0, len(s.plan.Columns))
+	for _, c := range s.plan.Columns {
+		columns = append(columns, edm.Column{
+			Name: c.Name, IsSearchable: c.IsSearchable, IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters,
+		})
+	}
+	return edm.WithRules(columns)
 }
 
 // fileNameOf is spec.fileName, else the last element of the source.

@@ -26,6 +26,9 @@ func (r *SessionReconciler) finish(ctx context.Context, s *scope, err error) (ct
 		return ctrl.Result{RequeueAfter: conflictRetry}, nil //nolint:nilerr // neither is a failure
 	}
 	r.report(s, err)
+	if s.after == 0 && s.status().Outcome != "" {
+		s.after = r.untilExpiry(s)
+	}
 	if wait := r.heldBack(s); wait > 0 {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
@@ -44,7 +47,7 @@ func (r *SessionReconciler) finish(ctx context.Context, s *scope, err error) (ct
 // heldBack returns how long a status that differs only in numbers must wait
 // for its write, so that watching stays cheap.
 func (r *SessionReconciler) heldBack(s *scope) time.Duration {
-	if !changed(s) || s.status().Step != s.before.Status.Step || s.status().Outcome != s.before.Status.Outcome {
+	if !changed(s) || s.step == "" || s.object.StatusReason() != s.before.StatusReason() || s.status().Outcome != s.before.Status.Outcome {
 		return 0
 	}
 	if s.status().ObservedGeneration != s.before.Status.ObservedGeneration || s.status().ID != s.before.Status.ID {
@@ -112,7 +115,7 @@ func (r *SessionReconciler) tell(s *scope) {
 			kind = "Warning"
 		}
 		r.Recorder.Eventf(s.object, nil, kind, s.status().Outcome, s.status().Outcome, "%s", s.status().OutcomeMessage)
-		outcomes.WithLabelValues(outcomeName(s.status().Outcome)).Inc()
+		outcomes.WithLabelValues(s.status().Outcome).Inc()
 	}
 	steps.WithLabelValues(string(s.step)).Inc()
 }

@@ -32,17 +32,31 @@ func columnsGuard(s *scope) string {
 }
 
 func rowsGuard(s *scope) string {
-	live, rows := s.store.Status.Live, s.status().Rows
-	if live == nil || live.Rows == 0 || rows == nil {
+	live, rows := liveRows(s), s.status().Rows
+	if live == 0 || rows == nil {
 		return ""
 	}
 	percent := s.store.Spec.Guards.MaxRowDecreasePercent
-	fewest := live.Rows - live.Rows*int64(percent)/100
+	fewest := live - live*int64(percent)/100
 	if *rows >= fewest {
 		return ""
 	}
 	return fmt.Sprintf("%s: %d rows where %d are live; at least %d are expected (guards.maxRowDecreasePercent %d)",
-		v1alpha1.ReasonRowDecrease, *rows, live.Rows, fewest, percent)
+		v1alpha1.ReasonRowDecrease, *rows, live, fewest, percent)
+}
+
+// liveRows are the rows that a table is compared with: the larger of what was
+// published last, as far as we know, and what the service shows live.
+func liveRows(s *scope) (rows int64) {
+	for _, table := range []*v1alpha1.LiveTable{s.store.Status.Published, s.store.Status.Live} {
+		if table != nil {
+			rows = max(rows, table.Rows)
+		}
+	}
+	if s.shown != nil && s.shown.Live != nil {
+		rows = max(rows, s.shown.Live.Rows)
+	}
+	return rows
 }
 
 func unfindableGuard(s *scope) string {
@@ -65,8 +79,8 @@ func unfindableGuard(s *scope) string {
 // columnsLeftOut are the store's columns that spec.fields does not name.
 func columnsLeftOut(s *scope) []string {
 	uploaded := map[string]bool{}
-	for _, c := range s.plan.Columns {
-		uploaded[c.Name] = true
+	for _, name := range uploadedColumns(s) {
+		uploaded[name] = true
 	}
 	var missing []string
 	for _, name := range columnNames(s.store) {
@@ -75,6 +89,19 @@ func columnsLeftOut(s *scope) []string {
 		}
 	}
 	return missing
+}
+
+// uploadedColumns are those of the plan, or of what is sealed where none was made.
+func uploadedColumns(s *scope) (names []string) {
+	for _, c := range s.plan.Columns {
+		names = append(names, c.Name)
+	}
+	if intent := s.status().Intent; len(names) == 0 && intent != nil {
+		for _, c := range intent.Rules {
+			names = append(names, c.Name)
+		}
+	}
+	return names
 }
 
 // guardMessage says what forbids the content and how to release it, which no

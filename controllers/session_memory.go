@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/transfer"
 )
 
 // cacheCheck is the wait for a cache that does not show our own last write yet.
@@ -25,6 +26,7 @@ type memory struct {
 	spent   map[string]bool // client-request-ids whose POST was sent
 	intents map[string]time.Time
 	uris    map[types.UID]string // names of upload URIs that were refused
+	samples map[types.UID][]transfer.Sample
 }
 
 // poll is the remote session as it was last seen. Without a time it is to be
@@ -119,6 +121,22 @@ func (m *memory) refuse(uid types.UID, name string) {
 	m.uris[uid] = name
 }
 
+// keepSamples remembers rows of the blocks that this process has uploaded.
+func (m *memory) keepSamples(uid types.UID, found []transfer.Sample) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.samples == nil {
+		m.samples = map[types.UID][]transfer.Sample{}
+	}
+	m.samples[uid] = found
+}
+
+func (m *memory) samplesOf(uid types.UID) []transfer.Sample {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.samples[uid]
+}
+
 // refused is the name of the upload URI that was refused last, "" where none was.
 func (m *memory) refused(uid types.UID) string {
 	m.mu.Lock()
@@ -148,6 +166,7 @@ func (m *memory) forget(uid types.UID) {
 	delete(m.polled, uid)
 	delete(m.written, uid)
 	delete(m.uris, uid)
+	delete(m.samples, uid)
 	ofObject := func(id string) bool { return strings.HasPrefix(id, string(uid)) }
 	maps.DeleteFunc(m.spent, func(id string, _ bool) bool { return ofObject(id) })
 	maps.DeleteFunc(m.intents, func(id string, _ time.Time) bool { return ofObject(id) })

@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"context"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -10,7 +9,6 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/session"
-	"exactmatch.dev/operator/internal/transfer"
 )
 
 // observe gathers the facts of a pass: the objects that the session refers to,
@@ -33,18 +31,44 @@ func (r *SessionReconciler) observe(ctx context.Context, s *scope) error {
 		CancelRequested:  s.status().CancelRequestedTime != nil,
 		RestartRequested: s.object.Spec.RestartToken != s.status().ObservedRestartToken,
 		RenewRequested:   s.object.Spec.RenewToken != s.status().ObservedRenewToken,
-		Turn:             s.store != nil && s.store.Status.ActiveSession == s.object.Name,
+		Turn:             s.mayProceed(),
 	}
-	if d := s.desired(); s.deleting() || d == session.Cancelled || d == session.Suspended || s.stands() {
+	switch d := s.desired(); {
+	case s.deleting() || d == session.Cancelled || d == session.Suspended:
 		// What ends or parks the session does not depend on its source.
-		s.facts.Preparation = session.PreparationReady
-		s.facts.ContentKey = s.facts.RemoteContentKey
+		s.takesAsIs()
 		return nil
+	case s.stands():
+		s.takesAsIs()
+		name := s.object.Spec.FileName
+		s.facts.RenameRequested = name != "" && s.remote.FileName != name
+	default:
+		if err := r.observeWork(ctx, s); err != nil {
+			return err
+		}
 	}
-	if err := r.observeWork(ctx, s); err != nil {
-		return err
+	return r.observeLive(ctx, s)
+}
+
+// takesAsIs takes the content of the remote session as the one that is wished.
+func (s *scope) takesAsIs() {
+	s.facts.Preparation = session.PreparationReady
+	s.facts.ContentKey = s.facts.RemoteContentKey
+}
+
+// mayProceed reports whether the store has given this session the turn. A new
+// remote session also waits until the service has the store's present columns.
+func (s *scope) mayProceed() bool {
+	if s.store == nil || s.store.Status.ActiveSession != s.object.Name {
+		return false
 	}
-	return r.observeRivals(ctx, s)
+	return s.status().ID != "" || isReady(s.store.Status.Conditions, s.store.Generation)
+}
+
+// isReady reports whether Ready is True for a generation.
+func isReady(conditions []metav1.Condition, generation int64) bool {
+	ready := findCondition(conditions, v1alpha1.ConditionReady)
+	return ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == generation
 }
 
 // observeStore reads the data store and its upload agent.
@@ -137,6 +161,8 @@ func (s *scope) remoteFact() session.Remote {
 	switch {
 	case s.remote == nil:
 		return session.RemoteNone
+	case s.remote.State == stateForgotten && s.first.State == string(edm.StateCompleted):
+		return session.RemoteCompleted // the service keeps no record of ended sessions for ever
 	case s.remote.State == stateForgotten:
 		return session.RemoteForgotten
 	default:
@@ -153,19 +179,6 @@ func (s *scope) intentContentKey() string {
 	return s.status().Intent.ContentKey
 }
 
-// stands reports whether the remote session stays as it is, whatever the source
-// holds: its content key is of another version of the operator, so nothing tells
-// whether its content is the source's. One that is sealed is committed, one that
-// has just completed has reached its wish; a restart reads the source.
-func (s *scope) stands() bool {
-	key := s.intentContentKey()
-	if key == "" || transfer.KnownContentKey(key) || s.facts.RestartRequested {
-		return false
-	}
-	justCompleted := s.facts.Remote == session.RemoteCompleted && s.first.State != string(edm.StateCompleted)
-	return s.facts.Remote == session.RemoteSealed || justCompleted
-}
-
 // intentFact judges the recorded intent: only what this very process wrote and
 // has not sent may be sent.
 func (r *SessionReconciler) intentFact(s *scope) session.Intent {
@@ -178,50 +191,4 @@ func (r *SessionReconciler) intentFact(s *scope) session.Intent {
 		return session.IntentFresh
 	}
 	return session.IntentDoubtful
-}
-
-// observeRivals reads what decides whether content may be uploaded now: what
-// is live and the store's guards.
-func (r *SessionReconciler) observeRivals(ctx context.Context, s *scope) error {
-	if s.facts.Preparation != session.PreparationReady || s.facts.Remote != session.RemoteNone {
-		return nil
-	}
-	if s.store.Status.ID == "" {
-		return nil // not our turn before the store is there
-	}
-	live, err := r.liveOf(ctx, s)
-	if err != nil {
-		return err
-	}
-	s.facts.Live = live
-	s.facts.Guarded = len(guardsAgainst(s)) > 0
-	return nil
-}
-
-// liveOf asks the service whether the prepared content is live. Only what our
-// last completed session of the store carried can be.
-func (r *SessionReconciler) liveOf(ctx context.Context, s *scope) (bool, error) {
-	ours := s.store.Status.Live
-	if ours == nil || ours.ContentKey != s.facts.ContentKey {
-		return false, nil
-	}
-	service, err := r.service(ctx, s)
-	if err != nil {
-		return false, err
-	}
-	shown, err := service.Stores().Get(ctx, s.store.Status.ID)
-	if err != nil {
-		r.Endpoints.note(s.agent, err)
-		return false, err
-	}
-	if shown.Live == nil {
-		return !shownLater(shown.DataLastUpdatedDateTime, ours.CompletionTime), nil
-	}
-	return shown.Live.SessionID == ours.RemoteID, nil
-}
-
-// shownLater reports whether the store changed after our completion. A second
-// is the precision of a time in status.
-func shownLater(updated *time.Time, completed *metav1.Time) bool {
-	return updated != nil && completed != nil && updated.Sub(completed.Time) > time.Second
 }

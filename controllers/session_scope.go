@@ -29,6 +29,8 @@ type scope struct {
 	// decides it, and inputs that with a pin that asks for another reading.
 	plan            transfer.Plan
 	version, inputs string
+	// sourceVersion names what the source holds, as far as the reference tells.
+	sourceVersion string
 	// sourceName is the last element of where the table lies.
 	sourceName string
 	// work is what the workplace knows of the plan.
@@ -38,7 +40,10 @@ type scope struct {
 	jobs   jobs.Work
 	order  *corev1.Secret
 	remote *edm.Session
-	facts  session.Facts
+	// shown is the store as the service showed it in this pass; nil where it was
+	// not asked.
+	shown *edm.DataStore
+	facts session.Facts
 
 	// step is the one step of this pass, "" where none was decided.
 	step session.Step

@@ -2,8 +2,6 @@ package controllers
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"path"
@@ -100,6 +98,7 @@ func (r *SessionReconciler) makePlan(ctx context.Context, s *scope) error {
 	if !fileNamePattern.MatchString(fileNameOf(s)) {
 		return needsChange(v1alpha1.ReasonSourceInvalid, "the source's last element cannot be the session's fileName; set spec.fileName to 1 to 128 letters, digits, dots, spaces, underscores and hyphens")
 	}
+	s.sourceVersion = version
 	s.version = versionOf(s, columns, keyID, version)
 	s.inputs = inputsOf(s)
 	return nil
@@ -126,6 +125,7 @@ func (r *SessionReconciler) takePrepared(s *scope) {
 	was := s.key()
 	s.inputs = inputsOf(s)
 	s.status().ObservedSpecHash = s.inputs
+	s.status().PreparedSpecHash, s.status().PreparedSourceVersion = specHash(s.object.Spec), s.sourceVersion
 	r.workers(s).rename(s, was)
 }
 
@@ -184,9 +184,8 @@ func (r *SessionReconciler) sourceOf(ctx context.Context, s *scope, read *refere
 		if err != nil {
 			return nil, "", err
 		}
-		sum := sha256.Sum256(text)
 		s.sourceName = path.Base(spec.ConfigMapKeyRef.Key)
-		return source.Bytes(spec.ConfigMapKeyRef.Key, text), hex.EncodeToString(sum[:]), nil
+		return source.Bytes(spec.ConfigMapKeyRef.Key, text), versionOfContent(s, text), nil
 	case spec.PersistentVolumeClaim != nil:
 		s.sourceName = path.Base(spec.PersistentVolumeClaim.Path)
 		return nil, "", nil // only pods can open it
@@ -203,8 +202,7 @@ func (r *SessionReconciler) remoteSource(ctx context.Context, s *scope, read *re
 		if err != nil {
 			return nil, "", err
 		}
-		sum := sha256.Sum256(value)
-		uri, version = strings.TrimSpace(string(value)), hex.EncodeToString(sum[:])
+		uri, version = strings.TrimSpace(string(value)), versionOfContent(s, value)
 	}
 	var credentials map[string][]byte
 	if spec.CredentialsSecretRef != nil {

@@ -50,6 +50,7 @@ func mirror(status *v1alpha1.ExactMatchSessionStatus, from *edm.Session) {
 	status.RowsPerBlock = from.RowsPerBlock
 	status.TotalBlockCount, status.RemainingBlockCount = from.TotalBlockCount, from.RemainingBlockCount
 	status.TotalJobCount, status.RemainingJobCount = from.TotalJobCount, from.RemainingJobCount
+	status.SessionExpiryTime = stampOf(from.ExpirationDateTime)
 }
 
 // unmirror empties the mirror: the object has no remote session now.
@@ -75,7 +76,9 @@ func (r *SessionReconciler) archive(s *scope, outcome string) {
 	}
 	unmirror(status)
 	status.Intent, status.CommitRequestedTime, status.CancelRequestedTime = nil, nil, nil
-	status.Progress, status.EstimatedCompletionTime = "", nil
+	status.Progress, status.EstimatedCompletionTime, status.LiveGeneration = "", nil, 0
+	setCondition(s, v1alpha1.ConditionLive, "", "", "")
+	setCondition(s, v1alpha1.ConditionSourceChanged, "", "", "")
 	r.memory.forget(s.object.UID)
 }
 
@@ -95,7 +98,6 @@ func (r *SessionReconciler) describe(s *scope, err error) {
 	}
 	reportProgress(s, r.Now())
 	status.ObservedGeneration = s.object.Generation
-	status.Step = stepName(s, err)
 	setConditions(s, err)
 }
 
@@ -178,31 +180,6 @@ func reportProgress(s *scope, now time.Time) {
 	case session.StepCommit, session.StepUploaded, session.StepWatch, session.StepCompleted:
 		status.Progress, status.EstimatedCompletionTime = "100%", nil
 	}
-}
-
-// stepName is what `kubectl get` shows under STATE: the step while it works,
-// then the ending.
-func stepName(s *scope, err error) string {
-	if s.status().Outcome != "" {
-		return outcomeName(s.status().Outcome)
-	}
-	if err != nil {
-		return asProblem(err).reason
-	}
-	if s.step == "" {
-		return s.status().Step
-	}
-	return workReason(s)
-}
-
-// outcomeName folds the many reasons of a failure to Failed.
-func outcomeName(outcome string) string {
-	switch outcome {
-	case v1alpha1.ReasonUploaded, v1alpha1.ReasonCompleted, v1alpha1.ReasonCancelled, v1alpha1.ReasonAlreadyUploaded,
-		v1alpha1.ReasonHeld, v1alpha1.ReasonTooLate, v1alpha1.ReasonCancelledRemotely, v1alpha1.ReasonExpired:
-		return outcome
-	}
-	return v1alpha1.ReasonFailed
 }
 
 // workReasons name a step that works as a reason of Reconciling.

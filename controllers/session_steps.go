@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,7 +23,7 @@ func (r *SessionReconciler) steps() map[session.Step]stepFunc {
 		session.StepNone:              r.pause,
 		session.StepPrepare:           r.prepare,
 		session.StepRejectSource:      r.rejectSource,
-		session.StepAlreadyUploaded:   r.closes(v1alpha1.ReasonAlreadyUploaded, "the store already shows this content live; no quota was spent"),
+		session.StepAlreadyUploaded:   r.alreadyUploaded,
 		session.StepHold:              r.hold,
 		session.StepAwaitTurn:         r.awaitTurn,
 		session.StepPlan:              r.planCreate,
@@ -40,7 +41,7 @@ func (r *SessionReconciler) steps() map[session.Step]stepFunc {
 		session.StepDelete:            r.deleteRemote,
 		session.StepRelease:           r.release,
 		session.StepUploaded:          r.closes(v1alpha1.ReasonUploaded, "every block is uploaded and sealed; set spec.desiredState to Committed to publish them"),
-		session.StepCompleted:         r.closes(v1alpha1.ReasonCompleted, "the table is indexed and live"),
+		session.StepCompleted:         r.completed,
 		session.StepCancelled:         r.closes(v1alpha1.ReasonCancelled, "cancelled, as spec.desiredState asks"),
 		session.StepTooLate:           r.closes(v1alpha1.ReasonTooLate, "the session was committed before the cancel came; commit other content to replace it"),
 		session.StepCancelledRemotely: r.closes(v1alpha1.ReasonCancelledRemotely, "somebody cancelled the session at the service; change spec.restartToken to upload again"),
@@ -68,6 +69,9 @@ func (r *SessionReconciler) close(ctx context.Context, s *scope, reason, message
 // end records the outcome: nothing more happens until the spec changes.
 func end(s *scope, reason, message string) {
 	s.status().Outcome, s.status().OutcomeMessage = reason, message
+	if s.store != nil {
+		s.status().ObservedDataStoreGeneration = s.store.Generation
+	}
 }
 
 // pause stops the work; the remote session stays as it is.
@@ -94,25 +98,30 @@ func (r *SessionReconciler) rejectSource(ctx context.Context, s *scope) error {
 	return r.close(ctx, s, p.reason, p.message)
 }
 
-// hold ends with the guards that forbid the content.
+// hold ends with what forbids to publish the content; what is sealed stays sealed.
 func (r *SessionReconciler) hold(ctx context.Context, s *scope) error {
 	if err := r.stopWork(ctx, s); err != nil {
 		return err
 	}
-	end(s, v1alpha1.ReasonHeld, guardMessage(s))
+	message := guardMessage(s)
+	if s.facts.Remote == session.RemoteSealed {
+		message = strings.Join(objections(s), "; ")
+	}
+	end(s, v1alpha1.ReasonHeld, message)
 	return nil
 }
 
 // awaitTurn waits; the store's reconciler hands out the turn, and its status
 // wakes this object.
-func (r *SessionReconciler) awaitTurn(_ context.Context, s *scope) error {
+func (r *SessionReconciler) awaitTurn(ctx context.Context, s *scope) error {
 	ready := findCondition(s.store.Status.Conditions, v1alpha1.ConditionReady)
+	active := s.store.Status.ActiveSession
 	switch {
 	case ready != nil && ready.Status == metav1.ConditionFalse:
 		return needsRepair(v1alpha1.ReasonDataStoreNotReady, "ExactMatchDataStore %q: %s: %s", s.store.Name, ready.Reason, ready.Message)
-	case s.store.Status.ActiveSession != "":
-		s.status().WaitingFor = "ExactMatchSession " + s.store.Status.ActiveSession
-	case ready == nil || ready.Status != metav1.ConditionTrue:
+	case active != "" && active != s.object.Name:
+		s.status().WaitingFor = "ExactMatchSession " + active + r.progressOf(ctx, s, active)
+	case !isReady(s.store.Status.Conditions, s.store.Generation):
 		s.status().WaitingFor = "ExactMatchDataStore " + s.store.Name
 		if ready != nil && ready.Message != "" {
 			s.status().WaitingFor += " (" + bounded(ready.Message) + ")"
@@ -122,6 +131,20 @@ func (r *SessionReconciler) awaitTurn(_ context.Context, s *scope) error {
 	}
 	s.after = r.Options.TurnInterval
 	return nil
+}
+
+// progressOf says in brackets what another session does, and why where it
+// does not get further.
+func (r *SessionReconciler) progressOf(ctx context.Context, s *scope, name string) string {
+	other := &v1alpha1.ExactMatchSession{}
+	if r.Get(ctx, s.named(name), other) != nil || other.StatusReason() == "" {
+		return ""
+	}
+	words := other.StatusReason()
+	if c := findCondition(other.Status.Conditions, v1alpha1.ConditionFinished); other.Status.Attempts > 0 || other.Spec.Suspend {
+		words += ": " + bounded(c.Message)
+	}
+	return " (" + words + ")"
 }
 
 // refuseUnpublishedFormat keeps our blocks from a service that does not read
@@ -183,9 +206,13 @@ func (r *SessionReconciler) commit(ctx context.Context, s *scope) error {
 			return err
 		}
 	}
+	r.adviseOfSource(ctx, s)
 	_, err := r.call(ctx, s, func(c context.Context, sessions edm.Sessions) (*edm.Session, error) {
-		return nil, sessions.Commit(c, s.store.Status.ID, s.status().ID, nil)
+		return nil, sessions.Commit(c, s.store.Status.ID, s.status().ID, s.judgedAgainst())
 	})
+	if edm.HasCode(err, edm.CodeLiveChanged) {
+		return passes(v1alpha1.ReasonRetrying, time.Second, "another table went live, or is about to, since the commit was judged; it is judged again")
+	}
 	if err != nil {
 		return r.settleByGet(ctx, s, err, session.RemoteProcessing, session.RemoteCompleted)
 	}
@@ -195,6 +222,18 @@ func (r *SessionReconciler) commit(ctx context.Context, s *scope) error {
 	s.event("Normal", v1alpha1.ReasonCommitting, "the session was committed")
 	s.after = uploadedCheck
 	return nil
+}
+
+// judgedAgainst is the generation of the live table that the commit was judged
+// against, nil where the service shows none.
+func (s *scope) judgedAgainst() *int64 {
+	switch {
+	case !showsLive(s.agent) || s.shown == nil:
+		return nil
+	case s.shown.Live == nil:
+		return new(int64(0))
+	}
+	return &s.shown.Live.Generation
 }
 
 // cancel records the request and cancels the remote session.

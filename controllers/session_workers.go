@@ -99,6 +99,7 @@ func (r *SessionReconciler) upload(ctx context.Context, s *scope) error {
 		}
 		return s.work.Err
 	case transfer.PhaseUploaded:
+		r.memory.keepSamples(s.object.UID, s.work.Samples)
 		r.memory.lookAgain(s.object.UID) // the service shows the sealed list now
 		s.after = uploadedCheck
 	}

@@ -5,10 +5,12 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -45,6 +47,8 @@ type Options struct {
 	ServiceQPS, ServiceBurst int
 	// WorkerImage is the image of workers in pods; "" allows none.
 	WorkerImage string
+	// Cluster tells this cluster from others that share a service.
+	Cluster string
 	// Instance names this process; an intent of another instance is settled, not sent.
 	Instance string
 
@@ -96,6 +100,9 @@ const (
 // Add puts the reconcilers and the pool of transfers into the manager.
 func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 	o = o.withDefaults()
+	if err := identify(ctx, mgr.GetAPIReader(), &o); err != nil {
+		return err
+	}
 	if err := addIndexes(ctx, mgr); err != nil {
 		return err
 	}
@@ -114,16 +121,33 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 		return err
 	}
 	recorder := mgr.GetEventRecorder("exactmatch-operator")
+	recalls := newRecalls(wakes)
 	if err := (&UploadAgentReconciler{Client: mgr.GetClient(), Recorder: recorder, Endpoints: shared, Options: o, Now: time.Now}).setup(mgr); err != nil {
 		return err
 	}
-	stores := &DataStoreReconciler{Client: mgr.GetClient(), Recorder: recorder, Endpoints: shared, Options: o, Now: time.Now}
+	stores := &DataStoreReconciler{Client: mgr.GetClient(), Recorder: recorder, Endpoints: shared, Recalls: recalls, Options: o, Now: time.Now}
 	if err := stores.setup(mgr); err != nil {
 		return err
 	}
 	sessions := &SessionReconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: recorder,
-		Pool: pool, Endpoints: shared, Options: o, Now: time.Now}
+		Pool: pool, Endpoints: shared, Recalls: recalls, Options: o, Now: time.Now}
 	return sessions.setup(mgr, wakes)
+}
+
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get,resourceNames=kube-system
+
+// identify names the cluster by the UID of its namespace kube-system, as is usual,
+// unless a flag does.
+func identify(ctx context.Context, reader client.Reader, o *Options) error {
+	if o.Cluster != "" {
+		return nil
+	}
+	system := &corev1.Namespace{}
+	if err := reader.Get(ctx, client.ObjectKey{Name: metav1.NamespaceSystem}, system); err != nil {
+		return fmt.Errorf("read the namespace kube-system, whose UID names this cluster at the service; allow that, or set --cluster-id: %w", err)
+	}
+	o.Cluster = string(system.UID)
+	return nil
 }
 
 // wakeUp is the object that a wake of the pool is about.
@@ -174,16 +198,16 @@ func sessionOfPod(_ context.Context, pod client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: pod.GetNamespace(), Name: name}}}
 }
 
-// sessionsOfStore wakes what a change of a store can get on: everything that is
-// not finished with an outcome.
+// sessionsOfStore wakes those sessions that a change of their store concerns.
 func (r *SessionReconciler) sessionsOfStore(ctx context.Context, store client.Object) []reconcile.Request {
+	shown := store.(*v1alpha1.ExactMatchDataStore)
 	list := &v1alpha1.ExactMatchSessionList{}
 	if err := r.List(ctx, list, client.InNamespace(store.GetNamespace()), client.MatchingFields{storeIndex: store.GetName()}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil
 	}
 	var requests []reconcile.Request
 	for i := range list.Items {
-		if one := &list.Items[i]; one.Status.Outcome == "" || !one.DeletionTimestamp.IsZero() {
+		if one := &list.Items[i]; concerns(shown, one) {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(one)})
 		}
 	}
@@ -209,7 +233,7 @@ func storeOfSession(_ context.Context, o client.Object) []reconcile.Request {
 func stepChanged() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		before, after := e.ObjectOld.(*v1alpha1.ExactMatchSession), e.ObjectNew.(*v1alpha1.ExactMatchSession)
-		return before.Status.Step != after.Status.Step || before.Status.Outcome != after.Status.Outcome ||
+		return before.StatusReason() != after.StatusReason() || before.Status.Outcome != after.Status.Outcome ||
 			before.Generation != after.Generation || before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero()
 	}}
 }

@@ -142,9 +142,9 @@ func (w *world) change(s *v1alpha1.ExactMatchSession, change func(*v1alpha1.Exac
 
 // verdict is what a person, kubectl wait and kstatus see of a session.
 type verdict struct {
-	Ready, Reconciling, Stalled, Finished metav1.ConditionStatus
-	Reason                                string
-	KStatus                               status.Status
+	Ready, Reconciling, Stalled, Suspended, Finished metav1.ConditionStatus
+	Reason                                           string
+	KStatus                                          status.Status
 }
 
 // look reads a session; its conditions count only for the spec as it is.
@@ -155,7 +155,7 @@ func (w *world) look(s *v1alpha1.ExactMatchSession) (verdict, error) {
 	v := verdict{KStatus: kstatusOf(s)}
 	for kind, to := range map[string]*metav1.ConditionStatus{
 		v1alpha1.ConditionReady: &v.Ready, v1alpha1.ConditionReconciling: &v.Reconciling,
-		v1alpha1.ConditionStalled: &v.Stalled, v1alpha1.ConditionFinished: &v.Finished,
+		v1alpha1.ConditionStalled: &v.Stalled, v1alpha1.ConditionSuspended: &v.Suspended, v1alpha1.ConditionFinished: &v.Finished,
 	} {
 		if c := meta.FindStatusCondition(s.Status.Conditions, kind); c != nil && c.ObservedGeneration == s.Generation {
 			*to, v.Reason = c.Status, c.Reason
@@ -182,6 +182,11 @@ func stuck(reason string) verdict {
 	return verdict{Ready: metav1.ConditionFalse, Stalled: metav1.ConditionTrue, Finished: metav1.ConditionTrue, Reason: reason, KStatus: status.FailedStatus}
 }
 
+// suspended is neither a failure nor something to wait for.
+func suspended() verdict {
+	return verdict{Suspended: metav1.ConditionTrue, Finished: metav1.ConditionFalse, Reason: v1alpha1.ReasonSuspended, KStatus: status.CurrentStatus}
+}
+
 // underWay is everything that passes by itself.
 func underWay(reason string) verdict {
 	return verdict{Ready: metav1.ConditionUnknown, Reconciling: metav1.ConditionTrue, Finished: metav1.ConditionFalse, Reason: reason, KStatus: status.InProgressStatus}
@@ -200,7 +205,7 @@ func (w *world) stays(s *v1alpha1.ExactMatchSession, want verdict, because strin
 }
 
 func describe(s *v1alpha1.ExactMatchSession) string {
-	out := fmt.Sprintf("step %s, state %s, id %s, attempts %d", s.Status.Step, s.Status.State, s.Status.ID, s.Status.Attempts)
+	out := fmt.Sprintf("step %s, state %s, id %s, attempts %d", s.StatusReason(), s.Status.State, s.Status.ID, s.Status.Attempts)
 	for _, c := range s.Status.Conditions {
 		out += fmt.Sprintf("\n  %s=%s %s: %s", c.Type, c.Status, c.Reason, c.Message)
 	}

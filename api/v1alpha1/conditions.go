@@ -13,6 +13,17 @@ const (
 	// ConditionFinished is True when nothing more happens until somebody changes
 	// something: `kubectl wait --for=condition=Finished` always returns.
 	ConditionFinished = "Finished"
+	// ConditionSuspended stands while spec.suspend is true and stops something:
+	// then none of Ready, Reconciling and Stalled does.
+	ConditionSuspended = "Suspended"
+	// ConditionLive says whether lookups are answered from the table: of a session
+	// that was published, from its own; of a data store, from the one that was
+	// published last, under the rules and the key that the store has now. It is
+	// Unknown where the service could not be asked for longer than a resync.
+	ConditionLive = "Live"
+	// ConditionSourceChanged is True where a sealed table was committed although
+	// its source holds something else by then, or is gone. It only advises.
+	ConditionSourceChanged = "SourceChanged"
 	// ConditionDataQuality is False where values of a searchable column cannot be
 	// found, or where the column would often match by accident. It stands once the source is read, and it only advises: no
 	// other condition depends on it.
@@ -20,6 +31,25 @@ const (
 	// ConditionParallel is False where workers in pods cannot share a table as
 	// spec.workers.parallelism asks. It only advises.
 	ConditionParallel = "Parallel"
+)
+
+// Reasons of Live.
+const (
+	ReasonPublished          = "Published"          // the service shows the table live
+	ReasonVerified           = "Verified"           // as Published, and rows of it were found by their tokens
+	ReasonNoLiveTable        = "NoLiveTable"        // nothing was published yet
+	ReasonTableLost          = "TableLost"          // published, and the service does not show it any more
+	ReasonReplacedBy         = "ReplacedBy"         // a later table is live
+	ReasonRulesChanged       = "RulesChanged"       // the live table's tokens are made under other rules than the store's columns have
+	ReasonKeyChanged         = "KeyChanged"         // the live table's tokens are made under another key than the store has
+	ReasonLiveUnknown        = "LiveUnknown"        // the service does not show what is live
+	ReasonVerificationFailed = "VerificationFailed" // the service shows the table live and does not find rows of it
+)
+
+// Reasons of SourceChanged.
+const (
+	ReasonSourceContentChanged = "ContentChanged" // the source holds something else
+	ReasonSourceGone           = "Gone"           // the source does not exist any more
 )
 
 // Reasons of Parallel.
@@ -112,7 +142,7 @@ const (
 
 	ReasonUploadAgentNotFound = "UploadAgentNotFound" // the upload agent is missing
 	ReasonUploadAgentNotReady = "UploadAgentNotReady" // the upload agent is not registered, or its spec cannot be used
-	ReasonDuplicateStore      = "DuplicateStore"      // an older object stands for the same remote store
+	ReasonOwnedElsewhere      = "OwnedElsewhere"      // the remote store belongs to another object
 	ReasonInvalidDelimiter    = "InvalidDelimiter"    // an ignored delimiter of a column can never match
 )
 

@@ -96,6 +96,10 @@ type ExactMatchDataStoreSpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	Guards Guards `json:"guards,omitempty"`
+	// Adopt takes over the remote data store with this id, which has the store's
+	// displayName and belongs to another object, another cluster or nobody.
+	// +optional
+	Adopt *Adoption `json:"adopt,omitempty"`
 	// DeletionPolicy says what happens to the remote store when the object is deleted.
 	// +optional
 	// +kubebuilder:default=Orphan
@@ -120,18 +124,47 @@ type Quota struct {
 	NextSlotTime *metav1.Time `json:"nextSlotTime,omitempty"`
 }
 
-// LiveTable is what our last completed session of the store carried.
+// LiveTable is a published table.
 type LiveTable struct {
-	SessionName string    `json:"sessionName"`
-	SessionUID  types.UID `json:"sessionUID"`
-	RemoteID    string    `json:"remoteID"`
-	ContentKey  string    `json:"contentKey"`
-	Checksum    string    `json:"checksum,omitempty"`
-	Rows        int64     `json:"rows"`
-	KeyID       string    `json:"keyID,omitempty"`
+	// SessionName and SessionUID name the ExactMatchSession that brought it, where
+	// one of this store did.
+	// +optional
+	SessionName string `json:"sessionName,omitempty"`
+	// +optional
+	SessionUID types.UID `json:"sessionUID,omitempty"`
+	RemoteID   string    `json:"remoteID"`
+	// +optional
+	ContentKey string `json:"contentKey,omitempty"`
+	Rows       int64  `json:"rows"`
+	KeyID      string `json:"keyID,omitempty"`
+	// Generation grows with every table that the service publishes in the store; 0
+	// where the service does not say it.
+	// +optional
+	Generation int64 `json:"generation,omitempty"`
+	// Columns of the table, with the rules of their tokens.
+	// +optional
 	// +listType=atomic
-	Fields         []string     `json:"fields,omitempty"`
+	// +kubebuilder:validation:MaxItems=32
+	Columns        []LiveColumn `json:"columns,omitempty"`
 	CompletionTime *metav1.Time `json:"completionTime,omitempty"`
+}
+
+// LiveColumn is a column of a published table.
+type LiveColumn struct {
+	Name string `json:"name"`
+	// RulesID names the rules that its tokens were made under (internal/edm/API.md).
+	// +optional
+	RulesID string `json:"rulesID,omitempty"`
+	// IsSearchable as the service has it indexed now.
+	IsSearchable bool `json:"isSearchable"`
+}
+
+// Adoption names the remote data store to take over.
+type Adoption struct {
+	// ID of the remote data store.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ID string `json:"id"`
 }
 
 // ExactMatchDataStoreStatus mirrors the remote store and says whose turn it is.
@@ -144,10 +177,16 @@ type ExactMatchDataStoreStatus struct {
 	DataLastUpdatedDateTime *metav1.Time `json:"dataLastUpdatedDateTime,omitempty"`
 	// KeyID names the key of the tokens without revealing it.
 	KeyID string `json:"keyID,omitempty"`
+	// AdoptedID is the spec.adopt.id that was honoured last.
+	AdoptedID string `json:"adoptedID,omitempty"`
 	// ActiveSession has the turn to upload; WaitingSessions counts those behind it.
-	ActiveSession    string       `json:"activeSession,omitempty"`
-	WaitingSessions  int32        `json:"waitingSessions,omitempty"`
+	ActiveSession   string `json:"activeSession,omitempty"`
+	WaitingSessions int32  `json:"waitingSessions,omitempty"`
+	// Live is the table that the service shows live; absent where it shows none.
+	// Published is the one that was published last as far as is known: the guards
+	// compare with it, and it is lost where it is not the live one.
 	Live             *LiveTable   `json:"live,omitempty"`
+	Published        *LiveTable   `json:"published,omitempty"`
 	Quota            *Quota       `json:"quota,omitempty"`
 	FinalizeDeadline *metav1.Time `json:"finalizeDeadline,omitempty"`
 	// +listType=map
@@ -165,6 +204,7 @@ type ExactMatchDataStoreStatus struct {
 // +kubebuilder:printcolumn:name="Rows",type=integer,JSONPath=`.status.live.rows`
 // +kubebuilder:printcolumn:name="Quota",type=integer,JSONPath=`.status.quota.remaining`
 // +kubebuilder:printcolumn:name="Updated",type=date,JSONPath=`.status.live.completionTime`
+// +kubebuilder:printcolumn:name="Live",type=string,JSONPath=`.status.conditions[?(@.type=="Live")].status`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="ID",type=string,JSONPath=`.status.id`,priority=1

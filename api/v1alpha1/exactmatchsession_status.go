@@ -101,6 +101,18 @@ type CreateIntent struct {
 	// is looked for again before the commit.
 	// +optional
 	Unanswered bool `json:"unanswered,omitempty"`
+	// Rules that the tokens of each field are made under.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Rules []ColumnRules `json:"rules,omitempty"`
+}
+
+// ColumnRules names the rules that a column's tokens are made under
+// (internal/edm/API.md).
+type ColumnRules struct {
+	Name    string `json:"name"`
+	RulesID string `json:"rulesID"`
 }
 
 // HistoryEntry is an attempt that has ended.
@@ -145,8 +157,8 @@ type ExactMatchSessionStatus struct {
 	TotalJobCount       *int32 `json:"totalJobCount,omitempty"`
 	RemainingJobCount   *int32 `json:"remainingJobCount,omitempty"`
 
-	// Step is what is being done now, then how it ended.
-	Step string `json:"step,omitempty"`
+	// SessionExpiryTime is when the service gives the unfinished remote session up.
+	SessionExpiryTime *metav1.Time `json:"sessionExpiryTime,omitempty"`
 	// Revision counts contents, Attempt the remote sessions opened for the revision.
 	Revision int64 `json:"revision,omitempty"`
 	Attempt  int32 `json:"attempt,omitempty"`
@@ -188,8 +200,16 @@ type ExactMatchSessionStatus struct {
 	// ObservedRenewToken and ObservedRestartToken are the tokens last honoured.
 	ObservedRenewToken   string `json:"observedRenewToken,omitempty"`
 	ObservedRestartToken string `json:"observedRestartToken,omitempty"`
-	// ObservedSpecHash names the inputs of the reading that the status speaks of.
-	ObservedSpecHash string `json:"observedSpecHash,omitempty"`
+	// ObservedSpecHash names the inputs of the reading that the status speaks of,
+	// PreparedSpecHash those of them that stand in spec: while they are the same, a
+	// sealed session is not read again. PreparedSourceVersion names the content of
+	// a ConfigMap, or of the Secret that holds the URI, as it was read.
+	ObservedSpecHash      string `json:"observedSpecHash,omitempty"`
+	PreparedSpecHash      string `json:"preparedSpecHash,omitempty"`
+	PreparedSourceVersion string `json:"preparedSourceVersion,omitempty"`
+	// ObservedDataStoreGeneration is the generation of the data store that the
+	// outcome was judged under.
+	ObservedDataStoreGeneration int64 `json:"observedDataStoreGeneration,omitempty"`
 
 	// What is written down before the act.
 	Intent              *CreateIntent `json:"intent,omitempty"`
@@ -201,6 +221,10 @@ type ExactMatchSessionStatus struct {
 	// FinalizeDeadline is when the deletion of the object goes on without the
 	// service, where that does not answer.
 	FinalizeDeadline *metav1.Time `json:"finalizeDeadline,omitempty"`
+
+	// LiveGeneration is the generation of the service's live table when this
+	// session's was published; 0 where the service does not say it.
+	LiveGeneration int64 `json:"liveGeneration,omitempty"`
 
 	// History of ended attempts, newest first.
 	// +listType=atomic

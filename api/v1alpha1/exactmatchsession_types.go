@@ -216,13 +216,14 @@ type ExactMatchSessionSpec struct {
 // +kubebuilder:selectablefield:JSONPath=`.spec.dataStoreRef.name`
 // +kubebuilder:selectablefield:JSONPath=`.spec.desiredState`
 // +kubebuilder:printcolumn:name="Store",type=string,JSONPath=`.spec.dataStoreRef.name`
-// +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.step`
+// +kubebuilder:printcolumn:name="Status",type=string,JSONPath=`.status.conditions[?(@.type=="Finished")].reason`
 // +kubebuilder:printcolumn:name="Progress",type=string,JSONPath=`.status.progress`
-// +kubebuilder:printcolumn:name="Remaining",type=integer,JSONPath=`.status.remainingBlockCount`
-// +kubebuilder:printcolumn:name="Blocks",type=integer,JSONPath=`.status.totalBlockCount`
-// +kubebuilder:printcolumn:name="Jobs",type=integer,JSONPath=`.status.remainingJobCount`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Live",type=string,JSONPath=`.status.conditions[?(@.type=="Live")].status`,priority=1
+// +kubebuilder:printcolumn:name="Remaining",type=integer,JSONPath=`.status.remainingBlockCount`,priority=1
+// +kubebuilder:printcolumn:name="Blocks",type=integer,JSONPath=`.status.totalBlockCount`,priority=1
+// +kubebuilder:printcolumn:name="Jobs",type=integer,JSONPath=`.status.remainingJobCount`,priority=1
 // +kubebuilder:printcolumn:name="Service-State",type=string,JSONPath=`.status.state`,priority=1
 // +kubebuilder:printcolumn:name="ID",type=string,JSONPath=`.status.id`,priority=1
 // +kubebuilder:printcolumn:name="Rows",type=integer,JSONPath=`.status.rows`,priority=1
@@ -242,4 +243,15 @@ type ExactMatchSessionList struct {
 	metav1.TypeMeta `json:",inline"`
 	metav1.ListMeta `json:"metadata,omitempty"`
 	Items           []ExactMatchSession `json:"items"`
+}
+
+// StatusReason is what the column STATUS shows: what is being done or waited
+// for, Suspended, or how it ended; "" before the first look.
+func (s *ExactMatchSession) StatusReason() string {
+	for _, c := range s.Status.Conditions {
+		if c.Type == ConditionFinished {
+			return c.Reason
+		}
+	}
+	return ""
 }

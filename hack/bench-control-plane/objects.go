@@ -130,7 +130,7 @@ func (c *cluster) sessions(ctx context.Context, role, family, step string, count
 	return c.until(ctx, role+" sessions are "+step, func() (bool, error) {
 		for n := range count {
 			one := &v1alpha1.ExactMatchSession{}
-			if err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: storeName(role, n)}, one); err != nil || one.Status.Step != step {
+			if err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: storeName(role, n)}, one); err != nil || one.StatusReason() != step {
 				return false, err
 			}
 		}

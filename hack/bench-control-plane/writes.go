@@ -66,7 +66,7 @@ func (w *writes) follow(ctx context.Context, c *cluster, from string) (string, e
 		from = one.ResourceVersion
 		if e.Type == watch.Modified {
 			w.mu.Lock()
-			w.all = append(w.all, write{At: time.Now(), Name: one.Name, Step: one.Status.Step})
+			w.all = append(w.all, write{At: time.Now(), Name: one.Name, Step: one.StatusReason()})
 			w.mu.Unlock()
 		}
 	}

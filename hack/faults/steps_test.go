@@ -140,7 +140,7 @@ func ownSteps() []step {
 		}),
 		forward(step{
 			name: "upload", call: nth(3, (*call).isBlock), around: anyBlob,
-			write: on(func(s *v1alpha1.ExactMatchSession) bool { return s.Status.Step == v1alpha1.ReasonUploading }),
+			write: on(func(s *v1alpha1.ExactMatchSession) bool { return s.StatusReason() == v1alpha1.ReasonUploading }),
 		}),
 		forward(step{name: "seal", call: func(_ *front, c *call) bool { return c.isSeal() }, around: anyBlob}),
 		forward(step{
@@ -210,7 +210,7 @@ func holdUpload(w *world) {
 	apply(w)
 	w.Eventually(func() (string, error) {
 		s, err := w.get()
-		return s.Status.Step, err
+		return s.StatusReason(), err
 	}).Should(Equal(v1alpha1.ReasonUploading), w.story)
 }
 

@@ -264,7 +264,7 @@ func (w *world) outcome() string {
 	}
 	c := meta.FindStatusCondition(s.Status.Conditions, v1alpha1.ConditionFinished)
 	if c == nil || c.ObservedGeneration != s.Generation {
-		return "not judged yet: " + s.Status.Step
+		return "not judged yet: " + s.StatusReason()
 	}
 	if c.Status != metav1.ConditionTrue {
 		return "not finished: " + c.Reason + ": " + c.Message
@@ -284,7 +284,7 @@ func (w *world) story() string {
 	if err != nil {
 		return err.Error()
 	}
-	out := fmt.Sprintf("step %s, id %s, state %s, revision %d, attempt %d, attempts %d, intent %+v", s.Status.Step, s.Status.ID, s.Status.State,
+	out := fmt.Sprintf("step %s, id %s, state %s, revision %d, attempt %d, attempts %d, intent %+v", s.StatusReason(), s.Status.ID, s.Status.State,
 		s.Status.Revision, s.Status.Attempt, s.Status.Attempts, s.Status.Intent)
 	for _, c := range s.Status.Conditions {
 		out += fmt.Sprintf("\n  %s=%s %s: %s", c.Type, c.Status, c.Reason, c.Message)

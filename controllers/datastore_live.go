@@ -1,0 +1,230 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/edm"
+)
+
+// tableOf is a live table in the words of status.
+func tableOf(live *edm.Live) *v1alpha1.LiveTable {
+	table := &v1alpha1.LiveTable{
+		RemoteID: bounded(live.SessionID), ContentKey: bounded(live.ContentKey), KeyID: bounded(live.KeyID),
+		Rows: live.Rows, Generation: live.Generation, CompletionTime: stampOf(live.CompletionDateTime),
+	}
+	for _, c := range live.Columns[:min(len(live.Columns), maxFields)] {
+		table.Columns = append(table.Columns, v1alpha1.LiveColumn{Name: bounded(c.Name), RulesID: bounded(c.RulesID), IsSearchable: c.IsSearchable})
+	}
+	return table
+}
+
+// recordLive copies what the service shows live, and keeps in Published what was
+// published last: the service's word where it says what is live, else the
+// youngest completed session of ours.
+func recordLive(s *storeScope, shown *edm.DataStore) {
+	status := &s.object.Status
+	if !showsLive(s.agent) {
+		recordCompleted(s)
+		status.Live = status.Published
+		if p := status.Published; p != nil && shownLater(shown.DataLastUpdatedDateTime, p.CompletionTime) {
+			status.Live = nil
+		}
+		return
+	}
+	status.Live = nil
+	if shown.Live != nil {
+		status.Live = tableOf(shown.Live)
+		nameSession(s, status.Live)
+	}
+	recordProved(s)
+	switch live := status.Live; {
+	case live != nil && (status.Published == nil || live.RemoteID == status.Published.RemoteID || isLater(live, status.Published)):
+		status.Published = live.DeepCopy()
+	case status.Published != nil:
+		// Lost: whatever goes live from here on is later.
+		status.Published.Generation = 0
+		if live != nil {
+			status.Published.Generation = live.Generation
+		}
+	}
+}
+
+// shownLater reports whether a store changed after a completion of ours. A second
+// is the precision of a time in status.
+func shownLater(updated *time.Time, completed *metav1.Time) bool {
+	return updated != nil && completed != nil && updated.Sub(completed.Time) > time.Second
+}
+
+// isLater reports whether a table was published after another. Generations are
+// in the order of the commits; only a service that lost some begins again.
+func isLater(a, b *v1alpha1.LiveTable) bool {
+	return a.Generation > b.Generation || a.CompletionTime != nil && b.CompletionTime != nil && b.CompletionTime.Before(a.CompletionTime)
+}
+
+// nameSession names the session that brought a table.
+func nameSession(s *storeScope, table *v1alpha1.LiveTable) {
+	for i := range s.sessions {
+		if one := &s.sessions[i]; one.Status.ID == table.RemoteID {
+			table.SessionName, table.SessionUID = one.Name, one.UID
+			return
+		}
+	}
+}
+
+// recordProved takes up a table that a session saw live and this reconciler did
+// not: it was lost before anybody looked.
+func recordProved(s *storeScope) {
+	for i := range s.sessions {
+		one := &s.sessions[i]
+		table := completedTable(one)
+		if table == nil || one.Status.LiveGeneration == 0 || isReplaced(one) {
+			continue
+		}
+		table.Generation = one.Status.LiveGeneration
+		last := s.object.Status.Published
+		if last == nil || last.RemoteID != table.RemoteID && table.Generation > last.Generation && !table.CompletionTime.Before(last.CompletionTime) {
+			s.object.Status.Published = table
+		}
+	}
+}
+
+// recordCompleted keeps the youngest completed session of the store; of those of
+// one second, the one that was committed last.
+func recordCompleted(s *storeScope) {
+	var committed *metav1.Time
+	for i := range s.sessions {
+		one := &s.sessions[i]
+		table, last := completedTable(one), s.object.Status.Published
+		if table == nil || last != nil && last.RemoteID == table.RemoteID {
+			continue
+		}
+		same := last != nil && table.CompletionTime.Equal(last.CompletionTime)
+		if last == nil || last.CompletionTime.Before(table.CompletionTime) || same && committed.Before(one.Status.CommitRequestedTime) {
+			s.object.Status.Published, committed = table, one.Status.CommitRequestedTime
+		}
+	}
+}
+
+// completedTable is the table of a completed session, nil of any other.
+func completedTable(one *v1alpha1.ExactMatchSession) *v1alpha1.LiveTable {
+	done := one.Status.ProcessingCompletionDateTime
+	if done == nil {
+		done = one.Status.CompletionDateTime
+	}
+	if one.Status.State != string(edm.StateCompleted) || done == nil || one.Status.Intent == nil || one.Status.Rows == nil {
+		return nil
+	}
+	table := &v1alpha1.LiveTable{
+		SessionName: one.Name, SessionUID: one.UID, RemoteID: one.Status.ID, ContentKey: one.Status.Intent.ContentKey,
+		Rows: *one.Status.Rows, CompletionTime: done, KeyID: one.Status.KeyID,
+	}
+	for _, c := range one.Status.Intent.Rules {
+		table.Columns = append(table.Columns, v1alpha1.LiveColumn{Name: c.Name, RulesID: c.RulesID})
+	}
+	return table
+}
+
+// liveWordOfStore judges what lookups of the store are answered from.
+func liveWordOfStore(s *storeScope) liveWord {
+	live, published := s.object.Status.Live, s.object.Status.Published
+	switch {
+	case !showsLive(s.agent):
+		return liveWord{metav1.ConditionUnknown, v1alpha1.ReasonLiveUnknown, "the service does not show what is live"}
+	case live == nil && published == nil:
+		return liveWord{metav1.ConditionFalse, v1alpha1.ReasonNoLiveTable, "no table has been published yet; commit an ExactMatchSession"}
+	case live == nil || live.RemoteID != published.RemoteID:
+		return liveWord{metav1.ConditionFalse, v1alpha1.ReasonTableLost, fmt.Sprintf(
+			"the service does not show the table of %d rows that %s published last; it is uploaded again where an ExactMatchSession wishes it Committed", published.Rows, publisher(published))}
+	}
+	if live.KeyID != s.object.Status.KeyID {
+		return liveWord{metav1.ConditionFalse, v1alpha1.ReasonKeyChanged, fmt.Sprintf(
+			"the live table was hashed under the key %s and spec.keySecretRef holds %s now; lookups need the old key until a table is committed under the new one: change spec.restartToken of %s", live.KeyID, s.object.Status.KeyID, publisher(live))}
+	}
+	if changed := rulesChanged(s.object, live); changed != "" {
+		return liveWord{metav1.ConditionFalse, v1alpha1.ReasonRulesChanged, bounded(fmt.Sprintf(
+			"the live table was hashed under other rules than spec.columns has now (%s); restore them, or upload the table again: change spec.restartToken of %s", changed, publisher(live)))}
+	}
+	return liveWord{metav1.ConditionTrue, v1alpha1.ReasonPublished, publishedMessage(live)}
+}
+
+// publisher names the object whose session published a table.
+func publisher(table *v1alpha1.LiveTable) string {
+	if table.SessionName == "" {
+		return "the ExactMatchSession that brings it"
+	}
+	return "ExactMatchSession " + table.SessionName
+}
+
+// rulesChanged says which columns of the live table have other rules now.
+func rulesChanged(store *v1alpha1.ExactMatchDataStore, live *v1alpha1.LiveTable) string {
+	if len(live.Columns) == 0 {
+		return "the service does not know under which"
+	}
+	var changed []string
+	now := rulesByName(store)
+	for _, was := range live.Columns {
+		switch id, there := now[was.Name]; {
+		case !there:
+			changed = append(changed, was.Name+" is no column any more")
+		case id != was.RulesID:
+			changed = append(changed, fmt.Sprintf("%s: %s, now %s", was.Name, was.RulesID, id))
+		}
+	}
+	return strings.Join(changed, "; ")
+}
+
+// reportLive writes the condition Live: what the service said within the last
+// resync, and Unknown with the reason where it could not be asked for longer.
+func (r *DataStoreReconciler) reportLive(s *storeScope, err error) {
+	conditions := &s.object.Status.Conditions
+	switch now := r.Now(); {
+	case s.looked:
+		setStoreLive(s, liveWordOfStore(s))
+	case err == nil || now.Sub(r.looks.seen(s.object.UID)) < r.Options.ResyncInterval:
+	case meta.FindStatusCondition(*conditions, v1alpha1.ConditionLive) != nil:
+		p := asProblem(err)
+		setStoreLive(s, liveWord{metav1.ConditionUnknown, p.reason, bounded("what is live is not known now: " + p.message)})
+	}
+}
+
+func setStoreLive(s *storeScope, word liveWord) {
+	meta.SetStatusCondition(&s.object.Status.Conditions, metav1.Condition{
+		Type: v1alpha1.ConditionLive, Status: word.status, Reason: word.reason, Message: word.message, ObservedGeneration: s.object.Generation,
+	})
+}
+
+// recallIdle lists the store's remote sessions, once a resync for all of them,
+// and recalls those whose status says something else than the service: a sealed
+// session that somebody cancelled, or that expired.
+func (r *DataStoreReconciler) recallIdle(ctx context.Context, s *storeScope) error {
+	idle := map[string]*v1alpha1.ExactMatchSession{}
+	for i := range s.sessions {
+		if one := &s.sessions[i]; isIdle(one) {
+			idle[one.Status.ID] = one
+		}
+	}
+	if len(idle) == 0 || !r.looks.mayList(s.object.UID, r.Now(), r.Options.ResyncInterval) {
+		return nil
+	}
+	all, err := s.service.Sessions().List(ctx, s.object.Status.ID, edm.Query{Filter: fmt.Sprintf("uploadAgentId eq '%s'", s.agent.Status.ID)})
+	if err != nil {
+		return err
+	}
+	r.looks.listed(s.object.UID, r.Now())
+	for i := range all {
+		if one := idle[all[i].ID]; one != nil && one.Status.State == bounded(string(all[i].State)) {
+			delete(idle, all[i].ID)
+		}
+	}
+	for _, one := range idle {
+		r.Recalls.add(one)
+	}
+	return nil
+}

@@ -1,0 +1,165 @@
+package controllers
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/session"
+	"exactmatch.dev/operator/internal/transfer"
+)
+
+// A sealed session is what was reviewed. While the spec asks for no other
+// reading, its commit publishes exactly that, and neither the source nor the key
+// is opened for it.
+
+// stands reports whether the remote session stays as it is, whatever the source
+// holds: the spec asks for no other reading than the one that it was made from,
+// or its content key is of another version of the operator, so that nothing tells
+// whether its content is the source's. A restart reads the source.
+func (s *scope) stands() bool {
+	remote, key := s.facts.Remote, s.intentContentKey()
+	sealed, completed := remote == session.RemoteSealed, remote == session.RemoteCompleted
+	switch {
+	case remote == session.RemoteProcessing:
+		return true // nothing takes the commit back
+	case key == "" || s.facts.RestartRequested || !sealed && !completed:
+		return false
+	case !transfer.KnownContentKey(key):
+		return sealed || s.first.State != string(edm.StateCompleted)
+	}
+	return s.specAsPrepared() && (pinned(s) || sealed && s.desired() == session.Committed)
+}
+
+// specAsPrepared reports whether spec asks for the reading that was made last.
+func (s *scope) specAsPrepared() bool {
+	return s.status().PreparedSpecHash == specHash(s.object.Spec)
+}
+
+// specHash names those inputs of a reading that stand in spec, but for the pin
+// and the restart token, which are judged by themselves.
+func specHash(spec v1alpha1.ExactMatchSessionSpec) string {
+	d := transfer.NewDigest(inputsFormat)
+	addSource(d, spec.Source)
+	formatOf(spec.Source.Format).AddTo(d)
+	d.AddNumber("badRows.maxPercent", int64(spec.BadRows.MaxPercent))
+	d.AddNumber("badRows.minSample", int64(spec.BadRows.MinSample))
+	for _, name := range spec.Fields {
+		d.Add("field", name)
+	}
+	d.AddNumber("rowsPerBlock", int64(spec.RowsPerBlock))
+	return shortDigest(d)
+}
+
+// objections are why what is sealed must not be committed as things are, in
+// words that say what to do; none where it may. Only a guard is released by
+// spec.guardOverride.
+func objections(s *scope) []string {
+	var against []string
+	for _, one := range []func(*scope) string{pinObjection, rulesObjection, keyObjection} {
+		if words := one(s); words != "" {
+			against = append(against, words)
+		}
+	}
+	if guards := guardsAgainst(s); len(guards) > 0 {
+		against = append(against, guardMessage(s))
+	}
+	return against
+}
+
+func pinObjection(s *scope) string {
+	if pinned(s) {
+		return ""
+	}
+	return fmt.Sprintf("%s: spec.checksum is %s and what is uploaded was read as %s; correct spec.checksum to commit that, or change spec.restartToken to read the source again",
+		v1alpha1.ReasonChecksumMismatch, s.object.Spec.Checksum, s.status().PreparedChecksum)
+}
+
+func rulesObjection(s *scope) string {
+	now := rulesByName(s.store)
+	var changed []string
+	for _, was := range s.status().Intent.Rules {
+		switch id, there := now[was.Name]; {
+		case !there:
+			changed = append(changed, fmt.Sprintf("%s is no column any more", was.Name))
+		case id != was.RulesID:
+			changed = append(changed, fmt.Sprintf("%s was hashed under %s and has %s now", was.Name, was.RulesID, id))
+		}
+	}
+	if len(changed) == 0 {
+		return ""
+	}
+	return bounded(fmt.Sprintf("%s: columns of ExactMatchDataStore %q changed since the upload: %s; restore them, or change spec.restartToken to upload under the new ones",
+		v1alpha1.ReasonRulesChanged, s.store.Name, strings.Join(changed, "; ")))
+}
+
+func keyObjection(s *scope) string {
+	if s.store.Status.KeyID == s.status().KeyID {
+		return ""
+	}
+	return fmt.Sprintf("%s: what is uploaded was hashed under the key %s and ExactMatchDataStore %q has %s now; restore the key in its Secret, or change spec.restartToken to upload under the new one",
+		v1alpha1.ReasonKeyChanged, s.status().KeyID, s.store.Name, s.store.Status.KeyID)
+}
+
+// rulesByName are the ids of the rules that the store's columns have now.
+func rulesByName(store *v1alpha1.ExactMatchDataStore) map[string]string {
+	rules := make(map[string]string, len(store.Spec.Columns))
+	for _, c := range remoteColumns(store) {
+		rules[c.Name] = edm.RulesOf(c)
+	}
+	return rules
+}
+
+// rulesOf are the rules of a plan's columns as the intent records them.
+func rulesOf(columns []edm.Column) []v1alpha1.ColumnRules {
+	rules := make([]v1alpha1.ColumnRules, 0, len(columns))
+	for _, c := range columns {
+		rules = append(rules, v1alpha1.ColumnRules{Name: c.Name, RulesID: c.RulesID})
+	}
+	return rules
+}
+
+// adviseOfSource says where the source holds something else than what is being
+// committed. Only what lies in the cluster is looked at, and a look that fails
+// keeps nobody from the commit.
+func (r *SessionReconciler) adviseOfSource(ctx context.Context, s *scope) {
+	now, err := r.sourceVersion(ctx, s)
+	var p *problem
+	switch {
+	case errors.As(err, &p):
+		setCondition(s, v1alpha1.ConditionSourceChanged, "True", v1alpha1.ReasonSourceGone, "what was uploaded is committed; its source is gone: "+p.message)
+	case err == nil && now != s.status().PreparedSourceVersion:
+		setCondition(s, v1alpha1.ConditionSourceChanged, "True", v1alpha1.ReasonSourceContentChanged,
+			"what was uploaded is committed, and the source holds something else now; change spec.restartToken to upload that")
+	default:
+		setCondition(s, v1alpha1.ConditionSourceChanged, "", "", "")
+	}
+}
+
+// sourceVersion names the content of a source that lies in the cluster, "" of
+// any other.
+func (r *SessionReconciler) sourceVersion(ctx context.Context, s *scope) (string, error) {
+	read, from := r.references(s), s.object.Spec.Source
+	switch {
+	case from.ConfigMapKeyRef != nil:
+		text, err := read.configMap(ctx, from.ConfigMapKeyRef.Name, from.ConfigMapKeyRef.Key)
+		return versionOfContent(s, text), err
+	case from.URISecretRef != nil:
+		text, err := read.secret(ctx, from.URISecretRef.Name, from.URISecretRef.Key)
+		return versionOfContent(s, text), err
+	}
+	return "", nil
+}
+
+// versionOfContent is salted with the object, so that two objects do not show
+// that they read the same.
+func versionOfContent(s *scope, content []byte) string {
+	d := transfer.NewDigest(inputsFormat)
+	d.Add("uid", string(s.object.UID))
+	d.Add("content", hex.EncodeToString(content))
+	return shortDigest(d)
+}

@@ -1,0 +1,109 @@
+package controllers
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/session"
+)
+
+// What has ended costs no call of its own: it follows its store's status, and is
+// judged again where that, a listing or the time says that the end is not true
+// any more.
+
+// revisits reports whether a session that has ended is judged again. Where it is
+// not, it says of its table what the store shows.
+func (r *SessionReconciler) revisits(ctx context.Context, s *scope) (bool, error) {
+	store := &v1alpha1.ExactMatchDataStore{}
+	if err := r.Get(ctx, s.named(s.object.Spec.DataStoreRef.Name), store); err != nil {
+		return false, client.IgnoreNotFound(err)
+	}
+	if r.Recalls.take(s.object.UID) || s.expires(r.Now()) || outdated(store, s.object) {
+		return true, nil
+	}
+	if word := liveWordOf(store, s.object); word != nil && !word.says(s.object) {
+		setCondition(s, v1alpha1.ConditionLive, word.status, word.reason, word.message)
+	}
+	s.after = r.untilExpiry(s)
+	return false, nil
+}
+
+// outdated reports whether the store shows that an end has to be judged again:
+// something was held under another spec of the store, or what was published and
+// is still wished is lost.
+func outdated(store *v1alpha1.ExactMatchDataStore, one *v1alpha1.ExactMatchSession) bool {
+	if one.Status.Outcome == v1alpha1.ReasonHeld {
+		return one.Status.ObservedDataStoreGeneration != store.Generation
+	}
+	word := liveWordOf(store, one)
+	return word != nil && word.reason == v1alpha1.ReasonTableLost && one.Spec.DesiredState == v1alpha1.DesiredCommitted && !one.Spec.Suspend
+}
+
+// concerns reports whether a store's status changes anything for a session.
+func concerns(store *v1alpha1.ExactMatchDataStore, one *v1alpha1.ExactMatchSession) bool {
+	if one.Status.Outcome == "" || !one.DeletionTimestamp.IsZero() || outdated(store, one) {
+		return true
+	}
+	word := liveWordOf(store, one)
+	return word != nil && !word.says(one)
+}
+
+// isIdle reports whether a session has an unfinished remote session and makes no
+// calls about it.
+func isIdle(one *v1alpha1.ExactMatchSession) bool {
+	if one.Status.ID == "" || !session.FoldState(one.Status.State).Unfinished() || !one.DeletionTimestamp.IsZero() {
+		return false
+	}
+	return one.Spec.Suspend || finished(one) && one.Status.Outcome != ""
+}
+
+// expires reports whether the service has given the sealed session up by now.
+func (s *scope) expires(now time.Time) bool {
+	end := s.status().SessionExpiryTime
+	return isIdle(s.object) && end != nil && !now.Before(end.Time)
+}
+
+// untilExpiry is the wait until the service gives the idle session up, 0 where it
+// does not. The service may take a while to say so.
+func (r *SessionReconciler) untilExpiry(s *scope) time.Duration {
+	if end := s.status().SessionExpiryTime; end != nil && isIdle(s.object) {
+		return max(end.Sub(r.Now()), r.Options.PollInterval)
+	}
+	return 0
+}
+
+// recalls are sessions that have ended and whose remote session was seen to be
+// another than their status says. A restart may lose them: the next listing
+// finds them again.
+type recalls struct {
+	wake chan<- event.GenericEvent
+	mu   sync.Mutex
+	of   map[types.UID]bool
+}
+
+func newRecalls(wake chan<- event.GenericEvent) *recalls {
+	return &recalls{wake: wake, of: map[types.UID]bool{}}
+}
+
+// add wakes a session to be judged again.
+func (r *recalls) add(one *v1alpha1.ExactMatchSession) {
+	r.mu.Lock()
+	r.of[one.UID] = true
+	r.mu.Unlock()
+	r.wake <- event.GenericEvent{Object: &v1alpha1.ExactMatchSession{ObjectMeta: metav1.ObjectMeta{Namespace: one.Namespace, Name: one.Name}}}
+}
+
+func (r *recalls) take(uid types.UID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	is := r.of[uid]
+	delete(r.of, uid)
+	return is
+}
