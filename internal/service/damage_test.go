@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -28,6 +29,8 @@ func check(t *testing.T, err error) {
 
 const damageRows = 300 // two pages
 
+var damageColumns = edm.WithRules([]edm.Column{{Name: "ID", IsSearchable: true, IgnoredDelimiters: []string{"-"}}, {Name: "City"}})
+
 func damageToken(column, row int) fingerprint.Token {
 	return fingerprint.Token{0: byte(row * 7), 1: byte(column + 1), 2: byte(row), 3: byte(row >> 8), 15: 1}
 }
@@ -46,7 +49,7 @@ func indexedTable(t *testing.T) string {
 		}
 		check(t, w.close())
 	}
-	check(t, writeMeta(osFiles{}, dir, tableMeta{SessionID: "one", KeyID: "0102030405060708", Rows: damageRows, Columns: []metaColumn{{"ID", true}, {"City", false}}}))
+	check(t, writeMeta(osFiles{}, dir, tableMeta{SessionID: "one", KeyID: "0102030405060708", Rows: damageRows, Columns: damageColumns}))
 	check(t, indexColumn(t.Context(), osFiles{}, dir, 0))
 	return dir
 }
@@ -60,7 +63,7 @@ func askTable(t *testing.T, what, dir string) (refused int) {
 		return damageRows
 	}
 	defer func() { check(t, table.close()) }()
-	if table.SessionID != "one" || table.KeyID != "0102030405060708" || table.Columns[0] != (metaColumn{"ID", true}) || table.Columns[1] != (metaColumn{"City", false}) {
+	if table.SessionID != "one" || table.KeyID != "0102030405060708" || !reflect.DeepEqual(table.Columns, damageColumns) {
 		t.Fatalf("%s: the table is %+v", what, table.tableMeta)
 	}
 	for row := range damageRows {

@@ -147,10 +147,9 @@ func (s *Service) readBlocks(ctx context.Context, one *sessionRecord) error {
 	if err := errors.Join(s.files.RemoveAll(dir), s.files.MkdirAll(dir)); err != nil {
 		return err
 	}
-	meta := tableMeta{SessionID: one.ID, KeyID: one.KeyID}
+	meta := tableMeta{SessionID: one.ID, KeyID: one.KeyID, Columns: edm.WithRules(one.Columns)}
 	files := make([]*pageWriter, 0, len(one.Columns))
-	for c, column := range one.Columns {
-		meta.Columns = append(meta.Columns, metaColumn{column.Name, column.IsSearchable})
+	for c := range one.Columns {
 		w, err := newPageWriter(s.files, tokenPath(dir, c), block.TokenSize)
 		if err != nil {
 			return errors.Join(err, closeAll(files))
@@ -236,7 +235,11 @@ func (s *Service) publish(ctx context.Context, one *sessionRecord) error {
 	if err != nil {
 		return s.indexingFailed(one, err)
 	}
-	if err := table.verify(ctx); err != nil {
+	err = table.verify(ctx)
+	if err == nil && !table.ruled() {
+		err = &damaged{"table.json was written by an earlier version, without rules"}
+	}
+	if err != nil {
 		return errors.Join(s.indexingFailed(one, err), table.close())
 	}
 	err = s.live.replace(one.DataStoreID, table, func() error { return s.recordLive(one, table) })
@@ -268,7 +271,10 @@ func (s *Service) recordLive(one *sessionRecord, table *openTable) error {
 		}
 		table.generation = store.Generation + 1
 		store.Generation, store.LiveCommitted, store.DataLastUpdatedDateTime = table.generation, r.Committed, r.CompletionDateTime
-		store.Live = &edm.Live{SessionID: r.ID, ContentKey: r.ContentKey, KeyID: table.KeyID, Rows: table.Rows, Generation: table.generation}
+		store.Live = &edm.Live{
+			SessionID: r.ID, ContentKey: r.ContentKey, KeyID: table.KeyID, Rows: table.Rows, Generation: table.generation,
+			Columns: table.Columns, CompletionDateTime: r.CompletionDateTime,
+		}
 		return put(tx, storesBucket, store.ID, store)
 	})
 	if err == nil && superseded {

@@ -23,12 +23,17 @@ type tableMeta struct {
 	SessionID string       `json:"sessionId"`
 	KeyID     string       `json:"keyId"`
 	Rows      int64        `json:"rows"`
-	Columns   []metaColumn `json:"columns"`
+	Columns   []edm.Column `json:"columns"` // without rules where an earlier version wrote it
 }
 
-type metaColumn struct {
-	Name         string `json:"name"`
-	IsSearchable bool   `json:"isSearchable"`
+// ruled reports whether the table knows the rules of its tokens.
+func (m *tableMeta) ruled() bool {
+	return !slices.ContainsFunc(m.Columns, func(c edm.Column) bool { return c.RulesID == "" })
+}
+
+// sameRules reports whether two tables have the same columns under the same rules.
+func sameRules(a, b []edm.Column) bool {
+	return slices.EqualFunc(a, b, func(a, b edm.Column) bool { return a.Name == b.Name && a.RulesID == b.RulesID })
 }
 
 func metaPath(dir string) string { return filepath.Join(dir, "table.json") }
@@ -133,16 +138,6 @@ func (t *openTable) verify(ctx context.Context) error {
 	return nil
 }
 
-// column is the place of a column in the table, -1 where it has none.
-func (t *openTable) column(name string) int {
-	for c, column := range t.Columns {
-		if column.Name == name {
-			return c
-		}
-	}
-	return -1
-}
-
 // token returns the token of a cell.
 func (t *openTable) token(column int, row int64) (fingerprint.Token, error) {
 	entry, err := t.tokens[column].at(row)
@@ -174,7 +169,7 @@ func (l *liveTables) dir(session string) string { return filepath.Join(l.root, s
 // confirm has said that it still does.
 func (l *liveTables) reopen(store string, live *edm.Live, confirm func() error) error {
 	t, err := openLive(l.files, l.dir(live.SessionID), live.Generation)
-	if err == nil && (t.SessionID != live.SessionID || t.KeyID != live.KeyID || t.Rows != live.Rows) {
+	if err == nil && (t.SessionID != live.SessionID || t.KeyID != live.KeyID || t.Rows != live.Rows || live.Columns != nil && !sameRules(t.Columns, live.Columns)) {
 		err = errors.Join(&damaged{"table.json is another table's"}, t.close())
 	}
 	if err != nil {

@@ -65,7 +65,7 @@ func parseToken(where, text string) (fingerprint.Token, error) {
 
 // columnOf finds a column that a request names.
 func (t *openTable) columnOf(name string) (int, error) {
-	c := t.column(name)
+	c := columnAt(t.Columns, name)
 	if c < 0 {
 		return 0, unprocessable(edm.CodeUnprocessable, "the live table has no column %q", name)
 	}

@@ -44,12 +44,11 @@ type storeRecord struct {
 // the upload URI that was given out last ends.
 type sessionRecord struct {
 	edm.Session
-	Sealed    []string     `json:"sealed,omitempty"`
-	JobsDone  int          `json:"jobsDone,omitempty"`
-	Expiry    time.Time    `json:"expiry"`
-	Lease     time.Time    `json:"lease"`
-	Committed time.Time    `json:"committed,omitzero"`
-	Columns   []edm.Column `json:"columns"` // of its fields, as they were at the create
+	Sealed    []string  `json:"sealed,omitempty"`
+	JobsDone  int       `json:"jobsDone,omitempty"`
+	Expiry    time.Time `json:"expiry"`
+	Lease     time.Time `json:"lease"`
+	Committed time.Time `json:"committed,omitzero"`
 }
 
 func (r *sessionRecord) unfinished() bool {

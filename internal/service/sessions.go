@@ -26,6 +26,7 @@ var (
 // now, and an upload URI is signed where blocks may still come.
 func (s *Service) showSession(r *http.Request, one *sessionRecord) *edm.Session {
 	out := one.Session
+	out.Columns = edm.WithRules(one.Columns)
 	if one.State == edm.StateCreated || one.State == edm.StateUploadInProgress {
 		staged := s.blocks.count(one.ID)
 		remaining := max(*one.TotalBlockCount-int32(staged), 0)
@@ -35,7 +36,7 @@ func (s *Service) showSession(r *http.Request, one *sessionRecord) *edm.Session 
 		}
 	}
 	if one.unfinished() {
-		out.DataUploadURI = s.uploadURI(r, one)
+		out.DataUploadURI, out.ExpirationDateTime = s.uploadURI(r, one), &one.Expiry
 	}
 	return &out
 }
@@ -71,7 +72,7 @@ func (s *Service) createSession(r *http.Request) (*answer, error) {
 	if err := decode(r, &wanted); err != nil {
 		return nil, err
 	}
-	if err := checkSession(&wanted); err != nil {
+	if err := errors.Join(takeColumns(&wanted), checkSession(&wanted)); err != nil {
 		return nil, err
 	}
 	replay := replayOf(r)
@@ -101,6 +102,31 @@ func (s *Service) createSession(r *http.Request) (*answer, error) {
 	return created(s.showSession(r, made))
 }
 
+// takeColumns makes the fields of a session those of its columns, where it has
+// any, and refuses columns that cannot be.
+func takeColumns(w *edm.Session) error {
+	if len(w.Columns) == 0 {
+		return nil
+	}
+	if fault := columnFault(w.Columns); fault != "" {
+		return unprocessable(edm.CodeUnprocessable, "%s", fault)
+	}
+	names := namesOf(w.Columns)
+	if len(w.Fields) > 0 && !slices.Equal(w.Fields, names) {
+		return unprocessable(edm.CodeUnprocessable, "columns must have the names of fields in the same order; fields may be left out")
+	}
+	w.Fields = names
+	return nil
+}
+
+func namesOf(columns []edm.Column) []string {
+	out := make([]string, 0, len(columns))
+	for _, c := range columns {
+		out = append(out, c.Name)
+	}
+	return out
+}
+
 // checkSession names the first field that cannot be taken.
 func checkSession(w *edm.Session) error {
 	switch {
@@ -125,14 +151,36 @@ func checkSession(w *edm.Session) error {
 	return nil
 }
 
-func (s *Service) newSession(store *storeRecord, id string, w *edm.Session) (*sessionRecord, error) {
+// columnsOf are the columns that a session keeps: its own where the create has
+// them, whatever the store's record says of their rules, else the store's.
+func columnsOf(store *storeRecord, w *edm.Session) ([]edm.Column, error) {
+	what := "fields"
+	if len(w.Columns) > 0 {
+		what = "columns"
+	}
 	columns := make([]edm.Column, 0, len(w.Fields))
 	for i, name := range w.Fields {
-		at := slices.IndexFunc(store.Columns, func(c edm.Column) bool { return c.Name == name })
+		at := columnAt(store.Columns, name)
 		if at < 0 || slices.Contains(w.Fields[:i], name) {
-			return nil, unprocessable(edm.CodeUnprocessable, "fields[%d] must be a column of the data store, named once", i)
+			return nil, unprocessable(edm.CodeUnprocessable, "%s[%d] must be a column of the data store, named once", what, i)
 		}
 		columns = append(columns, store.Columns[at])
+	}
+	if len(w.Columns) > 0 {
+		columns = w.Columns
+	}
+	return edm.WithRules(columns), nil
+}
+
+// columnAt is the place of a column, -1 where it has none.
+func columnAt(columns []edm.Column, name string) int {
+	return slices.IndexFunc(columns, func(c edm.Column) bool { return c.Name == name })
+}
+
+func (s *Service) newSession(store *storeRecord, id string, w *edm.Session) (*sessionRecord, error) {
+	columns, err := columnsOf(store, w)
+	if err != nil {
+		return nil, err
 	}
 	now, remaining := s.now(), *w.TotalBlockCount
 	return &sessionRecord{
@@ -140,9 +188,9 @@ func (s *Service) newSession(store *storeRecord, id string, w *edm.Session) (*se
 			ODataType: edm.TypeSession, ID: id, CreationDateTime: &now, StartDateTime: &now, LastUpdatedDateTime: &now,
 			DataStoreID: store.ID, UploadAgentID: w.UploadAgentID, Fields: w.Fields, FileName: w.FileName, Checksum: w.Checksum,
 			State: edm.StateCreated, RowsPerBlock: w.RowsPerBlock, TotalBlockCount: w.TotalBlockCount, RemainingBlockCount: &remaining,
-			KeyID: w.KeyID, ContentKey: w.ContentKey,
+			KeyID: w.KeyID, ContentKey: w.ContentKey, Columns: columns,
 		},
-		Columns: columns, Expiry: now.Add(s.config.SessionTTL), Lease: s.lease(),
+		Expiry: now.Add(s.config.SessionTTL), Lease: s.lease(),
 	}, nil
 }
 

@@ -2,6 +2,7 @@ package service
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -20,6 +21,7 @@ const quotaWindow = 24 * time.Hour
 // that is damaged is not shown: whoever goes by it brings the table again.
 func (s *Service) show(r *storeRecord) *edm.DataStore {
 	out := r.DataStore
+	out.Columns = edm.WithRules(r.Columns)
 	if out.Live != nil && !s.live.whole(r.ID) {
 		out.Live = nil
 	}
@@ -116,25 +118,45 @@ func refuseSameName(tx *bbolt.Tx, name string) error {
 }
 
 func checkColumns(columns []edm.Column) error {
+	if fault := columnFault(columns); fault != "" {
+		return badRequest("%s", fault)
+	}
+	return nil
+}
+
+// columnFault says what is wrong with the first column that cannot be, "" where
+// all can.
+func columnFault(columns []edm.Column) string {
 	if len(columns) == 0 || len(columns) > block.MaxColumns {
-		return badRequest("%s", tooMany("columns", len(columns), block.MaxColumns))
+		return tooMany("columns", len(columns), block.MaxColumns)
 	}
 	seen := map[string]bool{}
 	for i, c := range columns {
 		if c.Name == "" || len(c.Name) > 256 || seen[c.Name] {
-			return badRequest("columns[%d].name must be unique and have 1 to 256 bytes", i)
+			return fmt.Sprintf("columns[%d].name must be unique and have 1 to 256 bytes", i)
 		}
 		seen[c.Name] = true
-		if len(c.IgnoredDelimiters) > maxDelimiters {
-			return badRequest("columns[%d].ignoredDelimiters has %d entries and may have %d", i, len(c.IgnoredDelimiters), maxDelimiters)
-		}
-		for j, d := range c.IgnoredDelimiters {
-			if utf8.RuneCountInString(d) != 1 || !utf8.ValidString(d) {
-				return badRequest("columns[%d].ignoredDelimiters[%d] must be one character", i, j)
-			}
+		if fault := rulesFault(c); fault != "" {
+			return fmt.Sprintf("columns[%d].%s", i, fault)
 		}
 	}
-	return nil
+	return ""
+}
+
+// rulesFault says what is wrong with a column's rules.
+func rulesFault(c edm.Column) string {
+	if len(c.IgnoredDelimiters) > maxDelimiters {
+		return fmt.Sprintf("ignoredDelimiters has %d entries and may have %d", len(c.IgnoredDelimiters), maxDelimiters)
+	}
+	for j, d := range c.IgnoredDelimiters {
+		if utf8.RuneCountInString(d) != 1 || !utf8.ValidString(d) {
+			return fmt.Sprintf("ignoredDelimiters[%d] must be one character", j)
+		}
+	}
+	if own := edm.RulesOf(c); c.RulesID != "" && c.RulesID != own {
+		return fmt.Sprintf("rulesId is not that of the column's rules, which is %s: give that one, or none", own)
+	}
+	return ""
 }
 
 func (s *Service) getStore(r *http.Request) (*answer, error) {

@@ -18,16 +18,21 @@ import (
 	"exactmatch.dev/operator/internal/fingerprint"
 )
 
-// blocks encodes rows of the fixture's three columns.
+// blocks encodes rows of the fixture's three columns under the store's rules.
 func (f *fixture) blocks(t *testing.T, rows [][]string) [][]byte {
+	t.Helper()
+	return f.blocksUnder(t, rows, f.store.Columns)
+}
+
+func (f *fixture) blocksUnder(t *testing.T, rows [][]string, under []edm.Column) [][]byte {
 	t.Helper()
 	var out [][]byte
 	for first := 0; first < len(rows); first += rowsPerBlock {
 		part := rows[first:min(first+rowsPerBlock, len(rows))]
-		columns := make([][]byte, len(f.store.Columns))
-		for c, column := range f.store.Columns {
+		columns := make([][]byte, len(under))
+		for c, column := range under {
 			for _, row := range part {
-				token, err := base64.StdEncoding.DecodeString(f.token(t, column.Name, row[c]))
+				token, err := base64.StdEncoding.DecodeString(f.tokenUnder(t, under, column.Name, row[c]))
 				must(t, err)
 				columns[c] = append(columns[c], token...)
 			}

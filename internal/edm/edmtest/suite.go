@@ -44,6 +44,9 @@ func Run(t *testing.T, subject func(*testing.T) Subject) {
 		"bad sessions are refused":       badSessions,
 		"storage answers as Azure's":     storage,
 		"what is not there is not there": notThere,
+		"rules travel with the table":    rulesTravel,
+		"rules are the store's else":     oldRules,
+		"bad columns are refused":        badColumns,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := subject(t)
@@ -149,14 +152,19 @@ func (f *fixture) eventually(t *testing.T, id string, state edm.State) *edm.Sess
 	}
 }
 
-// token is a cell's token in base64.
+// token is a cell's token in base64, under the rules that the store was made with.
 func (f *fixture) token(t *testing.T, column, cell string) string {
 	t.Helper()
-	for _, c := range f.store.Columns {
+	return f.tokenUnder(t, f.store.Columns, column, cell)
+}
+
+func (f *fixture) tokenUnder(t *testing.T, columns []edm.Column, column, cell string) string {
+	t.Helper()
+	for _, c := range columns {
 		if c.Name != column {
 			continue
 		}
-		h, err := f.key.Hasher(f.store.DisplayName, fingerprint.Column{Name: c.Name, IsCaseInsensitive: c.IsCaseInsensitive})
+		h, err := f.key.Hasher(f.store.DisplayName, fingerprint.Column{Name: c.Name, IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters})
 		must(t, err)
 		return base64.StdEncoding.EncodeToString(h.AppendToken(nil, []byte(cell)))
 	}

@@ -1,0 +1,95 @@
+package service_test
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/edm/rest"
+	"exactmatch.dev/operator/internal/service"
+)
+
+// unpack writes a folder that an earlier version left.
+func unpack(t *testing.T, archive string) string {
+	t.Helper()
+	f, err := os.Open(filepath.Join("testdata", archive))
+	must(t, err)
+	defer func() { must(t, f.Close()) }()
+	packed, err := gzip.NewReader(f)
+	must(t, err)
+	dir := t.TempDir()
+	for entries := tar.NewReader(packed); ; {
+		entry, err := entries.Next()
+		if errors.Is(err, io.EOF) {
+			return dir
+		}
+		must(t, err)
+		path := filepath.Join(dir, filepath.Clean("/"+entry.Name))
+		if entry.Typeflag == tar.TypeDir {
+			must(t, os.MkdirAll(path, 0o700))
+			continue
+		}
+		text, err := io.ReadAll(entries)
+		must(t, err)
+		must(t, os.WriteFile(path, text, 0o600))
+	}
+}
+
+// theStore is the one store of a service.
+func theStore(t *testing.T, c *rest.Client) *edm.DataStore {
+	t.Helper()
+	all, err := c.Stores().List(t.Context(), edm.Query{})
+	must(t, err)
+	if len(all) != 1 {
+		t.Fatalf("there are %d stores", len(all))
+	}
+	return &all[0]
+}
+
+// A folder of the version whose tables did not keep their rules: one table is
+// live, the next one is committed and its blocks are read, one session is open.
+func TestAFolderWithoutRulesOpens(t *testing.T) {
+	dir := unpack(t, "folder-without-rules.tar.gz")
+	now := func() time.Time { return time.Date(2026, 11, 26, 17, 12, 0, 0, time.UTC) } // its open session has not expired
+	s, err := service.New(service.Config{Dir: dir, Now: now, Token: func() (string, error) { return bearer, nil }})
+	must(t, err)
+	l := &life{T: t, dir: dir, service: s, faulty: newFaultyFiles(dir, "", none, 0)}
+	var all struct{ Value []edm.DataStore }
+	must(t, l.call(l.read("", &all), http.StatusOK))
+	store := all.Value[0]
+	if live := store.Live; live == nil || live.Rows != 50 || live.Columns != nil || live.Generation != 1 {
+		t.Fatalf("live is %+v", live)
+	}
+	l.store = store.ID
+	l.stop()
+
+	c, _ := serve(t, service.Config{Dir: dir, Now: now})
+	u := &user{t: t, client: c, store: theStore(t, c), lanes: 4}
+	sessions, err := c.Sessions().List(t.Context(), u.store.ID, edm.Query{OrderBy: "creationDateTime"})
+	must(t, err)
+	if len(sessions) != 3 || sessions[1].State != edm.StateCreated || len(sessions[1].Columns) != 3 || sessions[1].Columns[1].RulesID != "v1:caseInsensitive:" {
+		t.Fatalf("the sessions are %+v", sessions)
+	}
+	u.reaches(sessions[2].ID, edm.StateCompleted)
+	store = *theStore(t, c)
+	if live := store.Live; live == nil || live.Rows != 60 || live.Generation != 2 || len(live.Columns) != 3 || live.Columns[1].RulesID != "v1:caseInsensitive:" || !live.Columns[0].IsSearchable {
+		t.Fatalf("the table that was committed before is live as %+v", live)
+	}
+	u.answers(59, "new")
+}
+
+// read gets what is there.
+func (l *life) read(path string, into any) reply {
+	l.Helper()
+	r := l.api(http.MethodGet, path, nil)
+	must(l.T, json.Unmarshal(r.body, into))
+	return r
+}
