@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,10 +66,21 @@ func TestAFolderWithoutRulesOpens(t *testing.T) {
 	var all struct{ Value []edm.DataStore }
 	must(t, l.call(l.read("", &all), http.StatusOK))
 	store := all.Value[0]
-	if live := store.Live; live == nil || live.Rows != 50 || live.Columns != nil || live.Generation != 1 {
+	live := store.Live
+	if live == nil || live.Rows != 50 || live.Columns != nil || live.Generation != 1 {
 		t.Fatalf("live is %+v", live)
 	}
 	l.store = store.ID
+	rules := map[string]string{"ID": "v1:exact:"}
+	for name, r := range map[string]reply{
+		"match":  l.api(http.MethodPost, "/"+l.store+"/match", edm.MatchRequest{KeyID: live.KeyID, Column: "ID", Token: tokenOf(t, 0, "P-3")}),
+		"rules":  l.api(http.MethodPost, "/"+l.store+"/match", edm.MatchRequest{KeyID: live.KeyID, Column: "ID", Token: tokenOf(t, 0, "P-3"), RulesIDs: rules}),
+		"lookup": l.api(http.MethodPost, "/"+l.store+"/lookup", edm.LookupRequest{Key: live.KeyID, Values: []string{tokenOf(t, 0, "P-3")}}),
+	} {
+		if r.status != http.StatusUnprocessableEntity || r.code != edm.CodeRulesMismatch || !strings.Contains(string(r.body), "earlier version") {
+			t.Errorf("%s is answered %d %s", name, r.status, r.body)
+		}
+	}
 	l.stop()
 
 	c, _ := serve(t, service.Config{Dir: dir, Now: now})

@@ -56,6 +56,9 @@ func (s *Service) indexSession(ctx context.Context, id string) error {
 
 func (s *Service) doJobs(ctx context.Context, one *sessionRecord) error {
 	columns := searchable(one)
+	if meta, err := readMeta(s.files, s.live.dir(one.ID)); err == nil && !meta.ruled() {
+		one.JobsDone = 0 // an earlier version read the blocks, and kept no rules
+	}
 	for done := one.JobsDone; done <= len(columns); done++ {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -235,11 +238,7 @@ func (s *Service) publish(ctx context.Context, one *sessionRecord) error {
 	if err != nil {
 		return s.indexingFailed(one, err)
 	}
-	err = table.verify(ctx)
-	if err == nil && !table.ruled() {
-		err = &damaged{"table.json was written by an earlier version, without rules"}
-	}
-	if err != nil {
+	if err := table.verify(ctx); err != nil {
 		return errors.Join(s.indexingFailed(one, err), table.close())
 	}
 	err = s.live.replace(one.DataStoreID, table, func() error { return s.recordLive(one, table) })

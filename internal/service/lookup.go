@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -20,7 +21,7 @@ const (
 
 // ask runs f on the live table of the request's data store, which stays the
 // same until f returns, after it made sure that the caller has the same key.
-func (s *Service) ask(r *http.Request, keyID string, f func(*openTable) (*answer, error)) (out *answer, err error) {
+func (s *Service) ask(r *http.Request, keyID string, f func(*view) (*answer, error)) (out *answer, err error) {
 	store, err := read[storeRecord](s.db.db, storesBucket, r.PathValue("store"))
 	if err != nil {
 		return nil, err
@@ -39,7 +40,10 @@ func (s *Service) ask(r *http.Request, keyID string, f func(*openTable) (*answer
 	if keyID != t.KeyID {
 		return nil, unprocessable(edm.CodeKeyMismatch, "the lookup's key is %s and the live table's is %s: use the key that the table was hashed under", keyID, t.KeyID)
 	}
-	out, err = f(t)
+	if !t.ruled() {
+		return nil, unprocessable(edm.CodeRulesMismatch, "the live table was indexed by an earlier version, which did not keep the rules of its tokens: upload the table again")
+	}
+	out, err = f(&view{t, store.Columns})
 	var bad *damaged
 	if errors.As(err, &bad) {
 		t.broken.Store(true)
@@ -63,15 +67,6 @@ func parseToken(where, text string) (fingerprint.Token, error) {
 	return fingerprint.Token(raw), nil
 }
 
-// columnOf finds a column that a request names.
-func (t *openTable) columnOf(name string) (int, error) {
-	c := columnAt(t.Columns, name)
-	if c < 0 {
-		return 0, unprocessable(edm.CodeUnprocessable, "the live table has no column %q", name)
-	}
-	return c, nil
-}
-
 // lookup is Graph's action: every value is searched in every searchable column,
 // and each row found is one string, the JSON of its number and the tokens asked
 // for, at most maxMatches in all.
@@ -86,7 +81,7 @@ func (s *Service) lookup(r *http.Request) (*answer, error) {
 	if len(q.ResultColumnNames) > block.MaxColumns {
 		return nil, unprocessable(edm.CodeUnprocessable, "resultColumnNames has %d entries and may have %d", len(q.ResultColumnNames), block.MaxColumns)
 	}
-	return s.ask(r, q.Key, func(t *openTable) (*answer, error) {
+	return s.ask(r, q.Key, func(t *view) (*answer, error) {
 		results := make([]int, 0, len(q.ResultColumnNames))
 		for _, name := range q.ResultColumnNames {
 			c, err := t.columnOf(name)
@@ -94,6 +89,9 @@ func (s *Service) lookup(r *http.Request) (*answer, error) {
 				return nil, err
 			}
 			results = append(results, c)
+		}
+		if err := t.checkRules(nil, slices.Concat(t.searched(), results)...); err != nil {
+			return nil, err
 		}
 		found, err := t.find(q.Values)
 		if err != nil {
@@ -165,7 +163,7 @@ func (s *Service) match(r *http.Request) (*answer, error) {
 	if q.Limit < 1 || q.Limit > maxMatches {
 		return nil, unprocessable(edm.CodeUnprocessable, "limit is 1 to %d", maxMatches)
 	}
-	return s.ask(r, q.KeyID, func(t *openTable) (*answer, error) {
+	return s.ask(r, q.KeyID, func(t *view) (*answer, error) {
 		column, err := t.columnOf(q.Column)
 		if err != nil {
 			return nil, err
@@ -181,12 +179,15 @@ func (s *Service) match(r *http.Request) (*answer, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := t.checkRules(q.RulesIDs, append(slices.Sorted(maps.Keys(same)), column)...); err != nil {
+			return nil, err
+		}
 		return t.matches(column, token, same, q.Limit)
 	})
 }
 
 // sameRow reads the tokens that are compared within the rows found.
-func (t *openTable) sameRow(wanted map[string]string) (map[int]fingerprint.Token, error) {
+func (t *view) sameRow(wanted map[string]string) (map[int]fingerprint.Token, error) {
 	out := map[int]fingerprint.Token{}
 	for name, text := range wanted {
 		c, err := t.columnOf(name)

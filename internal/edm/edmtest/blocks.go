@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"slices"
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -24,6 +25,14 @@ func (f *fixture) blocks(t *testing.T, rows [][]string) [][]byte {
 	return f.blocksUnder(t, rows, f.store.Columns)
 }
 
+func namesOf(columns []edm.Column) []string {
+	out := make([]string, 0, len(columns))
+	for _, c := range columns {
+		out = append(out, c.Name)
+	}
+	return out
+}
+
 func (f *fixture) blocksUnder(t *testing.T, rows [][]string, under []edm.Column) [][]byte {
 	t.Helper()
 	var out [][]byte
@@ -32,14 +41,15 @@ func (f *fixture) blocksUnder(t *testing.T, rows [][]string, under []edm.Column)
 		columns := make([][]byte, len(under))
 		for c, column := range under {
 			for _, row := range part {
-				token, err := base64.StdEncoding.DecodeString(f.tokenUnder(t, under, column.Name, row[c]))
+				cell := row[slices.Index(peopleColumns, column.Name)]
+				token, err := base64.StdEncoding.DecodeString(f.tokenUnder(t, under, column.Name, cell))
 				must(t, err)
 				columns[c] = append(columns[c], token...)
 			}
 		}
 		encoded, err := block.Append(nil, block.Header{
 			Rules: fingerprint.Rules, KeyID: f.key.ID(f.store.DisplayName), Store: f.store.DisplayName,
-			Index: len(out), FirstRow: int64(first), Rows: len(part), Columns: []string{"ID", "Email", "City"},
+			Index: len(out), FirstRow: int64(first), Rows: len(part), Columns: namesOf(under),
 		}, columns)
 		must(t, err)
 		out = append(out, encoded)

@@ -61,7 +61,7 @@ func rulesTravel(t *testing.T, f *fixture) {
 	own := f.otherRules()
 	made, err := f.Service.Sessions().Create(f.ctx, f.store.ID, f.wantedUnder(1, edm.WithRules(own)), uuid.NewString())
 	must(t, err)
-	if !slices.Equal(made.Fields, []string{"ID", "Email", "City"}) || !reflect.DeepEqual(made.Columns, edm.WithRules(own)) {
+	if !slices.Equal(made.Fields, peopleColumns) || !reflect.DeepEqual(made.Columns, edm.WithRules(own)) {
 		t.Fatalf("the session has %v, %+v", made.Fields, made.Columns)
 	}
 	if made.ExpirationDateTime == nil || !made.ExpirationDateTime.After(*made.CreationDateTime) {
@@ -119,4 +119,100 @@ func badColumns(t *testing.T, f *fixture) {
 	if edm.ClassOf(err) != edm.Terminal {
 		t.Errorf("a store's column with another rulesId: %v", err)
 	}
+}
+
+// asked sends a match of the ID P-1 and the city beside it, after a change.
+func (f *fixture) asked(t *testing.T, change func(*edm.MatchRequest)) (*edm.MatchResult, error) {
+	t.Helper()
+	q := edm.MatchRequest{
+		KeyID: f.key.ID(f.store.DisplayName).String(), Column: "ID", Token: f.token(t, "ID", "P-1"), SameRow: map[string]string{"City": f.token(t, "City", "Lima")},
+	}
+	change(&q)
+	return f.Service.Stores().Match(f.ctx, f.store.ID, q)
+}
+
+func (f *fixture) wantFound(t *testing.T, change func(*edm.MatchRequest)) {
+	t.Helper()
+	got, err := f.asked(t, change)
+	must(t, err)
+	if got.Total != 1 {
+		t.Fatalf("match says %+v", got)
+	}
+}
+
+func (f *fixture) wantMismatch(t *testing.T, change func(*edm.MatchRequest), column string) {
+	t.Helper()
+	_, err := f.asked(t, change)
+	if e := wantError(t, err, http.StatusUnprocessableEntity, edm.CodeRulesMismatch); !strings.Contains(e.Message, column) {
+		t.Fatalf("the message does not name the column %s: %q", column, e.Message)
+	}
+}
+
+// rulesOf names the rules of columns.
+func rulesOf(columns []edm.Column) map[string]string {
+	out := map[string]string{}
+	for _, c := range columns {
+		out[c.Name] = edm.RulesOf(c)
+	}
+	return out
+}
+
+// questionsNameRules wants a match under other rules than the live table's to be
+// refused, and one under its rules to be answered, whatever the store's are.
+func questionsNameRules(t *testing.T, f *fixture) {
+	f.open(t)
+	f.publish(t, people(5))
+	under := func(column, rules string) func(*edm.MatchRequest) {
+		return func(q *edm.MatchRequest) {
+			q.RulesIDs = rulesOf(f.store.Columns)
+			q.RulesIDs[column] = rules
+		}
+	}
+	f.wantFound(t, under("ID", "v1:exact:"))
+	f.wantMismatch(t, under("ID", "v1:caseInsensitive:"), "ID")
+	f.wantMismatch(t, under("City", "v1:exact:002D"), "City")
+	f.wantMismatch(t, under("Email", "v1:exact:"), "Email") // not asked for, and wrong all the same
+	_, err := f.asked(t, under("Phone", "v1:exact:"))
+	wantError(t, err, http.StatusUnprocessableEntity, edm.CodeUnprocessable)
+
+	f.changeRules(t, []edm.Column{f.store.Columns[0], f.store.Columns[1], {Name: "City", IsCaseInsensitive: true}})
+	f.wantFound(t, under("ID", "v1:exact:"))
+	f.wantFound(t, func(q *edm.MatchRequest) { q.SameRow = nil })
+	f.wantMismatch(t, func(*edm.MatchRequest) {}, "City")
+	f.wantFound(t, func(q *edm.MatchRequest) { q.RulesIDs = map[string]string{"City": "v1:exact:"} })
+	f.wantMismatch(t, func(q *edm.MatchRequest) { q.RulesIDs = map[string]string{"ID": "v1:exact:"} }, "City")
+
+	f.changeRules(t, f.store.Columns[1:]) // ID leaves the store, and stays in the live table
+	f.wantMismatch(t, func(*edm.MatchRequest) {}, "ID")
+	f.wantFound(t, under("ID", "v1:exact:"))
+
+	f.publishUnder(t, people(5), f.store.Columns[1:])
+	_, err = f.asked(t, under("ID", "v1:exact:"))
+	wantError(t, err, http.StatusUnprocessableEntity, edm.CodeUnprocessable)
+}
+
+// graphsLookup wants Graph's action, which names no rules, to be refused where
+// those of a column that it searches or answers with have changed.
+func graphsLookup(t *testing.T, f *fixture) {
+	f.open(t)
+	f.publish(t, people(5))
+	ask := func(result ...string) error {
+		_, err := f.Service.Stores().Lookup(f.ctx, f.store.ID, edm.LookupRequest{
+			Key: f.key.ID(f.store.DisplayName).String(), Values: []string{f.token(t, "ID", "P-1")}, ResultColumnNames: result,
+		})
+		return err
+	}
+	must(t, ask("City"))
+	columns := slices.Clone(f.store.Columns)
+	columns[2] = edm.Column{Name: "City", IsCaseInsensitive: true}
+	f.changeRules(t, columns)
+	must(t, ask("ID", "Email"))
+	wantError(t, ask("City"), http.StatusUnprocessableEntity, edm.CodeRulesMismatch)
+	f.changeRules(t, []edm.Column{f.store.Columns[0], {Name: "Email"}, f.store.Columns[2]})
+	wantError(t, ask(), http.StatusUnprocessableEntity, edm.CodeRulesMismatch)
+	f.changeRules(t, []edm.Column{f.store.Columns[0], f.store.Columns[2]}) // a searched column left the store
+	wantError(t, ask(), http.StatusUnprocessableEntity, edm.CodeRulesMismatch)
+	wantError(t, ask("Phone"), http.StatusUnprocessableEntity, edm.CodeUnprocessable)
+	f.changeRules(t, f.store.Columns)
+	must(t, ask("City"))
 }

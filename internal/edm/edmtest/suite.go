@@ -47,6 +47,8 @@ func Run(t *testing.T, subject func(*testing.T) Subject) {
 		"rules travel with the table":    rulesTravel,
 		"rules are the store's else":     oldRules,
 		"bad columns are refused":        badColumns,
+		"questions name their rules":     questionsNameRules,
+		"Graph's lookup knows no rules":  graphsLookup,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := subject(t)
@@ -118,7 +120,7 @@ func (f *fixture) session(t *testing.T, blocks int) *edm.Session {
 func (f *fixture) wanted(blocks int) edm.Session {
 	rows, total := int32(rowsPerBlock), int32(blocks)
 	return edm.Session{
-		UploadAgentID: f.agent.ID, Fields: []string{"ID", "Email", "City"}, FileName: "people.csv",
+		UploadAgentID: f.agent.ID, Fields: peopleColumns, FileName: "people.csv",
 		RowsPerBlock: &rows, TotalBlockCount: &total, KeyID: f.key.ID(f.store.DisplayName).String(),
 		ContentKey: "sha256:" + fmt.Sprintf("%064x", blocks),
 	}
@@ -181,6 +183,9 @@ func (f *fixture) publish(t *testing.T, rows [][]string) *edm.Session {
 	must(t, f.Service.Sessions().Commit(f.ctx, f.store.ID, s.ID, nil))
 	return f.eventually(t, s.ID, edm.StateCompleted)
 }
+
+// peopleColumns are the columns of people.
+var peopleColumns = []string{"ID", "Email", "City"}
 
 // people makes a table of n rows.
 func people(n int) [][]string {
