@@ -17,7 +17,8 @@ import (
 const (
 	maxMessage    = 1000 // bytes of a refusal, which may repeat the caller
 	maxRequestID  = 128
-	maxDelimiters = 64 // of a column
+	maxDelimiters = 64  // of a column
+	maxOwner      = 253 // bytes of each part of an owner
 	// maxStaged are the blocks of one session that may lie there unsealed, as many
 	// as Azure's: twice what a list may have, so that an upload of changed content
 	// is told so and not stopped.

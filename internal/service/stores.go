@@ -88,7 +88,7 @@ func (s *Service) createStore(r *http.Request) (*answer, error) {
 	if wanted.DisplayName == "" || len(wanted.DisplayName) > 256 {
 		return nil, badRequest("displayName has 1 to 256 bytes")
 	}
-	if err := errors.Join(checkDescription(wanted.Description), checkColumns(wanted.Columns)); err != nil {
+	if err := errors.Join(checkDescription(wanted.Description), checkColumns(wanted.Columns), checkOwner(wanted.Owner)); err != nil {
 		return nil, err
 	}
 	id := uuid.NewString()
@@ -97,7 +97,7 @@ func (s *Service) createStore(r *http.Request) (*answer, error) {
 			return nil, err
 		}
 		return &storeRecord{DataStore: edm.DataStore{
-			ODataType: edm.TypeDataStore, ID: id, DisplayName: wanted.DisplayName, Description: wanted.Description, Columns: wanted.Columns,
+			ODataType: edm.TypeDataStore, ID: id, DisplayName: wanted.DisplayName, Description: wanted.Description, Columns: wanted.Columns, Owner: wanted.Owner,
 		}}, nil
 	})
 	if err != nil {
@@ -159,6 +159,19 @@ func rulesFault(c edm.Column) string {
 	return ""
 }
 
+// checkOwner takes no owner, or one that is named in full.
+func checkOwner(o *edm.Owner) error {
+	if o == nil {
+		return nil
+	}
+	for _, part := range []string{o.Cluster, o.Namespace, o.Name} {
+		if part == "" || len(part) > maxOwner {
+			return badRequest("owner has a cluster, a namespace and a name of 1 to %d bytes each", maxOwner)
+		}
+	}
+	return nil
+}
+
 func (s *Service) getStore(r *http.Request) (*answer, error) {
 	store, err := read[storeRecord](s.db.db, storesBucket, r.PathValue("store"))
 	if err != nil {
@@ -171,6 +184,7 @@ func (s *Service) updateStore(r *http.Request) (*answer, error) {
 	var wanted struct {
 		Description *string      `json:"description"`
 		Columns     []edm.Column `json:"columns"`
+		Owner       *edm.Owner   `json:"owner"`
 	}
 	if err := decode(r, &wanted); err != nil {
 		return nil, err
@@ -182,11 +196,14 @@ func (s *Service) updateStore(r *http.Request) (*answer, error) {
 		if err := checkDescription(one.Description); err != nil {
 			return err
 		}
+		if wanted.Owner != nil {
+			one.Owner = wanted.Owner
+		}
 		if wanted.Columns == nil {
-			return nil
+			return checkOwner(wanted.Owner)
 		}
 		one.Columns = wanted.Columns
-		return checkColumns(wanted.Columns)
+		return errors.Join(checkOwner(wanted.Owner), checkColumns(wanted.Columns))
 	})
 	if err != nil {
 		return nil, err

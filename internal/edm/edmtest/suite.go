@@ -49,6 +49,7 @@ func Run(t *testing.T, subject func(*testing.T) Subject) {
 		"bad columns are refused":        badColumns,
 		"questions name their rules":     questionsNameRules,
 		"Graph's lookup knows no rules":  graphsLookup,
+		"a store has one owner":          owners,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := subject(t)

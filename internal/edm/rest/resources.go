@@ -146,8 +146,11 @@ func (s stores) List(ctx context.Context, q edm.Query) ([]edm.DataStore, error) 
 }
 
 func (s stores) Update(ctx context.Context, store edm.DataStore) (*edm.DataStore, error) {
-	return item[edm.DataStore](ctx, s.c, call{op: "update data store", method: http.MethodPatch, path: []string{storesPath, store.ID},
-		body: map[string]any{"description": store.Description, "columns": store.Columns}})
+	body := map[string]any{"description": store.Description, "columns": store.Columns}
+	if store.Owner != nil {
+		body["owner"] = store.Owner
+	}
+	return item[edm.DataStore](ctx, s.c, call{op: "update data store", method: http.MethodPatch, path: []string{storesPath, store.ID}, body: body})
 }
 
 func (s stores) Delete(ctx context.Context, id string) error {
