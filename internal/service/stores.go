@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
-	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -14,8 +12,6 @@ import (
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/edm"
 )
-
-const quotaWindow = 24 * time.Hour
 
 // show is the store as callers see it, with its quota as of now. A live table
 // that is damaged is not shown: whoever goes by it brings the table again.
@@ -27,45 +23,6 @@ func (s *Service) show(r *storeRecord) *edm.DataStore {
 	}
 	out.Quota = s.quota(r)
 	return &out
-}
-
-// quota counts the commits of the rolling window.
-func (s *Service) quota(r *storeRecord) *edm.Quota {
-	recent := s.recentCommits(r)
-	q := &edm.Quota{Max: int32(s.config.MaxCommits), Remaining: int32(max(s.config.MaxCommits-len(recent), 0))}
-	if q.Remaining == 0 {
-		next := recent[len(recent)-s.config.MaxCommits].Add(quotaWindow)
-		q.NextSlotDateTime = &next
-	}
-	return q
-}
-
-func (s *Service) recentCommits(r *storeRecord) []time.Time {
-	since := s.now().Add(-quotaWindow)
-	return slices.DeleteFunc(slices.Clone(r.Commits), func(t time.Time) bool { return !t.After(since) })
-}
-
-// commitTime is now, or just after the store's last commit where the clock was
-// put back: of two commits the later one is live, whatever the clock says.
-func (s *Service) commitTime(r *storeRecord) time.Time {
-	at := s.now()
-	for _, before := range append(slices.Clone(r.Commits), r.LiveCommitted) {
-		if !at.After(before) {
-			at = before.Add(time.Millisecond)
-		}
-	}
-	return at
-}
-
-// throttle refuses what the quota does not allow now.
-func (s *Service) throttle(r *storeRecord) error {
-	q := s.quota(r)
-	if q.Remaining > 0 {
-		return nil
-	}
-	f := fail(http.StatusTooManyRequests, edm.CodeThrottled, edm.ThrottledMessage, q.Max)
-	f.retryAfter = q.NextSlotDateTime.Sub(s.now())
-	return f
 }
 
 func (s *Service) listStores(r *http.Request) (*answer, error) {
