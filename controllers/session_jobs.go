@@ -228,7 +228,7 @@ func (j inJobs) makeJob(ctx context.Context, s *scope, job *batchv1.Job, does st
 	case apierrors.IsAlreadyExists(err):
 		return nil // made before and not in the cache yet, or still going
 	case apierrors.IsInvalid(err):
-		return needsRepair(v1alpha1.ReasonWorkersUnavailable, "the API server refuses the Job of the workers; correct spec.workers.template of ExactMatchUploadAgent %q: %s", s.agent.Name, bounded(err.Error()))
+		return jobRefused(s.agent.Name, err)
 	case err != nil:
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/worker"
@@ -107,14 +108,21 @@ func (w Work) UploadName(contentKey, remoteID string) string {
 	return w.name("upload", contentKey+"/"+remoteID)
 }
 
-// name is short enough for a label, and another for each object and purpose.
+// maxIndex is the largest suffix that the job controller adds for an index:
+// spec.workers.parallelism is at most 64.
+const maxIndex = "-63"
+
+// name is unique to the session and the purpose. It is a DNS label, as a pod's
+// host name is the Job's name with the index behind it; the name of a session may
+// have dots and up to 253 characters.
 func (w Work) name(step, of string) string {
 	sum := sha256.Sum256([]byte(string(w.Session.UID) + "/" + of))
-	tail := "-" + step + "-" + hex.EncodeToString(sum[:4])
-	return shortened(w.Session.Name, 63-len(tail)) + tail
+	tail := "-" + step + "-" + hex.EncodeToString(sum[:6])
+	label := strings.ReplaceAll(w.Session.Name, ".", "-")
+	return shortened(label, validation.DNS1123LabelMaxLength-len(maxIndex)-len(tail)) + tail
 }
 
-// shortened cuts a name so that it still ends as one may.
+// shortened cuts a name so that it ends with a letter or a digit.
 func shortened(name string, most int) string {
 	return strings.TrimRight(name[:min(len(name), most)], "-.")
 }
@@ -178,7 +186,7 @@ func (w Work) labels() map[string]string {
 	if t := w.Workers.Template; t != nil {
 		maps.Copy(labels, t.Labels)
 	}
-	labels[ManagedByLabel], labels[UIDLabel], labels[SessionLabel] = ManagedBy, string(w.Session.UID), shortened(w.Session.Name, 63)
+	labels[ManagedByLabel], labels[UIDLabel], labels[SessionLabel] = ManagedBy, string(w.Session.UID), shortened(w.Session.Name, validation.LabelValueMaxLength)
 	return labels
 }
 

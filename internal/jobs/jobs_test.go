@@ -2,7 +2,6 @@ package jobs_test
 
 import (
 	"encoding/json"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -10,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/jobs"
@@ -131,21 +132,26 @@ func TestTemplateIsTakenOver(t *testing.T) {
 	}
 }
 
-func TestNamesAreShortAndApart(t *testing.T) {
-	valid := regexp.MustCompile(`^[a-z0-9]([a-z0-9-.]*[a-z0-9])?$`)
-	long := work(func(w *jobs.Work) { w.Session.Name = strings.Repeat("a.", 120) + "b" })
-	seen := map[string]bool{}
-	for _, name := range []string{
-		long.SecretName(), long.PrepareName("a"), long.PrepareName("b"), long.UploadName("a", "b"), long.UploadName("a", "c"), work().SecretName(), work().PrepareName("a"),
-	} {
-		if seen[name] || len(name) > 63 || !valid.MatchString(name) {
-			t.Errorf("name %q", name)
-		}
-		seen[name] = true
+func TestNamesAreLabelsAndApart(t *testing.T) {
+	named := func(name, uid string) jobs.Work {
+		return work(func(w *jobs.Work) { w.Session.Name, w.Session.UID = name, types.UID(uid) })
 	}
-	for key, value := range long.Prepare("a").Labels {
-		if len(value) > 63 {
-			t.Errorf("label %s=%s", key, value)
+	long := strings.Repeat("a.", 126)
+	seen := map[string]bool{}
+	for _, w := range []jobs.Work{
+		work(), named("patients.2026", "1"), named("patients-2026", "2"), named(strings.Repeat("9", 63), "3"), named(long+"a", "4"), named(long+"b", "5"),
+	} {
+		for _, name := range []string{w.SecretName(), w.PrepareName("a"), w.PrepareName("b"), w.UploadName("a", "b"), w.UploadName("a", "c")} {
+			// The pod of the last index of the most that an agent asks for.
+			if problems := validation.IsDNS1123Label(name + "-63"); seen[name] || problems != nil {
+				t.Errorf("name %q: %v", name, problems)
+			}
+			seen[name] = true
+		}
+		for key, value := range w.Prepare("a").Labels {
+			if problems := validation.IsValidLabelValue(value); problems != nil {
+				t.Errorf("label %s=%s: %v", key, value, problems)
+			}
 		}
 	}
 }
