@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/session"
 )
 
 // handOutTurn keeps the turn with its holder until that is done, then gives it
@@ -70,7 +71,7 @@ func (r *DataStoreReconciler) remove(ctx context.Context, s *storeScope) error {
 	for i := range s.sessions {
 		if one := &s.sessions[i]; uses(one) {
 			r.handOutTurn(s)
-			return passes(v1alpha1.ReasonDeleting, r.Options.TurnInterval, "ExactMatchSession %q is unfinished and still uses this store", one.Name)
+			return passes(v1alpha1.ReasonDeleting, r.Options.TurnInterval, "ExactMatchSession %q has a remote session that is not settled; commit, cancel or delete it, and this data store is deleted", one.Name)
 		}
 	}
 	if s.object.Spec.DeletionPolicy == v1alpha1.StoreDeletionPolicyDelete && s.object.Status.ID != "" {
@@ -82,10 +83,18 @@ func (r *DataStoreReconciler) remove(ctx context.Context, s *storeScope) error {
 }
 
 // uses reports whether a session has, or may have, something at the service that
-// is not settled.
+// is not settled: a sealed remote session too, although its wish is reached.
 func uses(one *v1alpha1.ExactMatchSession) bool {
-	opened := one.Status.ID != "" || one.Status.Intent != nil
-	return opened && !finished(one) || !one.DeletionTimestamp.IsZero()
+	status := &one.Status
+	switch {
+	case !one.DeletionTimestamp.IsZero():
+		return true
+	case status.ID == "" && status.Intent == nil:
+		return false
+	case !finished(one):
+		return true
+	}
+	return status.ID != "" && session.FoldState(status.State).Unfinished() && status.Outcome != v1alpha1.ReasonForgotten
 }
 
 func (r *DataStoreReconciler) deleteRemote(ctx context.Context, s *storeScope) error {

@@ -249,9 +249,3 @@ func (r *DataStoreReconciler) storesOfAgent(ctx context.Context, agent client.Ob
 	}
 	return requests
 }
-
-func (r *UploadAgentReconciler) setup(mgr manager.Manager) error {
-	return builder.ControllerManagedBy(mgr).
-		For(&v1alpha1.ExactMatchUploadAgent{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Complete(r)
-}

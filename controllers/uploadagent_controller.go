@@ -109,7 +109,7 @@ func (r *UploadAgentReconciler) ensureRemote(ctx context.Context, s *agentScope,
 	return agents.Create(ctx, edm.UploadAgent{Description: describe(s.object)}, string(s.object.UID)+"-agent")
 }
 
-// remove lets the object go once no store uses it.
+// remove deletes the remote agent once no data store refers to the object.
 func (r *UploadAgentReconciler) remove(ctx context.Context, s *agentScope) error {
 	if !controllerutil.ContainsFinalizer(s.object, Finalizer) {
 		s.released = true
@@ -120,10 +120,9 @@ func (r *UploadAgentReconciler) remove(ctx context.Context, s *agentScope) error
 	if err != nil {
 		return err
 	}
-	for i := range stores.Items {
-		if one := &stores.Items[i]; one.Status.ActiveSession != "" || !one.DeletionTimestamp.IsZero() {
-			return passes(v1alpha1.ReasonDeleting, r.Options.TurnInterval, "ExactMatchDataStore %q still uses this upload agent", one.Name)
-		}
+	if len(stores.Items) > 0 {
+		return passes(v1alpha1.ReasonDeleting, r.Options.TurnInterval, "ExactMatchDataStore %q%s refers to this upload agent; delete it, and the upload agent is deleted",
+			stores.Items[0].Name, andMore(len(stores.Items)-1))
 	}
 	if err := r.unregister(ctx, s); err != nil {
 		return err
