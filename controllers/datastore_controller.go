@@ -154,10 +154,10 @@ func (r *DataStoreReconciler) openService(ctx context.Context, s *storeScope) er
 		return missing(err, v1alpha1.ReasonUploadAgentNotFound, "ExactMatchUploadAgent", name)
 	}
 	s.agent = agent
-	if p := agentProblem(agent); p != nil {
+	if p := agentProblem(agent); p != nil && !deleted(s.object) {
 		return p
 	}
-	point, err := r.Endpoints.open(ctx, agent, r.Endpoints.references.afresh(agent.Namespace))
+	point, err := r.Endpoints.openFor(ctx, s.object, agent, r.Endpoints.references.afresh(agent.Namespace))
 	if err != nil {
 		return err
 	}

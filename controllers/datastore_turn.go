@@ -99,16 +99,16 @@ func uses(one *v1alpha1.ExactMatchSession) bool {
 
 func (r *DataStoreReconciler) deleteRemote(ctx context.Context, s *storeScope) error {
 	if err := r.openService(ctx, s); err != nil {
-		return r.orLeave(s, err)
+		return r.orLeave(ctx, s, err)
 	}
 	bounded, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
 	defer stop()
-	return r.orLeave(s, s.service.Stores().Delete(bounded, s.object.Status.ID))
+	return r.orLeave(ctx, s, s.service.Stores().Delete(bounded, s.object.Status.ID))
 }
 
 // orLeave lets a deletion go on, with a warning, where what it would need is
 // gone for good or the service did not answer until the deadline.
-func (r *DataStoreReconciler) orLeave(s *storeScope, err error) error {
+func (r *DataStoreReconciler) orLeave(ctx context.Context, s *storeScope, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -119,7 +119,7 @@ func (r *DataStoreReconciler) orLeave(s *storeScope, err error) error {
 	if p.remedy == retry && now.Before(s.object.Status.FinalizeDeadline.Time) {
 		return err
 	}
-	r.Recorder.Eventf(s.object, nil, "Warning", v1alpha1.ReasonRemoteStoreLeft, "Delete", "the remote store %s was left as it is: %s", s.object.Status.ID, p.message)
+	r.reportOrphan(ctx, s, p)
 	return nil
 }
 

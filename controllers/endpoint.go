@@ -33,6 +33,7 @@ type endpoints struct {
 type endpoint struct {
 	service edm.Service
 	http    *http.Client
+	spec    v1alpha1.ExactMatchUploadAgentSpec
 	version string // the agent's generation and its Secrets' resource versions
 	refused error  // the service refused the credentials of this version
 	since   time.Time
@@ -73,7 +74,7 @@ func (e *endpoints) open(ctx context.Context, agent *v1alpha1.ExactMatchUploadAg
 	if err != nil {
 		return nil, needsRepair(v1alpha1.ReasonUploadAgentNotReady, "spec of ExactMatchUploadAgent %q: %v", agent.Name, err)
 	}
-	made := &endpoint{service: service, http: options.HTTP, version: version}
+	made := &endpoint{service: service, http: options.HTTP, spec: *agent.Spec.DeepCopy(), version: version}
 	e.byAgent[agent.UID] = made
 	return made, nil
 }

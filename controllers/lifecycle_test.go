@@ -10,7 +10,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -203,19 +202,6 @@ var _ = Describe("A session", func() {
 		Entry("Delete", v1alpha1.SessionDeletionPolicyDelete, nil),
 		Entry("Orphan", v1alpha1.SessionDeletionPolicyOrphan, []edm.State{edm.StateUploadCompleted}),
 	)
-
-	It("is let go with a warning where its agent is gone", func(ctx SpecContext) {
-		w := newWorld(ctx)
-		w.table("table.csv", 30)
-		s := w.apply(desired(v1alpha1.DesiredUploaded))
-		w.comesTo(s, reached(v1alpha1.ReasonUploaded), "every block is there")
-		secret := &corev1.Secret{ObjectMeta: w.named("token")}
-		Expect(kube.Delete(ctx, secret)).To(Succeed())
-		Expect(kube.Delete(ctx, s)).To(Succeed())
-		w.gone(s, "the credentials are gone for good")
-		Eventually(w.events).WithArguments(s).Should(ContainElement(v1alpha1.ReasonRemoteSessionLeft), "somebody must be told")
-		Expect(w.states()).To(Equal([]edm.State{edm.StateUploadCompleted}))
-	})
 
 	It("is let go after a deadline where the service does not answer", func(ctx SpecContext) {
 		w := newWorld(ctx)

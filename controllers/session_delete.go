@@ -7,7 +7,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
-	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
 )
 
@@ -44,9 +43,7 @@ func (r *SessionReconciler) release(ctx context.Context, s *scope) error {
 	if err := r.Patch(ctx, s.object, locked(before)); err != nil {
 		return client.IgnoreNotFound(err)
 	}
-	if s.leftBehind != "" {
-		s.event("Warning", v1alpha1.ReasonRemoteSessionLeft, "the remote session "+s.status().ID+" was left as it is: "+s.leftBehind)
-	}
+	s.reportOrphan(ctx)
 	s.released = true
 	r.memory.forget(s.object.UID)
 	return nil

@@ -100,10 +100,10 @@ func (r *SessionReconciler) service(ctx context.Context, s *scope) (edm.Service,
 	if s.point != nil {
 		return s.point.service, nil
 	}
-	if stalled := findCondition(s.agent.Status.Conditions, v1alpha1.ConditionStalled); stalled != nil && stalled.Status == metav1.ConditionTrue {
+	if stalled := findCondition(s.agent.Status.Conditions, v1alpha1.ConditionStalled); stalled != nil && stalled.Status == metav1.ConditionTrue && !s.deleting() {
 		return nil, needsRepair(stalled.Reason, "ExactMatchUploadAgent %q: %s", s.agent.Name, stalled.Message)
 	}
-	point, err := r.Endpoints.open(ctx, s.agent, r.references(s))
+	point, err := r.Endpoints.openFor(ctx, s.object, s.agent, r.references(s))
 	if err != nil {
 		return nil, err
 	}

@@ -267,7 +267,11 @@ func (r *SessionReconciler) cancelRemote(ctx context.Context, s *scope) error {
 	_, err := r.call(ctx, s, func(c context.Context, sessions edm.Sessions) (*edm.Session, error) {
 		return nil, sessions.Cancel(c, s.store.Status.ID, s.status().ID)
 	})
-	if err == nil || edm.IsNotFound(err) {
+	if err == nil {
+		s.status().State = string(edm.StateCancelled) // also where nobody can look any more
+		return nil
+	}
+	if edm.IsNotFound(err) {
 		return nil
 	}
 	return r.settleByGet(ctx, s, err, session.RemoteCancelled, session.RemoteProcessing, session.RemoteCompleted)

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -31,6 +30,8 @@ var (
 	endpoint   string
 	edmService *rest.Client // speaks to the service past the gate's faults
 	sourceRoot string
+
+	managerLines = &managerLog{}
 )
 
 func TestControllers(t *testing.T) {
@@ -43,7 +44,7 @@ func TestControllers(t *testing.T) {
 }
 
 var _ = BeforeSuite(func() {
-	ctrl.SetLogger(logr.Discard())
+	ctrl.SetLogger(managerLines.logger())
 	sourceRoot = GinkgoT().TempDir()
 	startService()
 

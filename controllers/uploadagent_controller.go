@@ -143,7 +143,7 @@ func (r *UploadAgentReconciler) unregister(ctx context.Context, s *agentScope) e
 	if s.object.Status.ID == "" {
 		return nil
 	}
-	point, err := r.Endpoints.open(ctx, s.object, r.Endpoints.references.afresh(s.object.Namespace))
+	point, err := r.Endpoints.openFor(ctx, s.object, s.object, r.Endpoints.references.afresh(s.object.Namespace))
 	if err == nil {
 		bounded, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
 		defer stop()
@@ -159,7 +159,7 @@ func (r *UploadAgentReconciler) unregister(ctx context.Context, s *agentScope) e
 	if p.remedy == retry && now.Before(s.object.Status.FinalizeDeadline.Time) {
 		return err
 	}
-	r.Recorder.Eventf(s.object, nil, "Warning", v1alpha1.ReasonRemoteAgentLeft, "Delete", "the remote upload agent %s was left as it is: %s", s.object.Status.ID, p.message)
+	r.reportOrphan(ctx, s, p)
 	return nil
 }
 

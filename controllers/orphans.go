@@ -1,0 +1,118 @@
+package controllers
+
+import (
+	"context"
+	"net/url"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/session"
+)
+
+// logOrphan names what a deletion leaves at the service. The log is the place
+// that always takes it: a namespace that is being deleted admits no event.
+func logOrphan(ctx context.Context, kind string, object client.Object, id string, agent *v1alpha1.ExactMatchUploadAgent, why string) {
+	logf.FromContext(ctx).Info("a remote object was left at the service",
+		"kind", kind, "object", client.ObjectKeyFromObject(object).String(), "remoteID", id, "endpoint", hostOf(agent), "why", why)
+}
+
+// hostOf is the host of an agent's endpoint.
+func hostOf(agent *v1alpha1.ExactMatchUploadAgent) string {
+	if agent == nil {
+		return "unknown, the ExactMatchUploadAgent does not exist"
+	}
+	at, err := url.Parse(agent.Spec.Endpoint)
+	if err != nil {
+		return agent.Spec.Endpoint
+	}
+	return at.Host
+}
+
+// orphaned says what the deletion of a session leaves at the service against its
+// deletionPolicy; "" where that is nothing.
+func orphaned(object *v1alpha1.ExactMatchSession) string {
+	status := &object.Status
+	unfinished := session.FoldState(status.State).Unfinished()
+	switch {
+	case object.Spec.DeletionPolicy == v1alpha1.SessionDeletionPolicyOrphan:
+		return ""
+	case status.ID == "" && status.Intent == nil:
+		return ""
+	case status.ID == "":
+		return "a create was sent, and the remote session that it may have made was left as it is"
+	case object.Spec.DeletionPolicy == v1alpha1.SessionDeletionPolicyCancel && !unfinished:
+		return ""
+	case status.CancelRequestedTime != nil && unfinished:
+		return "a cancel of the remote session " + status.ID + " was sent, and its answer is not known"
+	}
+	return "the remote session " + status.ID + " was left as it is"
+}
+
+// reportOrphan tells what the deletion of a session leaves, in an event and in
+// the log.
+func (s *scope) reportOrphan(ctx context.Context) {
+	left := orphaned(s.object)
+	if s.leftBehind == "" || left == "" {
+		return
+	}
+	s.event("Warning", v1alpha1.ReasonRemoteSessionLeft, left+": "+s.leftBehind)
+	logOrphan(ctx, "ExactMatchSession", s.object, s.status().ID, s.agent, left+": "+s.leftBehind)
+}
+
+// reportOrphan tells that the deletion of a data store leaves the remote store.
+func (r *DataStoreReconciler) reportOrphan(ctx context.Context, s *storeScope, p *problem) {
+	id := s.object.Status.ID
+	r.Recorder.Eventf(s.object, nil, "Warning", v1alpha1.ReasonRemoteStoreLeft, "Delete", "the remote store %s was left as it is: %s", id, p.message)
+	logOrphan(ctx, "ExactMatchDataStore", s.object, id, s.agent, p.message)
+}
+
+// reportOrphan tells that the deletion of an upload agent leaves the remote agent.
+func (r *UploadAgentReconciler) reportOrphan(ctx context.Context, s *agentScope, p *problem) {
+	id := s.object.Status.ID
+	r.Recorder.Eventf(s.object, nil, "Warning", v1alpha1.ReasonRemoteAgentLeft, "Delete", "the remote upload agent %s was left as it is: %s", id, p.message)
+	logOrphan(ctx, "ExactMatchUploadAgent", s.object, id, s.object, p.message)
+}
+
+// deleted reports whether an object is on its way out.
+func deleted(o metav1.Object) bool { return !o.GetDeletionTimestamp().IsZero() }
+
+// openFor opens the client of an agent for an object. While the object is being
+// deleted, the last client that this process had of the agent as it is serves
+// where a Secret or ConfigMap is missing: the deletion of a namespace takes those
+// first, and what the object owns at the service is still to be settled.
+func (e *endpoints) openFor(ctx context.Context, object client.Object, agent *v1alpha1.ExactMatchUploadAgent, read *referenceReader) (*endpoint, error) {
+	point, err := e.open(ctx, agent, read)
+	if err == nil || !deleted(object) || !isMissing(err) {
+		return point, err
+	}
+	if last := e.last(agent.UID, agent.Spec); last != nil {
+		return last, last.judge(agent.Spec.Auth)
+	}
+	return nil, err
+}
+
+// isMissing reports whether a Secret or ConfigMap, or a key of it, is missing.
+func isMissing(err error) bool {
+	switch asProblem(err).reason {
+	case v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonConfigMapNotFound:
+		return true
+	}
+	return false
+}
+
+// last is the client that was opened last for an agent; nil where that had another
+// spec, or there was none. The generation would not do: a deletion raises it.
+func (e *endpoints) last(uid types.UID, spec v1alpha1.ExactMatchUploadAgentSpec) *endpoint {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	known := e.byAgent[uid]
+	if known == nil || !equality.Semantic.DeepEqual(known.spec, spec) {
+		return nil
+	}
+	return known
+}
