@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/dial"
@@ -23,6 +24,8 @@ import (
 type endpoints struct {
 	references *references
 	options    Options
+	// stale are agents whose status does not say yet that they are refused.
+	stale chan event.GenericEvent
 
 	mu      sync.Mutex
 	byAgent map[types.UID]*endpoint
@@ -53,7 +56,10 @@ func (e *endpoint) judge(auth v1alpha1.Auth) error {
 }
 
 func newEndpoints(from *references, o Options) *endpoints {
-	return &endpoints{references: from, options: o, byAgent: map[types.UID]*endpoint{}, paces: map[string]*rest.Pace{}}
+	return &endpoints{
+		references: from, options: o, stale: make(chan event.GenericEvent, 1024),
+		byAgent: map[types.UID]*endpoint{}, paces: map[string]*rest.Pace{},
+	}
 }
 
 // open returns the client of an agent, whose Secrets it reads. It fails without
@@ -89,15 +95,30 @@ func (e *endpoints) paceOf(url string) *rest.Pace {
 }
 
 // note remembers that the service refused the credentials, so that they are
-// not tried again until a Secret changes.
+// not tried again until a Secret changes, and wakes the agent, which says so.
 func (e *endpoints) note(agent *v1alpha1.ExactMatchUploadAgent, err error) {
 	if agent == nil || edm.ClassOf(err) != edm.Credentials {
 		return
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if known := e.byAgent[agent.UID]; known != nil {
-		known.refused, known.since = err, time.Now()
+	known := e.byAgent[agent.UID]
+	if known == nil {
+		return
+	}
+	if known.refused == nil {
+		e.wake(agent)
+	}
+	known.refused, known.since = err, time.Now()
+}
+
+// wake has the agent's reconciler look at it.
+func (e *endpoints) wake(agent *v1alpha1.ExactMatchUploadAgent) {
+	named := &v1alpha1.ExactMatchUploadAgent{}
+	named.Namespace, named.Name = agent.Namespace, agent.Name
+	select {
+	case e.stale <- event.GenericEvent{Object: named}:
+	default: // so many wait that the next look at it comes sooner
 	}
 }
 

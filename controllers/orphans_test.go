@@ -53,21 +53,25 @@ func containAll(words ...string) types.GomegaMatcher {
 }
 
 // terminates marks the namespace as a deletion does, and takes what no finalizer
-// holds: from then on no event can be created.
-func (w *world) terminates() {
+// holds, which the agent notices: from then on no event can be created.
+func (w *world) terminates(agent *v1alpha1.ExactMatchUploadAgent) {
 	GinkgoHelper()
-	Expect(kube.Delete(w.ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}})).To(Succeed())
 	for _, name := range []string{"token", "key"} {
 		Expect(kube.Delete(w.ctx, &corev1.Secret{ObjectMeta: w.named(name)})).To(Succeed())
 	}
+	another := w.store() // wakes the agent
+	another.Name, another.Spec.DisplayName = "another", w.namespace+"-another"
+	Expect(kube.Create(w.ctx, another)).To(Succeed())
+	Eventually(w.ready).WithArguments(agent).Should(saying(metav1.ConditionFalse, v1alpha1.ReasonSecretNotFound), "the agent has noticed")
+	Expect(kube.Delete(w.ctx, another)).To(Succeed())
+	Expect(kube.Delete(w.ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}})).To(Succeed())
 }
 
 var _ = Describe("Deletion of a namespace", func() {
 	It("cancels what is sealed, although the Secret has gone first", func(ctx SpecContext) {
 		w := newWorld(ctx)
 		s, store, agent := w.sealed(), w.store(), w.agent()
-		w.terminates()
-		Eventually(w.ready).WithArguments(agent).Should(saying(metav1.ConditionFalse, v1alpha1.ReasonSecretNotFound), "the agent has noticed")
+		w.terminates(agent)
 		for _, o := range []client.Object{agent, store, s} {
 			Expect(kube.Delete(ctx, o)).To(Succeed())
 		}
@@ -87,8 +91,7 @@ var _ = Describe("Deletion of a namespace", func() {
 		store, agent := w.store(), w.agent()
 		Eventually(func() (string, error) { err := w.gets(store); return store.Status.ID, err }).ShouldNot(BeEmpty(), "the remote store is there")
 		Eventually(func() (string, error) { err := w.gets(agent); return agent.Status.ID, err }).ShouldNot(BeEmpty(), "the remote agent is there")
-		w.terminates()
-		Eventually(w.ready).WithArguments(agent).Should(saying(metav1.ConditionFalse, v1alpha1.ReasonSecretNotFound), "the agent has noticed")
+		w.terminates(agent)
 		for _, o := range []client.Object{agent, store} {
 			Expect(kube.Delete(ctx, o)).To(Succeed())
 		}

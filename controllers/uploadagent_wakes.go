@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 )
@@ -20,6 +21,7 @@ func (r *UploadAgentReconciler) setup(mgr manager.Manager) error {
 	return builder.ControllerManagedBy(mgr).
 		For(&v1alpha1.ExactMatchUploadAgent{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.ExactMatchDataStore{}, handler.EnqueueRequestsFromMapFunc(agentOfStore), builder.WithPredicates(storeComesOrGoes())).
+		WatchesRawSource(source.Channel(r.Endpoints.stale, &handler.EnqueueRequestForObject{})).
 		// As for data stores: an endpoint that does not answer holds up no other agent.
 		WithOptions(controller.Options{MaxConcurrentReconciles: 8}).
 		Complete(r)
