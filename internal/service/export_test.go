@@ -27,4 +27,8 @@ func (s *Service) Work(ctx context.Context) (failed []error) {
 	}
 }
 
+func (s *Service) Index(ctx context.Context, session string) error {
+	return s.indexSession(ctx, session)
+}
+
 func (s *Service) Verify(ctx context.Context) { s.verify(ctx) }

@@ -43,6 +43,7 @@ type life struct {
 	service *service.Service
 	log     bytes.Buffer
 	store   string
+	commits int // a day
 	deleted bool
 	uploads []*upload
 	reborn  bool
@@ -55,7 +56,7 @@ func (l *life) start() error {
 	}
 	s, err := service.NewOver(service.Config{
 		Dir: l.dir, PublicURL: "http://service", Token: func() (string, error) { return bearer, nil },
-		MaxCommits: 10, Log: slog.New(slog.NewTextHandler(&l.log, nil)),
+		MaxCommits: l.commits, Log: slog.New(slog.NewTextHandler(&l.log, nil)),
 	}, l.files)
 	if err == nil {
 		l.service = s
@@ -408,7 +409,7 @@ func liveWith(t *testing.T, kind fault, at int) *life {
 	must(t, err)
 	defer func() { must(t, os.RemoveAll(dir)) }()
 	faulty := newFaultyFiles(filepath.Join(dir, "now"), filepath.Join(dir, "kept"), kind, at)
-	l := &life{T: t, dir: faulty.root, files: faulty, faulty: faulty}
+	l := &life{T: t, commits: 10, dir: faulty.root, files: faulty, faulty: faulty}
 	l.live()
 	return l
 }

@@ -71,6 +71,9 @@ func TestAFolderWithoutRulesOpens(t *testing.T) {
 		t.Fatalf("live is %+v", live)
 	}
 	l.store = store.ID
+	if store.Quota.Remaining != 3 {
+		t.Errorf("%d commits remain after one that is done and one that is processed", store.Quota.Remaining)
+	}
 	rules := map[string]string{"ID": "v1:exact:"}
 	for name, r := range map[string]reply{
 		"match":  l.api(http.MethodPost, "/"+l.store+"/match", edm.MatchRequest{KeyID: live.KeyID, Column: "ID", Token: tokenOf(t, 0, "P-3")}),
@@ -96,6 +99,9 @@ func TestAFolderWithoutRulesOpens(t *testing.T) {
 		t.Fatalf("the table that was committed before is live as %+v", live)
 	}
 	u.answers(59, "new")
+	if store.Quota.Remaining != 3 {
+		t.Errorf("%d commits remain after two that are done", store.Quota.Remaining)
+	}
 }
 
 // read gets what is there.

@@ -122,9 +122,12 @@ func (s *Service) indexingFailed(one *sessionRecord, cause error) error {
 // failSession ends a session whose block is at fault, where its state is such
 // that it matters.
 func (s *Service) failSession(id string, block *invalidBlock, matters func(*sessionRecord) bool) error {
-	_, err := change(s.db.db, sessionsBucket, id, func(_ *bbolt.Tx, r *sessionRecord) error {
+	_, err := change(s.db.db, sessionsBucket, id, func(tx *bbolt.Tx, r *sessionRecord) error {
 		if !matters(r) {
 			return errNothingToDo
+		}
+		if err := giveBack(tx, r); err != nil {
+			return err
 		}
 		s.finish(r, edm.StateFailed)
 		r.Error = &edm.ClassificationError{ErrorBase: edm.ErrorBase{
@@ -265,8 +268,9 @@ func (s *Service) recordLive(one *sessionRecord, table *openTable) error {
 		s.finish(r, edm.StateCompleted)
 		jobs, none := jobsOf(r), int32(0)
 		r.ProcessingCompletionDateTime, r.RemainingJobCount, r.JobsDone = r.CompletionDateTime, &none, jobs
+		s.succeeded(store, r)
 		if superseded = store.LiveCommitted.After(r.Committed); superseded {
-			return nil
+			return put(tx, storesBucket, store.ID, store)
 		}
 		table.generation = store.Generation + 1
 		store.Generation, store.LiveCommitted, store.DataLastUpdatedDateTime = table.generation, r.Committed, r.CompletionDateTime

@@ -39,7 +39,7 @@ func (w *world) possible() []*op {
 			w.onSession(s, m, add)
 		}
 		switch {
-		case s.commits == childCommits:
+		case s.full():
 			add(3, w.deleteStore(s))
 			add(1, w.createSession(s))
 		case open < 3:
@@ -136,7 +136,7 @@ func (w *world) create(s *mStore, m *mSession) *op {
 	}
 	o := &op{name: "create session", store: s, send: func() reply { return w.api(http.MethodPost, sessionsPath(s), m.requestID, body) }}
 	o.take = func(r reply) {
-		if s.commits == childCommits && m.id == "" {
+		if m.id == "" && (s.full() || !s.roomy() && r.status == http.StatusTooManyRequests) {
 			w.want(o.name, r, http.StatusTooManyRequests, edm.CodeThrottled)
 			return
 		}
@@ -257,7 +257,7 @@ func (w *world) commit(s *mStore, m *mSession) *op {
 			w.want("commit again", r, http.StatusNoContent, "")
 		case !m.sealed || !m.unfinished():
 			w.want(o.name, r, http.StatusUnprocessableEntity, edm.CodeNotSealed)
-		case s.commits == childCommits:
+		case s.full() || !s.roomy() && r.status == http.StatusTooManyRequests:
 			w.want(o.name, r, http.StatusTooManyRequests, edm.CodeThrottled)
 		default:
 			w.want(o.name, r, http.StatusNoContent, "")
@@ -276,13 +276,21 @@ func (w *world) commit(s *mStore, m *mSession) *op {
 
 func (w *world) deleteSession(s *mStore, m *mSession) *op {
 	o := &op{name: "delete session", store: s, target: m, send: func() reply { return w.api(http.MethodDelete, sessionsPath(s, m.id), "", nil) }}
+	deleted := func() {
+		if m.order > 0 && !m.bad && !m.done {
+			s.unsure++
+		}
+		m.deleted = true
+	}
 	o.take = func(r reply) {
 		w.want(o.name, r, http.StatusNoContent, "")
-		m.deleted = true
+		deleted()
 		w.want("GET of a deleted session", w.api(http.MethodGet, sessionsPath(s, m.id), "", nil), http.StatusNotFound, edm.CodeNotFound)
 	}
 	o.settle = func() {
-		m.deleted = w.api(http.MethodGet, sessionsPath(s, m.id), "", nil).status == http.StatusNotFound
+		if w.api(http.MethodGet, sessionsPath(s, m.id), "", nil).status == http.StatusNotFound {
+			deleted()
+		}
 	}
 	return o
 }

@@ -86,12 +86,42 @@ type mSession struct {
 func (m *mSession) unfinished() bool { return !m.cancelled && m.order == 0 }
 
 // mStore is what the model knows of a data store. A table of an order below floor
-// is live no more.
+// is live no more. Of unsure commits nobody knows whether they had succeeded when
+// their sessions were deleted; kept are those that had.
 type mStore struct {
 	id, name, requestID string
 	sessions            []*mSession
 	commits, floor      int
+	unsure, kept        int
 	generations         map[int64]string
+}
+
+// taken is how much of the quota is taken: at least and at most, as long as it is
+// not known whether a bad table has failed.
+func (s *mStore) taken() (least, most int) {
+	least, most = s.kept, s.kept+s.unsure
+	for _, m := range s.sessions {
+		switch {
+		case m.order == 0 || m.deleted && !m.done:
+		case !m.bad:
+			least, most = least+1, most+1
+		case !m.done:
+			most++
+		}
+	}
+	return least, most
+}
+
+// full reports whether a commit is sure to be refused, and roomy whether it is
+// sure not to be.
+func (s *mStore) full() bool {
+	least, _ := s.taken()
+	return least >= childCommits
+}
+
+func (s *mStore) roomy() bool {
+	_, most := s.taken()
+	return most < childCommits
 }
 
 // raise notes that a session's table was live, or of a commit before the live one.
@@ -267,8 +297,12 @@ func toJSON(v any) string {
 
 func (w *world) checkStore(s *mStore, got *edm.DataStore) {
 	w.Helper()
-	if got.DisplayName != s.name || got.Quota == nil || int(got.Quota.Remaining) != childCommits-s.commits {
-		w.Fatalf("after %d commits the data store is %s", s.commits, toJSON(got))
+	least, most := s.taken()
+	if got.DisplayName != s.name || got.Quota == nil || int(got.Quota.Remaining) < childCommits-most || int(got.Quota.Remaining) > childCommits-least {
+		w.Fatalf("with %d to %d commits taken the data store is %s", least, most, toJSON(got))
+	}
+	if most-least == s.unsure {
+		s.kept, s.unsure = s.kept+childCommits-int(got.Quota.Remaining)-least, 0
 	}
 	switch {
 	case got.Live != nil:
@@ -290,7 +324,7 @@ func (w *world) checkLive(s *mStore, floor int, session string, generation int64
 	}
 	s.generations[generation] = session
 	m := s.sessions[at]
-	m.done = true
+	m.done = m.done || !m.deleted // a deleted one is unsure already
 	s.raise(m.order)
 	return m
 }

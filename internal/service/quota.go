@@ -1,21 +1,30 @@
 package service
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"time"
+
+	"go.etcd.io/bbolt"
 
 	"exactmatch.dev/operator/internal/edm"
 )
 
 const quotaWindow = 24 * time.Hour
 
-// quota counts the commits of the rolling window.
+// quota counts the commits of the rolling window that succeeded, and those that
+// are being processed: each of them holds a place until it has ended.
 func (s *Service) quota(r *storeRecord) *edm.Quota {
-	recent := s.recentCommits(r)
-	q := &edm.Quota{Max: int32(s.config.MaxCommits), Remaining: int32(max(s.config.MaxCommits-len(recent), 0))}
+	taken := slices.SortedFunc(maps.Values(r.Processing), time.Time.Compare)
+	taken = slices.Concat(s.recentCommits(r), taken)
+	q := &edm.Quota{Max: int32(s.config.MaxCommits), Remaining: int32(max(s.config.MaxCommits-len(taken), 0))}
 	if q.Remaining == 0 {
-		next := recent[len(recent)-s.config.MaxCommits].Add(quotaWindow)
+		slices.SortFunc(taken, time.Time.Compare)
+		next := taken[len(taken)-s.config.MaxCommits].Add(quotaWindow)
+		if soon := s.now().Add(sweepInterval); next.Before(soon) {
+			next = soon // what is being processed is as old as that
+		}
 		q.NextSlotDateTime = &next
 	}
 	return q
@@ -30,12 +39,61 @@ func (s *Service) recentCommits(r *storeRecord) []time.Time {
 // put back: of two commits the later one is live, whatever the clock says.
 func (s *Service) commitTime(r *storeRecord) time.Time {
 	at := s.now()
-	for _, before := range append(slices.Clone(r.Commits), r.LiveCommitted) {
+	for _, before := range append(slices.Collect(maps.Values(r.Processing)), append(slices.Clone(r.Commits), r.LiveCommitted)...) {
 		if !at.After(before) {
 			at = before.Add(time.Millisecond)
 		}
 	}
 	return at
+}
+
+// take gives a commit its time and its place in the quota.
+func (s *Service) take(store *storeRecord, one *sessionRecord) {
+	one.Committed = s.commitTime(store)
+	hold(store, one)
+}
+
+func hold(store *storeRecord, one *sessionRecord) {
+	if store.Processing == nil {
+		store.Processing = map[string]time.Time{}
+	}
+	store.Processing[one.ID] = one.Committed
+}
+
+// succeeded keeps the place of a commit that has been processed.
+func (s *Service) succeeded(store *storeRecord, one *sessionRecord) {
+	delete(store.Processing, one.ID)
+	store.Commits = append(s.recentCommits(store), one.Committed)
+}
+
+// giveBack frees the place of a commit that comes to nothing.
+func giveBack(tx *bbolt.Tx, one *sessionRecord) error {
+	store, err := get[storeRecord](tx, storesBucket, one.DataStoreID)
+	if err != nil || store == nil {
+		return err
+	}
+	if _, held := store.Processing[one.ID]; !held {
+		return nil
+	}
+	delete(store.Processing, one.ID)
+	return put(tx, storesBucket, store.ID, store)
+}
+
+// holdPlace gives a commit that is being processed the place that an earlier
+// version counted as spent.
+func (s *Service) holdPlace(one *sessionRecord) error {
+	return s.db.db.Update(func(tx *bbolt.Tx) error {
+		store, err := get[storeRecord](tx, storesBucket, one.DataStoreID)
+		if err != nil || store == nil {
+			return err
+		}
+		if _, held := store.Processing[one.ID]; held {
+			return nil
+		}
+		hold(store, one)
+		store.Commits = slices.DeleteFunc(store.Commits, one.Committed.Equal)
+		return put(tx, storesBucket, store.ID, store)
+	})
 }
 
 // throttle refuses what the quota does not allow now.

@@ -30,13 +30,15 @@ var (
 )
 
 // storeRecord is a data store as it is kept. Commits are the times of the
-// commits that still count against the quota. Generation counts the tables that
+// commits that succeeded and still count against the quota, and Processing those,
+// by session, of the commits that are being processed. Generation counts the tables that
 // went live, and LiveCommitted is when the live one was committed.
 type storeRecord struct {
 	edm.DataStore
-	Commits       []time.Time `json:"commits,omitempty"`
-	Generation    int64       `json:"generation,omitempty"`
-	LiveCommitted time.Time   `json:"liveCommitted,omitzero"`
+	Commits       []time.Time          `json:"commits,omitempty"`
+	Processing    map[string]time.Time `json:"processing,omitempty"`
+	Generation    int64                `json:"generation,omitempty"`
+	LiveCommitted time.Time            `json:"liveCommitted,omitzero"`
 }
 
 // sessionRecord is a session as it is kept. Sealed are the block ids in order;

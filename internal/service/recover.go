@@ -33,6 +33,9 @@ func (s *Service) recover() error {
 		}
 		if one.processing() {
 			used[one.ID] = true
+			if err := s.holdPlace(one); err != nil {
+				return err
+			}
 			s.enqueue(one.ID)
 		}
 		if err := s.failIncomplete(one); err != nil {

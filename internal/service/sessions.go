@@ -286,8 +286,7 @@ func (s *Service) commitSession(r *http.Request) (*answer, error) {
 		if err := s.throttle(store); err != nil {
 			return err
 		}
-		one.Committed = s.commitTime(store)
-		store.Commits = append(s.recentCommits(store), one.Committed)
+		s.take(store, one)
 		jobs := int32(jobsOf(one))
 		one.State, one.TotalJobCount, one.RemainingJobCount = edm.StateProcessingInProgress, &jobs, &jobs
 		return put(tx, storesBucket, store.ID, store)
@@ -356,6 +355,9 @@ func (s *Service) deleteSession(r *http.Request) (*answer, error) {
 	live := false
 	err = s.db.db.Update(func(tx *bbolt.Tx) (err error) {
 		if live, err = isLive(tx, one.ID); err != nil {
+			return err
+		}
+		if err := giveBack(tx, one); err != nil {
 			return err
 		}
 		return remove(tx, sessionsBucket, []byte(one.ID))

@@ -19,7 +19,7 @@ import (
 func begun(t *testing.T) *life {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "service")
-	l := &life{T: t, dir: dir, files: service.OSFiles{}, faulty: newFaultyFiles(dir, "", none, 0)}
+	l := &life{T: t, commits: 10, dir: dir, files: service.OSFiles{}, faulty: newFaultyFiles(dir, "", none, 0)}
 	t.Cleanup(l.stop)
 	must(t, l.start())
 	l.store = l.anotherStore(people)

@@ -1,0 +1,114 @@
+package service_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"testing"
+
+	"exactmatch.dev/operator/internal/edm"
+)
+
+// remaining is what the store shows of its quota.
+func (l *life) remaining() int32 {
+	l.Helper()
+	var got edm.DataStore
+	must(l.T, json.Unmarshal(l.api(http.MethodGet, "/"+l.store, nil).body, &got))
+	return got.Quota.Remaining
+}
+
+func (l *life) wantsRemaining(after string, want int32) {
+	l.Helper()
+	if got := l.remaining(); got != want {
+		l.Fatalf("after %s %d commits remain, want %d", after, got, want)
+	}
+}
+
+func (l *life) tryCommit(u *upload) reply {
+	return l.api(http.MethodPost, "/"+l.store+"/sessions/"+u.id+"/commit", nil)
+}
+
+func (l *life) wants(what string, r reply, status int, code string) {
+	l.Helper()
+	if r.status != status || r.code != code {
+		l.Fatalf("%s is answered %d %s %s; want %d %s", what, r.status, r.code, r.body, status, code)
+	}
+}
+
+func (l *life) opened(rows int) *upload {
+	l.Helper()
+	u := &upload{edition: newEdition(rows, 5, modelKey)}
+	l.open(u)
+	l.seal(u)
+	return u
+}
+
+// limited is a service whose stores take so many commits in a day.
+func limited(t *testing.T, commits int) *life {
+	t.Helper()
+	l := begun(t)
+	l.commits = commits
+	l.again(func() {})
+	return l
+}
+
+func (l *life) worked() {
+	l.Helper()
+	_ = l.service.Work(l.Context()) // a session that fails is told of by its state
+}
+
+// A commit that is being processed holds a place, and gives it back where it does
+// not succeed, whenever the service starts again.
+func TestTheQuotaCountsSuccesses(t *testing.T) {
+	l := limited(t, 2)
+	good, bad, other, last := l.opened(7), l.opened(8), l.opened(9), l.opened(6)
+	l.wantsRemaining("no commit", 2)
+	must(t, os.Remove(l.blockFile(bad, 1)))
+	l.wants("a commit", l.tryCommit(good), http.StatusNoContent, "")
+	l.wants("a commit that will fail", l.tryCommit(bad), http.StatusNoContent, "")
+	l.wants("one more", l.tryCommit(other), http.StatusTooManyRequests, edm.CodeThrottled)
+	l.wantsRemaining("two that are processed", 0)
+	l.again(func() {})
+	l.wantsRemaining("a restart", 0)
+	l.worked()
+	if got, err := l.get(bad); err != nil || got.State != edm.StateFailed {
+		t.Fatalf("the session without a block is %+v (%v)", got, err)
+	}
+	l.wantsRemaining("one that failed", 1)
+	l.wants("a commit in its place", l.tryCommit(other), http.StatusNoContent, "")
+	l.wants("one more than the quota", l.tryCommit(last), http.StatusTooManyRequests, edm.CodeThrottled)
+	l.delete(other)
+	l.wantsRemaining("the delete of one that is processed", 1)
+	l.again(func() {})
+	l.wantsRemaining("a restart", 1)
+	l.wants("a commit in the place of a deleted one", l.tryCommit(last), http.StatusNoContent, "")
+	l.worked()
+	l.wantsRemaining("two that succeeded", 0)
+	l.delete(good)
+	l.delete(last)
+	l.wantsRemaining("the delete of what succeeded", 0)
+}
+
+// A commit that was older than the live one when it was done has succeeded too.
+func TestASupersededCommitCounts(t *testing.T) {
+	l := limited(t, 3)
+	first, second := l.opened(7), l.opened(8)
+	l.wants("a commit", l.tryCommit(first), http.StatusNoContent, "")
+	l.wants("a later one", l.tryCommit(second), http.StatusNoContent, "")
+	must(t, l.service.Index(t.Context(), second.id))
+	must(t, l.service.Index(t.Context(), first.id))
+	if live := l.liveNow(); live.SessionID != second.id || live.Generation != 1 {
+		t.Fatalf("live is %+v", live)
+	}
+	l.wantsRemaining("both", 1)
+	l.again(func() {})
+	l.wantsRemaining("a restart", 1)
+}
+
+// liveNow is what the store shows as live.
+func (l *life) liveNow() *edm.Live {
+	l.Helper()
+	var got edm.DataStore
+	must(l.T, json.Unmarshal(l.api(http.MethodGet, "/"+l.store, nil).body, &got))
+	return got.Live
+}
