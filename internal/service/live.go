@@ -251,11 +251,21 @@ func (l *liveTables) serves(store, session string) bool {
 
 // whole reports whether lookups of a data store can be answered, as far as is
 // known.
-func (l *liveTables) whole(store string) bool {
+func (l *liveTables) whole(store string) (whole bool) {
+	l.still(store, func(generation int64) { whole = generation > 0 })
+	return whole
+}
+
+// still calls f while no live table is replaced, with the generation of a data
+// store's, 0 where it has none that is whole.
+func (l *liveTables) still(store string, f func(generation int64)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t := l.tables[store]
-	return t != nil && !t.broken.Load()
+	if t := l.tables[store]; t != nil && !t.broken.Load() {
+		f(t.generation)
+		return
+	}
+	f(0)
 }
 
 // drop removes the files of a table that is not live.

@@ -272,24 +272,13 @@ func (s *Service) updateSession(r *http.Request) (*answer, error) {
 var errNothingToDo = errors.New("nothing to do")
 
 func (s *Service) commitSession(r *http.Request) (*answer, error) {
-	one, err := s.alter(r, func(tx *bbolt.Tx, one *sessionRecord) error {
-		switch {
-		case one.State.Committed():
-			return errNothingToDo
-		case one.State != edm.StateUploadCompleted:
-			return unprocessable(edm.CodeNotSealed, "a session in state %s cannot be committed: seal its block list first", one.State)
-		}
-		store, err := get[storeRecord](tx, storesBucket, one.DataStoreID)
-		if err != nil {
-			return err
-		}
-		if err := s.throttle(store); err != nil {
-			return err
-		}
-		s.take(store, one)
-		jobs := int32(jobsOf(one))
-		one.State, one.TotalJobCount, one.RemainingJobCount = edm.StateProcessingInProgress, &jobs, &jobs
-		return put(tx, storesBucket, store.ID, store)
+	judged, err := judgedOf(r)
+	if err != nil {
+		return nil, err
+	}
+	var one *sessionRecord
+	s.live.still(r.PathValue("store"), func(present int64) {
+		one, err = s.recordCommit(r, judged, present)
 	})
 	if errors.Is(err, errNothingToDo) {
 		return noContent()
@@ -300,6 +289,30 @@ func (s *Service) commitSession(r *http.Request) (*answer, error) {
 	s.config.Log.Info("committed", "session", one.ID, "store", one.DataStoreID)
 	s.enqueue(one.ID)
 	return noContent()
+}
+
+// recordCommit writes a commit down. present is the generation that is live as
+// callers see it.
+func (s *Service) recordCommit(r *http.Request, judged *int64, present int64) (*sessionRecord, error) {
+	return s.alter(r, func(tx *bbolt.Tx, one *sessionRecord) error {
+		switch {
+		case one.State.Committed():
+			return errNothingToDo
+		case one.State != edm.StateUploadCompleted:
+			return unprocessable(edm.CodeNotSealed, "a session in state %s cannot be committed: seal its block list first", one.State)
+		}
+		store, err := get[storeRecord](tx, storesBucket, one.DataStoreID)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(s.throttle(store), checkJudged(judged, store, present)); err != nil {
+			return err
+		}
+		s.take(store, one)
+		jobs := int32(jobsOf(one))
+		one.State, one.TotalJobCount, one.RemainingJobCount = edm.StateProcessingInProgress, &jobs, &jobs
+		return put(tx, storesBucket, store.ID, store)
+	})
 }
 
 func (s *Service) cancelSession(r *http.Request) (*answer, error) {

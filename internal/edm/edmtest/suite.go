@@ -50,6 +50,7 @@ func Run(t *testing.T, subject func(*testing.T) Subject) {
 		"questions name their rules":     questionsNameRules,
 		"Graph's lookup knows no rules":  graphsLookup,
 		"a store has one owner":          owners,
+		"commits name what they replace": judgedCommits,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := subject(t)
