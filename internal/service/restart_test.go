@@ -131,6 +131,21 @@ func (u *user) reaches(id string, state edm.State) *edm.Session {
 	}
 }
 
+// eventually asks again until something is so.
+func (u *user) eventually(what string, is func() bool) {
+	u.t.Helper()
+	timeout := time.After(time.Minute)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !is() {
+		select {
+		case <-tick.C:
+		case <-timeout:
+			u.t.Fatal("it never happens: " + what)
+		}
+	}
+}
+
 func tokenOf(t *testing.T, column int, cell string) string {
 	t.Helper()
 	tokens, err := transfer.Tokens(key, people, columns[column], []string{cell})
@@ -422,9 +437,10 @@ func TestUnfinishedSessionsExpire(t *testing.T) {
 		t.Errorf("a finished session became %s", state)
 	}
 	v.answers(3, "a")
-	if left, err := os.ReadDir(filepath.Join(dir, "blocks", open.ID)); err == nil && len(left) > 0 {
-		t.Errorf("the expired session's blocks lie there still: %v", left)
-	}
+	v.eventually("the expired session's blocks go, once its end is written down", func() bool {
+		left, err := os.ReadDir(filepath.Join(dir, "blocks", open.ID))
+		return err != nil || len(left) == 0
+	})
 }
 
 // No log line and no answer carries a signature or the bearer token.
