@@ -27,6 +27,9 @@ const (
 const long = `Ask a data store whether it holds plain values. The values are hashed on this machine under the
 store's key; only tokens leave it.
 
+Values are hashed under the rules of the table that is live, whatever the data store's are by now.
+All answers are of that table: where another one goes live before the last answer, that is an error.
+
 Answers are printed as they come, in the order of the values, and numbered:
   --value         VALUE is the position of the flag, from 1
   --values-from   LINE is the line of the file, from 1, counting the blank lines that are skipped

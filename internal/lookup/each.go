@@ -10,6 +10,7 @@ const inFlight = 8
 
 // outcome is the answer for one value, or why there is none.
 type outcome struct {
+	value Value
 	found Found
 	err   error
 }
@@ -33,10 +34,11 @@ func (a *Asker) Each(ctx context.Context, values iter.Seq2[Value, error], yield 
 		if err != nil {
 			return err
 		}
-		if got.err != nil {
-			return got.err
+		found, err := a.give(ctx, got)
+		if err != nil {
+			return err
 		}
-		if err := yield(got.found); err != nil {
+		if err := yield(found); err != nil {
 			return err
 		}
 	}
@@ -53,20 +55,11 @@ func (a *Asker) askAll(ctx context.Context, values iter.Seq2[Value, error], pend
 		case <-ctx.Done():
 			return
 		}
-		token := ""
-		if err == nil {
-			if token, err = tokenOf(a.hasher, v.Text); err != nil {
-				err = &ValueError{v.Number, err}
-			}
-		}
 		if err != nil {
 			answer <- outcome{err: err}
 			return
 		}
-		go func() {
-			found, err := a.match(ctx, v.Number, token)
-			answer <- outcome{found, err}
-		}()
+		go func() { answer <- a.ask(ctx, v) }()
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -56,53 +57,92 @@ const (
 	pause    = time.Second
 )
 
-// Asker asks one data store. It is not safe for concurrent use.
+// Asker asks one data store. All its answers are of one generation of the live
+// table. It is not safe for concurrent use.
 type Asker struct {
-	stores  edm.Stores
-	storeID string
-	request edm.MatchRequest // without its token
-	hasher  *fingerprint.Hasher
+	stores edm.Stores
+	query  Query
+
+	mu     sync.Mutex
+	under  *rules
+	opened int   // how often the store was read
+	given  int64 // the generation of the answers that were given, 0 before the first
+	stale  error // why the store is not read again
+}
+
+// rules are what questions are asked under: those of the live table of one
+// generation, 0 where the store shows none.
+type rules struct {
+	storeID    string
+	generation int64
+	request    edm.MatchRequest // without its token
+	hasher     *fingerprint.Hasher
 }
 
 // Open finds the data store and hashes the cells of SameRow. Errors name the
 // flag that is wrong, never a value.
 func Open(ctx context.Context, stores edm.Stores, q Query) (*Asker, error) {
-	store, err := storeNamed(ctx, stores, q.Store)
+	a := &Asker{stores: stores, query: q}
+	var err error
+	a.under, err = a.open(ctx)
+	return a, err
+}
+
+// open reads the store and makes the hashers of its live table.
+func (a *Asker) open(ctx context.Context) (*rules, error) {
+	a.opened++
+	store, err := storeNamed(ctx, a.stores, a.query.Store)
 	if err != nil {
 		return nil, err
 	}
-	key, err := fingerprint.NewKey(q.Key)
+	key, err := fingerprint.NewKey(a.query.Key)
 	if err != nil {
 		return nil, fmt.Errorf("--key-file: %w", err)
 	}
-	column, ok := columnNamed(store, q.Column)
-	if !ok {
-		return nil, fmt.Errorf("data store %q has no column %q; it has %s", store.DisplayName, q.Column, columnNames(store))
+	if store.Live != nil && len(store.Live.Columns) > 0 {
+		store.Columns = store.Live.Columns // a question is under the rules of the table
 	}
-	a := &Asker{stores: stores, storeID: store.ID, request: edm.MatchRequest{KeyID: key.ID(store.DisplayName).String(), Column: q.Column, Limit: q.Limit}}
-	if a.hasher, err = key.Hasher(store.DisplayName, column); err != nil {
+	column, ok := columnNamed(store, a.query.Column)
+	if !ok {
+		return nil, fmt.Errorf("data store %q has no column %q; it has %s", store.DisplayName, a.query.Column, columnNames(store))
+	}
+	r := &rules{storeID: store.ID, request: edm.MatchRequest{KeyID: key.ID(store.DisplayName).String(), Column: a.query.Column, Limit: a.query.Limit}}
+	if store.Live != nil {
+		r.generation = store.Live.Generation
+	}
+	if r.hasher, err = key.Hasher(store.DisplayName, column); err != nil {
 		return nil, err
 	}
-	a.request.SameRow, err = sameRow(key, store, q.SameRow)
-	return a, err
+	if r.request.SameRow, err = sameRow(key, store, a.query.SameRow); err != nil {
+		return nil, err
+	}
+	r.request.RulesIDs = rulesIDs(store, r.request)
+	return r, nil
+}
+
+// rulesIDs names the rules of the columns that are asked for.
+func rulesIDs(store *edm.DataStore, request edm.MatchRequest) map[string]string {
+	out := map[string]string{}
+	for _, c := range store.Columns {
+		if _, same := request.SameRow[c.Name]; same || c.Name == request.Column {
+			out[c.Name] = edm.RulesOf(c)
+		}
+	}
+	return out
 }
 
 // Ask asks for one value. It fails with a *ValueError.
 func (a *Asker) Ask(ctx context.Context, v Value) (Found, error) {
-	token, err := tokenOf(a.hasher, v.Text)
-	if err != nil {
-		return Found{}, &ValueError{v.Number, err}
-	}
-	return a.match(ctx, v.Number, token)
+	return a.give(ctx, a.ask(ctx, v))
 }
 
 // match asks for one token, again where the service asks to wait. It is safe for
 // concurrent use.
-func (a *Asker) match(ctx context.Context, number int, token string) (Found, error) {
-	request := a.request
+func (a *Asker) match(ctx context.Context, under *rules, number int, token string) (Found, error) {
+	request := under.request
 	request.Token = token
 	for left := patience; ; {
-		got, err := a.stores.Match(ctx, a.storeID, request)
+		got, err := a.stores.Match(ctx, under.storeID, request)
 		if err == nil {
 			return checked(number, got)
 		}
