@@ -55,6 +55,17 @@ func Decode(data []byte) (*Block, error) {
 	return b, nil
 }
 
+// DecodeHeader reads the header of a block, and nothing behind it. It fails with a
+// *FormatError.
+func DecodeHeader(data []byte) (Header, error) {
+	r := &reader{data: data}
+	h := r.header()
+	if r.err != nil {
+		return Header{}, r.err
+	}
+	return h, nil
+}
+
 // reader takes fields off the front and remembers the first failure.
 type reader struct {
 	data  []byte

@@ -98,6 +98,9 @@ func (s *Service) putBlock(w http.ResponseWriter, r *http.Request, one *sessionR
 	if err != nil {
 		return err
 	}
+	if err := s.checkBlock(one, index, data); err != nil {
+		return err
+	}
 	if err := s.blocks.put(one.ID, id, data); err != nil {
 		return err
 	}
@@ -108,6 +111,26 @@ func (s *Service) putBlock(w http.ResponseWriter, r *http.Request, one *sessionR
 	w.Header().Set("x-ms-content-crc64", crcHeader(sum))
 	w.Header().Set("x-ms-request-server-encrypted", "false")
 	w.WriteHeader(http.StatusCreated)
+	return nil
+}
+
+// checkBlock refuses a block that contradicts its session, whose indexing would
+// fail for it once everything is uploaded.
+func (s *Service) checkBlock(one *sessionRecord, index int, data []byte) error {
+	store, err := read[storeRecord](s.db.db, storesBucket, one.DataStoreID)
+	if err != nil {
+		if ignoreNotFound(err) == nil {
+			return fail(http.StatusNotFound, "ContainerNotFound", "there is no such session")
+		}
+		return err
+	}
+	header, err := block.DecodeHeader(data)
+	if err != nil {
+		return fail(http.StatusBadRequest, invalidBlockCode, "block %d: %s", index, err.Error())
+	}
+	if what := misfit(store, one, &header, index); what != "" {
+		return fail(http.StatusBadRequest, invalidBlockCode, "block %d: %s", index, what)
+	}
 	return nil
 }
 

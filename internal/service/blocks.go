@@ -51,6 +51,10 @@ func idOf(name string) (string, bool) {
 	return id, err == nil && again == name
 }
 
+// invalidBlockCode is the code of a block that contradicts its session, to whoever
+// stages it and in the error of a session.
+const invalidBlockCode = "InvalidBlock"
+
 // invalidBlock says which block of a session is at fault.
 type invalidBlock struct{ what string }
 

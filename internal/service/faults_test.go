@@ -43,7 +43,8 @@ type life struct {
 	service *service.Service
 	log     bytes.Buffer
 	store   string
-	commits int // a day
+	names   map[string]string // of the stores that were made
+	commits int               // a day
 	deleted bool
 	uploads []*upload
 	reborn  bool
@@ -347,28 +348,28 @@ func (l *life) live() int {
 		}})
 		var made edm.DataStore
 		must(l.T, json.Unmarshal(r.body, &made))
-		l.store = made.ID
+		l.store, l.names = made.ID, map[string]string{made.ID: people}
 		return l.call(r, http.StatusCreated)
 	})
-	old := &upload{edition: newEdition(13, 5, modelKey)}
+	old := &upload{edition: newEdition(l.names[l.store], 13, 5, modelKey)}
 	l.open(old)
 	l.commit(old)
 	l.index(old)
-	young := &upload{edition: newEdition(9, 5, modelKey)}
+	young := &upload{edition: newEdition(l.names[l.store], 9, 5, modelKey)}
 	l.open(young)
 	l.commit(young)
 	l.index(young)
 
-	cut := &upload{edition: newEdition(5, 5, modelKey)}
+	cut := &upload{edition: newEdition(l.names[l.store], 5, 5, modelKey)}
 	l.open(cut)
 	l.step("cancel", func() error {
 		return l.call(l.api(http.MethodPost, "/"+l.store+"/sessions/"+cut.id+"/cancel", nil), http.StatusNoContent)
 	})
 	cut.ended = edm.StateCancelled
-	gone := &upload{edition: newEdition(5, 5, modelKey)}
+	gone := &upload{edition: newEdition(l.names[l.store], 5, 5, modelKey)}
 	l.open(gone)
 	l.delete(gone)
-	late := &upload{edition: newEdition(10, 5, modelKey)}
+	late := &upload{edition: newEdition(l.names[l.store], 10, 5, modelKey)}
 	l.open(late)
 	l.restart("start with an open session")
 	l.commit(late)

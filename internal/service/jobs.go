@@ -12,6 +12,7 @@ import (
 
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/fingerprint"
 )
 
 // jobsOf counts the indexing jobs of a session: one reads the blocks, one sorts
@@ -131,7 +132,7 @@ func (s *Service) failSession(id string, block *invalidBlock, matters func(*sess
 		}
 		s.finish(r, edm.StateFailed)
 		r.Error = &edm.ClassificationError{ErrorBase: edm.ErrorBase{
-			Code: "InvalidBlock", Message: block.what, Target: "blocks", InnerError: &edm.InnerError{ErrorDateTime: r.CompletionDateTime},
+			Code: invalidBlockCode, Message: block.what, Target: "blocks", InnerError: &edm.InnerError{ErrorDateTime: r.CompletionDateTime},
 		}}
 		return nil
 	})
@@ -178,7 +179,10 @@ func closeAll(files []*pageWriter) (err error) {
 }
 
 func (s *Service) copyTokens(ctx context.Context, one *sessionRecord, files []*pageWriter) (rows int64, err error) {
-	var first *block.Header
+	store, err := read[storeRecord](s.db.db, storesBucket, one.DataStoreID)
+	if err != nil {
+		return 0, err
+	}
 	for index, id := range one.Sealed {
 		if ctx.Err() != nil {
 			return 0, ctx.Err()
@@ -191,10 +195,7 @@ func (s *Service) copyTokens(ctx context.Context, one *sessionRecord, files []*p
 		if err != nil {
 			return 0, &invalidBlock{fmt.Sprintf("block %d: %v", index, err)}
 		}
-		if first == nil {
-			first = &b.Header
-		}
-		if what := misfit(one, first, &b.Header, index, rows); what != "" {
+		if what := misfit(store, one, &b.Header, index); what != "" {
 			return 0, &invalidBlock{fmt.Sprintf("block %d: %s", index, what)}
 		}
 		for c := range files {
@@ -207,24 +208,28 @@ func (s *Service) copyTokens(ctx context.Context, one *sessionRecord, files []*p
 	return rows, nil
 }
 
-// misfit says how a block contradicts its session or the blocks before it.
-func misfit(one *sessionRecord, first, h *block.Header, index int, rows int64) string {
-	last := index == len(one.Sealed)-1
+// misfit says how a block contradicts its session. What fits is in its place:
+// every block but the last has rowsPerBlock rows.
+func misfit(store *storeRecord, one *sessionRecord, h *block.Header, index int) string {
+	perBlock := int(*one.RowsPerBlock)
+	first, last := int64(index)*int64(perBlock), index == int(*one.TotalBlockCount)-1
 	switch {
 	case h.Index != index:
 		return fmt.Sprintf("it says that it is block %d", h.Index)
-	case h.FirstRow != rows:
-		return fmt.Sprintf("it begins with row %d in place of %d", h.FirstRow, rows)
+	case h.FirstRow != first:
+		return fmt.Sprintf("it begins with row %d in place of %d", h.FirstRow, first)
 	case !slices.Equal(h.Columns, one.Fields):
 		return "its columns are not the session's fields"
-	case one.KeyID != "" && h.KeyID.String() != one.KeyID:
+	case h.KeyID.String() != one.KeyID:
 		return "its keyId is not the session's"
-	case h.KeyID != first.KeyID || h.Rules != first.Rules || h.Store != first.Store:
-		return "its key, rules or store are not those of the first block"
-	case rows+int64(h.Rows) > maxRows:
+	case h.Store != store.DisplayName:
+		return "its tokens are of another data store"
+	case h.Rules != fingerprint.Rules:
+		return fmt.Sprintf("its tokens are not made under rules %s", fingerprint.Rules)
+	case first+int64(h.Rows) > maxRows:
 		return fmt.Sprintf("a table has at most %d rows", maxRows)
-	case h.Rows > int(*one.RowsPerBlock) || !last && h.Rows != int(*one.RowsPerBlock):
-		return fmt.Sprintf("it has %d rows in place of %d", h.Rows, *one.RowsPerBlock)
+	case h.Rows > perBlock || !last && h.Rows != perBlock:
+		return fmt.Sprintf("it has %d rows in place of %d", h.Rows, perBlock)
 	}
 	return ""
 }

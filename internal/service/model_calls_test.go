@@ -57,6 +57,7 @@ func (w *world) onSession(s *mStore, m *mSession, add func(int, *op)) {
 		add(1, w.rename(s, m))
 		add(1, w.renew(s, m))
 		add(1, w.stage(s, m, rapid.IntRange(0, len(m.blocks)-1).Draw(w.T, "block")))
+		add(1, w.stageAnother(s, m))
 		add(1, w.seal(s, m))
 		add(1, w.commit(s, m))
 	}
@@ -117,17 +118,17 @@ func (w *world) deleteStore(s *mStore) *op {
 }
 
 // newSession draws a table: small ones, and some whose indexing takes a while.
-func (w *world) newSession() *mSession {
-	key := modelKey
+func (w *world) newSession(s *mStore) *mSession {
 	perBlock := rapid.SampledFrom([]int{5, 5, 5, 2_000}).Draw(w.T, "rows per block")
 	rows := perBlock*rapid.IntRange(0, 2).Draw(w.T, "blocks") + rapid.IntRange(1, perBlock).Draw(w.T, "rows of the last block")
+	m := &mSession{name: uuid.NewString() + ".csv", requestID: uuid.NewString(), edition: newEdition(s.name, rows, perBlock, modelKey), staged: map[string]bool{}}
 	if rapid.IntRange(0, 5).Draw(w.T, "bad") == 5 {
-		key = fingerprint.KeyID{9}
+		m.spoil()
 	}
-	return &mSession{name: uuid.NewString() + ".csv", requestID: uuid.NewString(), edition: newEdition(rows, perBlock, key), staged: map[string]bool{}}
+	return m
 }
 
-func (w *world) createSession(s *mStore) *op { return w.create(s, w.newSession()) }
+func (w *world) createSession(s *mStore) *op { return w.create(s, w.newSession(s)) }
 
 func (w *world) create(s *mStore, m *mSession) *op {
 	rows, blocks := int32(m.perBlock), int32(len(m.blocks))
@@ -319,6 +320,14 @@ func (w *world) stage(s *mStore, m *mSession, n int) *op {
 			m.staged[id] = true
 		}
 	})
+}
+
+// stageAnother stages a block of another key, of which nothing is kept.
+func (w *world) stageAnother(s *mStore, m *mSession) *op {
+	other := newEdition(s.name, m.rows, m.perBlock, fingerprint.KeyID{9})
+	to := blockURL(m.uri, other.ids[0])
+	o := &op{name: "stage another", store: s, target: m, send: func() reply { return w.send(http.MethodPut, to, "", other.blocks[0]) }}
+	return w.blobCall(o, func(r reply) { w.want(o.name, r, http.StatusBadRequest, "InvalidBlock") }, func() {})
 }
 
 func (w *world) seal(s *mStore, m *mSession) *op {

@@ -39,7 +39,8 @@ func modelToken(edition, column string, row int) []byte {
 
 func text64(token []byte) string { return base64.StdEncoding.EncodeToString(token) }
 
-// edition is a table as it is uploaded. A bad one has a block of another key.
+// edition is a table as it is uploaded. A bad one has a block whose end is found
+// out by whoever reads all of it.
 type edition struct {
 	name           string
 	rows, perBlock int
@@ -48,8 +49,8 @@ type edition struct {
 	bad            bool
 }
 
-func newEdition(rows, perBlock int, key fingerprint.KeyID) *edition {
-	e := &edition{name: uuid.NewString(), rows: rows, perBlock: perBlock, bad: key != modelKey}
+func newEdition(store string, rows, perBlock int, key fingerprint.KeyID) *edition {
+	e := &edition{name: uuid.NewString(), rows: rows, perBlock: perBlock}
 	for first := 0; first < rows; first += perBlock {
 		n := min(perBlock, rows-first)
 		columns := make([][]byte, len(fields))
@@ -59,7 +60,7 @@ func newEdition(rows, perBlock int, key fingerprint.KeyID) *edition {
 			}
 		}
 		data, err := block.Append(nil, block.Header{
-			Rules: fingerprint.Rules, KeyID: key, Store: people, Index: len(e.blocks), FirstRow: int64(first), Rows: n, Columns: fields,
+			Rules: fingerprint.Rules, KeyID: key, Store: store, Index: len(e.blocks), FirstRow: int64(first), Rows: n, Columns: fields,
 		}, columns)
 		if err != nil {
 			panic(err) // of the test's own making
@@ -68,6 +69,13 @@ func newEdition(rows, perBlock int, key fingerprint.KeyID) *edition {
 		e.ids = append(e.ids, block.ID(len(e.ids), block.Sum(data)))
 	}
 	return e
+}
+
+// spoil makes an edition a bad one.
+func (e *edition) spoil() {
+	last := len(e.blocks) - 1
+	e.bad, e.blocks[last] = true, append(e.blocks[last], 0)
+	e.ids[last] = block.ID(last, block.Sum(e.blocks[last]))
 }
 
 // mSession is what the model knows of a session. order counts a store's commits

@@ -178,7 +178,7 @@ func (p *process) kill() error {
 			}
 			return fmt.Errorf("the service said %s", p.log.String())
 		}
-		if said.Level == "ERROR" && !strings.Contains(said.Error, "keyId is not the session's") {
+		if said.Level == "ERROR" && !strings.Contains(said.Error, "bytes behind the last column") {
 			return fmt.Errorf("the service said %s", line)
 		}
 	}

@@ -37,7 +37,7 @@ func (l *life) wants(what string, r reply, status int, code string) {
 
 func (l *life) opened(rows int) *upload {
 	l.Helper()
-	u := &upload{edition: newEdition(rows, 5, modelKey)}
+	u := &upload{edition: newEdition(l.names[l.store], rows, 5, modelKey)}
 	l.open(u)
 	l.seal(u)
 	return u

@@ -19,7 +19,7 @@ import (
 func begun(t *testing.T) *life {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "service")
-	l := &life{T: t, commits: 10, dir: dir, files: service.OSFiles{}, faulty: newFaultyFiles(dir, "", none, 0)}
+	l := &life{T: t, commits: 10, names: map[string]string{}, dir: dir, files: service.OSFiles{}, faulty: newFaultyFiles(dir, "", none, 0)}
 	t.Cleanup(l.stop)
 	must(t, l.start())
 	l.store = l.anotherStore(people)
@@ -34,12 +34,13 @@ func (l *life) anotherStore(name string) string {
 	must(l.T, l.call(r, http.StatusCreated))
 	var made edm.DataStore
 	must(l.T, json.Unmarshal(r.body, &made))
+	l.names[made.ID] = name
 	return made.ID
 }
 
 func (l *life) bring() *upload {
 	l.Helper()
-	u := &upload{edition: newEdition(13, 5, modelKey)}
+	u := &upload{edition: newEdition(l.names[l.store], 13, 5, modelKey)}
 	l.open(u)
 	l.commit(u)
 	l.index(u)
@@ -208,7 +209,7 @@ func TestDamagedBlocksAreToldToTheUploader(t *testing.T) {
 	} {
 		t.Run("before the seal, "+name, func(t *testing.T) {
 			l := begun(t)
-			u := &upload{edition: newEdition(13, 5, modelKey)}
+			u := &upload{edition: newEdition(l.names[l.store], 13, 5, modelKey)}
 			l.open(u)
 			l.again(func() { damage(t, l.blockFile(u, 1)) })
 			there := l.blocks(u)
@@ -226,7 +227,7 @@ func TestDamagedBlocksAreToldToTheUploader(t *testing.T) {
 			t.Run(when+", "+name, func(t *testing.T) {
 				l := begun(t)
 				live := l.bring()
-				u := &upload{edition: newEdition(13, 5, modelKey)}
+				u := &upload{edition: newEdition(l.names[l.store], 13, 5, modelKey)}
 				l.open(u)
 				if when == "committed" {
 					l.commit(u)
@@ -254,7 +255,7 @@ func TestDamagedIndexingBeginsAgain(t *testing.T) {
 	for _, name := range []string{"col-0.tok", "col-2.tok", "col-0.idx", "col-1.idx.tops", "table.json"} {
 		t.Run(name, func(t *testing.T) {
 			l := begun(t)
-			u := &upload{edition: newEdition(13, 5, modelKey)}
+			u := &upload{edition: newEdition(l.names[l.store], 13, 5, modelKey)}
 			l.open(u)
 			l.commit(u)
 			l.files = unpublished{}
@@ -302,7 +303,7 @@ func TestABlockThatComesTooLateIsNotKept(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := begun(t)
-			u := &upload{edition: newEdition(13, 5, modelKey)}
+			u := &upload{edition: newEdition(l.names[l.store], 13, 5, modelKey)}
 			l.create(u)
 			var by func()
 			l.files = interrupted{by: &by}
