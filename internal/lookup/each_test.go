@@ -273,7 +273,8 @@ func TestTheCommandHasNoPace(t *testing.T) {
 }
 
 // TestTheCommandWaitsAsAsked lets the service ask for 30 seconds at its 50th
-// question: until then it hears at most what was on its way.
+// question: until then it hears at most what was on its way: of the values before
+// that one, and of those behind it.
 func TestTheCommandWaitsAsAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked, early atomic.Int64
@@ -292,7 +293,7 @@ func TestTheCommandWaitsAsAsked(t *testing.T) {
 		if waited < 30*time.Second || waited > 31*time.Second {
 			t.Errorf("it waits %s for a service that asks to wait 30 s once", waited)
 		}
-		if early.Load() >= inFlight || asked.Load() != 201 {
+		if early.Load() > 2*(inFlight-1) || asked.Load() != 201 {
 			t.Errorf("%d questions come early, of %d", early.Load(), asked.Load())
 		}
 	})
