@@ -3,6 +3,7 @@ package controllers_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -32,6 +33,34 @@ func silent() string {
 }
 
 var _ = Describe("An upload agent", func() {
+	DescribeTable("says where spec.endpoint ends where nothing is found there", func(ctx SpecContext, url func() string) {
+		w := newWorld(ctx, at(url()))
+		agent, store := w.agent(), w.store()
+		advice := "spec.endpoint ends before /dataClassification, as in http://127.0.0.1:"
+		Eventually(w.ready).WithArguments(agent).Should(saying(metav1.ConditionUnknown, v1alpha1.ReasonUploadAgentNotReady, "404", advice), "a proxy's 404 may pass, so it is tried again")
+		Eventually(w.ready).WithArguments(store).Should(saying(metav1.ConditionUnknown, v1alpha1.ReasonUploadAgentNotReady, advice), "the store waits for the agent")
+		Eventually(func() error {
+			if err := w.gets(agent); err != nil {
+				return err
+			}
+			agent.Spec.Endpoint = endpoint
+			return kube.Update(ctx, agent)
+		}).Should(Succeed(), "nobody else writes it for long")
+		Eventually(w.ready).WithArguments(store).Should(saying(metav1.ConditionTrue, v1alpha1.ReasonReady), "the endpoint is corrected")
+	},
+		Entry("without a version", func() string { return strings.TrimSuffix(endpoint, "/beta") }),
+		Entry("with the collection", func() string { return endpoint + "/dataClassification" }),
+		Entry("at a server of pages", func() string {
+			pages := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+				rw.Header().Set("Content-Type", "text/html")
+				rw.WriteHeader(http.StatusNotFound)
+				_, _ = rw.Write([]byte("<html><body>404 page not found</body></html>"))
+			}))
+			DeferCleanup(pages.Close)
+			return pages.URL
+		}),
+	)
+
 	It("does not wait for the endpoints of others", func(ctx SpecContext) {
 		for range 3 {
 			newWorld(ctx, at(silent()))

@@ -73,12 +73,12 @@ func (r *UploadAgentReconciler) register(ctx context.Context, s *agentScope) err
 	remote, err := r.ensureRemote(bounded, s, point.service.Agents())
 	if err != nil {
 		r.Endpoints.note(s.object, err)
-		return err
+		return r.noSuchPath(s.object, err)
 	}
 	format, err := point.service.BlockFormat(bounded)
 	if err != nil {
 		r.Endpoints.note(s.object, err)
-		return err
+		return r.noSuchPath(s.object, err)
 	}
 	status := &s.object.Status
 	status.ID, status.CreationDateTime, status.BlockFormat = remote.ID, stampOf(remote.CreationDateTime), format
