@@ -61,6 +61,24 @@ var _ = Describe("An upload agent", func() {
 		}),
 	)
 
+	It("keeps its endpoint as long as a data store has a remote store there", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		agent, store := w.agent(), w.store()
+		counts := func() (int32, error) { err := w.gets(agent); return agent.Status.DataStores, err }
+		Eventually(counts).WithTimeout(seconds).Should(BeEquivalentTo(1), "the remote store is there")
+		move := func() error {
+			if err := w.gets(agent); err != nil {
+				return err
+			}
+			agent.Spec.Endpoint = "http://127.0.0.1:9/beta"
+			return kube.Update(ctx, agent)
+		}
+		Expect(move()).To(MatchError(ContainSubstring("make another upload agent")))
+		Expect(kube.Delete(ctx, store)).To(Succeed())
+		Eventually(counts).WithTimeout(seconds).Should(BeEquivalentTo(0), "the store is gone")
+		Eventually(move).Should(Succeed(), "nothing is left at the old endpoint")
+	})
+
 	It("does not wait for the endpoints of others", func(ctx SpecContext) {
 		for range 3 {
 			newWorld(ctx, at(silent()))

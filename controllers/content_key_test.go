@@ -59,6 +59,8 @@ var _ = Describe("A content key of an earlier version", func() {
 		w.table("table.csv", 30)
 		s := w.apply()
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "a good table goes live")
+		store := w.store()
+		Eventually(func() (*v1alpha1.LiveTable, error) { err := w.gets(store); return store.Status.Live, err }).ShouldNot(BeNil(), "the store shows it")
 		earlier(w, s)
 		w.stays(s, reached(v1alpha1.ReasonCompleted), "nothing asks for another reading")
 		again := w.apply(called("again"))

@@ -30,6 +30,7 @@ type UploadAgentReconciler struct {
 // agentScope is what one pass over an upload agent knows.
 type agentScope struct {
 	object, before *v1alpha1.ExactMatchUploadAgent
+	stores         []v1alpha1.ExactMatchDataStore // those that refer to it
 	released       bool
 }
 
@@ -45,17 +46,45 @@ func (r *UploadAgentReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	}
 	s := &agentScope{object: object.DeepCopy(), before: object.DeepCopy()}
 	defer func() { result, err = r.finish(ctx, s, err) }()
-	if !object.DeletionTimestamp.IsZero() {
+	if err := r.holdObject(ctx, s); err != nil {
+		return ctrl.Result{}, err
+	}
+	if err := r.countStores(ctx, s); err != nil {
+		return ctrl.Result{}, err
+	}
+	if deleted(object) {
 		return ctrl.Result{}, r.remove(ctx, s)
 	}
-	if !controllerutil.ContainsFinalizer(object, Finalizer) {
-		controllerutil.AddFinalizer(s.object, Finalizer)
-		if err := r.Patch(ctx, s.object, locked(s.before)); err != nil {
-			return ctrl.Result{}, err
-		}
-		s.before = s.object.DeepCopy()
-	}
 	return ctrl.Result{}, r.register(ctx, s)
+}
+
+// holdObject puts the finalizer on before anything remote can exist.
+func (r *UploadAgentReconciler) holdObject(ctx context.Context, s *agentScope) error {
+	if deleted(s.object) || controllerutil.ContainsFinalizer(s.object, Finalizer) {
+		return nil
+	}
+	controllerutil.AddFinalizer(s.object, Finalizer)
+	if err := r.Patch(ctx, s.object, locked(s.before)); err != nil {
+		return err
+	}
+	s.before = s.object.DeepCopy()
+	return nil
+}
+
+// countStores lists the data stores that refer to the agent, as they lie in the
+// cache, and counts those that have a remote store through it.
+func (r *UploadAgentReconciler) countStores(ctx context.Context, s *agentScope) error {
+	list := &v1alpha1.ExactMatchDataStoreList{}
+	if err := r.List(ctx, list, client.InNamespace(s.object.Namespace), client.MatchingFields{agentIndex: s.object.Name}, client.UnsafeDisableDeepCopy); err != nil {
+		return err
+	}
+	s.stores, s.object.Status.DataStores = list.Items, 0
+	for i := range s.stores {
+		if s.stores[i].Status.ID != "" {
+			s.object.Status.DataStores++
+		}
+	}
+	return nil
 }
 
 // register finds the remote agent or makes it. Our object's UID stands in the
@@ -115,14 +144,9 @@ func (r *UploadAgentReconciler) remove(ctx context.Context, s *agentScope) error
 		s.released = true
 		return nil
 	}
-	stores := &v1alpha1.ExactMatchDataStoreList{}
-	err := r.List(ctx, stores, client.InNamespace(s.object.Namespace), client.MatchingFields{agentIndex: s.object.Name})
-	if err != nil {
-		return err
-	}
-	if len(stores.Items) > 0 {
+	if n := len(s.stores); n > 0 {
 		return passes(v1alpha1.ReasonDeleting, r.Options.TurnInterval, "ExactMatchDataStore %q%s refers to this upload agent; delete it, and the upload agent is deleted",
-			stores.Items[0].Name, andMore(len(stores.Items)-1))
+			s.stores[0].Name, andMore(n-1))
 	}
 	if err := r.unregister(ctx, s); err != nil {
 		return err

@@ -151,7 +151,8 @@ type Workers struct {
 
 // ExactMatchUploadAgentSpec is who uploads: endpoint, credentials and workers.
 type ExactMatchUploadAgentSpec struct {
-	// Endpoint of the service up to and without /dataClassification.
+	// Endpoint of the service up to and without /dataClassification. Immutable while
+	// data stores have remote stores there (status.dataStores).
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHost() != '' && !self.matches('[@?#]')",message="must be an http or https URL without user info, query and fragment"
 	Endpoint string `json:"endpoint"`
@@ -184,6 +185,10 @@ type ExactMatchUploadAgentStatus struct {
 	CreationDateTime   *metav1.Time `json:"creationDateTime,omitempty"`
 	// BlockFormat that the service says it reads; empty where it publishes none.
 	BlockFormat      string       `json:"blockFormat,omitempty"`
+	// DataStores counts the ExactMatchDataStores that have a remote store through
+	// the agent. While there are any, spec.endpoint is immutable.
+	// +optional
+	DataStores       int32        `json:"dataStores,omitempty"`
 	FinalizeDeadline *metav1.Time `json:"finalizeDeadline,omitempty"`
 	// +listType=map
 	// +listMapKey=type
@@ -195,6 +200,7 @@ type ExactMatchUploadAgentStatus struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=emua,categories=exactmatch
+// +kubebuilder:validation:XValidation:rule="self.spec.endpoint == oldSelf.spec.endpoint || !has(oldSelf.status) || !has(oldSelf.status.dataStores) || oldSelf.status.dataStores == 0",message="spec.endpoint is immutable while data stores have remote stores there (status.dataStores); make another upload agent and data stores that refer to it, or delete those data stores first"
 // +kubebuilder:printcolumn:name="Endpoint",type=string,JSONPath=`.spec.endpoint`
 // +kubebuilder:printcolumn:name="Format",type=string,JSONPath=`.status.blockFormat`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`

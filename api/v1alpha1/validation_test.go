@@ -165,6 +165,29 @@ deletionPolicy: Cancel`),
 		Entry("a store's display name that comes late", "ExactMatchDataStore", leastStore, "displayName: two", "spec", "displayName is immutable"),
 	)
 
+	It("keeps the endpoint of an upload agent while data stores have remote stores through it", func(ctx SpecContext) {
+		a := &v1alpha1.ExactMatchUploadAgent{}
+		o := object("ExactMatchUploadAgent", leastAgent)
+		Expect(kube.Create(ctx, o)).To(Succeed())
+		Expect(kube.Get(ctx, client.ObjectKeyFromObject(o), a)).To(Succeed())
+		move := func(to string) error {
+			a.Spec.Endpoint = to
+			return kube.Update(ctx, a)
+		}
+		Expect(move("https://edm.example.com/v1.0")).To(Succeed(), "nothing is there yet")
+		a.Status.DataStores = 2
+		Expect(kube.Status().Update(ctx, a)).To(Succeed())
+		a.Spec.Allow.PlainHTTP = true
+		Expect(kube.Update(ctx, a)).To(Succeed(), "everything else may change")
+		err := move("https://other.example.com/beta")
+		Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%v", err)
+		Expect(err.Error()).To(And(ContainSubstring("spec.endpoint is immutable"), ContainSubstring("make another upload agent")))
+		Expect(kube.Get(ctx, client.ObjectKeyFromObject(o), a)).To(Succeed())
+		a.Status.DataStores = 0
+		Expect(kube.Status().Update(ctx, a)).To(Succeed())
+		Expect(move("https://other.example.com/beta")).To(Succeed(), "the last data store is gone")
+	})
+
 	It("fills in the defaults of a session", func(ctx SpecContext) {
 		o := object("ExactMatchSession", leastSession)
 		Expect(kube.Create(ctx, o)).To(Succeed())
