@@ -240,6 +240,7 @@ func (r *DataStoreReconciler) finish(ctx context.Context, s *storeScope, err err
 	if after == 0 {
 		after = r.Options.ResyncInterval
 	}
+	err = r.Endpoints.grace(s.object, status.Conditions, err, r.Now())
 	r.reportLive(s, err)
 	if p := simpleConditions(&status.Conditions, s.object.Generation, v1alpha1.ReasonReady, "the remote data store is there", err); p != nil {
 		after = p.again(r.Options)
@@ -263,7 +264,7 @@ func simpleConditions(conditions *[]metav1.Condition, generation int64, reason, 
 		p = asProblem(err)
 		reason, message = p.reason, p.message
 		ready, kind = metav1.ConditionUnknown, v1alpha1.ConditionReconciling
-		if p.remedy != retry {
+		if p.stalls() {
 			ready, kind = metav1.ConditionFalse, v1alpha1.ConditionStalled
 		}
 	}

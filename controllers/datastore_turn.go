@@ -130,6 +130,7 @@ func (r *DataStoreReconciler) release(ctx context.Context, s *storeScope) error 
 		return fmt.Errorf("take the finalizer off: %w", err)
 	}
 	r.looks.drop(s.object.UID)
+	r.Endpoints.graces.forget(s.object.UID)
 	s.released = true
 	return nil
 }

@@ -24,6 +24,7 @@ import (
 type endpoints struct {
 	references *references
 	options    Options
+	graces     graces
 	// stale are agents whose status does not say yet that they are refused.
 	stale chan event.GenericEvent
 
@@ -124,6 +125,7 @@ func (e *endpoints) wake(agent *v1alpha1.ExactMatchUploadAgent) {
 
 // forget drops the client of a deleted agent.
 func (e *endpoints) forget(uid types.UID) {
+	e.graces.forget(uid)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.byAgent, uid)

@@ -23,6 +23,9 @@ const (
 	repair
 	// change: somebody must change this object's spec. Recorded as its outcome.
 	change
+	// await: what is missing may still come (endpoints.grace). The object goes on
+	// Reconciling, and no attempt is counted.
+	await
 )
 
 // problem is why a pass did not get on: a reason of the API, words for a
@@ -33,6 +36,7 @@ type problem struct {
 	message string
 	remedy  remedy
 	after   time.Duration
+	absent  bool // what is missing may still come
 	err     error
 }
 
@@ -56,10 +60,25 @@ func passes(reason string, after time.Duration, format string, args ...any) *pro
 
 // again is when to look again at a store or an agent with the problem.
 func (p *problem) again(o Options) time.Duration {
-	if p.remedy == retry {
+	switch p.remedy {
+	case await:
+		return p.after
+	case retry:
 		return max(p.after, o.PollInterval)
 	}
 	return max(p.after, o.RepairInterval)
+}
+
+// stalls reports whether only somebody's change mends the problem.
+func (p *problem) stalls() bool { return p.remedy == repair || p.remedy == change }
+
+// clock is a time as messages tell it: with its date where that is not today's.
+func clock(t, now time.Time) string {
+	t, now = t.UTC(), now.UTC()
+	if t.Format(time.DateOnly) == now.Format(time.DateOnly) {
+		return t.Format(time.TimeOnly) + " UTC"
+	}
+	return t.Format(time.DateTime) + " UTC"
 }
 
 // asProblem turns any error into a problem. What nobody classified is retried.

@@ -93,7 +93,7 @@ func (r *referenceReader) secret(ctx context.Context, name, key string) ([]byte,
 	}
 	value, ok := data[key]
 	if !ok {
-		return nil, needsRepair(v1alpha1.ReasonSecretNotFound, "Secret %q has no key %q; add it", name, key)
+		return nil, absent(v1alpha1.ReasonSecretNotFound, "Secret %q has no key %q; add it", name, key)
 	}
 	return value, nil
 }
@@ -102,7 +102,7 @@ func (r *referenceReader) secret(ctx context.Context, name, key string) ([]byte,
 func (r *referenceReader) secretData(ctx context.Context, name string) (map[string][]byte, error) {
 	found, err := read(ctx, r, name, &corev1.Secret{})
 	if apierrors.IsNotFound(err) {
-		return nil, needsRepair(v1alpha1.ReasonSecretNotFound, "Secret %q does not exist in namespace %q; create it", name, r.namespace)
+		return nil, absent(v1alpha1.ReasonSecretNotFound, "Secret %q does not exist in namespace %q; create it", name, r.namespace)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read Secret %q: %w", name, err)
@@ -115,7 +115,7 @@ func (r *referenceReader) secretData(ctx context.Context, name string) (map[stri
 func (r *referenceReader) configMap(ctx context.Context, name, key string) ([]byte, error) {
 	found, err := read(ctx, r, name, &corev1.ConfigMap{})
 	if apierrors.IsNotFound(err) {
-		return nil, needsRepair(v1alpha1.ReasonConfigMapNotFound, "ConfigMap %q does not exist in namespace %q; create it", name, r.namespace)
+		return nil, absent(v1alpha1.ReasonConfigMapNotFound, "ConfigMap %q does not exist in namespace %q; create it", name, r.namespace)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read ConfigMap %q: %w", name, err)
@@ -127,5 +127,5 @@ func (r *referenceReader) configMap(ctx context.Context, name, key string) ([]by
 	if data, ok := found.BinaryData[key]; ok {
 		return data, nil
 	}
-	return nil, needsRepair(v1alpha1.ReasonConfigMapNotFound, "ConfigMap %q has no key %q; add it", name, key)
+	return nil, absent(v1alpha1.ReasonConfigMapNotFound, "ConfigMap %q has no key %q; add it", name, key)
 }

@@ -60,6 +60,9 @@ func verdictOf(s *scope, err error) verdict {
 
 // retryMessage tells what failed, how often, and when it is tried again.
 func retryMessage(s *scope, p *problem) string {
+	if p.remedy == await {
+		return p.message
+	}
 	next := ""
 	if t := s.status().NextAttemptTime; t != nil {
 		next = t.UTC().Format("15:04:05") + " UTC"

@@ -25,6 +25,7 @@ func (r *SessionReconciler) finish(ctx context.Context, s *scope, err error) (ct
 		// Somebody wrote in between, or the manager stops: the next pass judges afresh.
 		return ctrl.Result{RequeueAfter: conflictRetry}, nil //nolint:nilerr // neither is a failure
 	}
+	err = r.Endpoints.grace(s.object, s.status().Conditions, err, r.Now())
 	r.report(s, err)
 	if s.after == 0 && s.status().Outcome != "" {
 		s.after = r.untilExpiry(s)

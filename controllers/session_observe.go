@@ -90,7 +90,7 @@ func (r *SessionReconciler) observeStore(ctx context.Context, s *scope) error {
 // missing turns a 404 of the API server into a problem that names the object.
 func missing(err error, reason, kind, name string) error {
 	if apierrors.IsNotFound(err) {
-		return needsRepair(reason, "%s %q does not exist in this namespace; create it", kind, name)
+		return absent(reason, "%s %q does not exist in this namespace; create it", kind, name)
 	}
 	return err
 }

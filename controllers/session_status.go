@@ -120,6 +120,10 @@ func (r *SessionReconciler) reportAttempts(s *scope, err error) {
 		status.Attempts, status.NextAttemptTime = 0, nil
 		return
 	}
+	if p.remedy == await {
+		s.after, status.NextAttemptTime = p.after, nil
+		return
+	}
 	if p.remedy == repair {
 		// Whoever mends it wakes the object; until then nothing is attempted.
 		s.after, status.Attempts, status.NextAttemptTime = max(p.after, r.Options.RepairInterval), 0, nil

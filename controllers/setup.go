@@ -61,11 +61,15 @@ type Options struct {
 	RequestTimeout time.Duration
 	// TurnInterval is how often a waiting session looks by itself: default 30 s.
 	TurnInterval time.Duration
-	// ResyncInterval is how often a store or an agent is looked at: default 5 min.
-	ResyncInterval time.Duration
+	// ResyncInterval is how often a store is looked at, AgentInterval an agent:
+	// default 5 min.
+	ResyncInterval, AgentInterval time.Duration
 	// RepairInterval is how often an object that waits for somebody's repair looks
 	// whether it came: default 15 s.
 	RepairInterval time.Duration
+	// DependencyGrace is how long an object that refers to another may wait for it
+	// before it is Stalled, from when this process missed it first: default 1 min.
+	DependencyGrace time.Duration
 	// FinalizeTimeout is how long a deletion waits for a service that does not
 	// answer: default 10 min.
 	FinalizeTimeout time.Duration
@@ -86,7 +90,9 @@ func (o Options) withDefaults() Options {
 	set(&o.RequestTimeout, 30*time.Second)
 	set(&o.TurnInterval, 30*time.Second)
 	set(&o.ResyncInterval, 5*time.Minute)
+	set(&o.AgentInterval, o.ResyncInterval)
 	set(&o.RepairInterval, 15*time.Second)
+	set(&o.DependencyGrace, time.Minute)
 	set(&o.FinalizeTimeout, 10*time.Minute)
 	return o
 }

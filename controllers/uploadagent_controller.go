@@ -195,7 +195,8 @@ func (r *UploadAgentReconciler) finish(ctx context.Context, s *agentScope, err e
 		return ctrl.Result{RequeueAfter: conflictRetry}, nil
 	}
 	s.object.Status.ObservedGeneration = s.object.Generation
-	after := r.Options.ResyncInterval
+	after := r.Options.AgentInterval
+	err = r.Endpoints.grace(s.object, s.object.Status.Conditions, err, r.Now())
 	if p := simpleConditions(&s.object.Status.Conditions, s.object.Generation, v1alpha1.ReasonReady, "the upload agent is registered", err); p != nil {
 		after = p.again(r.Options)
 	}

@@ -1,0 +1,75 @@
+package controllers
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+)
+
+// absent is a problem that an object or a key of one is missing, which may still
+// come: what is applied together comes in any order.
+func absent(reason, format string, args ...any) *problem {
+	p := needsRepair(reason, format, args...)
+	p.absent = true
+	return p
+}
+
+// graces are since when objects miss what they refer to. A restart may lose them.
+type graces struct {
+	mu     sync.Mutex
+	missed map[types.UID]missed
+}
+
+// missed is what an object misses, in the words of its problem, and since when.
+type missed struct {
+	message string
+	since   time.Time
+}
+
+// since returns when the object was first seen to miss this very thing.
+func (g *graces) since(uid types.UID, message string, now time.Time) time.Time {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.missed == nil {
+		g.missed = map[types.UID]missed{}
+	}
+	if g.missed[uid].message != message {
+		g.missed[uid] = missed{message, now}
+	}
+	return g.missed[uid].since
+}
+
+func (g *graces) forget(uid types.UID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.missed, uid)
+}
+
+// grace turns the problem that something is missing into a wait for it, for as
+// long as it may take. An object that is Stalled for it, or is being deleted, waits
+// no longer.
+func (e *endpoints) grace(object client.Object, conditions []metav1.Condition, err error, now time.Time) error {
+	var p *problem
+	if !errors.As(err, &p) || !p.absent || deleted(object) {
+		e.graces.forget(object.GetUID())
+		return err
+	}
+	stalled := findCondition(conditions, v1alpha1.ConditionStalled)
+	if stalled != nil && stalled.Reason == p.reason && stalled.Message == p.message {
+		return err
+	}
+	end := e.graces.since(object.GetUID(), p.message, now).Add(e.options.DependencyGrace)
+	if !now.Before(end) {
+		return err
+	}
+	return &problem{
+		reason: p.reason, message: p.message + "; it is waited for until " + clock(end, now), remedy: await, err: p,
+		after: max(time.Millisecond, min(e.options.RepairInterval, end.Sub(now))),
+	}
+}
