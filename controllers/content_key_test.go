@@ -1,10 +1,6 @@
 package controllers_test
 
 import (
-	"maps"
-	"net/http"
-	"net/http/httptest"
-	"regexp"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -25,7 +21,7 @@ var _ = Describe("A content key of an earlier version", func() {
 		key := "sha256:" + strings.Repeat("0f", 32)
 		s.Status.ContentKey, s.Status.Intent.ContentKey, s.Status.ObservedSpecHash = key, key, "0123456789abcdef"
 		Expect(kube.Status().Update(w.ctx, s)).To(Succeed())
-		front.answer(rewriteLive(s.Status.ID, key))
+		front.answer(rewriteShown(`("live":\{"sessionId":"`+s.Status.ID+`","contentKey":")[^"]*`, "${1}"+key))
 	}
 
 	It("is committed as it stands where it is sealed", func(ctx SpecContext) {
@@ -70,22 +66,3 @@ var _ = Describe("A content key of an earlier version", func() {
 		w.comesTo(third, reached(v1alpha1.ReasonAlreadyUploaded), "the key that is live now is known")
 	})
 })
-
-// rewriteLive lets the service show a live table of one session under another
-// content key.
-func rewriteLive(session, key string) func(http.ResponseWriter, *http.Request) bool {
-	contentKey := regexp.MustCompile(`("live":\{"sessionId":"` + session + `","contentKey":")[^"]*`)
-	return func(rw http.ResponseWriter, r *http.Request) bool {
-		if r.Method != http.MethodGet || strings.Contains(r.URL.Path, "/sessions") || !strings.Contains(r.URL.Path, "/exactMatchDataStores") {
-			return false
-		}
-		answer := httptest.NewRecorder()
-		front.service.ServeHTTP(answer, r)
-		maps.Copy(rw.Header(), answer.Header())
-		rw.Header().Del("Content-Length")
-		rw.WriteHeader(answer.Code)
-		_, err := rw.Write(contentKey.ReplaceAll(answer.Body.Bytes(), []byte("${1}"+key)))
-		Expect(err).NotTo(HaveOccurred())
-		return true
-	}
-}

@@ -143,7 +143,7 @@ func (r *SessionReconciler) adviseOfSource(ctx context.Context, s *scope) {
 // sourceVersion names the content of a source that lies in the cluster, "" of
 // any other.
 func (r *SessionReconciler) sourceVersion(ctx context.Context, s *scope) (string, error) {
-	read, from := r.references(s), s.object.Spec.Source
+	read, from := r.Endpoints.references.afresh(s.object.Namespace), s.object.Spec.Source
 	switch {
 	case from.ConfigMapKeyRef != nil:
 		text, err := read.configMap(ctx, from.ConfigMapKeyRef.Name, from.ConfigMapKeyRef.Key)

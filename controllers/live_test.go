@@ -1,0 +1,214 @@
+package controllers_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/edm"
+)
+
+var _ = Describe("What is live", func() {
+	It("is proved by rows of the table", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		w.table("table.csv", 95)
+		s := w.apply()
+		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "a good table goes live")
+		Expect(condition(s.Status.Conditions, v1alpha1.ConditionLive)).To(Equal("True Verified"))
+		Eventually(w.storeLive).Should(Equal("True Published"), "the store shows it too")
+		store := w.readStore()
+		Expect(store.Status.Live.SessionName).To(Equal("session"))
+		Expect(store.Status.Live.Generation).To(Equal(s.Status.LiveGeneration))
+		Expect(store.Status.Live.Columns).To(ContainElement(v1alpha1.LiveColumn{Name: "Email", RulesID: "v1:caseInsensitive:", IsSearchable: true}))
+	})
+
+	It("is not believed where the service does not find its rows", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		w.table("table.csv", 95)
+		front.answer(func(rw http.ResponseWriter, r *http.Request) bool {
+			if !posts("/match")(r) {
+				return false
+			}
+			answer := httptest.NewRecorder()
+			front.service.ServeHTTP(answer, r)
+			rw.Header().Set("Content-Type", "application/json")
+			body := regexp.MustCompile(`"total":\d+,"rows":\[.*\]`).ReplaceAll(answer.Body.Bytes(), []byte(`"total":0,"rows":[]`))
+			_, err := rw.Write(body)
+			Expect(err).NotTo(HaveOccurred())
+			return true
+		})
+		s := w.apply()
+		w.comesTo(s, stuck(v1alpha1.ReasonVerificationFailed), "a table that is not found is no reached wish")
+		Expect(message(s)).To(And(ContainSubstring("does not find row"), ContainSubstring("restartToken")))
+		Expect(message(s)).NotTo(ContainSubstring("P-"), "no value of the table")
+	})
+
+	It("says which session's table replaced it, and stays Ready", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		w.table("table.csv", 30)
+		first := w.apply()
+		w.comesTo(first, reached(v1alpha1.ReasonCompleted), "a good table goes live")
+		w.table("second.csv", 31)
+		second := w.apply(called("second"), func(s *v1alpha1.ExactMatchSession) { s.Spec.Source.URI = "file:///second.csv" })
+		w.comesTo(second, reached(v1alpha1.ReasonCompleted), "the next table goes live")
+		Eventually(w.live(first)).Should(Equal("False ReplacedBy"), "the first one's table is not live any more")
+		w.stays(first, reached(v1alpha1.ReasonCompleted), "its wish was reached")
+		Expect(first.Status.Conditions).To(ContainElement(And(HaveField("Type", "Live"), HaveField("Message", ContainSubstring("ExactMatchSession second")))))
+		Consistently(w.live(second)).Should(Equal("True Verified"), "the second one's is")
+		Expect(w.states()).To(Equal([]edm.State{edm.StateCompleted, edm.StateCompleted}), "nobody uploads again")
+	})
+
+	It("is uploaded again where the service has lost it", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		w.table("table.csv", 30)
+		s := w.apply()
+		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "a good table goes live")
+		id := s.Status.ID
+		Eventually(w.storeLive).Should(Equal("True Published"), "the store shows it")
+		Expect(edmService.Stores().Delete(ctx, w.readStore().Status.ID)).To(Succeed(), "a data folder without its store")
+		Eventually(func() (string, error) {
+			err := kube.Get(ctx, client.ObjectKeyFromObject(s), s)
+			return s.Status.ID, err
+		}).ShouldNot(BeElementOf("", id), "another remote session is opened")
+		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "the table is live again")
+		Expect(s.Status.History).To(HaveLen(1))
+		Expect(w.states()).To(Equal([]edm.State{edm.StateCompleted}), "of the store that was made anew")
+		Eventually(w.storeLive).Should(Equal("True Published"), "the store shows it again")
+	})
+
+	It("stays lost where the commit is not wished", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		w.table("table.csv", 30)
+		s := w.apply()
+		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "a good table goes live")
+		w.change(s, desired(v1alpha1.DesiredUploaded))
+		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "the commit cannot be taken back")
+		Eventually(w.storeLive).Should(Equal("True Published"), "the store shows it")
+		Expect(edmService.Stores().Delete(ctx, w.readStore().Status.ID)).To(Succeed())
+		Eventually(w.live(s)).Should(Equal("False TableLost"), "it says so")
+		Eventually(w.storeLive).Should(Equal("False TableLost"), "so does the store")
+		Expect(w.remotes()).To(BeEmpty())
+	})
+
+	It("is not taken for granted without the service's word", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		w.table("table.csv", 30)
+		w.comesTo(w.apply(), reached(v1alpha1.ReasonCompleted), "a good table goes live")
+		Eventually(w.storeLive).Should(Equal("True Published"), "the store shows it")
+		front.answer(rewriteShown(`"live":\{[^{}\[\]]*(\[[^\]]*\])?[^{}]*(\{[^{}]*\}[^{}]*)*\},?`, ""))
+		again := w.apply(called("again"))
+		Eventually(func() int { return len(w.remotes()) }).Should(BeNumerically(">=", 2), "what the service does not show live is uploaded")
+		w.look(again) //nolint:errcheck // only to show it
+		Expect(again.Status.Outcome).NotTo(Equal(v1alpha1.ReasonAlreadyUploaded))
+	})
+
+	It("is unknown while the service cannot be asked", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		w.table("table.csv", 30)
+		s := w.apply()
+		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "a good table goes live")
+		Eventually(w.storeLive).Should(Equal("True Published"), "the store shows it")
+		front.answer(refuse(http.StatusServiceUnavailable, func(*http.Request) bool { return true }))
+		Eventually(w.storeLive).Should(Equal("Unknown ServiceUnavailable"), "nobody has said so for longer than a resync")
+		Eventually(w.live(s)).Should(Equal("Unknown ServiceUnavailable"), "nor of the session's table")
+		front.heal()
+		Eventually(w.storeLive).Should(Equal("True Published"), "the service says so again")
+		Eventually(w.live(s)).Should(HavePrefix("True"), "of the session's table too")
+	})
+
+	It("says that rules or key are others than the live table's", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		w.table("table.csv", 30)
+		s := w.apply()
+		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "a good table goes live")
+		w.changeStore(func(store *v1alpha1.ExactMatchDataStore) { store.Spec.Columns[1].IgnoredDelimiters = []string{"-"} })
+		Eventually(w.storeLive).Should(Equal("False RulesChanged"), "lookups under the present rules would find nothing")
+		w.stays(s, reached(v1alpha1.ReasonCompleted), "nothing is uploaded unasked")
+		w.change(s, func(s *v1alpha1.ExactMatchSession) { s.Spec.RestartToken = "under the new rules" })
+		Eventually(w.storeLive).Should(Equal("True Published"), "the table is hashed under the new rules")
+		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "as the message advised")
+	})
+})
+
+var _ = Describe("A sealed session", func() {
+	It("says within a resync that somebody cancelled it", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		w.table("table.csv", 30)
+		s := w.apply(desired(v1alpha1.DesiredUploaded))
+		w.comesTo(s, reached(v1alpha1.ReasonUploaded), "every block is there")
+		Expect(s.Status.SessionExpiryTime).NotTo(BeNil())
+		Expect(edmService.Sessions().Cancel(ctx, s.Status.DatastoreID, s.Status.ID)).To(Succeed())
+		w.comesTo(s, stuck(v1alpha1.ReasonCancelledRemotely), "nobody changed the object")
+	})
+
+	It("says within a resync that the service forgot it", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		w.table("table.csv", 30)
+		s := w.apply(desired(v1alpha1.DesiredUploaded))
+		w.comesTo(s, reached(v1alpha1.ReasonUploaded), "every block is there")
+		Expect(edmService.Sessions().Delete(ctx, s.Status.DatastoreID, s.Status.ID)).To(Succeed())
+		w.comesTo(s, stuck(v1alpha1.ReasonForgotten), "nobody changed the object")
+	})
+
+	It("costs no call of its own while it waits", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		w.table("table.csv", 30)
+		s := w.apply(desired(v1alpha1.DesiredUploaded))
+		w.comesTo(s, reached(v1alpha1.ReasonUploaded), "every block is there")
+		var own []string
+		front.answer(func(_ http.ResponseWriter, r *http.Request) bool {
+			if strings.Contains(r.URL.Path, s.Status.ID) {
+				own = append(own, r.Method+" "+r.URL.Path)
+			}
+			return false
+		})
+		w.stays(s, reached(v1alpha1.ReasonUploaded), "nothing happens")
+		front.heal()
+		Expect(own).To(BeEmpty(), "one listing covers all sealed sessions of a store")
+	})
+})
+
+var _ = Describe("A session that waits for a repair", func() {
+	It("gives up the head of the queue", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		w.table("table.csv", 30)
+		w.configMap(csv(31))
+		front.holdBlocks()
+		head := w.apply(called("head"), fromConfigMap)
+		w.comesTo(head, underWay(v1alpha1.ReasonUploading), "it has the turn")
+		w.change(head, func(s *v1alpha1.ExactMatchSession) {
+			s.Spec.Source.ConfigMapKeyRef.Name = "missing"
+		})
+		w.comesTo(head, stuck(v1alpha1.ReasonConfigMapNotFound), "somebody has to make the ConfigMap")
+		front.open()
+		second := w.apply()
+		w.comesTo(second, reached(v1alpha1.ReasonCompleted), "nobody waits for the repair of another object")
+	})
+})
+
+// rewriteShown changes the service's answers about data stores.
+func rewriteShown(pattern, by string) func(http.ResponseWriter, *http.Request) bool {
+	match := regexp.MustCompile(pattern)
+	return func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPost || strings.Contains(r.URL.Path, "/sessions") || !strings.Contains(r.URL.Path, "/exactMatchDataStores") {
+			return false
+		}
+		answer := httptest.NewRecorder()
+		front.service.ServeHTTP(answer, r)
+		for name, values := range answer.Header() {
+			if name != "Content-Length" {
+				rw.Header()[name] = values
+			}
+		}
+		rw.WriteHeader(answer.Code)
+		_, err := rw.Write(match.ReplaceAll(answer.Body.Bytes(), []byte(by)))
+		Expect(err).NotTo(HaveOccurred())
+		return true
+	}
+}
