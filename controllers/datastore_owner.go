@@ -72,15 +72,18 @@ func (r *DataStoreReconciler) ownerOf(s *storeScope) *edm.Owner {
 // the second takes it and the first says so.
 func (r *DataStoreReconciler) claim(ctx context.Context, s *storeScope, remote *edm.DataStore) error {
 	ours, err := r.isOurs(ctx, s, remote)
-	if err != nil || ours {
+	if err != nil {
 		return err
 	}
 	status, adopt := &s.object.Status, s.object.Spec.Adopt
+	named := adopt != nil && adopt.ID == remote.ID
 	switch {
-	case adopt != nil && adopt.ID == remote.ID && status.AdoptedID != adopt.ID:
-		status.AdoptedID = adopt.ID
+	case named && (ours || status.AdoptedID != adopt.ID):
+		status.AdoptedID = adopt.ID // also where an earlier pass took it and could not write that down
 		return nil
-	case adopt != nil && adopt.ID == remote.ID:
+	case ours:
+		return nil
+	case named:
 		return needsRepair(v1alpha1.ReasonOwnedElsewhere, "another owner took over the remote data store %q after spec.adopt had done so; settle who writes to it, then remove spec.adopt and set it again, or change spec.displayName in a new ExactMatchDataStore",
 			displayName(s.object))
 	}
