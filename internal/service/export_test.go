@@ -16,11 +16,10 @@ func (s *Service) Work(ctx context.Context) (failed []error) {
 	s.sweep()
 	for {
 		select {
-		case id := <-s.jobs:
-			if err := s.indexSession(ctx, id); err != nil {
+		case j := <-s.jobs:
+			if err := s.do(ctx, j); err != nil {
 				failed = append(failed, err)
 			}
-			s.queued.Delete(id)
 		default:
 			return failed
 		}

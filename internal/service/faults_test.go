@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -337,6 +338,32 @@ func (l *life) delete(u *upload) {
 	u.gone = true
 }
 
+// searchCity has the column City searchable in place of Mail, in the live table too.
+func (l *life) searchCity(u *upload) {
+	l.Helper()
+	columns := []edm.Column{{Name: "ID", IsSearchable: true}, {Name: "Mail"}, {Name: "City", IsSearchable: true}}
+	l.step("change what is searchable", func() error {
+		return l.call(l.api(http.MethodPatch, "/"+l.store, map[string]any{"columns": columns}), http.StatusOK)
+	})
+	question := edm.MatchRequest{KeyID: modelKey.String(), Column: "City", Token: text64(modelToken(u.name, "City", 7))}
+	l.step("index again", func() error {
+		_ = l.service.Work(l.Context()) // what failed is done again
+		r := l.api(http.MethodPost, "/"+l.store+"/match", question)
+		if r.status == http.StatusUnprocessableEntity {
+			return errors.Join(errors.New("not yet"), l.lookups())
+		}
+		if err := l.call(r, http.StatusOK); err != nil {
+			return err
+		}
+		var got edm.MatchResult
+		must(l.T, json.Unmarshal(r.body, &got))
+		if got.SessionID != u.id || got.Total != 1 || got.Rows[0].Row != 7 {
+			l.Fatalf("%s: row 7 is answered by %s", l.faulty.what, r.body)
+		}
+		return l.lookups()
+	})
+}
+
 // live goes through a whole life and returns how many operations it took.
 func (l *life) live() int {
 	l.Helper()
@@ -359,6 +386,8 @@ func (l *life) live() int {
 	l.open(young)
 	l.commit(young)
 	l.index(young)
+
+	l.searchCity(young)
 
 	cut := &upload{edition: newEdition(l.names[l.store], 5, 5, modelKey)}
 	l.open(cut)

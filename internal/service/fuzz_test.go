@@ -199,10 +199,11 @@ func (h *house) restore() {
 			h.must(files.put(session, ids[i], h.data[i]))
 		}
 	}
-	if !h.live.serves("live", "done") {
+	store, err := read[storeRecord](h.db.db, storesBucket, "live")
+	h.must(err)
+	if !h.live.serves("live", store.Live) {
+		h.must(h.live.drop("done"))
 		h.must(os.CopyFS(h.live.dir("done"), os.DirFS(h.table)))
-		store, err := read[storeRecord](h.db.db, storesBucket, "live")
-		h.must(err)
 		h.must(h.live.reopen("live", store.Live, func() error { return nil }))
 	}
 }
@@ -256,9 +257,7 @@ func (h *house) call(method, target, header string, body []byte) (*http.Request,
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	for len(h.jobs) > 0 {
-		id := <-h.jobs
-		h.queued.Delete(id)
-		h.must(h.indexSession(h.t.Context(), id))
+		h.must(h.do(h.t.Context(), <-h.jobs))
 	}
 	return r, w
 }

@@ -259,6 +259,7 @@ func (s *Service) publish(ctx context.Context, one *sessionRecord) error {
 	}
 	s.config.Log.Info("live", "session", one.ID, "store", one.DataStoreID, "rows", table.Rows, "generation", table.generation)
 	s.discardBlocks(one.ID)
+	s.enqueue(job{store: one.DataStoreID}) // what is searchable may have changed since its create
 	return nil
 }
 

@@ -78,12 +78,26 @@ type openTable struct {
 	// Below are guarded by liveTables.mu.
 	readers int
 	retired bool
+	kept    bool // its folder is that of the table which replaced it
 }
 
-func openLive(fs files, dir string, generation int64) (_ *openTable, err error) {
+// openLive opens a table with the indexes that it was made with.
+func openLive(fs files, dir string, generation int64) (*openTable, error) {
+	return openAs(fs, dir, generation, nil)
+}
+
+// openAs opens a table with the indexes of those columns that are searchable, nil
+// for those that it was made with.
+func openAs(fs files, dir string, generation int64, columns []edm.Column) (_ *openTable, err error) {
 	meta, err := readMeta(fs, dir)
 	if err != nil {
 		return nil, err
+	}
+	if columns != nil && !sameRules(meta.Columns, columns) {
+		return nil, &damaged{"table.json is another table's"}
+	}
+	if columns != nil {
+		meta.Columns = columns
 	}
 	t := &openTable{tableMeta: *meta, generation: generation, dir: dir, indexes: make([]*columnIndex, len(meta.Columns))}
 	defer func() {
@@ -168,8 +182,8 @@ func (l *liveTables) dir(session string) string { return filepath.Join(l.root, s
 // reopen opens the table that a data store's record names as its live one, once
 // confirm has said that it still does.
 func (l *liveTables) reopen(store string, live *edm.Live, confirm func() error) error {
-	t, err := openLive(l.files, l.dir(live.SessionID), live.Generation)
-	if err == nil && (t.SessionID != live.SessionID || t.KeyID != live.KeyID || t.Rows != live.Rows || live.Columns != nil && !sameRules(t.Columns, live.Columns)) {
+	t, err := openAs(l.files, l.dir(live.SessionID), live.Generation, live.Columns)
+	if err == nil && (t.SessionID != live.SessionID || t.KeyID != live.KeyID || t.Rows != live.Rows) {
 		err = errors.Join(&damaged{"table.json is another table's"}, t.close())
 	}
 	if err != nil {
@@ -202,7 +216,7 @@ func (l *liveTables) replace(store string, t *openTable, record func() error) er
 		delete(l.tables, store)
 	}
 	if old != nil {
-		old.retired = true
+		old.retired, old.kept = true, t != nil && t.dir == old.dir
 		l.dispose(old)
 	}
 	return nil
@@ -213,7 +227,11 @@ func (l *liveTables) dispose(t *openTable) {
 	if !t.retired || t.readers > 0 {
 		return
 	}
-	if err := errors.Join(t.close(), l.files.RemoveAll(t.dir)); err != nil {
+	err := t.close()
+	if !t.kept {
+		err = errors.Join(err, l.files.RemoveAll(t.dir))
+	}
+	if err != nil {
 		l.log.Warn("a replaced table is left; the next start removes it", "session", t.SessionID, "error", err)
 	}
 }
@@ -240,13 +258,31 @@ func (l *liveTables) release(t *openTable) {
 	l.dispose(t)
 }
 
-// serves reports whether a session's table is what a data store's lookups are
-// answered from.
-func (l *liveTables) serves(store, session string) bool {
+// serves reports whether a data store's lookups are answered from the table that
+// its record names.
+func (l *liveTables) serves(store string, live *edm.Live) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := l.tables[store]
-	return t != nil && t.SessionID == session
+	return t != nil && t.SessionID == live.SessionID && t.generation == live.Generation
+}
+
+// dropIndex removes the index of a column. A reader that has it open keeps it.
+func (l *liveTables) dropIndex(dir string, column int) error {
+	path := indexPath(dir, column)
+	return errors.Join(l.files.RemoveAll(path), l.files.RemoveAll(topsPath(path)))
+}
+
+// tidy removes the indexes of columns that are not searchable any more.
+func (l *liveTables) tidy(t *openTable) {
+	for c := range t.Columns {
+		if t.Columns[c].IsSearchable {
+			continue
+		}
+		if err := l.dropIndex(t.dir, c); err != nil {
+			l.log.Warn("an index that is not needed is left; it goes with its table", "session", t.SessionID, "column", c, "error", err)
+		}
+	}
 }
 
 // whole reports whether lookups of a data store can be answered, as far as is

@@ -36,7 +36,7 @@ func (s *Service) recover() error {
 			if err := s.holdPlace(one); err != nil {
 				return err
 			}
-			s.enqueue(one.ID)
+			s.enqueue(job{session: one.ID})
 		}
 		if err := s.failIncomplete(one); err != nil {
 			return err
@@ -75,7 +75,8 @@ func (s *Service) failIncomplete(one *sessionRecord) error {
 	return s.failSession(one.ID, &invalidBlock{fmt.Sprintf("block %d was acknowledged and is gone", at)}, (*sessionRecord).unfinished)
 }
 
-// reopen tries again the live tables that are not served.
+// reopen tries again the live tables that are not served, and takes up those whose
+// searchable columns are others.
 func (s *Service) reopen() {
 	stores, err := s.db.allStores()
 	if err != nil {
@@ -83,7 +84,10 @@ func (s *Service) reopen() {
 		return
 	}
 	for _, store := range stores {
-		if store.Live == nil || s.live.serves(store.ID, store.Live.SessionID) {
+		if wantedColumns(store) != nil {
+			s.enqueue(job{store: store.ID})
+		}
+		if store.Live == nil || s.live.serves(store.ID, store.Live) {
 			continue
 		}
 		if err := s.open(store); err == nil {
@@ -102,7 +106,7 @@ func (s *Service) open(store *storeRecord) error {
 func (s *Service) stillLive(store *storeRecord) error {
 	return s.db.db.Update(func(tx *bbolt.Tx) error {
 		now, err := get[storeRecord](tx, storesBucket, store.ID)
-		if err == nil && (now == nil || now.Live == nil || now.Live.SessionID != store.Live.SessionID) {
+		if err == nil && (now == nil || now.Live == nil || now.Live.SessionID != store.Live.SessionID || now.Live.Generation != store.Live.Generation) {
 			return errSuperseded
 		}
 		return err

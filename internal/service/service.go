@@ -51,10 +51,10 @@ type Service struct {
 	live     *liveTables
 	blocks   *blockFiles
 	mux      *http.ServeMux
-	jobs     chan string
+	jobs     chan job
 	memory   *semaphore.Weighted // of UploadMemory
 	patience time.Duration       // of a request that wants some of it
-	queued   sync.Map            // session ids that wait for or are in indexing
+	queued   sync.Map            // jobs that wait or are done now
 	opened   map[string]int      // store id → unfinished sessions, or more; only in a transaction that writes
 }
 
@@ -77,7 +77,7 @@ func newOver(c Config, fs files) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{config: c, files: fs, db: db, jobs: make(chan string, 1024), opened: map[string]int{}, memory: semaphore.NewWeighted(c.UploadMemory), patience: uploadPatience}
+	s := &Service{config: c, files: fs, db: db, jobs: make(chan job, 1024), opened: map[string]int{}, memory: semaphore.NewWeighted(c.UploadMemory), patience: uploadPatience}
 	s.blocks = newBlockFiles(fs, blocks, c.Log)
 	s.live = newLiveTables(fs, tables, c.Log)
 	if err := syncNames(fs, c.Dir); err != nil {
@@ -128,16 +128,29 @@ func (c Config) withDefaults() Config {
 // now is the service's clock in UTC, in the precision that JSON keeps.
 func (s *Service) now() time.Time { return s.config.Now().UTC().Truncate(time.Millisecond) }
 
-// enqueue hands a committed session to the indexing workers.
-func (s *Service) enqueue(id string) {
-	if _, already := s.queued.LoadOrStore(id, true); already {
+// job is what the workers do: index a committed session, or the live table of a
+// store once more.
+type job struct{ session, store string }
+
+// enqueue hands a job to the workers.
+func (s *Service) enqueue(j job) {
+	if _, already := s.queued.LoadOrStore(j, true); already {
 		return
 	}
 	select {
-	case s.jobs <- id:
+	case s.jobs <- j:
 	default:
-		s.queued.Delete(id) // taken up by the next sweep
+		s.queued.Delete(j) // taken up by the next sweep
 	}
+}
+
+// do does a job.
+func (s *Service) do(ctx context.Context, j job) error {
+	defer s.queued.Delete(j)
+	if j.store != "" {
+		return s.reindex(ctx, j.store)
+	}
+	return s.indexSession(ctx, j.session)
 }
 
 // sweepInterval is how often sessions are looked at for expiry.
@@ -170,11 +183,10 @@ func (s *Service) index(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case id := <-s.jobs:
-			if err := s.indexSession(ctx, id); err != nil && ctx.Err() == nil {
-				s.config.Log.Error("indexing failed", "session", id, "error", err)
+		case j := <-s.jobs:
+			if err := s.do(ctx, j); err != nil && ctx.Err() == nil {
+				s.config.Log.Error("indexing failed", "session", j.session, "store", j.store, "error", err)
 			}
-			s.queued.Delete(id)
 		}
 	}
 }

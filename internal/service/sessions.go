@@ -287,7 +287,7 @@ func (s *Service) commitSession(r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	s.config.Log.Info("committed", "session", one.ID, "store", one.DataStoreID)
-	s.enqueue(one.ID)
+	s.enqueue(job{session: one.ID})
 	return noContent()
 }
 
@@ -419,7 +419,7 @@ func (s *Service) sweep() {
 	slices.SortFunc(sessions, byCommit)
 	for _, one := range sessions {
 		if one.processing() {
-			s.enqueue(one.ID)
+			s.enqueue(job{session: one.ID})
 		}
 		if one.unfinished() && s.now().After(one.Expiry) {
 			s.expire(one.ID)

@@ -165,6 +165,9 @@ func (s *Service) updateStore(r *http.Request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if wantedColumns(store) != nil {
+		s.enqueue(job{store: store.ID})
+	}
 	return ok(s.show(store))
 }
 

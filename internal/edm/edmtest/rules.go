@@ -208,7 +208,7 @@ func graphsLookup(t *testing.T, f *fixture) {
 	f.changeRules(t, columns)
 	must(t, ask("ID", "Email"))
 	wantError(t, ask("City"), http.StatusUnprocessableEntity, edm.CodeRulesMismatch)
-	f.changeRules(t, []edm.Column{f.store.Columns[0], {Name: "Email"}, f.store.Columns[2]})
+	f.changeRules(t, []edm.Column{f.store.Columns[0], {Name: "Email", IsSearchable: true}, f.store.Columns[2]})
 	wantError(t, ask(), http.StatusUnprocessableEntity, edm.CodeRulesMismatch)
 	f.changeRules(t, []edm.Column{f.store.Columns[0], f.store.Columns[2]}) // a searched column left the store
 	wantError(t, ask(), http.StatusUnprocessableEntity, edm.CodeRulesMismatch)

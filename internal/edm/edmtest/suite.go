@@ -41,6 +41,7 @@ func Run(t *testing.T, subject func(*testing.T) Subject) {
 		"a damaged block fails":               damaged,
 		"a block that contradicts is refused": contradictions,
 		"a table replaces the other":          replacement,
+		"searchable columns change":           searchableChanges,
 		"lookups name what is wrong":          lookups,
 		"bad sessions are refused":            badSessions,
 		"storage answers as Azure's":          storage,

@@ -1,0 +1,135 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+
+	"go.etcd.io/bbolt"
+
+	"exactmatch.dev/operator/internal/edm"
+)
+
+// wantedColumns are the columns of the live table, searchable as the store's own
+// columns are now; nil where they are so. A column that has left the store stays
+// as it is, one that the table has not waits for the next upload.
+func wantedColumns(store *storeRecord) []edm.Column {
+	if store.Live == nil {
+		return nil
+	}
+	columns := slices.Clone(store.Live.Columns)
+	for c := range columns {
+		if at := columnAt(store.Columns, columns[c].Name); at >= 0 {
+			columns[c].IsSearchable = store.Columns[at].IsSearchable
+		}
+	}
+	if sameIndexes(columns, store.Live.Columns) {
+		return nil
+	}
+	return columns
+}
+
+func sameIndexes(a, b []edm.Column) bool {
+	return slices.EqualFunc(a, b, func(a, b edm.Column) bool { return a.Name == b.Name && a.IsSearchable == b.IsSearchable })
+}
+
+// reindexTries bounds how often the columns may change while they are indexed
+// before the next sweep takes them up.
+const reindexTries = 3
+
+// reindex makes the live table of a store searchable as the store's columns say:
+// from its token files, beside the indexes that lookups are answered from until
+// the others are whole. It writes nothing down before, so a crash leaves files
+// that are made again.
+func (s *Service) reindex(ctx context.Context, id string) error {
+	for range reindexTries {
+		store, err := read[storeRecord](s.db.db, storesBucket, id)
+		if err != nil {
+			return ignoreNotFound(err)
+		}
+		columns := wantedColumns(store)
+		if columns == nil || !s.live.whole(id) {
+			return nil
+		}
+		if err := s.reindexAs(ctx, store, columns); !errors.Is(err, errSuperseded) {
+			return ignoreNotFound(err)
+		}
+	}
+	return nil
+}
+
+func (s *Service) reindexAs(ctx context.Context, store *storeRecord, columns []edm.Column) error {
+	old, err := s.live.acquire(store.ID)
+	if err != nil || old == nil {
+		return nil // it is damaged or gone by now
+	}
+	defer s.live.release(old)
+	if old.generation != store.Live.Generation {
+		return errSuperseded
+	}
+	next, err := s.indexedAs(ctx, old, columns)
+	if err != nil {
+		return s.reindexFailed(store, old, err)
+	}
+	if err := s.live.replace(store.ID, next, func() error { return s.recordReindexed(store, next) }); err != nil {
+		return errors.Join(err, next.close())
+	}
+	s.config.Log.Info("indexed again", "store", store.ID, "session", next.SessionID, "generation", next.generation)
+	s.live.tidy(next)
+	return nil
+}
+
+// indexedAs makes the indexes that are missing and opens the table with those that
+// are wanted, after it has read all of it.
+func (s *Service) indexedAs(ctx context.Context, old *openTable, columns []edm.Column) (*openTable, error) {
+	for c := range columns {
+		if !columns[c].IsSearchable || old.indexes[c] != nil {
+			continue
+		}
+		// What a reader may have open yet stays as it is.
+		if err := s.live.dropIndex(old.dir, c); err != nil {
+			return nil, err
+		}
+		if err := indexColumn(ctx, s.files, old.dir, c); err != nil {
+			return nil, errors.Join(err, s.live.dropIndex(old.dir, c))
+		}
+	}
+	next, err := openAs(s.files, old.dir, 0, columns)
+	if err != nil {
+		return nil, err
+	}
+	if err := next.verify(ctx); err != nil {
+		return nil, errors.Join(err, next.close())
+	}
+	return next, nil
+}
+
+// reindexFailed has lookups refused where the table's own files are at fault.
+// Anything else, a full disk for one, is tried again by the next sweep.
+func (s *Service) reindexFailed(store *storeRecord, old *openTable, cause error) error {
+	var file *damaged
+	if !errors.As(cause, &file) && !errors.Is(cause, os.ErrNotExist) {
+		return cause
+	}
+	if now, err := read[storeRecord](s.db.db, storesBucket, store.ID); err != nil || now.Live == nil || now.Live.Generation != old.generation {
+		return errors.Join(ignoreNotFound(err)) // another one is live, and these files go
+	}
+	old.broken.Store(true)
+	s.config.Log.Error("the live table is damaged: upload it again", "store", store.ID, "session", old.SessionID, "error", cause)
+	return nil
+}
+
+// recordReindexed writes down which columns of the live table are searchable, as
+// a generation of its own.
+func (s *Service) recordReindexed(store *storeRecord, next *openTable) error {
+	_, err := change(s.db.db, storesBucket, store.ID, func(_ *bbolt.Tx, now *storeRecord) error {
+		if now.Live == nil || now.Live.Generation != store.Live.Generation || !sameIndexes(wantedColumns(now), next.Columns) {
+			return errSuperseded
+		}
+		next.generation = now.Generation + 1
+		now.Generation, now.Live.Generation, now.Live.Columns = next.generation, next.generation, next.Columns
+		return nil
+	})
+	return err
+}
