@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/service"
@@ -46,6 +47,7 @@ type life struct {
 	store   string
 	names   map[string]string // of the stores that were made
 	commits int               // a day
+	now     func() time.Time
 	deleted bool
 	uploads []*upload
 	reborn  bool
@@ -58,7 +60,7 @@ func (l *life) start() error {
 	}
 	s, err := service.NewOver(service.Config{
 		Dir: l.dir, PublicURL: "http://service", Token: func() (string, error) { return bearer, nil },
-		MaxCommits: l.commits, Log: slog.New(slog.NewTextHandler(&l.log, nil)),
+		MaxCommits: l.commits, Now: l.now, Log: slog.New(slog.NewTextHandler(&l.log, nil)),
 	}, l.files)
 	if err == nil {
 		l.service = s
