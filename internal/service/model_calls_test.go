@@ -3,6 +3,7 @@ package service_test
 import (
 	"encoding/json"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -26,6 +27,8 @@ func (w *world) possible() []*op {
 	}
 	for _, s := range w.stores {
 		row := rapid.IntRange(0, 30).Draw(w.T, "row")
+		add(1, w.getStore(s))
+		add(2, w.changeStore(s))
 		add(2, w.match(s, row))
 		add(2, w.lookup(s, row))
 		open := 0
@@ -75,8 +78,9 @@ func (w *world) onSession(s *mStore, m *mSession, add func(int, *op)) {
 }
 
 func (w *world) createStore() *op {
-	s := &mStore{name: uuid.NewString(), requestID: uuid.NewString(), generations: map[int64]string{}}
+	s := &mStore{name: uuid.NewString(), requestID: uuid.NewString(), generations: map[int64]string{}, indexed: map[int64]string{}, settled: true}
 	body := edm.DataStore{DisplayName: s.name, Columns: []edm.Column{{Name: "ID", IsSearchable: true}, {Name: "Mail", IsSearchable: true}, {Name: "City"}}}
+	s.setColumns(body.Columns)
 	o := &op{name: "create store", store: s, send: func() reply { return w.api(http.MethodPost, "", s.requestID, body) }}
 	o.take = func(r reply) {
 		w.want(o.name, r, http.StatusCreated, "")
@@ -125,6 +129,9 @@ func (w *world) newSession(s *mStore) *mSession {
 	if rapid.IntRange(0, 5).Draw(w.T, "bad") == 5 {
 		m.spoil()
 	}
+	if m.own = w.oneIn(1, "own columns"); m.own {
+		m.columns = edm.WithRules(w.drawColumns())
+	}
 	return m
 }
 
@@ -134,6 +141,9 @@ func (w *world) create(s *mStore, m *mSession) *op {
 	rows, blocks := int32(m.perBlock), int32(len(m.blocks))
 	body := edm.Session{
 		UploadAgentID: "agent", Fields: fields, FileName: m.name, RowsPerBlock: &rows, TotalBlockCount: &blocks, KeyID: modelKey.String(),
+	}
+	if m.own {
+		body.Fields, body.Columns = nil, m.columns
 	}
 	o := &op{name: "create session", store: s, send: func() reply { return w.api(http.MethodPost, sessionsPath(s), m.requestID, body) }}
 	o.take = func(r reply) {
@@ -148,6 +158,9 @@ func (w *world) create(s *mStore, m *mSession) *op {
 		}
 		if m.id = made.ID; s.of(m.id) == nil {
 			m.uri = made.DataUploadURI
+			if !m.own {
+				m.columns = s.columns
+			}
 			s.sessions = append(s.sessions, m)
 		}
 		w.checkSession(s, m, &made)
@@ -244,10 +257,14 @@ func (w *world) cancel(s *mStore, m *mSession) *op {
 }
 
 func (w *world) commit(s *mStore, m *mSession) *op {
-	o := &op{name: "commit", store: s, target: m, send: func() reply { return w.api(http.MethodPost, sessionsPath(s, m.id, "commit"), "", nil) }}
+	j := w.drawJudged(s)
+	o := &op{name: "commit", store: s, target: m, send: func() reply { return w.commitAs(s, m, j) }}
 	done := func() {
+		if j.how == judgedWrongly {
+			w.Fatalf("a commit that was judged against another table is taken")
+		}
 		s.commits++
-		m.order = s.commits
+		m.order, m.judged, s.settled = s.commits, j, false
 	}
 	o.take = func(r reply) {
 		switch {
@@ -260,6 +277,8 @@ func (w *world) commit(s *mStore, m *mSession) *op {
 			w.want(o.name, r, http.StatusUnprocessableEntity, edm.CodeNotSealed)
 		case s.full() || !s.roomy() && r.status == http.StatusTooManyRequests:
 			w.want(o.name, r, http.StatusTooManyRequests, edm.CodeThrottled)
+		case j.how == judgedWrongly || j.how == judgedAsShown && !j.quiet && r.status == http.StatusPreconditionFailed:
+			w.want(o.name, r, http.StatusPreconditionFailed, edm.CodeLiveChanged)
 		default:
 			w.want(o.name, r, http.StatusNoContent, "")
 			done()
@@ -371,51 +390,75 @@ func (w *world) wait(s *mStore, m *mSession) *op {
 	return o
 }
 
-// match asks for a row, by a column that all editions share, and compares it
-// with the edition that was committed last: the answer is of one table.
+// match asks for a row, by a column that all editions share or by one that is
+// theirs alone, and compares it with the edition that was committed last: the
+// answer is of one table.
 func (w *world) match(s *mStore, row int) *op {
+	var last *mSession
 	compared := ""
 	for _, m := range s.sessions {
-		if m.order > 0 {
-			compared = m.edition.name
+		if m.order > 0 && (last == nil || m.order > last.order) {
+			last, compared = m, m.edition.name
 		}
 	}
-	question := edm.MatchRequest{KeyID: modelKey.String(), Column: "ID", Token: text64(modelToken("", "ID", row)), SameRow: map[string]string{
-		"Mail": text64(modelToken(compared, "Mail", row)), "City": text64(modelToken(compared, "City", row)),
+	column := rapid.SampledFrom([]string{"ID", "ID", "City"}).Draw(w.T, "column")
+	question := edm.MatchRequest{KeyID: modelKey.String(), Column: column, Token: text64(modelToken(compared, column, row)), SameRow: map[string]string{
+		"ID": text64(modelToken("", "ID", row)), "Mail": text64(modelToken(compared, "Mail", row)), "City": text64(modelToken(compared, "City", row)),
 	}}
+	named, answers := w.underRules(s, last)
+	question.RulesIDs = named
 	floor := s.floor
-	return w.ask(s, "match", question, func(r reply) {
+	o := w.ask(s, "match", question, answers, func(r reply) {
 		var got edm.MatchResult
 		if err := json.Unmarshal(r.body, &got); err != nil {
 			w.Fatal(err)
 		}
 		m := w.checkLive(s, floor, got.SessionID, got.Generation)
-		rows, matched := 0, 0
-		if row < m.rows {
+		if may, _ := s.maySearch(m, slices.Index(fields, column)); !may || !answers(m) {
+			w.Fatalf("a match by %s under %v is answered by a table of %s", column, named, toJSON(m.columns))
+		}
+		rows, matched := 0, 1
+		if row < m.rows && (column == "ID" || m.edition.name == compared) {
 			rows = 1
 		}
 		if m.edition.name == compared {
-			matched = 2
+			matched = 3
 		}
 		if int(got.Total) != rows || len(got.Rows) != rows || rows > 0 && (got.Rows[0].Row != int64(row) || len(got.Rows[0].Matched) != matched) {
 			w.Fatalf("row %d of a table of %d rows: %s; want %d columns of it", row, m.rows, r.body, matched)
 		}
 	})
+	answered := o.take
+	o.take = func(r reply) {
+		if r.code != edm.CodeUnprocessable {
+			answered(r)
+			return
+		}
+		w.want("match", r, http.StatusUnprocessableEntity, edm.CodeUnprocessable)
+		if !slices.ContainsFunc(s.candidates(floor), func(m *mSession) bool {
+			_, mayNot := s.maySearch(m, slices.Index(fields, column))
+			return mayNot
+		}) {
+			w.Fatalf("a match by %s is refused: %s", column, r.body)
+		}
+	}
+	return o
 }
 
 // lookup asks for a row and wants the cells of one edition that may be live.
 func (w *world) lookup(s *mStore, row int) *op {
 	question := edm.LookupRequest{Key: modelKey.String(), Values: []string{text64(modelToken("", "ID", row))}, ResultColumnNames: []string{"Mail", "City"}}
-	floor := max(s.floor, 1)
-	return w.ask(s, "lookup", question, func(r reply) {
+	floor, present := s.floor, rulesOf(s.columns)
+	answers := func(m *mSession) bool { return reflect.DeepEqual(rulesOf(m.columns), present) }
+	return w.ask(s, "lookup", question, answers, func(r reply) {
 		var got struct{ Value []string }
 		if err := json.Unmarshal(r.body, &got); err != nil {
 			w.Fatal(err)
 		}
 		var may []string
-		for _, m := range s.sessions {
+		for _, m := range s.candidates(floor) {
 			switch {
-			case m.order < floor || m.bad:
+			case !answers(m):
 			case row >= m.rows:
 				may = append(may, "")
 			default:
@@ -432,11 +475,16 @@ func (w *world) lookup(s *mStore, row int) *op {
 
 // ask asks a question of the live table. Without one that was seen to be live it
 // may be that there is none.
-func (w *world) ask(s *mStore, what string, question any, judge func(reply)) *op {
+func (w *world) ask(s *mStore, what string, question any, answers func(*mSession) bool, judge func(reply)) *op {
 	floor := s.floor
 	return &op{name: what, store: s, send: func() reply { return w.api(http.MethodPost, "/"+s.id+"/"+what, "", question) },
 		take: func(r reply) {
 			if floor == 0 && r.status == http.StatusUnprocessableEntity && r.code == edm.CodeNoLiveTable {
+				return
+			}
+			if r.code == edm.CodeRulesMismatch {
+				w.want(what, r, http.StatusUnprocessableEntity, edm.CodeRulesMismatch)
+				w.refusedForRules(s, what, floor, answers)
 				return
 			}
 			w.want(what, r, http.StatusOK, "")

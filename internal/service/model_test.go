@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -89,6 +90,10 @@ type mSession struct {
 	order     int
 	done      bool
 	deleted   bool
+
+	own     bool         // the create carries columns
+	columns []edm.Column // own ones, else the store's at the create
+	judged  *judged      // the commit
 }
 
 func (m *mSession) unfinished() bool { return !m.cancelled && m.order == 0 }
@@ -102,6 +107,11 @@ type mStore struct {
 	commits, floor      int
 	unsure, kept        int
 	generations         map[int64]string
+
+	columns  []edm.Column     // as they are
+	patterns [][]edm.Column   // as they were, too
+	indexed  map[int64]string // generation → which columns are searchable
+	settled  bool             // nothing is indexed
 }
 
 // taken is how much of the quota is taken: at least and at most, as long as it is
@@ -153,7 +163,7 @@ type world struct {
 }
 
 // tally counts over all checks.
-var tally struct{ calls, reads, kills, moment, held, indexing, unanswered int }
+var tally struct{ calls, reads, kills, moment, held, indexing, unanswered, refused, judged int }
 
 // op is one call. send touches nothing of the model: it may run beside others,
 // and while the service is killed. take judges an answer, settle finds out what
@@ -318,6 +328,7 @@ func (w *world) checkStore(s *mStore, got *edm.DataStore) {
 	case s.floor > 0:
 		w.Fatalf("the live table is gone: %s", toJSON(got))
 	}
+	w.checkColumns(s, got)
 }
 
 // checkLive wants a table that may have been live since the floor was so.
@@ -331,6 +342,7 @@ func (w *world) checkLive(s *mStore, floor int, session string, generation int64
 		w.Fatalf("generation %d is session %s and was %s", generation, session, before)
 	}
 	s.generations[generation] = session
+	w.checkReplaced(s, s.sessions[at], generation)
 	m := s.sessions[at]
 	m.done = m.done || !m.deleted // a deleted one is unsure already
 	s.raise(m.order)
@@ -345,6 +357,9 @@ func (w *world) checkSession(s *mStore, m *mSession, got *edm.Session) {
 	}
 	if got.FileName != m.name || got.DataStoreID != s.id || !slices.Equal(got.Fields, fields) || int(*got.TotalBlockCount) != len(m.blocks) {
 		bad(m.name)
+	}
+	if !reflect.DeepEqual(got.Columns, m.columns) || (got.ExpirationDateTime != nil) != m.unfinished() {
+		bad(toJSON(m.columns))
 	}
 	if m.unfinished() && got.DataUploadURI != m.uri || !m.unfinished() && got.DataUploadURI != "" {
 		bad("the upload URI " + m.uri)
@@ -460,7 +475,7 @@ func (w *world) step() {
 // outcomes do not depend on it.
 func (w *world) beside(one *op) []*op {
 	ops := []*op{one}
-	if one.name == "delete store" {
+	if one.name == "delete store" || one.name == changesStore {
 		return ops
 	}
 	for _, s := range w.stores {
@@ -504,8 +519,8 @@ func TestModel(t *testing.T) {
 		}
 		w.settleAll()
 	})
-	t.Logf("%d operations (%d calls, %d reads), %d kills: %d at a random moment, %d of them while a table was indexed, and %d while a call was held; %d calls were not answered; %s",
-		tally.calls+tally.reads, tally.calls, tally.reads, tally.kills, tally.moment, tally.indexing, tally.held, tally.unanswered, time.Since(began).Round(time.Second))
+	t.Logf("%d operations (%d calls, %d reads), %d kills: %d at a random moment, %d of them while a table was indexed, and %d while a call was held; %d calls were not answered; %d questions were refused for their rules, %d tables seen that were judged before; %s",
+		tally.calls+tally.reads, tally.calls, tally.reads, tally.kills, tally.moment, tally.indexing, tally.held, tally.unanswered, tally.refused, tally.judged, time.Since(began).Round(time.Second))
 	if tally.kills < 5 || tally.unanswered == 0 {
 		t.Errorf("the service was killed %d times, and %d calls went unanswered: the test tests nothing", tally.kills, tally.unanswered)
 	}
@@ -536,6 +551,9 @@ func (w *world) settleAll() {
 			}
 		}
 	}
+	for _, s := range w.stores {
+		w.awaitSearchable(s)
+	}
 	w.killHeld(w.createStore(), holdBefore)
 	w.killHeld(w.createStore(), holdAfter)
 	for _, s := range w.stores {
@@ -547,17 +565,25 @@ func (w *world) settleAll() {
 // await reads a session until it has ended.
 func (w *world) await(s *mStore, m *mSession) {
 	w.Helper()
-	timeout := time.After(time.Minute)
-	tick := time.NewTicker(3 * time.Millisecond)
-	defer tick.Stop()
-	for !m.done {
+	w.eventually("the end of a session", func() bool {
 		var got edm.Session
 		w.read(sessionsPath(s, m.id), &got)
 		w.checkSession(s, m, &got)
+		return m.done
+	})
+}
+
+// eventually asks again until something is so.
+func (w *world) eventually(what string, is func() bool) {
+	w.Helper()
+	timeout := time.After(time.Minute)
+	tick := time.NewTicker(3 * time.Millisecond)
+	defer tick.Stop()
+	for !is() {
 		select {
 		case <-tick.C:
 		case <-timeout:
-			w.Fatalf("the session stays %s\n%s", got.State, w.log.String())
+			w.Fatalf("%s does not come\n%s", what, w.log.String())
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -108,6 +109,23 @@ type process struct {
 	hold string // of the calls that are sent: holdBefore, holdAfter or nothing
 }
 
+// caller sends calls with a header more.
+type caller struct {
+	*process
+	tag string // If-Match
+}
+
+func (p *process) ifMatch(tag string) caller { return caller{p, tag} }
+
+func (c caller) api(method, path, requestID string, body any) reply {
+	return c.call(method, c.url+"/beta/dataClassification/exactMatchDataStores"+path, requestID, body, http.Header{"If-Match": {c.tag}})
+}
+
+// unheld sends a call that is not held.
+func (p *process) unheld(method, url string) reply {
+	return p.sendWith(method, url, "", nil, http.Header{holdHeader: {""}})
+}
+
 func newProcess(dir string) (*process, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -202,6 +220,10 @@ type reply struct {
 
 // send sends one call once.
 func (p *process) send(method, url, requestID string, body []byte) reply {
+	return p.sendWith(method, url, requestID, body, nil)
+}
+
+func (p *process) sendWith(method, url, requestID string, body []byte, header http.Header) reply {
 	r, err := http.NewRequest(method, url, bytes.NewReader(body))
 	if err != nil {
 		return reply{err: err}
@@ -213,6 +235,7 @@ func (p *process) send(method, url, requestID string, body []byte) reply {
 	if requestID != "" {
 		r.Header.Set("client-request-id", requestID)
 	}
+	maps.Copy(r.Header, header)
 	resp, err := p.client.Do(r)
 	if err != nil {
 		return reply{err: err}
@@ -235,6 +258,10 @@ func replyOf(status int, header http.Header, text []byte) reply {
 
 // api sends a call of Graph's part.
 func (p *process) api(method, path, requestID string, body any) reply {
+	return p.call(method, p.url+"/beta/dataClassification/exactMatchDataStores"+path, requestID, body, nil)
+}
+
+func (p *process) call(method, url, requestID string, body any, header http.Header) reply {
 	var text []byte
 	if body != nil {
 		var err error
@@ -242,5 +269,5 @@ func (p *process) api(method, path, requestID string, body any) reply {
 			return reply{err: err}
 		}
 	}
-	return p.send(method, p.url+"/beta/dataClassification/exactMatchDataStores"+path, requestID, text)
+	return p.sendWith(method, url, requestID, text, header)
 }
