@@ -263,6 +263,7 @@ func (w *world) commit(s *mStore, m *mSession) *op {
 		if j.how == judgedWrongly {
 			w.Fatalf("a commit that was judged against another table is taken")
 		}
+		w.checkAhead(s, j)
 		s.commits++
 		m.order, m.judged, s.settled = s.commits, j, false
 	}

@@ -203,6 +203,36 @@ func (w *world) commitAs(s *mStore, m *mSession, j *judged) reply {
 	return w.ifMatch(edm.LiveTag(generation)).api(http.MethodPost, path, "", nil)
 }
 
+// checkAhead wants no table ahead of a judged commit that its judge has not seen:
+// sessions are indexed in the order of their commits.
+func (w *world) checkAhead(s *mStore, j *judged) {
+	w.Helper()
+	if j.how != judgedAsShown {
+		return
+	}
+	seen := 0
+	for _, m := range s.sessions {
+		if m.id == j.session {
+			seen = m.order
+		}
+	}
+	for _, m := range s.candidates(seen + 1) {
+		if m.done || !m.deleted {
+			w.Fatalf("a commit was judged against the table of commit %d, and commit %d is ahead of it", seen, m.order)
+		}
+	}
+}
+
+// commitBeside commits another session right behind one.
+func (w *world) commitBeside(one *op) {
+	w.Helper()
+	for _, m := range one.store.sessions {
+		if m.unfinished() && m.sealed && !m.deleted {
+			w.do(w.commit(one.store, m))
+		}
+	}
+}
+
 // checkReplaced wants a table to have replaced what it was judged against.
 func (w *world) checkReplaced(s *mStore, m *mSession, generation int64) {
 	w.Helper()

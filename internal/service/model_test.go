@@ -450,6 +450,9 @@ func (w *world) step() {
 	one := ops[rapid.IntRange(0, len(ops)-1).Draw(w.T, "call")]
 	if !w.oneIn(4, "kill") {
 		w.do(one)
+		if one.name == "commit" && w.oneIn(1, "another behind it") {
+			w.commitBeside(one)
+		}
 		if one.name == "commit" && one.target.order > 0 && w.oneIn(1, "while it is indexed") {
 			tally.indexing++
 			w.killDuring(nil, time.Duration(rapid.IntRange(0, 40_000).Draw(w.T, "µs"))*time.Microsecond)
