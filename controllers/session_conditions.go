@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -65,11 +66,11 @@ func retryMessage(s *scope, p *problem) string {
 	}
 	next := ""
 	if t := s.status().NextAttemptTime; t != nil {
-		next = t.UTC().Format("15:04:05") + " UTC"
+		next = clock(t.Time, time.Now())
 	}
 	message := fmt.Sprintf("%s (attempt %d failed; next at %s)", p.message, s.status().Attempts, next)
 	if deadline := s.status().FinalizeDeadline; s.deleting() && deadline != nil {
-		message += "; the object is let go at " + deadline.UTC().Format("15:04:05") + " UTC, whether or not the remote session is settled by then"
+		message += "; the object is let go at " + clock(deadline.Time, time.Now()) + ", whether or not the remote session is settled by then"
 	}
 	return bounded(message)
 }

@@ -66,7 +66,7 @@ func (r *SessionReconciler) refuseSpentQuota(s *scope) error {
 		return nil
 	}
 	return passes(v1alpha1.ReasonQuotaExceeded, wait, "the data store has used its %d commits of the last 24 hours; the next slot opens at %s",
-		quota.Max, quota.NextSlotTime.UTC().Format(time.RFC3339))
+		quota.Max, clock(quota.NextSlotTime.Time, r.Now()))
 }
 
 // create spends the intent on one POST. The id is then written with a context

@@ -185,8 +185,8 @@ func (r *SessionReconciler) renew(ctx context.Context, s *scope) error {
 		r.memory.setPoll(s.object.UID, poll{at: r.Now(), remote: got})
 		r.mirror(s, got)
 	}
-	s.event("Normal", v1alpha1.ReasonRenewing, fmt.Sprintf("lease %d of the upload was had; it ends at %s",
-		s.status().Leases, edm.LeaseEnd(got.DataUploadURI).UTC().Format(time.RFC3339)))
+	s.event("Normal", v1alpha1.ReasonRenewing, fmt.Sprintf("upload URI %d of this attempt is valid until %s",
+		s.status().Leases, clock(edm.LeaseEnd(got.DataUploadURI), r.Now())))
 	s.after = time.Millisecond
 	return nil
 }
