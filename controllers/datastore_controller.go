@@ -242,7 +242,8 @@ func (r *DataStoreReconciler) finish(ctx context.Context, s *storeScope, err err
 	}
 	err = r.Endpoints.grace(s.object, status.Conditions, err, r.Now())
 	r.reportLive(s, err)
-	if p := simpleConditions(&status.Conditions, s.object.Generation, v1alpha1.ReasonReady, "the remote data store is there", err); p != nil {
+	p := simpleConditions(&status.Conditions, s.object.Generation, v1alpha1.ReasonReady, "the remote data store is there", err)
+	if p != nil {
 		after = p.again(r.Options)
 	}
 	if !equality.Semantic.DeepEqual(s.before.Status, s.object.Status) {
@@ -252,7 +253,7 @@ func (r *DataStoreReconciler) finish(ctx context.Context, s *storeScope, err err
 			return ctrl.Result{}, client.IgnoreNotFound(failed)
 		}
 	}
-	return ctrl.Result{RequeueAfter: after}, nil
+	return requeue(after, p), nil
 }
 
 // simpleConditions writes Ready, Reconciling and Stalled of an object that is

@@ -70,6 +70,6 @@ func (e *endpoints) grace(object client.Object, conditions []metav1.Condition, e
 	}
 	return &problem{
 		reason: p.reason, message: p.message + "; it is waited for until " + clock(end, now), remedy: await, err: p,
-		after: max(time.Millisecond, min(e.options.RepairInterval, end.Sub(now))),
+		after: max(time.Millisecond, min(spread(e.options.RepairInterval), end.Sub(now))),
 	}
 }

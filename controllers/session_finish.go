@@ -42,7 +42,7 @@ func (r *SessionReconciler) finish(ctx context.Context, s *scope, err error) (ct
 	if err != nil {
 		logf.FromContext(ctx).Info("the pass did not get on", "reason", asProblem(err).reason, "message", asProblem(err).message)
 	}
-	return ctrl.Result{RequeueAfter: s.after}, nil
+	return s.requeue(err), nil
 }
 
 // heldBack returns how long a status that differs only in numbers must wait

@@ -141,7 +141,7 @@ const renewRetry = 30 * time.Second
 // patience is the wait after a failed attempt. A deletion looks once more when
 // its deadline comes.
 func (r *SessionReconciler) patience(s *scope) time.Duration {
-	wait := backoff(s.status().Attempts)
+	wait := spread(backoff(s.status().Attempts))
 	if s.step == session.StepRenew {
 		wait = min(wait, renewRetry)
 	}

@@ -197,7 +197,8 @@ func (r *UploadAgentReconciler) finish(ctx context.Context, s *agentScope, err e
 	s.object.Status.ObservedGeneration = s.object.Generation
 	after := r.Options.AgentInterval
 	err = r.Endpoints.grace(s.object, s.object.Status.Conditions, err, r.Now())
-	if p := simpleConditions(&s.object.Status.Conditions, s.object.Generation, v1alpha1.ReasonReady, "the upload agent is registered", err); p != nil {
+	p := simpleConditions(&s.object.Status.Conditions, s.object.Generation, v1alpha1.ReasonReady, "the upload agent is registered", err)
+	if p != nil {
 		after = p.again(r.Options)
 	}
 	if !equality.Semantic.DeepEqual(s.before.Status, s.object.Status) {
@@ -207,5 +208,5 @@ func (r *UploadAgentReconciler) finish(ctx context.Context, s *agentScope, err e
 			return ctrl.Result{}, client.IgnoreNotFound(failed)
 		}
 	}
-	return ctrl.Result{RequeueAfter: after}, nil
+	return requeue(after, p), nil
 }

@@ -1,0 +1,87 @@
+package controllers
+
+import (
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+)
+
+// exits are the one exit of each reconciler, after a pass that changed nothing and
+// met err.
+func exits(t *testing.T, err error) map[string]func() (ctrl.Result, error) {
+	o := Options{ResyncInterval: time.Hour, RepairInterval: time.Hour, PollInterval: time.Hour, DependencyGrace: time.Minute}
+	points := newEndpoints(newReferences(nil), o)
+	agents := &UploadAgentReconciler{Endpoints: points, Options: o, Now: time.Now}
+	stores := &DataStoreReconciler{Endpoints: points, Options: o, Now: time.Now}
+	sessions := &SessionReconciler{Endpoints: points, Options: o, Now: time.Now}
+	return map[string]func() (ctrl.Result, error){
+		"agent": func() (ctrl.Result, error) {
+			s := &agentScope{object: &v1alpha1.ExactMatchUploadAgent{}}
+			simpleConditions(&s.object.Status.Conditions, 0, v1alpha1.ReasonReady, "the upload agent is registered", err)
+			s.before = s.object.DeepCopy()
+			return agents.finish(t.Context(), s, err)
+		},
+		"store": func() (ctrl.Result, error) {
+			s := &storeScope{object: &v1alpha1.ExactMatchDataStore{}}
+			simpleConditions(&s.object.Status.Conditions, 0, v1alpha1.ReasonReady, "the remote data store is there", err)
+			s.before = s.object.DeepCopy()
+			return stores.finish(t.Context(), s, err)
+		},
+		"session": func() (ctrl.Result, error) {
+			s := newScope(&v1alpha1.ExactMatchSession{})
+			s.after = time.Hour
+			s.status().Step = asStep(err)
+			setConditions(s, err)
+			s.before = s.object.DeepCopy()
+			return sessions.finish(t.Context(), s, err)
+		},
+	}
+}
+
+func asStep(err error) string {
+	if err == nil {
+		return ""
+	}
+	return asProblem(err).reason
+}
+
+func TestIntervalsAreSpread(t *testing.T) {
+	for what, err := range map[string]error{"": nil, " in need of repair": needsRepair(v1alpha1.ReasonKeyTooShort, "short")} {
+		for name, exit := range exits(t, err) {
+			seen := map[time.Duration]bool{}
+			for range 50 {
+				got, failed := exit()
+				if failed != nil || got.RequeueAfter < time.Hour || got.RequeueAfter > time.Hour+6*time.Minute {
+					t.Fatalf("%s%s: %v, %v", name, what, got.RequeueAfter, failed)
+				}
+				seen[got.RequeueAfter] = true
+			}
+			if len(seen) < 10 {
+				t.Errorf("%s%s: %d waits of 50 differ", name, what, len(seen))
+			}
+		}
+	}
+}
+
+func TestAStatedTimeIsKept(t *testing.T) {
+	next := time.Now().Add(time.Hour)
+	s := newScope(&v1alpha1.ExactMatchSession{})
+	s.status().NextAttemptTime = &metav1.Time{Time: next}
+	if !s.waits(time.Now()) {
+		t.Fatal("the next attempt lies in the future")
+	}
+	s.before = s.object.DeepCopy()
+	r := &SessionReconciler{Endpoints: newEndpoints(newReferences(nil), Options{}), Now: time.Now}
+	got, err := r.finish(t.Context(), s, nil)
+	if wait := time.Until(next); err != nil || got.RequeueAfter < wait-time.Second || got.RequeueAfter > wait+time.Second {
+		t.Errorf("the next attempt is in %v, looked at in %v, %v", wait, got.RequeueAfter, err)
+	}
+	await := &problem{remedy: await, reason: v1alpha1.ReasonSecretNotFound, message: "until then", after: time.Minute}
+	if got := requeue(time.Minute, await); got.RequeueAfter != time.Minute {
+		t.Errorf("a grace of a minute is looked at in %v", got.RequeueAfter)
+	}
+}
