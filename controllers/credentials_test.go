@@ -24,12 +24,12 @@ var _ = Describe("A token that the service refuses", func() {
 			return strings.Contains(r.Header.Get("Authorization"), bearer)
 		}))
 		s := w.apply()
-		Eventually(w.ready).WithArguments(agent).WithTimeout(seconds).
+		Eventually(w.ready).WithArguments(agent).
 			Should(saying(metav1.ConditionFalse, v1alpha1.ReasonCredentialsRefused, "spec.auth"), "a session has met the refusal")
 		Expect(kstatusOf(agent)).To(BeEquivalentTo("Failed"))
 		front.heal()
 		Expect(kube.Update(ctx, &corev1.Secret{ObjectMeta: w.named("token"), Data: map[string][]byte{"token": []byte(bearer), "note": []byte("granted again")}})).To(Succeed())
-		Eventually(w.ready).WithArguments(agent).WithTimeout(seconds).Should(saying(metav1.ConditionTrue, v1alpha1.ReasonReady), "the Secret is looked at")
+		Eventually(w.ready).WithArguments(agent).Should(saying(metav1.ConditionTrue, v1alpha1.ReasonReady), "the Secret is looked at")
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "the agent is back")
 	})
 })

@@ -13,7 +13,7 @@ import (
 // exits are the one exit of each reconciler, after a pass that changed nothing and
 // met err.
 func exits(t *testing.T, err error) map[string]func() (ctrl.Result, error) {
-	o := Options{ResyncInterval: time.Hour, RepairInterval: time.Hour, PollInterval: time.Hour, DependencyGrace: time.Minute}
+	o := Options{ResyncInterval: time.Hour, AgentInterval: time.Hour, RepairInterval: time.Hour, PollInterval: time.Hour, DependencyGrace: time.Minute}
 	points := newEndpoints(newReferences(nil), o)
 	agents := &UploadAgentReconciler{Endpoints: points, Options: o, Now: time.Now}
 	stores := &DataStoreReconciler{Endpoints: points, Options: o, Now: time.Now}
@@ -34,19 +34,11 @@ func exits(t *testing.T, err error) map[string]func() (ctrl.Result, error) {
 		"session": func() (ctrl.Result, error) {
 			s := newScope(&v1alpha1.ExactMatchSession{})
 			s.after = time.Hour
-			s.status().Step = asStep(err)
 			setConditions(s, err)
 			s.before = s.object.DeepCopy()
 			return sessions.finish(t.Context(), s, err)
 		},
 	}
-}
-
-func asStep(err error) string {
-	if err == nil {
-		return ""
-	}
-	return asProblem(err).reason
 }
 
 func TestIntervalsAreSpread(t *testing.T) {

@@ -99,7 +99,7 @@ var _ = Describe("The commit of what was reviewed", func() {
 		Expect(s.Status.Revision).To(BeEquivalentTo(1))
 		Expect(w.states()).To(Equal([]edm.State{edm.StateCompleted}))
 		Expect(condition(s.Status.Conditions, v1alpha1.ConditionSourceChanged)).To(Equal("True ContentChanged"))
-		Eventually(func() int64 { return w.readStore().Status.Live.Rows }).Should(BeEquivalentTo(30), "the reviewed rows are live")
+		Eventually(func() *v1alpha1.LiveTable { return w.readStore().Status.Live }).Should(HaveValue(HaveField("Rows", BeEquivalentTo(30))), "the reviewed rows are live")
 	})
 
 	It("needs neither the source nor the Secret of the key", func(ctx SpecContext) {

@@ -39,6 +39,9 @@ func (r *SessionReconciler) workers(s *scope) workplace {
 
 // stopWork ends what is at work for the object, wherever that is.
 func (r *SessionReconciler) stopWork(ctx context.Context, s *scope) error {
+	if found := r.Pool.Samples(s.allKeys()); found != nil {
+		r.memory.keepSamples(s.object.UID, found) // the proof of the live table asks for them
+	}
 	r.Pool.CancelOthers(s.allKeys(), "")
 	if s.agent == nil || s.agent.Spec.Workers.Mode == v1alpha1.WorkersModeJob {
 		return r.endJobs(ctx, r.Reader, s) // the cache may not show what was made just now
@@ -99,7 +102,6 @@ func (r *SessionReconciler) upload(ctx context.Context, s *scope) error {
 		}
 		return s.work.Err
 	case transfer.PhaseUploaded:
-		r.memory.keepSamples(s.object.UID, s.work.Samples)
 		r.memory.lookAgain(s.object.UID) // the service shows the sealed list now
 		s.after = uploadedCheck
 	}

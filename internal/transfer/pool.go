@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -207,7 +208,7 @@ func (p *Pool) CancelOthers(prefix, key string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for k, w := range p.works {
-		if k == key || len(k) < len(prefix) || k[:len(prefix)] != prefix {
+		if k == key || !strings.HasPrefix(k, prefix) {
 			continue
 		}
 		if w.stop != nil {
@@ -249,6 +250,18 @@ func (p *Pool) done(ctx context.Context, w *work, success func(*Status), err err
 	key := w.key
 	p.mu.Unlock()
 	p.options.Wake(key)
+}
+
+// Samples are those of the uploads whose keys begin with prefix.
+func (p *Pool) Samples(prefix string) []Sample {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for k, w := range p.works {
+		if strings.HasPrefix(k, prefix) && len(w.status.Samples) > 0 {
+			return w.status.Samples
+		}
+	}
+	return nil
 }
 
 // sampled keeps the samples of an upload.
