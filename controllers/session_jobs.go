@@ -179,20 +179,27 @@ func (j inJobs) observeJob(ctx context.Context, s *scope, name string) (*batchv1
 	if !job.DeletionTimestamp.IsZero() || !metav1.IsControlledBy(job, s.object) {
 		return nil, jobs.State{}, nil
 	}
-	mine := client.MatchingLabels{batchv1.JobNameLabel: name}
-	pods := &corev1.PodList{}
-	if err := j.List(ctx, pods, client.InNamespace(job.Namespace), mine); err != nil {
+	pods, err := podsOf(ctx, j.Client, job)
+	if err != nil {
 		return nil, jobs.State{}, err
 	}
-	state := jobs.Observe(job, pods.Items)
+	state := jobs.Observe(job, pods)
 	if state.Phase == jobs.Succeeded && state.Prepared == "" && job.Spec.CompletionMode == nil {
 		// The cache of pods may be behind that of Jobs.
-		if err := j.Reader.List(ctx, pods, client.InNamespace(job.Namespace), mine); err != nil {
+		if pods, err = podsOf(ctx, j.Reader, job); err != nil {
 			return nil, jobs.State{}, err
 		}
-		state = jobs.Observe(job, pods.Items)
+		state = jobs.Observe(job, pods)
 	}
 	return job, state, nil
+}
+
+// podsOf lists the pods of a Job. Those of an earlier Job of its name may still be
+// there: what they say is of another reading.
+func podsOf(ctx context.Context, look client.Reader, job *batchv1.Job) ([]corev1.Pod, error) {
+	list := &corev1.PodList{}
+	err := look.List(ctx, list, client.InNamespace(job.Namespace), client.MatchingLabels{batchv1.JobNameLabel: job.Name})
+	return slices.DeleteFunc(list.Items, func(pod corev1.Pod) bool { return !metav1.IsControlledBy(&pod, job) }), err
 }
 
 func (j inJobs) prepare(ctx context.Context, s *scope) error {
