@@ -46,6 +46,7 @@ func (r *SessionReconciler) release(ctx context.Context, s *scope) error {
 	s.reportOrphan(ctx)
 	s.released = true
 	r.memory.forget(s.object.UID)
+	r.memory.readings.forget(s.object.UID)
 	r.Endpoints.graces.forget(s.object.UID)
 	return nil
 }

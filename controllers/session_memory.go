@@ -27,6 +27,8 @@ type memory struct {
 	intents map[string]time.Time
 	uris    map[types.UID]string // names of upload URIs that were refused
 	samples map[types.UID][]transfer.Sample
+
+	readings readings // outlives attempts
 }
 
 // poll is the remote session as it was last seen. Without a time it is to be

@@ -31,6 +31,8 @@ type scope struct {
 	version, inputs string
 	// sourceVersion names what the source holds, as far as the reference tells.
 	sourceVersion string
+	// secrets is a digest of what Secrets say of the source; "" where they say nothing.
+	secrets string
 	// sourceName is the last element of where the table lies.
 	sourceName string
 	// work is what the workplace knows of the plan.

@@ -21,6 +21,9 @@ import (
 // far its reading is, for the spec as it is now.
 func (r *SessionReconciler) observeWork(ctx context.Context, s *scope) error {
 	if err := r.makePlan(ctx, s); err != nil {
+		return orMended(s, err)
+	}
+	if err := r.memory.readings.still(s.object.UID, s.inputs, s.secrets); err != nil {
 		return err
 	}
 	work, err := r.workers(s).status(ctx, s)
@@ -28,6 +31,7 @@ func (r *SessionReconciler) observeWork(ctx context.Context, s *scope) error {
 		return err
 	}
 	s.work = work
+	r.beginReading(s)
 	if s.work.Prepared != nil && s.status().ObservedSpecHash != s.inputs {
 		r.takePrepared(s)
 	}
@@ -212,6 +216,7 @@ func (r *SessionReconciler) remoteSource(ctx context.Context, s *scope, read *re
 		}
 		credentials = data
 	}
+	s.secrets = sourceSecretsDigest(s, uri, credentials)
 	guard := guardOf(s.agent, r.Options)
 	opened, err := source.Open(ctx, source.Config{
 		URI: uri, Credentials: credentials, Root: r.sourceRoot(s.object.Namespace),

@@ -94,8 +94,7 @@ func (r *SessionReconciler) prepare(ctx context.Context, s *scope) error {
 
 // rejectSource ends with the reason that the reading gave.
 func (r *SessionReconciler) rejectSource(ctx context.Context, s *scope) error {
-	p := asProblem(s.work.Err)
-	return r.close(ctx, s, p.reason, p.message)
+	return r.reject(ctx, s, asProblem(s.work.Err))
 }
 
 // hold ends with what forbids to publish the content; what is sealed stays sealed.
@@ -309,7 +308,7 @@ func (r *SessionReconciler) abandon(ctx context.Context, s *scope) error {
 		return err
 	}
 	r.archive(s, p.reason)
-	return r.close(ctx, s, p.reason, p.message)
+	return r.reject(ctx, s, p)
 }
 
 // supersede cancels the session of older content; the next pass opens its

@@ -1,0 +1,137 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/transfer"
+)
+
+// readings are what this process knows of the Secrets that sources were read with.
+// A restart may lose them: it costs one more reading.
+type readings struct {
+	mu       sync.Mutex
+	began    map[types.UID]string
+	rejected map[types.UID]rejection
+}
+
+// rejection is a reading that failed in a way that another Secret may mend.
+type rejection struct {
+	inputs, secrets string
+	problem         *problem
+}
+
+// begin remembers the Secrets that the next reading of an object is made with.
+func (r *readings) begin(uid types.UID, secrets string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.began == nil {
+		r.began = map[types.UID]string{}
+	}
+	r.began[uid] = secrets
+}
+
+// reject remembers that a reading with the Secrets it began with has failed. Where
+// those are not known another one is made.
+func (r *readings) reject(uid types.UID, inputs string, p *problem) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.rejected == nil {
+		r.rejected = map[types.UID]rejection{}
+	}
+	r.rejected[uid] = rejection{inputs: inputs, secrets: r.began[uid], problem: p}
+}
+
+// still returns why the same reading failed before, nil where anything of it is
+// another now.
+func (r *readings) still(uid types.UID, inputs, secrets string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if known, ok := r.rejected[uid]; ok && known.inputs == inputs && known.secrets == secrets {
+		return known.problem
+	}
+	delete(r.rejected, uid)
+	return nil
+}
+
+func (r *readings) forget(uid types.UID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.began, uid)
+	delete(r.rejected, uid)
+}
+
+// beginReading remembers what a reading is made with, unless one is at work.
+func (r *SessionReconciler) beginReading(s *scope) {
+	switch s.work.Phase {
+	case transfer.PhaseNone, transfer.PhasePrepared:
+		r.memory.readings.begin(s.object.UID, s.secrets)
+	}
+}
+
+// reject ends with why the source cannot be read; where a Secret may mend that, it
+// waits for one that holds something else.
+func (r *SessionReconciler) reject(ctx context.Context, s *scope, p *problem) error {
+	mendable := mendedBySecret(s, p)
+	if mendable == p {
+		return r.close(ctx, s, p.reason, p.message)
+	}
+	if err := r.stopWork(ctx, s); err != nil {
+		return err
+	}
+	if err := r.dropOrder(ctx, s); err != nil {
+		return err
+	}
+	r.memory.readings.reject(s.object.UID, s.inputs, mendable)
+	return mendable
+}
+
+// mendedBySecret makes a problem of the source one that another object's change
+// mends, where the spec names a Secret that decides whether the source can be read.
+func mendedBySecret(s *scope, p *problem) *problem {
+	names := sourceSecrets(s.object.Spec.Source)
+	if len(names) == 0 || !slices.Contains([]string{v1alpha1.ReasonSourceRefused, v1alpha1.ReasonSourceInvalid, v1alpha1.ReasonSourceNotFound}, p.reason) {
+		return p
+	}
+	return needsRepair(p.reason, "%s; correct Secret %s, or change spec.restartToken to read the source again", p.message, strings.Join(names, " or "))
+}
+
+// orMended is mendedBySecret for an error that may be anything.
+func orMended(s *scope, err error) error {
+	var p *problem
+	if !errors.As(err, &p) || p.remedy != change {
+		return err
+	}
+	return mendedBySecret(s, p)
+}
+
+// sourceSecrets are the names of the Secrets that a source depends on.
+func sourceSecrets(from v1alpha1.Source) []string {
+	var names []string
+	if from.URISecretRef != nil {
+		names = append(names, strconv.Quote(from.URISecretRef.Name))
+	}
+	if from.CredentialsSecretRef != nil {
+		names = append(names, strconv.Quote(from.CredentialsSecretRef.Name))
+	}
+	return slices.Compact(names)
+}
+
+// sourceSecretsDigest is a digest of what Secrets and the agent say of a source.
+func sourceSecretsDigest(s *scope, uri string, credentials map[string][]byte) string {
+	d := transfer.NewDigest("secrets/v1")
+	d.AddNumber("agent", s.agent.Generation)
+	d.Add("uri", uri)
+	for _, key := range slices.Sorted(maps.Keys(credentials)) {
+		d.Add(key, string(credentials[key]))
+	}
+	return d.Hex()
+}
