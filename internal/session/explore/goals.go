@@ -1,0 +1,64 @@
+package explore
+
+// The invariants that every World must keep, and the ends that every World must
+// be able to reach.
+
+// untrue names the invariant that the World itself breaks, "" where it breaks none.
+func (m *Model) untrue(w *World) string {
+	switch {
+	case w.unclaimed() > 1 && !w.GaveUp && w.Wish != DeleteOrphan && w.Gone == Here:
+		return "S1: two sessions that nobody claims, and no create was given up"
+	case w.settled() && w.Outcome.Green() && !w.agrees() && !m.woken(w):
+		return "I4: green, and the service says otherwise, and nobody will look"
+	}
+	return ""
+}
+
+// agrees reports whether the service says what a green outcome says.
+func (w *World) agrees() bool {
+	switch w.Outcome {
+	case SaysUploaded:
+		return w.Session == Sealed
+	case SaysCompleted:
+		return w.Wish != Committed || w.Live != MineLost
+	case AlreadyThere:
+		return w.Live != EarlierLost
+	case SaysCancelled:
+		return !w.Session.Unfinished()
+	}
+	return true
+}
+
+// Goal is something that must stay within reach by fair moves alone.
+type Goal struct {
+	Invariant string
+	Reached   func(*Model, *World) bool
+}
+
+// Goals are the ends that every World must be able to reach.
+var Goals = []Goal{
+	{"P1: no end can be reached", (*Model).ended},
+	{"S1: a session that nobody claims is never cancelled", (*Model).tidy},
+}
+
+// ended reports whether nothing more will happen until somebody acts.
+func (m *Model) ended(w *World) bool {
+	switch {
+	case w.Wish.Deletes():
+		return w.Gone != Here
+	case w.Wish == Suspended:
+		return !w.inDoubt() && (!w.followsCommit() || w.Outcome == SaysCompleted)
+	}
+	return w.settled() && !m.woken(w)
+}
+
+// followsCommit: what is committed is followed to its end, suspended or not.
+func (w *World) followsCommit() bool {
+	return w.Session == Processing || w.Session == Completed && !w.Restart && w.Live != MineLost
+}
+
+// tidy reports whether no unclaimed session is unfinished. A suspended object
+// does nothing about one, nor does what was orphaned or left with a Warning.
+func (m *Model) tidy(w *World) bool {
+	return w.unclaimed() == 0 || w.Wish == Suspended || w.Gone == RemovedEarly || w.Wish == DeleteOrphan
+}

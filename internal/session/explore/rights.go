@@ -1,0 +1,95 @@
+package explore
+
+import "exactmatch.dev/operator/internal/session"
+
+// right is when a step may be taken at all, whatever the situation is called.
+type right struct {
+	holds func(*pass) bool
+	// wrong is what the operator does that takes the step without the right.
+	wrong string
+}
+
+// rights of the steps. What a create, a commit, an outcome and a removal need
+// stands in invariants.go.
+var rights = map[session.Step]right{
+	session.StepNone:      {(*pass).mayPause, "pauses what is not suspended, or is committed"},
+	session.StepPrepare:   {(*pass).mayPrepare, "reads a source that need not be read"},
+	session.StepAwaitTurn: {(*pass).mayAwaitTurn, "waits for a turn that it has or does not need"},
+	session.StepPlan:      {(*pass).mayPlan, "plans a create that is not wished, or beside another"},
+	session.StepSettle:    {(*pass).maySettle, "settles a create that is not in doubt, or orphaned"},
+	session.StepUpload:    {(*pass).mayUpload, "stages blocks that are not wished, out of turn, or for other content"},
+	session.StepRename:    {(*pass).mayRename, "renames without need"},
+	session.StepRenew:     {(*pass).mayRenew, "renews without need"},
+	session.StepWatch:     {(*pass).mayWatch, "watches a session that does nothing"},
+	session.StepCancel:    {(*pass).mayCancel, "cancels what is wished, or what has ended"},
+	session.StepAbandon:   {(*pass).mayAbandon, "abandons an attempt that can go on"},
+	session.StepSupersede: {(*pass).maySupersede, "replaces a session of the wished content"},
+	session.StepRestart:   {(*pass).mayRestart, "restarts what nobody asked for"},
+	session.StepDelete:    {(*pass).mayDelete, "deletes what the policy leaves, or nothing"},
+	session.StepRelease:   {(*pass).mayRelease, "removes the finalizer of an object that is not deleted"},
+}
+
+func (p *pass) checkRight() {
+	if r, has := rights[p.step]; has && !p.m.Lenient && !r.holds(p) {
+		p.breaks("A: the operator " + r.wrong)
+	}
+}
+
+// works reports whether a session is unfinished and its end is wished.
+func (p *pass) works() bool { return p.w.Wish.Uploads() && p.seen.Unfinished() }
+
+// otherContent reports whether the session's content is not the source's.
+func (p *pass) otherContent() bool { return p.w.Read && p.w.Prepared != p.w.SessionOf }
+
+// stuck reports whether the source or the upload cannot go on.
+func (p *pass) stuck() bool { return p.w.Work == Unreadable || p.w.Work == Broken }
+
+func (p *pass) mayPause() bool { return p.w.Wish == Suspended && p.seen != Processing }
+
+func (p *pass) mayPrepare() bool { return p.w.Wish.Uploads() && !p.w.Read && p.w.Work != Unreadable }
+
+func (p *pass) mayAwaitTurn() bool { return p.w.Wish.Uploads() && p.w.Read && !p.w.Admitted }
+
+func (p *pass) mayPlan() bool {
+	return p.w.Wish.Uploads() && p.w.Read && p.seen == NoSession && !p.w.inDoubt()
+}
+
+func (p *pass) maySettle() bool { return p.w.inDoubt() && p.w.Wish != DeleteOrphan }
+
+func (p *pass) mayUpload() bool {
+	w := &p.w
+	return w.Wish.Uploads() && p.seen == Open && w.Admitted && w.SessionOf == w.Prepared && w.Errand == NoErrand
+}
+
+func (p *pass) mayRename() bool { return p.works() && p.w.Errand == RenameIt }
+
+func (p *pass) mayRenew() bool { return p.works() && (p.w.Errand == RenewIt || p.w.Errand == LeaseOut) }
+
+// mayWatch: indexing is followed also while the object is suspended.
+func (p *pass) mayWatch() bool {
+	uploads := p.w.Wish.Uploads()
+	return p.seen == Processing && (uploads || p.w.Wish == Suspended) || p.seen == Strange && uploads
+}
+
+func (p *pass) mayCancel() bool {
+	return p.seen.Unfinished() && (p.w.Wish == Cancelled || p.w.Wish == DeleteCancel)
+}
+
+func (p *pass) mayAbandon() bool { return p.works() && p.stuck() }
+
+func (p *pass) maySupersede() bool { return p.works() && p.otherContent() }
+
+// mayRestart: another attempt needs a reason, and the last one an end.
+func (p *pass) mayRestart() bool {
+	w := &p.w
+	if !w.Wish.Uploads() || !w.Read || p.seen == NoSession || p.seen == Processing || p.seen.Unfinished() {
+		return false
+	}
+	lost := p.seen == Completed && w.Wish == Committed && w.Live == MineLost
+	cancelled := p.seen == CancelledThere && w.CancelAsked
+	return w.Restart || p.otherContent() || cancelled || lost
+}
+
+func (p *pass) mayDelete() bool { return p.w.Wish == DeleteRemote && p.seen != NoSession }
+
+func (p *pass) mayRelease() bool { return p.w.Wish.Deletes() }

@@ -1,0 +1,89 @@
+package explore
+
+// others are people and programs beside this object.
+var others = []happening{
+	{"somebody else cancels the session", Unfair, ends(CancelledThere, Remote.Unfinished)},
+	{"somebody else publishes a table", Unfair, func(w *World) bool {
+		was := *w
+		w.replaceLive(NotOurs)
+		return *w != was
+	}},
+	{"a session that nobody claims expires", Unfair, func(w *World) bool {
+		of := Present
+		if w.Unclaimed[of] == 0 {
+			of = Former
+		}
+		was := w.Unclaimed[of]
+		w.Unclaimed[of]--
+		return was > 0
+	}},
+}
+
+// specChanges are changes of what the user owns, but for the wish.
+var specChanges = []happening{
+	{"the bytes of the source change", Unfair, func(w *World) bool {
+		w.sourceChanges()
+		return true
+	}},
+	{"spec names another source of other content", Unfair, func(w *World) bool {
+		w.sourceChanges()
+		return w.mustRead()
+	}},
+	{"spec.restartToken changes", Unfair, func(w *World) bool {
+		w.Restart, w.Spent = true, NoContent
+		return w.mustRead()
+	}},
+}
+
+// mustRead is a spec that nobody has read the source for. It reports whether
+// anybody will.
+func (w *World) mustRead() bool {
+	w.Read, w.Outcome = false, NoOutcome
+	w.stopWork()
+	return !w.Wish.Deletes()
+}
+
+// wishesChange is every change to the wishes. A deletion is not taken back, but
+// its policy may change.
+func wishesChange(to ...Wish) []happening {
+	var all []happening
+	for _, wish := range to {
+		all = append(all, happening{"the wish becomes " + wish.String(), Unfair, func(w *World) bool {
+			was := w.Wish
+			w.Wish, w.Outcome = wish, NoOutcome
+			return was != wish && (wish.Deletes() || !was.Deletes())
+		}})
+	}
+	return all
+}
+
+// oddities are what few errors need to show.
+var oddities = []happening{
+	{"somebody else commits the session", Unfair, ends(Processing, func(r Remote) bool { return r == Sealed })},
+	{"the session takes a strange state", Unfair, ends(Strange, func(r Remote) bool { return r == Open })},
+	{"spec names another source of the same content", Unfair, (*World).mustRead},
+}
+
+// errands come up while a session is unfinished.
+var errands = []happening{
+	{"the upload URI is refused", Unfair, errand(LeaseOut, Committed)},
+	{"spec.fileName changes", Unfair, specErrand(RenameIt, Suspended)},
+	{"spec.renewToken changes", Unfair, specErrand(RenewIt, DeleteOrphan)},
+}
+
+// errand is a small thing to do from now on, for wishes up to last.
+func errand(e Errand, last Wish) func(*World) bool {
+	return func(w *World) bool {
+		was := w.Errand
+		w.Errand = e
+		return was == NoErrand && w.Session.Unfinished() && w.Wish <= last
+	}
+}
+
+func specErrand(e Errand, last Wish) func(*World) bool {
+	comesUp := errand(e, last)
+	return func(w *World) bool {
+		w.Outcome = NoOutcome
+		return comesUp(w)
+	}
+}
