@@ -27,9 +27,14 @@ func (r *SessionReconciler) planCreate(ctx context.Context, s *scope) error {
 		return err
 	}
 	status := s.status()
+	if intent := status.Intent; intent != nil && intent.ContentKey != status.ContentKey {
+		if err := r.cancelStrays(ctx, s); err != nil { // nobody looks for that content again
+			return err
+		}
+	}
 	status.Attempt++
 	status.Intent = &v1alpha1.CreateIntent{
-		Unanswered: status.Intent != nil && status.Intent.Unanswered && status.Intent.ContentKey == status.ContentKey,
+		Unanswered: status.Intent != nil && status.Intent.Unanswered,
 		ContentKey: status.ContentKey, Instance: r.Options.Instance, Time: *r.stamp(),
 		ClientRequestID: fmt.Sprintf("%s-%d-%d", s.object.UID, status.Revision, status.Attempt),
 		Rules:           rulesOf(plannedColumns(s)),
@@ -124,7 +129,11 @@ func (r *SessionReconciler) afterFailedCreate(s *scope, err error) error {
 	if edm.ClassOf(err) == edm.Ambiguous {
 		return err
 	}
+	intent := s.status().Intent
 	s.status().Intent = nil
+	if intent.Unanswered { // an earlier create of this content may still turn up
+		s.status().Intent = &v1alpha1.CreateIntent{ContentKey: intent.ContentKey, Time: intent.Time, Unanswered: true}
+	}
 	return err
 }
 
@@ -274,13 +283,20 @@ func (r *SessionReconciler) unclaimed(ctx context.Context, s *scope, sessions ed
 		if one.UploadAgentID != s.agent.Status.ID {
 			continue // a service that knows no $filter shows other clusters' sessions too
 		}
-		sameContent := one.ContentKey == "" || one.ContentKey == s.status().Intent.ContentKey
-		sameTable := one.Checksum == "" || one.Checksum == s.status().PreparedChecksum
-		if session.FoldState(string(one.State)).Unfinished() && sameContent && sameTable && !claimed[one.ID] {
+		if session.FoldState(string(one.State)).Unfinished() && s.mayHaveAsked(&one) && !claimed[one.ID] {
 			found = append(found, one)
 		}
 	}
 	return found, nil
+}
+
+// mayHaveAsked reports whether a remote session answers to the intent: by its
+// content, and only where the service does not show that, by the table's bytes.
+func (s *scope) mayHaveAsked(one *edm.Session) bool {
+	if one.ContentKey != "" {
+		return one.ContentKey == s.status().Intent.ContentKey
+	}
+	return one.Checksum == "" || one.Checksum == s.status().PreparedChecksum
 }
 
 // claimed are the remote ids that objects of the namespace hold. The upload

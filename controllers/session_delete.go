@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/session"
 )
 
 // deleteRemote removes the remote session, finished or not.
@@ -38,6 +39,9 @@ func (r *SessionReconciler) release(ctx context.Context, s *scope) error {
 	if err := r.dropOrder(ctx, s); err != nil {
 		return err
 	}
+	if err := r.sweep(ctx, s); err != nil {
+		return err
+	}
 	before := s.object.DeepCopy()
 	controllerutil.RemoveFinalizer(s.object, Finalizer)
 	if err := r.Patch(ctx, s.object, locked(before)); err != nil {
@@ -48,6 +52,18 @@ func (r *SessionReconciler) release(ctx context.Context, s *scope) error {
 	r.memory.forget(s.object.UID)
 	r.memory.readings.forget(s.object.UID)
 	r.Endpoints.graces.forget(s.object.UID)
+	return nil
+}
+
+// sweep cancels what a create that was given up has made after all, unless the
+// remote sessions are to stay or cannot be reached.
+func (r *SessionReconciler) sweep(ctx context.Context, s *scope) error {
+	if s.desired() == session.DeleteOrphan || s.leftBehind != "" || s.store == nil {
+		return nil
+	}
+	if err := r.cancelStrays(ctx, s); err != nil {
+		return r.orLeave(s, err)
+	}
 	return nil
 }
 

@@ -35,8 +35,10 @@ func (r *SessionReconciler) observe(ctx context.Context, s *scope) error {
 	}
 	switch d := s.desired(); {
 	case s.deleting() || d == session.Cancelled || d == session.Suspended:
-		// What ends or parks the session does not depend on its source.
+		// What ends or parks the session does not depend on its source, and a cancel
+		// is no restart.
 		s.takesAsIs()
+		s.facts.RestartRequested = s.facts.RestartRequested && d != session.Cancelled
 		return nil
 	case s.stands():
 		s.takesAsIs()

@@ -32,7 +32,9 @@ func (s *scope) stands() bool {
 	case !transfer.KnownContentKey(key):
 		return sealed || s.first.State != string(edm.StateCompleted)
 	}
-	return s.specAsPrepared() && (pinned(s) || sealed && s.desired() == session.Committed)
+	// What was read last may be of another spec than the session: then a pass has
+	// recorded it and could not supersede the session yet.
+	return s.specAsPrepared() && s.status().ContentKey == key && (pinned(s) || sealed && s.desired() == session.Committed)
 }
 
 // specAsPrepared reports whether spec asks for the reading that was made last.

@@ -59,6 +59,9 @@ func (r *SessionReconciler) close(ctx context.Context, s *scope, reason, message
 	if err := r.stopWork(ctx, s); err != nil {
 		return err
 	}
+	if err := r.cancelStrays(ctx, s); err != nil { // an end is not looked at again
+		return err
+	}
 	if err := r.dropOrder(ctx, s); err != nil {
 		return err
 	}
@@ -100,6 +103,9 @@ func (r *SessionReconciler) rejectSource(ctx context.Context, s *scope) error {
 // hold ends with what forbids to publish the content; what is sealed stays sealed.
 func (r *SessionReconciler) hold(ctx context.Context, s *scope) error {
 	if err := r.stopWork(ctx, s); err != nil {
+		return err
+	}
+	if err := r.cancelStrays(ctx, s); err != nil {
 		return err
 	}
 	message := guardMessage(s)
@@ -163,7 +169,7 @@ func (r *SessionReconciler) rename(ctx context.Context, s *scope) error {
 		return sessions.Update(c, s.store.Status.ID, s.status().ID, fileNameOf(s))
 	})
 	if err != nil {
-		return r.orForgotten(ctx, s, err)
+		return r.settleByGet(ctx, s, err)
 	}
 	r.mirror(s, got)
 	s.after = time.Millisecond
@@ -176,7 +182,7 @@ func (r *SessionReconciler) renew(ctx context.Context, s *scope) error {
 		return sessions.Renew(c, s.store.Status.ID, s.status().ID)
 	})
 	if err != nil {
-		return r.orForgotten(ctx, s, err)
+		return r.settleByGet(ctx, s, err)
 	}
 	s.status().ObservedRenewToken = s.object.Spec.RenewToken
 	if got.DataUploadURI != "" {
@@ -213,7 +219,7 @@ func (r *SessionReconciler) commit(ctx context.Context, s *scope) error {
 		return passes(v1alpha1.ReasonRetrying, time.Second, "another table went live, or is about to, since the commit was judged; it is judged again")
 	}
 	if err != nil {
-		return r.settleByGet(ctx, s, err, session.RemoteProcessing, session.RemoteCompleted)
+		return r.settleByGet(ctx, s, err)
 	}
 	if err := r.stopWork(ctx, s); err != nil {
 		return err
@@ -273,48 +279,46 @@ func (r *SessionReconciler) cancelRemote(ctx context.Context, s *scope) error {
 	if edm.IsNotFound(err) {
 		return nil
 	}
-	return r.settleByGet(ctx, s, err, session.RemoteCancelled, session.RemoteProcessing, session.RemoteCompleted)
+	return r.settleByGet(ctx, s, err)
 }
 
-// settleByGet looks whether a failed or unanswered call had its effect before
-// anybody classifies it.
-func (r *SessionReconciler) settleByGet(ctx context.Context, s *scope, failed error, effects ...session.Remote) error {
+// settleByGet looks whether the session is in another state by now before
+// anybody classifies a failed or unanswered call: it had its effect, or somebody
+// else, or the time, was faster. The next pass judges that state.
+func (r *SessionReconciler) settleByGet(ctx context.Context, s *scope, failed error) error {
+	before := s.remoteFact()
 	r.memory.lookAgain(s.object.UID)
 	if err := r.observeRemote(ctx, s); err != nil {
 		return failed
 	}
-	for _, effect := range append(effects, session.RemoteForgotten) {
-		if s.remoteFact() == effect {
-			s.after = time.Millisecond
-			return nil
-		}
+	if s.remoteFact() != before {
+		s.after = time.Millisecond
+		return nil
 	}
 	return failed
-}
-
-// orForgotten tells a call that was refused from one about a session that the
-// service does not know any more: the next pass ends with that.
-func (r *SessionReconciler) orForgotten(ctx context.Context, s *scope, failed error) error {
-	if !edm.IsNotFound(failed) {
-		return failed
-	}
-	return r.settleByGet(ctx, s, failed)
 }
 
 // abandon cancels an attempt whose upload cannot go on, and ends with why.
 func (r *SessionReconciler) abandon(ctx context.Context, s *scope) error {
 	p := asProblem(s.work.Err)
-	if err := r.cancelRemote(ctx, s); err != nil {
+	if err := r.cancelRemote(ctx, s); err != nil || s.isCommitted() {
 		return err
 	}
 	r.archive(s, p.reason)
 	return r.reject(ctx, s, p)
 }
 
+// isCommitted reports whether a commit was faster than the cancel: the next pass
+// follows it to its end before anything else.
+func (s *scope) isCommitted() bool {
+	remote := s.remoteFact()
+	return remote == session.RemoteProcessing || remote == session.RemoteCompleted
+}
+
 // supersede cancels the session of older content; the next pass opens its
 // successor.
 func (r *SessionReconciler) supersede(ctx context.Context, s *scope) error {
-	if err := r.cancelRemote(ctx, s); err != nil {
+	if err := r.cancelRemote(ctx, s); err != nil || s.isCommitted() {
 		return err
 	}
 	s.event("Normal", v1alpha1.ReasonSuperseding, "the source's content changed: the session of the older content was cancelled")
@@ -324,7 +328,13 @@ func (r *SessionReconciler) supersede(ctx context.Context, s *scope) error {
 }
 
 // restart files an ended attempt and lets the next one begin.
-func (r *SessionReconciler) restart(_ context.Context, s *scope) error {
+func (r *SessionReconciler) restart(ctx context.Context, s *scope) error {
+	if err := r.stopWork(ctx, s); err != nil { // an upload that has ended is not the next attempt's
+		return err
+	}
+	if err := r.cancelStrays(ctx, s); err != nil {
+		return err
+	}
 	s.status().ObservedRestartToken = s.object.Spec.RestartToken
 	r.archive(s, string(s.remote.State))
 	s.after = time.Millisecond
