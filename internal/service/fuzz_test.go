@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -143,10 +144,15 @@ func (h *house) stage(id string, n int) {
 }
 
 func (h *house) commit(id string) {
-	_, err := change(h.db.db, sessionsBucket, id, func(_ *bbolt.Tx, one *sessionRecord) error {
+	_, err := change(h.db.db, sessionsBucket, id, func(tx *bbolt.Tx, one *sessionRecord) error {
+		store, err := get[storeRecord](tx, storesBucket, one.DataStoreID)
+		if err != nil {
+			return err
+		}
+		h.take(store, one)
 		jobs := int32(jobsOf(one))
-		one.State, one.Committed, one.TotalJobCount, one.RemainingJobCount = edm.StateProcessingInProgress, fuzzNow, &jobs, &jobs
-		return nil
+		one.State, one.TotalJobCount, one.RemainingJobCount = edm.StateProcessingInProgress, &jobs, &jobs
+		return put(tx, storesBucket, store.ID, store)
 	})
 	h.must(err)
 }
@@ -308,10 +314,16 @@ func requestSeeds(h *house) []requestSeed {
 		{"POST", stores + "/bare/lookup", "", []byte(`{"key":"","values":[""]}`)},
 		{"GET", stores + "/live/sessions?$orderby=state%20desc&$skip=1", "", nil}, {"POST", stores + "/live/sessions", "client-request-id: 2", []byte(session)},
 	}
+	own := strings.Replace(session, `"fields":["ID"]`, `"columns":[{"name":"ID","isCaseInsensitive":true,"ignoredDelimiters":["-"],"rulesId":"v1:caseInsensitive:002D"}]`, 1)
+	question := `{"keyId":"` + fuzzKeyID + `","column":"ID","token":` + token + `,"rulesId":{"ID":"v1:exact:"}}`
+	seeds = append(seeds, requestSeed{"POST", stores + "/live/sessions", "client-request-id: 3", []byte(own)},
+		requestSeed{"POST", stores + "/live/match", "", []byte(question)}, requestSeed{"POST", stores + "/live/match", "", []byte(strings.Replace(question, "exact", "other", 1))},
+		requestSeed{"POST", stores, "", []byte(`{"displayName":"owned","columns":[{"name":"A"}],"owner":{"cluster":"c","namespace":"n","name":"o"}}`)},
+		requestSeed{"PATCH", stores + "/live", "", []byte(`{"owner":{"cluster":"c","namespace":"n","name":"o"},"columns":[{"name":"City","isSearchable":true},{"name":"Mail"}]}`)})
 	for _, id := range []string{"created", "staged", "sealed", "processing", "done", "other"} {
 		at := stores + "/live/sessions/" + id
 		seeds = append(seeds, requestSeed{"GET", at + "?$expand=uploadAgent", "", nil}, requestSeed{"PATCH", at, "", []byte(`{"fileName":"b.csv"}`)},
-			requestSeed{"DELETE", at, "", nil}, requestSeed{"POST", at + "/commit", "", nil}, requestSeed{"POST", at + "/cancel", "", nil},
+			requestSeed{"DELETE", at, "", nil}, requestSeed{"POST", at + "/commit", "", nil}, requestSeed{"POST", at + "/commit", `If-Match: "live-1"`, nil}, requestSeed{"POST", at + "/cancel", "", nil},
 			requestSeed{"POST", at + "/renew", "", nil}, requestSeed{"GET", at + "/uploadAgent", "", nil})
 		one, err := read[sessionRecord](h.db.db, sessionsBucket, id)
 		h.must(err)
@@ -380,12 +392,18 @@ func (h *house) checkRecords() {
 		if (one.Live != nil) != (h.live.tables[one.ID] != nil) || one.Live != nil && one.Live.Generation != one.Generation {
 			h.t.Fatalf("the data store %+v has another live table", one)
 		}
+		if checkOwner(one.Owner) != nil || wantedColumns(one) != nil && len(h.jobs) == 0 {
+			h.t.Fatalf("the data store %+v has an owner or columns that cannot be", one)
+		}
 	}
 	sessions, err := all[sessionRecord](h.db.db, sessionsBucket)
 	h.must(err)
 	for _, one := range sessions {
 		if ids[one.DataStoreID] == nil {
 			h.t.Fatalf("the session %+v has no data store", one)
+		}
+		if _, held := ids[one.DataStoreID].Processing[one.ID]; held != one.processing() {
+			h.t.Fatalf("the session %+v has a place in the quota: %t", one, held)
 		}
 		if what := oddSession(one); what != "" {
 			h.t.Fatalf("%s: %+v", what, one)
@@ -420,7 +438,7 @@ func oddSession(one *sessionRecord) string {
 		return "an unknown state"
 	case checkSession(&one.Session) != nil:
 		return "values that no create takes"
-	case !slices.Equal(fields, one.Fields) || checkColumns(one.Columns) != nil:
+	case !slices.Equal(fields, one.Fields) || checkColumns(one.Columns) != nil || !reflect.DeepEqual(one.Columns, edm.WithRules(one.Columns)):
 		return "columns that are not the fields"
 	case sealed && len(one.Sealed) != int(*one.TotalBlockCount), !sealed && len(one.Sealed) > 0:
 		return "a list that is not as long as the session"
@@ -507,6 +525,30 @@ func (h *house) checkFields(store edm.DataStore, fields []string) {
 		h.must(json.Unmarshal(w.Body.Bytes(), &got))
 		if !slices.Equal(got.Fields, fields) {
 			h.t.Fatalf("the fields %q come back as %q", fields, got.Fields)
+		}
+		h.checkOwnColumns(store, got)
+	}
+}
+
+// checkOwnColumns opens another session of the same fields, under rules that are
+// not the store's.
+func (h *house) checkOwnColumns(store edm.DataStore, one edm.Session) {
+	sent := slices.Clone(one.Columns)
+	for i := range sent {
+		sent[i].IsCaseInsensitive, sent[i].RulesID = !sent[i].IsCaseInsensitive, ""
+		slices.Reverse(sent[i].IgnoredDelimiters)
+	}
+	body, err := json.Marshal(edm.Session{Columns: sent, FileName: "a", RowsPerBlock: one.RowsPerBlock, TotalBlockCount: one.TotalBlockCount, KeyID: fuzzKeyID})
+	h.must(err)
+	_, w := h.call(http.MethodPost, base+"/exactMatchDataStores/"+store.ID+"/sessions", "", body)
+	if want := len(body) <= maxRequestBody; (w.Code == http.StatusCreated) != want {
+		h.t.Fatalf("the columns %+v are answered %d: %s", sent, w.Code, w.Body)
+	}
+	var got edm.Session
+	if w.Code == http.StatusCreated {
+		h.must(json.Unmarshal(w.Body.Bytes(), &got))
+		if !slices.Equal(got.Fields, one.Fields) || !slices.EqualFunc(got.Columns, sent, sameColumn) {
+			h.t.Fatalf("the columns %+v come back as %+v", sent, got.Columns)
 		}
 	}
 }
