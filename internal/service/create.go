@@ -1,0 +1,150 @@
+package service
+
+import (
+	"errors"
+	"net/http"
+	"regexp"
+	"slices"
+
+	"github.com/google/uuid"
+	"go.etcd.io/bbolt"
+
+	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/fingerprint"
+)
+
+const maxBlocks = 50_000
+
+var (
+	fileNamePattern = regexp.MustCompile(`^[A-Za-z0-9._ -]{1,128}$`)
+	sumPattern      = regexp.MustCompile(`^(sha256:[0-9a-f]{64})?$`)
+	contentPattern  = regexp.MustCompile(`^((content/v[0-9]{1,4}:)?sha256:[0-9a-f]{64})?$`)
+)
+
+func (s *Service) createSession(r *http.Request) (*answer, error) {
+	var wanted edm.Session
+	if err := decode(r, &wanted); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(takeColumns(&wanted), checkSession(&wanted)); err != nil {
+		return nil, err
+	}
+	replay := replayOf(r)
+	if replay != "" {
+		replay = r.PathValue("store") + "/" + replay // the same id may name a create of another store
+	}
+	id, storeID := uuid.NewString(), r.PathValue("store")
+	made, err := create(s.db.db, sessionsBucket, createRequest{replay, id, s.now()}, func(tx *bbolt.Tx) (*sessionRecord, error) {
+		store, err := get[storeRecord](tx, storesBucket, storeID)
+		if err != nil {
+			return nil, err
+		}
+		if store == nil {
+			return nil, notFound(string(storesBucket), storeID)
+		}
+		if err := s.throttle(store); err != nil {
+			return nil, err
+		}
+		if err := s.checkUnfinished(tx, storeID); err != nil {
+			return nil, err
+		}
+		return s.newSession(store, id, &wanted)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return created(s.showSession(r, made))
+}
+
+// takeColumns makes the fields of a session those of its columns, where it has
+// any, and refuses columns that cannot be.
+func takeColumns(w *edm.Session) error {
+	if len(w.Columns) == 0 {
+		return nil
+	}
+	if fault := columnFault(w.Columns); fault != "" {
+		return unprocessable(edm.CodeUnprocessable, "%s", fault)
+	}
+	names := namesOf(w.Columns)
+	if len(w.Fields) > 0 && !slices.Equal(w.Fields, names) {
+		return unprocessable(edm.CodeUnprocessable, "columns must have the names of fields in the same order; fields may be left out")
+	}
+	w.Fields = names
+	return nil
+}
+
+func namesOf(columns []edm.Column) []string {
+	out := make([]string, 0, len(columns))
+	for _, c := range columns {
+		out = append(out, c.Name)
+	}
+	return out
+}
+
+// checkSession names the first field that cannot be taken.
+func checkSession(w *edm.Session) error {
+	switch {
+	case w.RowsPerBlock == nil || *w.RowsPerBlock < 1 || *w.RowsPerBlock > block.MaxRows:
+		return unprocessable(edm.CodeUnprocessable, "rowsPerBlock is 1 to %d", block.MaxRows)
+	case w.TotalBlockCount == nil || *w.TotalBlockCount < 1 || *w.TotalBlockCount > maxBlocks:
+		return unprocessable(edm.CodeUnprocessable, "totalBlockCount is 1 to %d; raise rowsPerBlock", maxBlocks)
+	case !fileNamePattern.MatchString(w.FileName):
+		return unprocessable(edm.CodeUnprocessable, "fileName has 1 to 128 letters, digits, dots, spaces, underscores and hyphens")
+	case !sumPattern.MatchString(w.Checksum) || !contentPattern.MatchString(w.ContentKey):
+		return unprocessable(edm.CodeUnprocessable, "checksum is sha256: and 64 hexadecimal digits; contentKey is content/v2: and the like")
+	case int64(*w.RowsPerBlock)*int64(*w.TotalBlockCount-1) >= maxRows:
+		return unprocessable(edm.CodeUnprocessable, "a table has at most %d rows", maxRows)
+	case len(w.Fields) == 0 || len(w.Fields) > block.MaxColumns:
+		return unprocessable(edm.CodeUnprocessable, "%s", tooMany("fields", len(w.Fields), block.MaxColumns))
+	case len(w.UploadAgentID) > maxRequestID:
+		return unprocessable(edm.CodeUnprocessable, "uploadAgentId has %d bytes and may have %d", len(w.UploadAgentID), maxRequestID)
+	}
+	if _, err := fingerprint.ParseKeyID(w.KeyID); err != nil {
+		return unprocessable(edm.CodeUnprocessable, "keyId: %s", err.Error())
+	}
+	return nil
+}
+
+// columnsOf are the columns that a session keeps: its own where the create has
+// them, whatever the store's record says of their rules, else the store's.
+func columnsOf(store *storeRecord, w *edm.Session) ([]edm.Column, error) {
+	what := "fields"
+	if len(w.Columns) > 0 {
+		what = "columns"
+	}
+	columns := make([]edm.Column, 0, len(w.Fields))
+	for i, name := range w.Fields {
+		at := columnAt(store.Columns, name)
+		if at < 0 || slices.Contains(w.Fields[:i], name) {
+			return nil, unprocessable(edm.CodeUnprocessable, "%s[%d] must be a column of the data store, named once", what, i)
+		}
+		columns = append(columns, store.Columns[at])
+	}
+	if len(w.Columns) > 0 {
+		columns = w.Columns
+	}
+	return edm.WithRules(columns), nil
+}
+
+// columnAt is the place of a column, -1 where it has none.
+func columnAt(columns []edm.Column, name string) int {
+	return slices.IndexFunc(columns, func(c edm.Column) bool { return c.Name == name })
+}
+
+func (s *Service) newSession(store *storeRecord, id string, w *edm.Session) (*sessionRecord, error) {
+	columns, err := columnsOf(store, w)
+	if err != nil {
+		return nil, err
+	}
+	now, remaining := s.now(), *w.TotalBlockCount
+	return &sessionRecord{
+		Session: edm.Session{
+			ODataType: edm.TypeSession, ID: id, CreationDateTime: &now, StartDateTime: &now, LastUpdatedDateTime: &now,
+			DataStoreID: store.ID, UploadAgentID: w.UploadAgentID, Fields: w.Fields, FileName: w.FileName, Checksum: w.Checksum,
+			State: edm.StateCreated, RowsPerBlock: w.RowsPerBlock, TotalBlockCount: w.TotalBlockCount, RemainingBlockCount: &remaining,
+			KeyID: w.KeyID, ContentKey: w.ContentKey, Columns: columns,
+		},
+		Expiry: now.Add(s.config.SessionTTL), Lease: s.lease(),
+	}, nil
+}
