@@ -70,7 +70,7 @@ func (s *Service) reindexAs(ctx context.Context, store *storeRecord, columns []e
 	}
 	next, err := s.indexedAs(ctx, old, columns)
 	if err != nil {
-		return s.reindexFailed(store, old, err)
+		return s.reindexFailed(ctx, store, old, err)
 	}
 	if err := s.live.replace(store.ID, next, func() error { return s.recordReindexed(store, next) }); err != nil {
 		return errors.Join(err, next.close())
@@ -107,9 +107,14 @@ func (s *Service) indexedAs(ctx context.Context, old *openTable, columns []edm.C
 
 // reindexFailed has lookups refused where the table's own files are at fault.
 // Anything else, a full disk for one, is tried again by the next sweep.
-func (s *Service) reindexFailed(store *storeRecord, old *openTable, cause error) error {
+func (s *Service) reindexFailed(ctx context.Context, store *storeRecord, old *openTable, cause error) error {
 	var file *damaged
-	if !errors.As(cause, &file) && !errors.Is(cause, os.ErrNotExist) {
+	switch {
+	case errors.As(cause, &file):
+		if old.verify(ctx) == nil {
+			return cause // it is the new index, which is made again
+		}
+	case !errors.Is(cause, os.ErrNotExist):
 		return cause
 	}
 	if now, err := read[storeRecord](s.db.db, storesBucket, store.ID); err != nil || now.Live == nil || now.Live.Generation != old.generation {

@@ -324,7 +324,7 @@ func TestStatusesAreClassified(t *testing.T) {
 	for status, class := range map[int]edm.Class{
 		400: edm.Terminal, 404: edm.Terminal, 413: edm.Terminal, 422: edm.Terminal, 302: edm.Terminal,
 		401: edm.Credentials, 403: edm.Credentials,
-		408: edm.Transient, 409: edm.Transient, 423: edm.Transient, 425: edm.Transient, 429: edm.Transient, 500: edm.Transient, 504: edm.Transient,
+		408: edm.Transient, 409: edm.Transient, 412: edm.Transient, 423: edm.Transient, 425: edm.Transient, 429: edm.Transient, 500: edm.Transient, 504: edm.Transient,
 	} {
 		t.Run(http.StatusText(status), func(t *testing.T) {
 			s := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
