@@ -54,6 +54,8 @@ type Options struct {
 
 	// The rest has defaults that only tests change.
 
+	// Now is the manager's clock: default time.Now.
+	Now func() time.Time
 	// StallTimeout is how long a request may go without any byte moving: default
 	// 1 min.
 	StallTimeout time.Duration
@@ -81,6 +83,9 @@ func (o Options) withDefaults() Options {
 		if *d == 0 {
 			*d = fallback
 		}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	if o.ServiceQPS == 0 {
 		o.ServiceQPS, o.ServiceBurst = 100, 200
@@ -128,15 +133,15 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 	}
 	recorder := mgr.GetEventRecorder("exactmatch-operator")
 	recalls := newRecalls(wakes)
-	if err := (&UploadAgentReconciler{Client: mgr.GetClient(), Recorder: recorder, Endpoints: shared, Options: o, Now: time.Now}).setup(mgr); err != nil {
+	if err := (&UploadAgentReconciler{Client: mgr.GetClient(), Recorder: recorder, Endpoints: shared, Options: o, Now: o.Now}).setup(mgr); err != nil {
 		return err
 	}
-	stores := &DataStoreReconciler{Client: mgr.GetClient(), Recorder: recorder, Endpoints: shared, Recalls: recalls, Options: o, Now: time.Now}
+	stores := &DataStoreReconciler{Client: mgr.GetClient(), Recorder: recorder, Endpoints: shared, Recalls: recalls, Options: o, Now: o.Now}
 	if err := stores.setup(mgr); err != nil {
 		return err
 	}
 	sessions := &SessionReconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: recorder,
-		Pool: pool, Endpoints: shared, Recalls: recalls, Options: o, Now: time.Now}
+		Pool: pool, Endpoints: shared, Recalls: recalls, Options: o, Now: o.Now}
 	return sessions.setup(mgr, wakes)
 }
 
