@@ -252,6 +252,8 @@ func (r *DataStoreReconciler) finish(ctx context.Context, s *storeScope, err err
 		} else if failed != nil {
 			return ctrl.Result{}, client.IgnoreNotFound(failed)
 		}
+		tellStalled(r.Recorder, s.object, s.before.Status.Conditions, s.object.Status.Conditions)
+		logProblem(ctx, p, s.before.Status.Conditions, s.object.Status.Conditions)
 	}
 	return requeue(after, p), nil
 }

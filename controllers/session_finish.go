@@ -9,7 +9,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"exactmatch.dev/operator/internal/edm"
 )
@@ -40,7 +39,7 @@ func (r *SessionReconciler) finish(ctx context.Context, s *scope, err error) (ct
 	}
 	r.tell(s)
 	if err != nil {
-		logf.FromContext(ctx).Info("the pass did not get on", "reason", asProblem(err).reason, "message", asProblem(err).message)
+		logProblem(ctx, asProblem(err), s.first.Conditions, s.status().Conditions)
 	}
 	return s.requeue(err), nil
 }
@@ -108,15 +107,18 @@ func locked(before client.Object) client.Patch {
 // tell sends the events and counts the pass.
 func (r *SessionReconciler) tell(s *scope) {
 	for _, e := range s.events {
-		r.Recorder.Eventf(s.object, nil, e.kind, e.reason, e.reason, "%s", e.message)
+		r.Recorder.Eventf(s.object, nil, e.kind, e.reason, e.reason, "%s", noteOf(e.message))
 	}
 	if s.status().Outcome != "" && s.status().Outcome != s.first.Outcome {
 		kind := "Normal"
 		if v := verdictOf(s, nil); v.stalled {
 			kind = "Warning"
 		}
-		r.Recorder.Eventf(s.object, nil, kind, s.status().Outcome, s.status().Outcome, "%s", s.status().OutcomeMessage)
+		r.Recorder.Eventf(s.object, nil, kind, s.status().Outcome, s.status().Outcome, "%s", noteOf(s.status().OutcomeMessage))
 		outcomes.WithLabelValues(s.status().Outcome).Inc()
+	}
+	if s.status().Outcome == "" {
+		tellStalled(r.Recorder, s.object, s.first.Conditions, s.status().Conditions)
 	}
 	steps.WithLabelValues(string(s.step)).Inc()
 }

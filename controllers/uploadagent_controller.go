@@ -207,6 +207,8 @@ func (r *UploadAgentReconciler) finish(ctx context.Context, s *agentScope, err e
 		} else if failed != nil {
 			return ctrl.Result{}, client.IgnoreNotFound(failed)
 		}
+		tellStalled(r.Recorder, s.object, s.before.Status.Conditions, s.object.Status.Conditions)
+		logProblem(ctx, p, s.before.Status.Conditions, s.object.Status.Conditions)
 	}
 	return requeue(after, p), nil
 }
