@@ -77,6 +77,9 @@ func (r *DataStoreReconciler) claim(ctx context.Context, s *storeScope, remote *
 	}
 	status, adopt := &s.object.Status, s.object.Spec.Adopt
 	named := adopt != nil && adopt.ID == remote.ID
+	if adopt == nil {
+		status.AdoptedID = ""
+	}
 	switch {
 	case named && (ours || status.AdoptedID != adopt.ID):
 		status.AdoptedID = adopt.ID // also where an earlier pass took it and could not write that down
@@ -84,10 +87,10 @@ func (r *DataStoreReconciler) claim(ctx context.Context, s *storeScope, remote *
 	case ours:
 		return nil
 	case named:
-		return needsRepair(v1alpha1.ReasonOwnedElsewhere, "another owner took over the remote data store %q after spec.adopt had done so; settle who writes to it, then remove spec.adopt and set it again, or change spec.displayName in a new ExactMatchDataStore",
+		return needsRepair(v1alpha1.ReasonOwnedElsewhere, "another owner took over the remote data store %q after spec.adopt had done so; settle who writes to it, and delete the other ExactMatchDataStore with deletionPolicy Orphan; to take it back remove spec.adopt, wait until status.observedGeneration follows, and set it again",
 			displayName(s.object))
 	}
-	return needsRepair(v1alpha1.ReasonOwnedElsewhere, "the service has a data store %q already, and it belongs to another owner; use another spec.displayName, or take it over by setting spec.adopt.id to its id, which replaces its live table at the next commit",
+	return needsRepair(v1alpha1.ReasonOwnedElsewhere, "the service has a data store %q already, and it belongs to another owner; make an ExactMatchDataStore with another spec.displayName, or take this one over by setting spec.adopt.id to its id: the next commit then replaces its live table",
 		displayName(s.object))
 }
 

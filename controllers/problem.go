@@ -104,7 +104,7 @@ func serviceProblem(e *edm.Error) *problem {
 	switch e.Class {
 	case edm.Credentials:
 		p.reason, p.remedy = v1alpha1.ReasonCredentialsRefused, repair
-		p.message += "; correct the Secret that the upload agent's spec.auth names"
+		p.message += "; correct spec.auth of the upload agent, or the Secret or identity that it names"
 	case edm.Terminal:
 		p.reason, p.remedy = v1alpha1.ReasonRejected, change
 	default:

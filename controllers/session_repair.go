@@ -82,7 +82,7 @@ func (r *SessionReconciler) beginReading(s *scope) {
 func (r *SessionReconciler) reject(ctx context.Context, s *scope, p *problem) error {
 	mendable := mendedBySecret(s, p)
 	if mendable == p {
-		return r.close(ctx, s, p.reason, p.message)
+		return r.close(ctx, s, p.reason, p.message+"; after a correction outside this object, change spec.restartToken to read the source again")
 	}
 	if err := r.stopWork(ctx, s); err != nil {
 		return err
@@ -104,11 +104,15 @@ func mendedBySecret(s *scope, p *problem) *problem {
 	return needsRepair(p.reason, "%s; correct Secret %s, or change spec.restartToken to read the source again", p.message, strings.Join(names, " or "))
 }
 
-// orMended is mendedBySecret for an error that may be anything.
+// orMended is mendedBySecret for an error that may be anything. Whether the agent
+// allows a scheme is its affair too.
 func orMended(s *scope, err error) error {
 	var p *problem
 	if !errors.As(err, &p) || p.remedy != change {
 		return err
+	}
+	if p.reason == v1alpha1.ReasonSchemeNotAllowed {
+		return needsRepair(p.reason, "%s", p.message)
 	}
 	return mendedBySecret(s, p)
 }

@@ -159,7 +159,7 @@ func workUnavailable(s *scope, o Options) error {
 		return needsRepair(v1alpha1.ReasonWorkersUnavailable,
 			"spec.source.persistentVolumeClaim is read by workers in pods; set spec.workers.mode of ExactMatchUploadAgent %q to Job, or use uri, uriSecretRef or configMapKeyRef", s.agent.Name)
 	case inJobs && strings.HasPrefix(from.URI, "file:"):
-		return needsChange(v1alpha1.ReasonWorkersUnavailable,
+		return needsRepair(v1alpha1.ReasonWorkersUnavailable,
 			"spec.source.uri is a file below the manager's --source-root, which workers in pods do not have; use persistentVolumeClaim, or spec.workers.mode Manager in ExactMatchUploadAgent %q", s.agent.Name)
 	}
 	return nil

@@ -62,7 +62,7 @@ func Observe(job *batchv1.Job, pods []corev1.Pod) State {
 	case s.Phase == Failed:
 		s.Err = &transfer.Error{Reason: transfer.WorkersFailed, Transient: true, Message: fmt.Sprintf("Job %q failed: %s", job.Name, conditionMessage(job))}
 	case s.Phase == Running && job.Spec.Suspend != nil && *job.Spec.Suspend:
-		s.Note = fmt.Sprintf("Job %q is suspended; whoever queues Jobs lets it start", job.Name)
+		s.Note = fmt.Sprintf("Job %q is suspended; it starts when its queue admits it", job.Name)
 	case s.Phase == Running && s.Note == "" && last != nil:
 		s.Note = last.Message
 	}
