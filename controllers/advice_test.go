@@ -68,20 +68,6 @@ var _ = Describe("Advice in a message can be followed:", func() {
 		Eventually(w.ready).WithArguments(agent).Should(saying(metav1.ConditionTrue, v1alpha1.ReasonReady), "it names the token")
 	})
 
-	It("one of two stores for one remote store is deleted", func(ctx SpecContext) {
-		w := newWorld(ctx)
-		store, twin := w.store(), w.store()
-		Eventually(w.ready).WithArguments(store).Should(saying(metav1.ConditionTrue, v1alpha1.ReasonReady), "it is the first")
-		twin.Name = "twin"
-		Expect(kube.Create(ctx, twin)).To(Succeed())
-		Eventually(w.ready).WithArguments(twin).Should(saying(metav1.ConditionFalse, v1alpha1.ReasonDuplicateStore, "delete one of the two"), "two objects may not write one store")
-		condition, err := w.ready(twin)
-		Expect(err).NotTo(HaveOccurred())
-		Expect(condition.Message).NotTo(ContainSubstring("change spec.displayName"), "it is immutable")
-		Expect(kube.Delete(ctx, store)).To(Succeed())
-		Eventually(w.ready).WithArguments(twin).Should(saying(metav1.ConditionTrue, v1alpha1.ReasonReady), "it is alone")
-	})
-
 	It("the session that a store waits for is committed", func(ctx SpecContext) {
 		w := newWorld(ctx)
 		s, store := w.sealed(), w.store()
