@@ -308,6 +308,48 @@ func TestAnotherSessionIsNotTakenForOurs(t *testing.T) {
 	}
 }
 
+// A proxy can mix up answers: each is well-formed and somebody else's.
+func TestAnswersOfOthersAreNotTakenForOurs(t *testing.T) {
+	const foreign = `{"id":"theirs","dataStoreId":"d","uploadAgentId":"their agent","contentKey":"c","displayName":"theirs"}`
+	asked := edm.Session{UploadAgentID: "our agent", ContentKey: "c"}
+	for name, one := range map[string]struct {
+		body  string
+		class edm.Class
+		call  func(*Client) error
+	}{
+		"create session": {foreign, edm.Ambiguous, func(c *Client) error {
+			_, err := c.Sessions().Create(t.Context(), "d", asked, "r")
+			return err
+		}},
+		"get session of another store": {`{"id":"ours","dataStoreId":"another"}`, edm.Transient, func(c *Client) error {
+			_, err := c.Sessions().Get(t.Context(), "d", "ours")
+			return err
+		}},
+		"list sessions": {`{"value":[{"id":"theirs","dataStoreId":"another"}]}`, edm.Transient, func(c *Client) error {
+			_, err := c.Sessions().List(t.Context(), "d", edm.Query{})
+			return err
+		}},
+		"get store": {foreign, edm.Transient, func(c *Client) error {
+			_, err := c.Stores().Get(t.Context(), "d")
+			return err
+		}},
+		"update store": {foreign, edm.Transient, func(c *Client) error {
+			_, err := c.Stores().Update(t.Context(), edm.DataStore{ID: "d"})
+			return err
+		}},
+		"create store": {foreign, edm.Ambiguous, func(c *Client) error {
+			_, err := c.Stores().Create(t.Context(), edm.DataStore{DisplayName: "ours"}, "r")
+			return err
+		}},
+	} {
+		s := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) { reply(w, 200, one.body) })
+		var e *edm.Error
+		if err := one.call(s.client); !errors.As(err, &e) || e.Class != one.class {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestRetryAfterIsReadInBothForms(t *testing.T) {
 	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	for value, want := range map[string]time.Duration{

@@ -84,6 +84,7 @@ func list[T any](ctx context.Context, c *Client, op string, q edm.Query, path ..
 
 var (
 	errNextLink = errors.New("the answer's @odata.nextLink is no URL")
+	errForeign  = errors.New("the answer lists sessions of another data store")
 	errEndless  = errors.New("the answer's pages do not end")
 )
 
@@ -132,13 +133,30 @@ func (a agents) Delete(ctx context.Context, id string) error {
 
 type stores struct{ c *Client }
 
+// item gets, changes or makes one data store. An answer about another one is
+// somebody else's: a proxy can mix answers up.
+func (s stores) item(ctx context.Context, k call, is func(*edm.DataStore) bool) (*edm.DataStore, error) {
+	got := &edm.DataStore{}
+	k.out = got
+	k.asked = func() bool { return got.ID != "" && is(got) }
+	if _, err := s.c.do(ctx, k); err != nil {
+		return nil, err
+	}
+	return got, nil
+}
+
+func withID(id string) func(*edm.DataStore) bool {
+	return func(got *edm.DataStore) bool { return got.ID == id }
+}
+
 func (s stores) Create(ctx context.Context, store edm.DataStore, requestID string) (*edm.DataStore, error) {
 	store.ODataType = edm.TypeDataStore
-	return item[edm.DataStore](ctx, s.c, call{op: "create data store", method: http.MethodPost, path: []string{storesPath}, body: store, requestID: requestID, once: true})
+	k := call{op: "create data store", method: http.MethodPost, path: []string{storesPath}, body: store, requestID: requestID, once: true}
+	return s.item(ctx, k, func(got *edm.DataStore) bool { return got.DisplayName == "" || got.DisplayName == store.DisplayName })
 }
 
 func (s stores) Get(ctx context.Context, id string) (*edm.DataStore, error) {
-	return item[edm.DataStore](ctx, s.c, call{op: "get data store", method: http.MethodGet, path: []string{storesPath, id}})
+	return s.item(ctx, call{op: "get data store", method: http.MethodGet, path: []string{storesPath, id}}, withID(id))
 }
 
 func (s stores) List(ctx context.Context, q edm.Query) ([]edm.DataStore, error) {
@@ -150,7 +168,7 @@ func (s stores) Update(ctx context.Context, store edm.DataStore) (*edm.DataStore
 	if store.Owner != nil {
 		body["owner"] = store.Owner
 	}
-	return item[edm.DataStore](ctx, s.c, call{op: "update data store", method: http.MethodPatch, path: []string{storesPath, store.ID}, body: body})
+	return s.item(ctx, call{op: "update data store", method: http.MethodPatch, path: []string{storesPath, store.ID}, body: body}, withID(store.ID))
 }
 
 func (s stores) Delete(ctx context.Context, id string) error {
@@ -190,17 +208,36 @@ func (w *wireSession) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, &w.Session)
 }
 
-// item reads one session. An answer that has no id, or another than the one that
-// was asked for, is not this API's: taken as it is, it would make us forget ours.
-func (s sessions) item(ctx context.Context, k call) (*edm.Session, error) {
-	const idAt = 3 // exactMatchDataStores/{id}/sessions/{id}
+// item reads one session of the store that the call names. An answer that is
+// another's, by its id, its store or what is asked of it, is not this API's: a
+// proxy can mix answers up, and taken as it is, it would make us forget our own.
+func (s sessions) item(ctx context.Context, k call, is func(*edm.Session) bool) (*edm.Session, error) {
 	got := &wireSession{}
 	k.out = got
-	k.asked = func() bool { return got.ID != "" && (len(k.path) <= idAt || got.ID == k.path[idAt]) }
+	k.asked = func() bool { return got.ID != "" && ofStore(&got.Session, k.path[1]) && is(&got.Session) }
 	if _, err := s.c.do(ctx, k); err != nil {
 		return nil, err
 	}
 	return &got.Session, nil
+}
+
+// ofStore reports whether a session is of a store; one that does not say it, as
+// under $select, is.
+func ofStore(one *edm.Session, store string) bool {
+	return one.DataStoreID == "" || one.DataStoreID == store
+}
+
+func sessionWithID(id string) func(*edm.Session) bool {
+	return func(got *edm.Session) bool { return got.ID == id }
+}
+
+// madeFrom reports whether a session can be what a create asked for.
+func madeFrom(asked edm.Session) func(*edm.Session) bool {
+	same := func(got, sent string) bool { return got == "" || got == sent }
+	return func(got *edm.Session) bool {
+		return same(got.UploadAgentID, asked.UploadAgentID) && same(got.ContentKey, asked.ContentKey) &&
+			same(got.Checksum, asked.Checksum) && same(got.KeyID, asked.KeyID)
+	}
 }
 
 func sessionPath(storeID string, rest ...string) []string {
@@ -209,24 +246,27 @@ func sessionPath(storeID string, rest ...string) []string {
 
 func (s sessions) Create(ctx context.Context, storeID string, session edm.Session, requestID string) (*edm.Session, error) {
 	session.ODataType = edm.TypeSession
-	return s.item(ctx, call{op: "create session", method: http.MethodPost, path: sessionPath(storeID), body: session, requestID: requestID, once: true})
+	return s.item(ctx, call{op: "create session", method: http.MethodPost, path: sessionPath(storeID), body: session, requestID: requestID, once: true}, madeFrom(session))
 }
 
 func (s sessions) Get(ctx context.Context, storeID, id string) (*edm.Session, error) {
-	return s.item(ctx, call{op: "get session", method: http.MethodGet, path: sessionPath(storeID, id)})
+	return s.item(ctx, call{op: "get session", method: http.MethodGet, path: sessionPath(storeID, id)}, sessionWithID(id))
 }
 
 func (s sessions) List(ctx context.Context, storeID string, q edm.Query) ([]edm.Session, error) {
 	all, err := list[wireSession](ctx, s.c, "list sessions", q, sessionPath(storeID)...)
 	out := make([]edm.Session, 0, len(all))
 	for _, one := range all {
+		if !ofStore(&one.Session, storeID) {
+			return nil, &edm.Error{Op: "list sessions", Class: edm.Transient, Err: errForeign}
+		}
 		out = append(out, one.Session)
 	}
 	return out, err
 }
 
 func (s sessions) Update(ctx context.Context, storeID, id, fileName string) (*edm.Session, error) {
-	return s.item(ctx, call{op: "update session", method: http.MethodPatch, path: sessionPath(storeID, id), body: map[string]string{"fileName": fileName}})
+	return s.item(ctx, call{op: "update session", method: http.MethodPatch, path: sessionPath(storeID, id), body: map[string]string{"fileName": fileName}}, sessionWithID(id))
 }
 
 func (s sessions) Commit(ctx context.Context, storeID, id string, judged *int64) error {
@@ -244,7 +284,7 @@ func (s sessions) Cancel(ctx context.Context, storeID, id string) error {
 }
 
 func (s sessions) Renew(ctx context.Context, storeID, id string) (*edm.Session, error) {
-	return s.item(ctx, call{op: "renew session", method: http.MethodPost, path: sessionPath(storeID, id, "renew")})
+	return s.item(ctx, call{op: "renew session", method: http.MethodPost, path: sessionPath(storeID, id, "renew")}, sessionWithID(id))
 }
 
 func (s sessions) Delete(ctx context.Context, storeID, id string) error {
