@@ -35,6 +35,7 @@ type DataStoreReconciler struct {
 type storeScope struct {
 	object, before *v1alpha1.ExactMatchDataStore
 	agent          *v1alpha1.ExactMatchUploadAgent
+	point          *endpoint
 	service        edm.Service
 	sessions       []v1alpha1.ExactMatchSession
 	after          time.Duration
@@ -122,14 +123,14 @@ func (r *DataStoreReconciler) reach(ctx context.Context, s *storeScope) error {
 	defer stop()
 	remote, err := r.ensureRemote(bounded, s)
 	if err != nil {
-		r.Endpoints.note(s.agent, err)
+		r.Endpoints.note(s.agent, s.point, err)
 		return err
 	}
 	mirrorStore(&s.object.Status, remote)
 	recordLive(s, remote)
 	s.looked = true
-	if err := r.recallIdle(bounded, s); err != nil {
-		r.Endpoints.note(s.agent, err)
+	if err := r.recall(bounded, s); err != nil {
+		r.Endpoints.note(s.agent, s.point, err)
 		return err
 	}
 	r.looks.remember(s.object.UID, look{at: r.Now(), agent: s.agent.UID, generation: s.agent.Generation})
@@ -161,7 +162,7 @@ func (r *DataStoreReconciler) openService(ctx context.Context, s *storeScope) er
 	if err != nil {
 		return err
 	}
-	s.service = point.service
+	s.point, s.service = point, point.service
 	return nil
 }
 

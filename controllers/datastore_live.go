@@ -200,9 +200,27 @@ func setStoreLive(s *storeScope, word liveWord) {
 	})
 }
 
-// recallIdle lists the store's remote sessions, once a resync for all of them,
-// and recalls those whose status says something else than the service: a sealed
-// session that somebody cancelled, or that expired.
+// recall looks after the store's sessions once a resync. Those that work are woken,
+// lest a lost wake leaves one asleep, or a status that was put back.
+func (r *DataStoreReconciler) recall(ctx context.Context, s *storeScope) error {
+	if !r.looks.mayList(s.object.UID, r.Now(), r.Options.ResyncInterval) {
+		return nil
+	}
+	for i := range s.sessions {
+		if one := &s.sessions[i]; one.Status.Outcome == "" && !one.Spec.Suspend {
+			r.Recalls.wakeUp(one)
+		}
+	}
+	if err := r.recallIdle(ctx, s); err != nil {
+		return err
+	}
+	r.looks.listed(s.object.UID, r.Now())
+	return nil
+}
+
+// recallIdle lists the store's remote sessions, once for all of its sessions that
+// are idle, and recalls those whose status says something else than the service: a
+// sealed session that somebody cancelled, or that expired.
 func (r *DataStoreReconciler) recallIdle(ctx context.Context, s *storeScope) error {
 	idle := map[string]*v1alpha1.ExactMatchSession{}
 	for i := range s.sessions {
@@ -210,14 +228,13 @@ func (r *DataStoreReconciler) recallIdle(ctx context.Context, s *storeScope) err
 			idle[one.Status.ID] = one
 		}
 	}
-	if len(idle) == 0 || !r.looks.mayList(s.object.UID, r.Now(), r.Options.ResyncInterval) {
+	if len(idle) == 0 {
 		return nil
 	}
 	all, err := s.service.Sessions().List(ctx, s.object.Status.ID, edm.Query{Filter: fmt.Sprintf("uploadAgentId eq '%s'", s.agent.Status.ID)})
 	if err != nil {
 		return err
 	}
-	r.looks.listed(s.object.UID, r.Now())
 	for i := range all {
 		if one := idle[all[i].ID]; one != nil && one.Status.State == bounded(string(all[i].State)) {
 			delete(idle, all[i].ID)

@@ -95,16 +95,18 @@ func (e *endpoints) paceOf(url string) *rest.Pace {
 	return e.paces[url]
 }
 
-// note remembers that the service refused the credentials, so that they are
-// not tried again until a Secret changes, and wakes the agent, which says so.
-func (e *endpoints) note(agent *v1alpha1.ExactMatchUploadAgent, err error) {
+// note remembers that the service refused the credentials of a client, so that
+// they are not tried again until a Secret changes, and wakes the agent, which says
+// so. A refusal that comes late, to a call under an earlier Secret, says nothing of
+// the present one.
+func (e *endpoints) note(agent *v1alpha1.ExactMatchUploadAgent, point *endpoint, err error) {
 	if agent == nil || edm.ClassOf(err) != edm.Credentials {
 		return
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	known := e.byAgent[agent.UID]
-	if known == nil {
+	if known == nil || known != point {
 		return
 	}
 	if known.refused == nil {

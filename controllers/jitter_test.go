@@ -5,6 +5,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"exactmatch.dev/operator/api/v1alpha1"
@@ -15,9 +16,9 @@ import (
 func exits(t *testing.T, err error) map[string]func() (ctrl.Result, error) {
 	o := Options{ResyncInterval: time.Hour, AgentInterval: time.Hour, RepairInterval: time.Hour, PollInterval: time.Hour, DependencyGrace: time.Minute}
 	points := newEndpoints(newReferences(nil), o)
-	agents := &UploadAgentReconciler{Endpoints: points, Options: o, Now: time.Now}
-	stores := &DataStoreReconciler{Endpoints: points, Options: o, Now: time.Now}
-	sessions := &SessionReconciler{Endpoints: points, Options: o, Now: time.Now}
+	agents := &UploadAgentReconciler{Endpoints: points, Options: o, Now: time.Now, Recorder: &events.FakeRecorder{}}
+	stores := &DataStoreReconciler{Endpoints: points, Options: o, Now: time.Now, Recorder: &events.FakeRecorder{}}
+	sessions := &SessionReconciler{Endpoints: points, Options: o, Now: time.Now, Recorder: &events.FakeRecorder{}}
 	return map[string]func() (ctrl.Result, error){
 		"agent": func() (ctrl.Result, error) {
 			s := &agentScope{object: &v1alpha1.ExactMatchUploadAgent{}}
@@ -63,7 +64,7 @@ func TestAStatedTimeIsKept(t *testing.T) {
 	next := time.Now().Add(time.Hour)
 	s := newScope(&v1alpha1.ExactMatchSession{})
 	s.status().NextAttemptTime = &metav1.Time{Time: next}
-	if !s.waits(time.Now()) {
+	if !s.waits(time.Now(), longestPause) {
 		t.Fatal("the next attempt lies in the future")
 	}
 	s.before = s.object.DeepCopy()

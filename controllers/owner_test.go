@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -96,7 +97,8 @@ var _ = Describe("A remote data store", func() {
 	It("gets its new columns before a session of them is opened", func(ctx SpecContext) {
 		w := newWorld(ctx)
 		Eventually(func() string { return w.readStore().Status.ID }).ShouldNot(BeEmpty(), "the remote store is there")
-		released, creates := make(chan struct{}), 0
+		released := make(chan struct{})
+		var creates atomic.Int32
 		release := sync.OnceFunc(func() { close(released) })
 		DeferCleanup(release)
 		front.answer(func(rw http.ResponseWriter, r *http.Request) bool {
@@ -108,7 +110,7 @@ var _ = Describe("A remote data store", func() {
 					return refuse(http.StatusServiceUnavailable, func(*http.Request) bool { return true })(rw, r)
 				}
 			case posts("/sessions")(r):
-				creates++
+				creates.Add(1)
 			}
 			return false
 		})
@@ -119,7 +121,7 @@ var _ = Describe("A remote data store", func() {
 		s := w.apply()
 		w.comesTo(s, underWay(v1alpha1.ReasonWaitingForTurn), "the service does not know the column yet")
 		Expect(s.Status.WaitingFor).To(HavePrefix("ExactMatchDataStore store"))
-		Expect(creates).To(BeZero())
+		Expect(creates.Load()).To(BeZero())
 		release()
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "now it does")
 	})

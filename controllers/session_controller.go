@@ -60,7 +60,7 @@ func (r *SessionReconciler) Reconcile(ctx context.Context, req ctrl.Request) (re
 			return ctrl.Result{}, err
 		}
 	}
-	if s.waits(r.Now()) {
+	if s.waits(r.Now(), r.memory.pauseOf(s.object)) {
 		return ctrl.Result{}, nil
 	}
 	s.status().Outcome, s.status().OutcomeMessage = "", "" // judged afresh

@@ -87,7 +87,7 @@ func (r *SessionReconciler) create(ctx context.Context, s *scope) error {
 	defer stop()
 	made, err := service.Sessions().Create(bounded, s.store.Status.ID, r.wanted(s), intent.ClientRequestID)
 	if err != nil {
-		r.Endpoints.note(s.agent, err)
+		r.Endpoints.note(s.agent, s.point, err)
 		return r.afterFailedCreate(s, err)
 	}
 	return r.adopt(bounded, s, made)
@@ -212,7 +212,7 @@ func (r *SessionReconciler) settle(ctx context.Context, s *scope) error {
 	}
 	found, err := r.unclaimed(ctx, s, service.Sessions())
 	if err != nil {
-		r.Endpoints.note(s.agent, err)
+		r.Endpoints.note(s.agent, s.point, err)
 		return r.orLeave(s, err)
 	}
 	if len(found) == 0 {
@@ -251,7 +251,7 @@ func (r *SessionReconciler) cancelStrays(ctx context.Context, s *scope) error {
 	}
 	found, err := r.unclaimed(ctx, s, service.Sessions())
 	if err != nil {
-		r.Endpoints.note(s.agent, err)
+		r.Endpoints.note(s.agent, s.point, err)
 		return err
 	}
 	for i := range found {

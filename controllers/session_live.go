@@ -64,7 +64,7 @@ func (r *SessionReconciler) showStore(ctx context.Context, s *scope) error {
 	}
 	s.shown, err = service.Stores().Get(ctx, s.store.Status.ID)
 	if err != nil {
-		r.Endpoints.note(s.agent, err)
+		r.Endpoints.note(s.agent, s.point, err)
 	}
 	return err
 }
@@ -100,12 +100,25 @@ func (s *scope) isLost() bool {
 	}
 	live, own := s.shown.Live, s.status().LiveGeneration
 	switch {
+	case own == 0 && s.status().Attempts < oldAnswers:
+		return false // nobody has seen it live yet: prove asks again
 	case live == nil:
 		return true
-	case live.SessionID == s.status().ID || own == 0: // 0: a later commit was published first
+	case live.SessionID == s.status().ID:
 		return false
 	}
-	return live.Generation <= own
+	return live.Generation <= max(own, s.status().JudgedGeneration)
+}
+
+// oldAnswers is how often the service may show what was live before a commit that
+// it has completed, until that is believed: a cache on the way has old answers.
+const oldAnswers = 3
+
+// showsOldAnswer reports whether the service shows of a completed session what was
+// live before its commit. Whatever replaced its table is of a later generation.
+func (s *scope) showsOldAnswer() bool {
+	live := s.shown.Live
+	return s.status().LiveGeneration == 0 && (live == nil || live.SessionID != s.status().ID && live.Generation <= s.status().JudgedGeneration)
 }
 
 // isReplaced reports whether a later table is known to have replaced a session's.

@@ -27,6 +27,7 @@ type memory struct {
 	intents map[string]time.Time
 	uris    map[types.UID]string // names of upload URIs that were refused
 	samples map[types.UID][]transfer.Sample
+	pauses  map[types.UID]pause
 
 	readings readings // outlives attempts
 }
@@ -36,6 +37,38 @@ type memory struct {
 type poll struct {
 	at     time.Time
 	remote *edm.Session
+}
+
+// pause is a wait until the next attempt, since when by the monotonic clock.
+type pause struct {
+	since time.Time
+	wait  time.Duration
+}
+
+// longestPause is how long the next attempt that another process wrote down is
+// believed: a spent quota comes back within a day.
+const longestPause = 24 * time.Hour
+
+// pauseTo remembers how long an object waits for its next attempt.
+func (m *memory) pauseTo(uid types.UID, wait time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.pauses == nil {
+		m.pauses = map[types.UID]pause{}
+	}
+	m.pauses[uid] = pause{time.Now(), wait}
+}
+
+// pauseOf is what is left of an object's wait, whatever the wall clock says: it may
+// have been put back meanwhile.
+func (m *memory) pauseOf(object client.Object) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known, ok := m.pauses[object.GetUID()]
+	if !ok {
+		return longestPause
+	}
+	return known.wait - time.Since(known.since)
 }
 
 // write is our last write of an object.
@@ -169,6 +202,7 @@ func (m *memory) forget(uid types.UID) {
 	delete(m.written, uid)
 	delete(m.uris, uid)
 	delete(m.samples, uid)
+	delete(m.pauses, uid)
 	ofObject := func(id string) bool { return strings.HasPrefix(id, string(uid)) }
 	maps.DeleteFunc(m.spent, func(id string, _ bool) bool { return ofObject(id) })
 	maps.DeleteFunc(m.intents, func(id string, _ time.Time) bool { return ofObject(id) })

@@ -145,7 +145,7 @@ func (r *SessionReconciler) observeRemote(ctx context.Context, s *scope) error {
 		s.remote = &edm.Session{ID: id, State: stateForgotten}
 		return nil
 	case err != nil:
-		r.Endpoints.note(s.agent, err)
+		r.Endpoints.note(s.agent, s.point, err)
 		return err
 	}
 	s.remote = got

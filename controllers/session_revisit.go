@@ -31,15 +31,19 @@ func (r *SessionReconciler) revisits(ctx context.Context, s *scope) (bool, error
 	if word := liveWordOf(store, s.object); word != nil && !word.says(s.object) {
 		setCondition(s, v1alpha1.ConditionLive, word.status, word.reason, word.message)
 	}
+	if live := store.Status.Live; isPublished(s.object) && carries(live, s.object) {
+		s.status().LiveGeneration = live.Generation // the service gives another where it indexes anew
+	}
 	s.after = r.untilExpiry(s)
 	return false, nil
 }
 
 // outdated reports whether the store shows that an end has to be judged again:
-// something was held under another spec of the store, or what was published and
+// something was held, or did not fit, under another spec of the store, or what was published and
 // is still wished is lost.
 func outdated(store *v1alpha1.ExactMatchDataStore, one *v1alpha1.ExactMatchSession) bool {
-	if one.Status.Outcome == v1alpha1.ReasonHeld {
+	switch one.Status.Outcome {
+	case v1alpha1.ReasonHeld, v1alpha1.ReasonMissingColumn, v1alpha1.ReasonDuplicateHeader, v1alpha1.ReasonFormatInvalid:
 		return one.Status.ObservedDataStoreGeneration != store.Generation
 	}
 	word := liveWordOf(store, one)
@@ -97,6 +101,11 @@ func (r *recalls) add(one *v1alpha1.ExactMatchSession) {
 	r.mu.Lock()
 	r.of[one.UID] = true
 	r.mu.Unlock()
+	r.wakeUp(one)
+}
+
+// wakeUp has a session looked at that is not finished: nothing else may come.
+func (r *recalls) wakeUp(one *v1alpha1.ExactMatchSession) {
 	r.wake <- event.GenericEvent{Object: &v1alpha1.ExactMatchSession{ObjectMeta: metav1.ObjectMeta{Namespace: one.Namespace, Name: one.Name}}}
 }
 

@@ -78,14 +78,14 @@ func (s *scope) settled() bool {
 	return !s.deleting() && s.status().Outcome != "" && s.status().ObservedGeneration == s.object.Generation
 }
 
-// waits reports whether the next attempt lies in the future. A changed spec
-// does not wait for the old one's next time.
-func (s *scope) waits(now time.Time) bool {
+// waits reports whether the next attempt lies in the future, and at most for how
+// long that is meant. A changed spec does not wait for the old one's next time.
+func (s *scope) waits(now time.Time, most time.Duration) bool {
 	next := s.status().NextAttemptTime
 	if next == nil || s.status().ObservedGeneration != s.object.Generation || s.deleting() != deletionSeen(s.status()) {
 		return false
 	}
-	s.after = next.Sub(now)
+	s.after = min(next.Sub(now), most)
 	return s.after > 0
 }
 

@@ -76,7 +76,8 @@ func (r *SessionReconciler) archive(s *scope, outcome string) {
 	}
 	unmirror(status)
 	status.Intent, status.CommitRequestedTime, status.CancelRequestedTime = nil, nil, nil
-	status.Progress, status.EstimatedCompletionTime, status.LiveGeneration = "", nil, 0
+	status.Progress, status.EstimatedCompletionTime = "", nil
+	status.LiveGeneration, status.JudgedGeneration = 0, 0
 	setCondition(s, v1alpha1.ConditionLive, "", "", "")
 	setCondition(s, v1alpha1.ConditionSourceChanged, "", "", "")
 	r.memory.forget(s.object.UID)
@@ -132,6 +133,7 @@ func (r *SessionReconciler) reportAttempts(s *scope, err error) {
 	status.Attempts++
 	s.after = max(p.after, r.patience(s))
 	status.NextAttemptTime = &metav1.Time{Time: r.Now().Add(s.after)}
+	r.memory.pauseTo(s.object.UID, s.after)
 }
 
 // renewRetry bounds the wait between two attempts to renew: the old URI should

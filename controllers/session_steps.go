@@ -205,13 +205,16 @@ func (r *SessionReconciler) commit(ctx context.Context, s *scope) error {
 	if err := r.cancelStrays(ctx, s); err != nil {
 		return err
 	}
+	r.adviseOfSource(ctx, s)
+	if judged := s.judgedAgainst(); judged != nil {
+		s.status().JudgedGeneration = *judged
+	}
 	if s.status().CommitRequestedTime == nil {
 		s.status().CommitRequestedTime = r.stamp()
-		if err := r.record(ctx, s); err != nil {
-			return err
-		}
 	}
-	r.adviseOfSource(ctx, s)
+	if err := r.record(ctx, s); err != nil {
+		return err
+	}
 	_, err := r.call(ctx, s, func(c context.Context, sessions edm.Sessions) (*edm.Session, error) {
 		return nil, sessions.Commit(c, s.store.Status.ID, s.status().ID, s.judgedAgainst())
 	})
@@ -376,7 +379,7 @@ func (r *SessionReconciler) call(ctx context.Context, s *scope, do func(context.
 	r.memory.lookAgain(s.object.UID)
 	got, err := do(bounded, service.Sessions())
 	if err != nil {
-		r.Endpoints.note(s.agent, err)
+		r.Endpoints.note(s.agent, s.point, err)
 	}
 	return got, err
 }

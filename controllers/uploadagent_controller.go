@@ -101,12 +101,12 @@ func (r *UploadAgentReconciler) register(ctx context.Context, s *agentScope) err
 	defer stop()
 	remote, err := r.ensureRemote(bounded, s, point.service.Agents())
 	if err != nil {
-		r.Endpoints.note(s.object, err)
+		r.Endpoints.note(s.object, point, err)
 		return r.noSuchPath(s.object, err)
 	}
 	format, err := point.service.BlockFormat(bounded)
 	if err != nil {
-		r.Endpoints.note(s.object, err)
+		r.Endpoints.note(s.object, point, err)
 		return r.noSuchPath(s.object, err)
 	}
 	status := &s.object.Status

@@ -222,6 +222,9 @@ type ExactMatchSessionStatus struct {
 	// service, where that does not answer.
 	FinalizeDeadline *metav1.Time `json:"finalizeDeadline,omitempty"`
 
+	// JudgedGeneration is the generation of the live table that the commit was
+	// judged against, 0 where there was none.
+	JudgedGeneration int64 `json:"judgedGeneration,omitempty"`
 	// LiveGeneration is the generation of the service's live table when this
 	// session's was published; 0 where the service does not say it.
 	LiveGeneration int64 `json:"liveGeneration,omitempty"`
