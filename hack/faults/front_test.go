@@ -277,6 +277,13 @@ func (f *front) effectOf(c *call, body io.Reader) *httptest.ResponseRecorder {
 	return reply
 }
 
+// forgive forgets what was acknowledged: the service does not have it any more.
+func (f *front) forgive() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	clear(f.delivered)
+}
+
 // mark counts blocks that a manager sends although it knows that they are there.
 func (f *front) mark(c *call) {
 	if !c.isBlock() {

@@ -36,6 +36,9 @@ func (c matrixCase) run(t *testing.T) {
 	w.nothingSentTwice(c.disruption)
 	w.foreignIsAlone()
 	w.lookupsWereWhole(c.step.live)
+	w.statusIsTrue()
+	w.publishedIsReviewed(c.step.live)
+	w.lookupsAreTrue(c.step.live)
 	w.nothingLeaked()
 	w.leavesNothing()
 }

@@ -19,7 +19,6 @@ import (
 	"exactmatch.dev/operator/hack/pods"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/edm/rest"
-	"exactmatch.dev/operator/internal/service"
 )
 
 const (
@@ -37,6 +36,7 @@ type world struct {
 	namespace string
 	front     *front
 	direct    *rest.Client // to the service past the front
+	host      host         // runs the service
 	dir       string       // of the service
 	skew      time.Duration
 	lease     time.Duration // of an upload URI; 0: the service's default
@@ -44,8 +44,11 @@ type world struct {
 	// parallelism is of the agent's workers.
 	parallelism int32
 	// inPods lets workers in pods read and stage; pods runs them then.
-	inPods bool
-	pods   *pods.Runner
+	inPods  bool
+	pods    *pods.Runner
+	newRows int    // of the new table
+	token   string // that the service takes; on mu
+	keys    map[string][]byte
 	// finalizeTimeout is how long a deletion waits for the service.
 	finalizeTimeout time.Duration
 	store           *v1alpha1.ExactMatchDataStore
@@ -73,7 +76,7 @@ type blow struct {
 // is live already and a session of another cluster. change alters it before.
 func newWorld(t *testing.T, change ...func(*world)) *world {
 	t.Helper()
-	w := &world{Gomega: NewWithT(t), t: t, ctx: t.Context(), finalizeTimeout: time.Minute, qps: 10_000, parallelism: 2}
+	w := &world{Gomega: NewWithT(t), t: t, ctx: t.Context(), finalizeTimeout: time.Minute, qps: 10_000, parallelism: 2, newRows: tableRows, token: bearer, keys: map[string][]byte{}}
 	w.settled = sync.NewCond(&w.mu)
 	w.SetDefaultEventuallyTimeout(3 * time.Minute) // on a machine that is busy with other cases
 	w.SetDefaultEventuallyPollingInterval(25 * time.Millisecond)
@@ -87,7 +90,7 @@ func newWorld(t *testing.T, change ...func(*world)) *world {
 	if w.inPods {
 		w.runPods()
 	}
-	w.front.source = []byte(tableOf("new", tableRows))
+	w.front.source = []byte(tableOf("new", w.newRows))
 	for _, o := range []client.Object{
 		&corev1.Secret{ObjectMeta: w.named("token"), Data: map[string][]byte{"token": []byte(bearer)}},
 		&corev1.Secret{ObjectMeta: w.named("key"), Data: map[string][]byte{"key": []byte(storeKey)}},
@@ -111,28 +114,18 @@ func newWorld(t *testing.T, change ...func(*world)) *world {
 // serve runs a service of the case's own behind the front.
 func (w *world) serve() {
 	w.dir = w.t.TempDir()
-	s, err := service.New(service.Config{
-		Dir: w.dir, Token: func() (string, error) { return bearer, nil }, MaxCommits: 100, Now: w.serviceNow, UploadURITTL: w.lease,
-	})
-	w.Expect(err).NotTo(HaveOccurred())
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	direct := httptest.NewServer(s)
+	w.host.start(w)
+	direct := httptest.NewServer(&w.host)
 	w.t.Cleanup(func() {
 		direct.Close()
-		stop()
-		if err := <-ended; err != nil {
-			w.t.Errorf("the service ended with %v", err)
-		}
-		if err := s.Close(); err != nil {
-			w.t.Errorf("close the service: %v", err)
-		}
+		w.host.stop(w)
 	})
-	w.direct, err = rest.New(rest.Options{Endpoint: direct.URL + "/beta", Token: rest.StaticToken(bearer), Pace: rest.Unpaced()})
+	var err error
+	w.direct, err = rest.New(rest.Options{Endpoint: direct.URL + "/beta", Token: shown{w}, Pace: rest.Unpaced()})
 	w.Expect(err).NotTo(HaveOccurred())
-	w.front = newFront(w.t, s)
+	w.front = newFront(w.t, &w.host)
 	w.front.world = w
+	w.keep(storeKey)
 }
 
 // serviceNow is the service's clock.
