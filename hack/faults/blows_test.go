@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -14,10 +15,11 @@ const (
 	nowhere = ""
 	atCall  = "call"
 	atWrite = "write"
+	atStep  = "step" // the call, or the write where the step has no call
 )
 
-// disruption is what happens to the manager or to its way to the API server, once,
-// in the middle of a step.
+// disruption is what happens to the manager, to its way to the API server, or to
+// what both sides know of each other, once, in the middle of a step.
 type disruption struct {
 	name string
 	says string // for the reader of the table
@@ -28,11 +30,14 @@ type disruption struct {
 	// both.
 	leaders bool
 	call    func(f *front, w http.ResponseWriter, c *call)
-	write   func(ctx context.Context, w *world, l *life, o client.Object, write func(context.Context) error) error
+	// befall is what happens atStep; then the call or the write goes on.
+	befall func(w *world)
+	trouble
+	write func(ctx context.Context, w *world, l *life, o client.Object, write func(context.Context) error) error
 }
 
-// disruptions lists them; the first one is none.
-var disruptions = []disruption{
+// managers lists what strikes the manager; the first one is none.
+var managers = []disruption{
 	{name: "none", says: "the manager is left alone", at: nowhere},
 	{name: "crash-before-call", says: "it dies before the service gets the call", at: atCall, call: func(f *front, _ http.ResponseWriter, _ *call) {
 		f.world.die()
@@ -106,6 +111,9 @@ var disruptions = []disruption{
 		return errAway
 	}},
 }
+
+// disruptions are all of them.
+var disruptions = slices.Concat(managers, mixups(), backups(), clocks(), changes(), owners())
 
 // die crashes the newest life; its successor is born once nothing of it is left.
 func (w *world) die() {

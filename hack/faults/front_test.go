@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -38,20 +37,14 @@ type front struct {
 	revoked   map[string]bool // signatures
 	drip      time.Duration   // what every block takes
 	watchers  []*watcher
+	kept      map[string][]byte // first answers by path
+	etag      string            // of the source
 }
 
 // watcher counts the answers that it matches.
 type watcher struct {
 	matches func(c *call, status int) bool
 	times   []time.Time
-}
-
-// call is one request that came to the front, its body read.
-type call struct {
-	*http.Request
-	body  []byte
-	came  time.Time
-	lives int // that had died when it came
 }
 
 // strike is what happens once, at the first call that it matches.
@@ -70,7 +63,7 @@ type armed struct {
 }
 
 func newFront(t *testing.T, service http.Handler) *front {
-	f := &front{t: t, service: service, committed: map[string]bool{}, delivered: map[string]bool{}, missed: map[string]bool{}, revoked: map[string]bool{}}
+	f := &front{t: t, service: service, etag: `"one"`, kept: map[string][]byte{}, committed: map[string]bool{}, delivered: map[string]bool{}, missed: map[string]bool{}, revoked: map[string]bool{}}
 	f.server, f.second = f.listen(), f.listen()
 	t.Cleanup(func() {
 		f.release()
@@ -269,6 +262,7 @@ func (f *front) effectOf(c *call, body io.Reader) *httptest.ResponseRecorder {
 	f.mark(c)
 	f.service.ServeHTTP(reply, r)
 	f.count(c, reply.Code)
+	f.keep(c, reply)
 	if c.isCommit() && reply.Code == http.StatusNoContent {
 		f.mu.Lock()
 		f.committed[c.sessionID()] = true
@@ -332,9 +326,13 @@ func (f *front) rewritten(body []byte) []byte {
 
 func (f *front) serveSource(w http.ResponseWriter, c *call) {
 	f.mu.Lock()
-	text := f.source
+	text, tag := f.source, f.etag
 	f.mu.Unlock()
-	w.Header().Set("ETag", `"one"`)
+	if len(text) == 0 {
+		http.NotFound(w, c.Request)
+		return
+	}
+	w.Header().Set("ETag", tag)
 	http.ServeContent(w, c.Request, "table.csv", time.Time{}, bytes.NewReader(text))
 }
 
@@ -398,27 +396,4 @@ func reset(w http.ResponseWriter, reply *httptest.ResponseRecorder, n int) {
 		_ = tcp.SetLinger(0)
 	}
 	_ = connection.Close()
-}
-
-var sessionPath = regexp.MustCompile(`/sessions(/[^/]+)?(/[a-zA-Z]+)?$`)
-
-func (c *call) isSession() bool { return sessionPath.MatchString(c.URL.Path) }
-func (c *call) isBlob() bool    { return strings.HasPrefix(c.URL.Path, "/upload/") }
-func (c *call) isSource() bool  { return strings.HasPrefix(c.URL.Path, "/source/") }
-func (c *call) isCommit() bool  { return c.isSession() && strings.HasSuffix(c.URL.Path, "/commit") }
-func (c *call) isBlock() bool {
-	return c.isBlob() && c.Method == http.MethodPut && c.URL.Query().Get("comp") == "block"
-}
-func (c *call) isSeal() bool {
-	return c.isBlob() && c.Method == http.MethodPut && c.URL.Query().Get("comp") == "blocklist"
-}
-func (c *call) block() string {
-	return strings.TrimPrefix(c.URL.Path, "/upload/") + "/" + c.URL.Query().Get("blockid")
-}
-func (c *call) sessionID() string {
-	found := sessionPath.FindStringSubmatch(c.URL.Path)
-	if found == nil {
-		return ""
-	}
-	return strings.TrimPrefix(found[1], "/")
 }

@@ -114,6 +114,13 @@ func (r *reader) note(edition, wrong string) {
 	}
 }
 
+// String is what went wrong first.
+func (r *reader) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return fmt.Sprintf("%d questions, %s", r.asked, r.wrong)
+}
+
 // forgive lets the old table come back once.
 func (r *reader) forgive() {
 	r.mu.Lock()
@@ -132,8 +139,8 @@ func (w *world) ask(ctx context.Context, n int) (edition, wrong string) {
 	for _, e := range []string{"old", "new"} {
 		got, err := w.direct.Stores().Match(ctx, w.store.Status.ID, w.question(store.Live, "ID", rowOf(e, n)))
 		switch {
-		case edm.HasCode(err, edm.CodeRulesMismatch), edm.HasCode(err, edm.CodeKeyMismatch):
-			return "", "" // the table was replaced between the questions: the next ones tell
+		case err != nil && w.isReplaced(ctx, store.Live):
+			return "", "" // between the two calls: the next questions tell
 		case err != nil:
 			return "", "a lookup failed: " + err.Error()
 		case got.Generation != store.Live.Generation:
@@ -149,6 +156,12 @@ func (w *world) ask(ctx context.Context, n int) (edition, wrong string) {
 		}
 	}
 	return "", fmt.Sprintf("row %d is a mixture: old %v, new %v", n, matched["old"], matched["new"])
+}
+
+// isReplaced reports whether another table is live by now.
+func (w *world) isReplaced(ctx context.Context, live *edm.Live) bool {
+	store, err := w.direct.Stores().Get(ctx, w.store.Status.ID)
+	return err == nil && store.Live != nil && store.Live.Generation != live.Generation
 }
 
 // edition is which table is live, once the reader has asked again.

@@ -41,14 +41,28 @@ var errCrashed = errors.New("the process is dead")
 // errAway is an API server that does not answer.
 var errAway = errors.New("connection refused")
 
+// post is what a manager is for: a namespace, and the name that it gives its
+// cluster; "" is the usual one.
+type post struct{ namespace, cluster string }
+
 // born starts a manager for the world's namespace.
 func (w *world) born(name string) *life {
+	w.t.Helper()
+	l := w.manage(name, post{namespace: w.namespace}, w.interceptor)
+	w.mu.Lock()
+	w.lives = append(w.lives, l)
+	w.mu.Unlock()
+	return l
+}
+
+// manage starts a manager whose writes pass an interceptor.
+func (w *world) manage(name string, at post, writes func(*life) interceptor.Funcs) *life {
 	w.t.Helper()
 	l := &life{name: name, ended: make(chan struct{}), ice: newGate()}
 	config := rest.CopyConfig(plane)
 	config.QPS = -1
 	config.Wrap(func(base http.RoundTripper) http.RoundTripper { return &line{life: l, base: base} })
-	mgr, err := ctrl.NewManager(config, w.managerOptions(l))
+	mgr, err := ctrl.NewManager(config, managerOptions(at.namespace, writes(l)))
 	if err != nil {
 		w.t.Errorf("start %s: %v", name, err)
 		close(l.ended)
@@ -57,7 +71,9 @@ func (w *world) born(name string) *life {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	l.stop = stop
-	if err := controllers.Add(ctx, mgr, w.options(name)); err != nil {
+	options := w.options(name)
+	options.Cluster = at.cluster
+	if err := controllers.Add(ctx, mgr, options); err != nil {
 		w.t.Errorf("start %s: %v", name, err)
 	}
 	go func() {
@@ -66,17 +82,14 @@ func (w *world) born(name string) *life {
 			w.t.Errorf("%s ended with %v", name, err)
 		}
 	}()
-	w.mu.Lock()
-	w.lives = append(w.lives, l)
-	w.mu.Unlock()
 	return l
 }
 
-func (w *world) managerOptions(l *life) ctrl.Options {
+func managerOptions(namespace string, writes interceptor.Funcs) ctrl.Options {
 	stop := 20 * time.Second
 	return ctrl.Options{
 		Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"},
-		Cache:                   cache.Options{DefaultNamespaces: map[string]cache.Config{w.namespace: {}}},
+		Cache:                   cache.Options{DefaultNamespaces: map[string]cache.Config{namespace: {}}},
 		Controller:              config.Controller{SkipNameValidation: new(true)},
 		GracefulShutdownTimeout: &stop,
 		NewClient: func(c *rest.Config, o client.Options) (client.Client, error) {
@@ -84,7 +97,7 @@ func (w *world) managerOptions(l *life) ctrl.Options {
 			if err != nil {
 				return nil, err
 			}
-			return interceptor.NewClient(base, w.interceptor(l)), nil
+			return interceptor.NewClient(base, writes), nil
 		},
 	}
 }
@@ -98,12 +111,12 @@ const (
 // options make a manager that waits for nothing long.
 func (w *world) options(instance string) controllers.Options {
 	return controllers.Options{
-		TransferMemory: 64 << 20, TransferParallelism: 2, Instance: instance, ServiceQPS: w.qps, ServiceBurst: 2 * w.qps,
+		SourceRoot: w.files, TransferMemory: 64 << 20, TransferParallelism: 2, Instance: instance, ServiceQPS: w.qps, ServiceBurst: 2 * w.qps,
 		StatusInterval: 40 * time.Millisecond, PollInterval: 40 * time.Millisecond,
 		RequestTimeout: requestTimeout, StallTimeout: stallTimeout,
 		TurnInterval: 100 * time.Millisecond, ResyncInterval: 300 * time.Millisecond,
 		RepairInterval: 100 * time.Millisecond, FinalizeTimeout: w.finalizeTimeout,
-		WorkerImage: "exactmatch.dev/operator:test",
+		WorkerImage: "exactmatch.dev/operator:test", Now: w.managerNow,
 	}
 }
 
@@ -147,7 +160,11 @@ func (w *world) write(ctx context.Context, l *life, v verb, o client.Object, do 
 	blow := w.blow
 	if blow == nil || blow.done || !blow.meets(v, o) {
 		w.mu.Unlock()
-		return do(ctx)
+		err := do(ctx)
+		if err == nil {
+			w.noted(o)
+		}
+		return err
 	}
 	blow.done = true
 	w.going++

@@ -63,10 +63,16 @@ func fresh(name string) step {
 // faultsOf are the faults that make sense in a step under a disruption.
 func faultsOf(s step, d disruption) []fault {
 	switch {
+	case s.alone && d.at != nowhere:
+		return nil
+	case d.at == atStep && !d.in[s.name]:
+		return nil
 	case d.at == atCall && (s.call == nil || d.ofPods != s.podCalls), d.at == atWrite && s.write == nil:
 		return nil
 	case d.name == "conflict" && s.write.verb == creates: // nobody can change it before
 		return nil
+	case s.quiet:
+		return []fault{noFault}
 	case d.at == nowhere:
 		return faultsAlone(s)
 	case inDoubt[d.name]:
@@ -142,12 +148,14 @@ func blobFaults(s step) []fault {
 // stateFaults are answers that say something strange of the session.
 func stateFaults(s step) []fault {
 	switch s.name {
+	case "adopt":
+		return []fault{anothersList}
 	case "create":
-		return []fault{empty, requestCut, requestSlow, requestStalled}
+		return []fault{anothersSession, empty, requestCut, requestSlow, requestStalled}
 	case "commit":
 		return []fault{forgotten("Forgotten")}
 	case "watch":
-		return []fault{unknownState, countersUp, empty, forgotten("Forgotten")}
+		return []fault{unknownState, countersUp, empty, anothersSession, firstAnswer, forgotten("Forgotten")}
 	case "renew":
 		return []fault{unknownState, countersUp, empty, newHost, forgotten("Forgotten")}
 	case "cancel", "supersede", "delete":
@@ -276,12 +284,15 @@ func (n *counts) line() string {
 func (n *counts) markdown() string {
 	var b strings.Builder
 	b.WriteString("# The matrix of faults\n\nWritten by `make faults`; do not edit. A row is a step of a session's way, a column what strikes the\n" +
-		"manager in it, a number how many faults of the service were met with it, one of them none. In the steps named\n" +
-		"pods- the agent's workers are pods. Each case runs against a real API server and the real service, and asserts\n" +
-		"the end: the wish is reached or the condition says why not; one remote session per attempt, strays cancelled,\n" +
-		"another cluster's session of the same content left alone; no acknowledged block sent again; every lookup\n" +
-		"meanwhile answered from the old table or the new one; nothing secret in status, Jobs and pods; nothing left\n" +
-		"after the deletion. A case whose fault met nothing fails.\n\n| step |")
+		"manager, the service, the objects or their clocks in it, a number how many faults of the service were met with\n" +
+		"it, one of them none. In the steps named pods- the agent's workers are pods, in those named reviewed- the source\n" +
+		"changed after the seal. Each case runs against a real API server and the real service, and asserts the end: the\n" +
+		"wish is reached or the condition says why not, and what it advises helps; what is live was prepared, guarded\n" +
+		"and reviewed, by a reading of the case's own; lookups find its rows, miss what is no row, and are refused under\n" +
+		"other rules or another key; every object says what the service says by then, in conditions that kstatus reads;\n" +
+		"one remote session per attempt, strays cancelled, another cluster's session of the same content left alone; no\n" +
+		"acknowledged block sent again; every lookup meanwhile answered from the old table or the new one; nothing\n" +
+		"secret in status, Jobs and pods; nothing left after the deletion. A case whose fault met nothing fails.\n\n| step |")
 	for _, d := range disruptions {
 		fmt.Fprintf(&b, " %s |", d.name)
 	}

@@ -1,10 +1,13 @@
 package faults_test
 
 import (
+	"context"
 	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -18,35 +21,79 @@ import (
 // run lives through one case and asserts how it ends.
 func (c matrixCase) run(t *testing.T) {
 	w := newWorld(t, c.worldly()...)
+	if c.disruption.ready != nil {
+		c.disruption.ready(w)
+	}
 	c.step.before(w)
 	met := c.arm(w)
 	c.step.begin(w)
+	if c.step.reached {
+		w.Eventually(func() bool { return c.struck(w) && (met == nil || w.front.met(met) > 0) }).Should(BeTrue(), "it strikes")
+	}
 	c.reaches(w)
 	w.settle()
-	if c.disruption.at == atCall && !w.front.struckOnce() || c.disruption.at == atWrite && !w.blowLanded() {
+	if !c.struck(w) {
 		t.Error("nothing was struck, so the case shows nothing")
 	}
 	if met != nil && w.front.met(met) == 0 {
 		t.Error("no call met the fault, so the case shows nothing")
 	}
+	w.Eventually(w.unmet).Should(BeEmpty(), "no call met what was armed in the step")
 	if c.step.also != nil && c.fault.ends == "" {
 		c.step.also(w)
+	}
+	c.endsWell(w)
+	w.leavesNothing()
+}
+
+// struck reports whether what the disruption is has happened.
+func (c matrixCase) struck(w *world) bool {
+	switch c.disruption.at {
+	case atCall:
+		return w.front.struckOnce()
+	case atWrite:
+		return w.blowLanded()
+	case atStep:
+		return w.front.struckOnce() || w.blowLanded()
+	}
+	return true
+}
+
+// unmet are the faults that were armed in the step and met by nothing yet.
+func (w *world) unmet() (names []string) {
+	w.mu.Lock()
+	owed := w.owed
+	w.mu.Unlock()
+	for _, armed := range owed {
+		if w.front.met(armed) == 0 {
+			names = append(names, armed.name)
+		}
+	}
+	return names
+}
+
+// endsWell asserts what is true at the end of every case.
+func (c matrixCase) endsWell(w *world) {
+	w.t.Helper()
+	w.statusIsTrue()
+	if c.disruption.also != nil {
+		c.disruption.also(w)
 	}
 	c.ownSessions(w)
 	w.nothingSentTwice(c.disruption)
 	w.foreignIsAlone()
 	w.lookupsWereWhole(c.step.live)
-	w.statusIsTrue()
 	w.publishedIsReviewed(c.step.live)
 	w.lookupsAreTrue(c.step.live)
 	w.nothingLeaked()
-	w.leavesNothing()
 }
 
 func (c matrixCase) worldly() []func(*world) {
-	changes := []func(*world){func(w *world) { w.inPods = c.step.inPods }}
-	if c.fault.world != nil {
-		changes = append(changes, c.fault.world)
+	changes := []func(*world){func(w *world) { w.inPods, w.orphans = c.step.inPods, c.disruption.orphans }}
+	for _, more := range []func(*world){c.fault.world, c.disruption.world} {
+		if more != nil {
+			changes = append(changes, more)
+		}
 	}
 	return changes
 }
@@ -58,9 +105,9 @@ func (c matrixCase) arm(w *world) *armed {
 	case atCall:
 		w.front.aim(&strike{matches: c.step.call, do: c.disruption.call})
 	case atWrite:
-		w.mu.Lock()
-		w.blow = &blow{aim: c.step.write, do: c.disruption.write}
-		w.mu.Unlock()
+		w.await(c.step.write, c.disruption.write)
+	case atStep:
+		c.armStep(w)
 	}
 	switch {
 	case c.fault.spoil == nil:
@@ -73,6 +120,29 @@ func (c matrixCase) arm(w *world) *armed {
 	})
 }
 
+// armStep lets the disruption happen at the step's call, or at its write where it
+// has none.
+func (c matrixCase) armStep(w *world) {
+	if c.step.call != nil {
+		w.front.aim(&strike{matches: c.step.call, do: func(f *front, rw http.ResponseWriter, k *call) {
+			c.disruption.befall(w)
+			f.pass(rw, k)
+		}})
+		return
+	}
+	w.await(c.step.write, func(ctx context.Context, w *world, _ *life, _ client.Object, write func(context.Context) error) error {
+		c.disruption.befall(w)
+		return write(ctx)
+	})
+}
+
+// await deals a blow at the first write that is aimed at.
+func (w *world) await(at *aim, do func(context.Context, *world, *life, client.Object, func(context.Context) error) error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.blow = &blow{aim: at, do: do}
+}
+
 // reaches waits for the end of the step's way; where the fault ends the session,
 // for that, and then for what a restart makes of it.
 func (c matrixCase) reaches(w *world) {
@@ -82,6 +152,10 @@ func (c matrixCase) reaches(w *world) {
 			_, err := w.get()
 			return apierrors.IsNotFound(err)
 		}).Should(BeTrue(), w.story)
+		return
+	}
+	if c.disruption.person != nil {
+		c.isMended(w)
 		return
 	}
 	if c.fault.ends == "" {
@@ -102,8 +176,9 @@ func (c matrixCase) reaches(w *world) {
 func (c matrixCase) ownSessions(w *world) {
 	w.t.Helper()
 	known := map[string]bool{}
-	s, err := w.get()
-	if err == nil {
+	list := &v1alpha1.ExactMatchSessionList{}
+	w.Expect(kube.List(w.ctx, list, client.InNamespace(w.namespace))).To(Succeed())
+	for _, s := range list.Items {
 		known[s.Status.ID] = true
 		for _, h := range s.Status.History {
 			known[h.ID] = true
@@ -115,9 +190,18 @@ func (c matrixCase) ownSessions(w *world) {
 		case r.UploadAgentID == w.foreign.UploadAgentID:
 		case known[r.ID]:
 			states = append(states, r.State)
+		case r.State.Ended() && c.disruption.remakes, c.disruption.orphans:
 		case r.State != edm.StateCancelled:
 			w.t.Errorf("remote session %s is %s and nobody claims it\n%s", r.ID, r.State, w.story())
 		}
+	}
+	if c.disruption.judged && c.uncommitted() {
+		published := slices.DeleteFunc(slices.Clone(states), func(s edm.State) bool { return s != edm.StateCompleted })
+		w.Expect(published).To(HaveLen(1), w.story)
+	}
+	if c.disruption.remakes {
+		w.Expect(states).NotTo(ContainElement(BeElementOf(edm.StateCreated, edm.StateUploadInProgress)), w.story)
+		return // what was made before is not known any more
 	}
 	if c.fault.name == "forgotten" {
 		return // the service has lost one: what is left is what the restart made
@@ -132,7 +216,7 @@ func (w *world) nothingSentTwice(d disruption) {
 	w.front.mu.Lock()
 	defer w.front.mu.Unlock()
 	for _, block := range w.front.again {
-		if !d.leaders && !w.front.missed[block] {
+		if !d.leaders && !d.orphans && !w.front.missed[block] {
 			w.t.Errorf("block %s was acknowledged and sent again", block)
 		}
 	}
@@ -150,7 +234,7 @@ func (w *world) foreignIsAlone() {
 // one is the right one's.
 func (w *world) lookupsWereWhole(edition string) {
 	w.t.Helper()
-	w.Eventually(w.edition).Should(Equal(edition), "lookups answer from the right table in the end")
+	w.Eventually(w.edition).Should(Equal(edition), "lookups answer from the right table in the end: %s", w.reader)
 	w.reader.mu.Lock()
 	defer w.reader.mu.Unlock()
 	if w.reader.wrong != "" {
@@ -182,14 +266,15 @@ func (w *world) nothingLeaked() {
 // leavesNothing deletes everything of the case and looks for what is left.
 func (w *world) leavesNothing() {
 	w.t.Helper()
-	s := w.sessionObject()
-	w.Expect(client.IgnoreNotFound(kube.Delete(w.ctx, s))).To(Succeed())
+	w.Expect(kube.DeleteAllOf(w.ctx, &v1alpha1.ExactMatchSession{}, client.InNamespace(w.namespace))).To(Succeed())
 	gone := func(o client.Object) func() bool {
 		return func() bool { return apierrors.IsNotFound(kube.Get(w.ctx, client.ObjectKeyFromObject(o), o)) }
 	}
-	w.Eventually(gone(s)).Should(BeTrue(), w.story)
+	for _, s := range []client.Object{w.sessionObject(), w.secondSession()} {
+		w.Eventually(gone(s)).Should(BeTrue(), w.story)
+	}
 	for _, r := range w.remotes() {
-		if r.UploadAgentID != w.foreign.UploadAgentID && !r.State.Ended() {
+		if r.UploadAgentID != w.foreign.UploadAgentID && !r.State.Ended() && !w.orphans {
 			w.t.Errorf("remote session %s stays %s after the deletion", r.ID, r.State)
 		}
 	}

@@ -2,6 +2,7 @@ package faults_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	. "github.com/onsi/gomega"
@@ -35,6 +36,11 @@ type step struct {
 	also func(*world)
 	// ends is the outcome, "" where the object is gone.
 	ends string
+	// reached: the end stands before the step begins, so what is to happen in it is
+	// waited for.
+	reached bool
+	// quiet: no fault meets the step; alone: nor does anything strike the manager.
+	quiet, alone bool
 	// live is the edition that lookups answer from in the end.
 	live string
 	// states are those of the object's own remote sessions, oldest first.
@@ -96,6 +102,18 @@ func applyUploaded(change ...func(*v1alpha1.ExactMatchSession)) func(*world) {
 	}
 }
 
+// applyLive brings the session to Completed, and its store to know it.
+func applyLive(w *world) {
+	apply(w)
+	w.comesTo(v1alpha1.ReasonCompleted)
+	w.statusIsTrue()
+}
+
+// showsStore matches a look at what the store shows.
+func showsStore(_ *front, c *call) bool {
+	return c.Method == http.MethodGet && storePath.MatchString(c.URL.Path)
+}
+
 // forward is a step on the straight way to a live table.
 func forward(s step) step {
 	if s.before == nil {
@@ -109,7 +127,7 @@ func forward(s step) step {
 }
 
 // steps makes the steps anew: some of them count.
-func steps() []step { return append(ownSteps(), podSteps()...) }
+func steps() []step { return slices.Concat(ownSteps(), podSteps()) }
 
 // ownSteps are those of a session whose table the manager reads and uploads.
 func ownSteps() []step {
@@ -153,6 +171,9 @@ func ownSteps() []step {
 			write: on(func(s *v1alpha1.ExactMatchSession) bool {
 				return s.Status.State == string(edm.StateProcessingInProgress) || s.Status.State == string(edm.StateCompleted)
 			}),
+		}),
+		forward(step{
+			name: "look", before: applyLive, begin: func(*world) {}, reached: true, call: showsStore, around: showsStore,
 		}),
 		forward(step{
 			name: "renew", before: holdUpload, begin: renewByToken, call: posts("/renew"), around: anySession,

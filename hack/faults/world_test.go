@@ -46,6 +46,8 @@ type world struct {
 	// inPods lets workers in pods read and stage; pods runs them then.
 	inPods  bool
 	pods    *pods.Runner
+	files   string // the folder of sources of the scheme file
+	orphans bool   // unfinished remote sessions may be left
 	newRows int    // of the new table
 	token   string // that the service takes; on mu
 	keys    map[string][]byte
@@ -62,7 +64,13 @@ type world struct {
 	going   int
 	settled *sync.Cond // on mu
 	blow    *blow
-	ahead   time.Duration // of the service's clock, beyond the skew
+	jumped  time.Duration // of the managers\' clock
+	rival   string        // the namespace of a second owner
+	owed    []*armed      // faults that must be met in the end
+	// statuses are what managers wrote of the session, oldest first.
+	statuses []v1alpha1.ExactMatchSessionStatus
+	copy     string        // of the service's data folder
+	ahead    time.Duration // of the service's clock, beyond the skew
 }
 
 // blow is what happens once, at the first write that it matches.
@@ -77,7 +85,7 @@ type blow struct {
 func newWorld(t *testing.T, change ...func(*world)) *world {
 	t.Helper()
 	w := &world{Gomega: NewWithT(t), t: t, ctx: t.Context(), finalizeTimeout: time.Minute, qps: 10_000, parallelism: 2, newRows: tableRows, token: bearer, keys: map[string][]byte{}}
-	w.settled = sync.NewCond(&w.mu)
+	w.settled, w.files = sync.NewCond(&w.mu), t.TempDir()
 	w.SetDefaultEventuallyTimeout(3 * time.Minute) // on a machine that is busy with other cases
 	w.SetDefaultEventuallyPollingInterval(25 * time.Millisecond)
 	for _, c := range change {
@@ -91,11 +99,7 @@ func newWorld(t *testing.T, change ...func(*world)) *world {
 		w.runPods()
 	}
 	w.front.source = []byte(tableOf("new", w.newRows))
-	for _, o := range []client.Object{
-		&corev1.Secret{ObjectMeta: w.named("token"), Data: map[string][]byte{"token": []byte(bearer)}},
-		&corev1.Secret{ObjectMeta: w.named("key"), Data: map[string][]byte{"key": []byte(storeKey)}},
-		w.agentObject(), w.storeObject(),
-	} {
+	for _, o := range append(w.secrets(), w.agentObject(), w.storeObject()) {
 		w.Expect(kube.Create(w.ctx, o)).To(Succeed())
 	}
 	t.Cleanup(w.endLives)
@@ -177,6 +181,14 @@ func (w *world) endLives() {
 
 func (w *world) named(name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Namespace: w.namespace, Name: name}
+}
+
+// secrets hold the agent's token and the store's key.
+func (w *world) secrets() []client.Object {
+	return []client.Object{
+		&corev1.Secret{ObjectMeta: w.named("token"), Data: map[string][]byte{"token": []byte(bearer)}},
+		&corev1.Secret{ObjectMeta: w.named("key"), Data: map[string][]byte{"key": []byte(storeKey)}},
+	}
 }
 
 func (w *world) agentObject() *v1alpha1.ExactMatchUploadAgent {
@@ -281,6 +293,14 @@ func (w *world) story() string {
 		s.Status.Revision, s.Status.Attempt, s.Status.Attempts, s.Status.Intent)
 	for _, c := range s.Status.Conditions {
 		out += fmt.Sprintf("\n  %s=%s %s: %s", c.Type, c.Status, c.Reason, c.Message)
+	}
+	store := w.storeObject()
+	if err := kube.Get(w.ctx, client.ObjectKeyFromObject(store), store); err != nil {
+		return out + "\n" + err.Error()
+	}
+	out += fmt.Sprintf("\n  store: active %q, waiting %d, live %+v", store.Status.ActiveSession, store.Status.WaitingSessions, store.Status.Live)
+	for _, c := range store.Status.Conditions {
+		out += fmt.Sprintf("\n  store %s=%s %s: %s", c.Type, c.Status, c.Reason, c.Message)
 	}
 	for _, r := range w.remotes() {
 		out += fmt.Sprintf("\n  remote %s %s of agent %s", r.ID, r.State, r.UploadAgentID)
