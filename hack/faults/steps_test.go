@@ -127,7 +127,7 @@ func forward(s step) step {
 }
 
 // steps makes the steps anew: some of them count.
-func steps() []step { return slices.Concat(ownSteps(), podSteps()) }
+func steps() []step { return slices.Concat(ownSteps(), reviewSteps(), podSteps()) }
 
 // ownSteps are those of a session whose table the manager reads and uploads.
 func ownSteps() []step {
