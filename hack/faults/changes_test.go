@@ -25,7 +25,7 @@ func changes() []disruption {
 		change("column-removed", "a column of the data store is removed", "Held", func(s *v1alpha1.ExactMatchDataStore) { s.Spec.Columns = s.Spec.Columns[:2] }),
 		{
 			name: "column-added", says: "a column that the source does not have is added to the data store, and removed once that is complained of", at: atStep,
-			trouble: trouble{in: from("prepare"), person: takesColumnBack},
+			trouble: trouble{in: from("prepare"), remakes: true, person: takesColumnBack},
 			befall: func(w *world) {
 				w.changeStore(func(s *v1alpha1.ExactMatchDataStore) {
 					s.Spec.Columns = append(s.Spec.Columns, v1alpha1.Column{Name: "Phone"})

@@ -93,7 +93,8 @@ type shown struct{ w *world }
 // Token implements rest.TokenSource.
 func (s shown) Token(context.Context) (string, error) { return s.w.accepted() }
 
-// keep remembers a store's key by its id.
+// keep remembers a key of the data store by its id. The last one is what its Secret
+// holds now.
 func (w *world) keep(key string) {
 	id, err := transfer.KeyID([]byte(key), w.namespace)
 	if err != nil {
@@ -101,5 +102,5 @@ func (w *world) keep(key string) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.keys[id] = []byte(key)
+	w.keys[id], w.keyID = []byte(key), id
 }
