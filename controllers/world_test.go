@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	fluxstatus "github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
@@ -164,11 +165,16 @@ func (w *world) look(s *v1alpha1.ExactMatchSession) (verdict, error) {
 	return v, nil
 }
 
+// kstatusOf is what kstatus says of an object, as kubectl's tools and as Flux
+// have it: every state that any spec meets is judged by both.
 func kstatusOf(o client.Object) status.Status {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
 	Expect(err).NotTo(HaveOccurred())
 	got, err := status.Compute(&unstructured.Unstructured{Object: content})
 	Expect(err).NotTo(HaveOccurred())
+	flux, err := fluxstatus.Compute(&unstructured.Unstructured{Object: content})
+	Expect(err).NotTo(HaveOccurred())
+	Expect(flux.Status).To(BeEquivalentTo(got.Status), "Flux judges by a fork of kstatus")
 	return got.Status
 }
 
