@@ -123,7 +123,11 @@ func session(name, store string) *v1alpha1.ExactMatchSession {
 // sessions makes sessions of a role, one a store, and waits until all show the step.
 func (c *cluster) sessions(ctx context.Context, role, family, step string, count int) error {
 	for n := range count {
-		if err := c.Create(ctx, session(storeName(role, n), storeName(family, n))); err != nil {
+		one := session(storeName(role, n), storeName(family, n))
+		if role == roleWaiting {
+			one.Spec.RowsPerBlock = 1 // other content: the service may show the active one's live
+		}
+		if err := c.Create(ctx, one); err != nil {
 			return err
 		}
 	}
@@ -208,6 +212,10 @@ func (c *cluster) finishOne(ctx context.Context, f *front, model *v1alpha1.Exact
 	for i := range one.Status.Conditions {
 		one.Status.Conditions[i].ObservedGeneration = one.Generation
 	}
+	// Only one table of a store is live: those of the others were replaced by it.
+	meta.SetStatusCondition(&one.Status.Conditions, metav1.Condition{
+		Type: v1alpha1.ConditionLive, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonReplacedBy, ObservedGeneration: one.Generation,
+	})
 	f.remember(map[string]string{one.Status.ID: one.Name})
 	return c.Status().Update(ctx, one)
 }
