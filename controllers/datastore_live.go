@@ -187,7 +187,7 @@ func (r *DataStoreReconciler) reportLive(s *storeScope, err error) {
 	switch now := r.Now(); {
 	case s.looked:
 		setStoreLive(s, liveWordOfStore(s))
-	case err == nil || now.Sub(r.looks.seen(s.object.UID)) < r.Options.ResyncInterval:
+	case err == nil || isRecent(r.looks.seen(s.object.UID), now, r.Options.ResyncInterval):
 	case meta.FindStatusCondition(*conditions, v1alpha1.ConditionLive) != nil:
 		p := asProblem(err)
 		setStoreLive(s, liveWord{metav1.ConditionUnknown, p.reason, bounded("what is live is not known now: " + p.message)})

@@ -71,7 +71,7 @@ func (l *looks) seen(store types.UID) time.Time {
 func (l *looks) mayList(store types.UID, now time.Time, interval time.Duration) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return now.Sub(l.past[store].listed) >= interval-interval/10
+	return !isRecent(l.past[store].listed, now, interval-interval/10)
 }
 
 func (l *looks) listed(store types.UID, now time.Time) {
@@ -111,5 +111,8 @@ func (r *DataStoreReconciler) freshFor(ctx context.Context, s *storeScope) time.
 	if r.Get(ctx, key, agent) != nil || agentProblem(agent) != nil || agent.UID != last.agent || agent.Generation != last.generation {
 		return 0
 	}
-	return max(0, last.at.Add(r.Options.PollInterval).Sub(r.Now()))
+	if now := r.Now(); isRecent(last.at, now, r.Options.PollInterval) {
+		return last.at.Add(r.Options.PollInterval).Sub(now)
+	}
+	return 0
 }

@@ -46,14 +46,14 @@ func (r *SessionReconciler) planCreate(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// confirmTurn looks past the cache: what is spent on another's turn cannot be
-// taken back.
+// confirmTurn looks past the cache: what is spent on another's turn, or under
+// another spec of the store than was judged, cannot be taken back.
 func (r *SessionReconciler) confirmTurn(ctx context.Context, s *scope) error {
 	now := &v1alpha1.ExactMatchDataStore{}
 	if err := r.Reader.Get(ctx, client.ObjectKeyFromObject(s.store), now); err != nil {
 		return missing(err, v1alpha1.ReasonDataStoreNotFound, "ExactMatchDataStore", s.store.Name)
 	}
-	if now.Status.ActiveSession == s.object.Name && now.Generation == s.store.Generation && isReady(now.Status.Conditions, now.Generation) {
+	if now.Status.ActiveSession == s.object.Name && now.Generation == s.store.Generation {
 		return nil
 	}
 	return errBehind

@@ -56,11 +56,11 @@ func (r *SessionReconciler) heldBack(s *scope) time.Duration {
 	if s.status().Attempts != s.before.Status.Attempts || len(s.events) > 0 {
 		return 0
 	}
-	since := r.Now().Sub(r.memory.lastWrite(s.object.UID))
-	wait := r.Options.StatusInterval - since
-	if wait <= 0 {
+	last, now := r.memory.lastWrite(s.object.UID), r.Now()
+	if !isRecent(last, now, r.Options.StatusInterval) {
 		return 0
 	}
+	wait := r.Options.StatusInterval - now.Sub(last)
 	if s.after > 0 {
 		wait = min(wait, s.after)
 	}

@@ -71,6 +71,13 @@ func (m *memory) pauseOf(object client.Object) time.Duration {
 	return known.wait - time.Since(known.since)
 }
 
+// isRecent reports whether something happened within an interval. What lies in the
+// future happened before the clock was put back, and nobody knows when.
+func isRecent(at, now time.Time, interval time.Duration) bool {
+	age := now.Sub(at)
+	return age >= 0 && age < interval
+}
+
 // write is our last write of an object.
 type write struct {
 	at      time.Time

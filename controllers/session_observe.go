@@ -130,7 +130,7 @@ func (r *SessionReconciler) observeRemote(ctx context.Context, s *scope) error {
 		return nil
 	}
 	now := r.Now()
-	if last, ok := r.memory.lastPoll(s.object.UID); ok && last.remote.ID == id && now.Sub(last.at) < r.Options.PollInterval {
+	if last, ok := r.memory.lastPoll(s.object.UID); ok && last.remote.ID == id && isRecent(last.at, now, r.Options.PollInterval) {
 		s.remote = last.remote
 		r.mirror(s, last.remote) // the write of the pass that polled may have been held back
 		return nil

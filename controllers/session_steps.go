@@ -205,6 +205,9 @@ func (r *SessionReconciler) commit(ctx context.Context, s *scope) error {
 	if err := r.cancelStrays(ctx, s); err != nil {
 		return err
 	}
+	if err := r.confirmTurn(ctx, s); err != nil {
+		return err
+	}
 	r.adviseOfSource(ctx, s)
 	if judged := s.judgedAgainst(); judged != nil {
 		s.status().JudgedGeneration = *judged

@@ -218,9 +218,9 @@ func describe(s *v1alpha1.ExactMatchSession) string {
 	return out
 }
 
-// message is what the Ready condition says.
+// message is what the Finished condition says, which stands in every state.
 func message(s *v1alpha1.ExactMatchSession) string {
-	if c := meta.FindStatusCondition(s.Status.Conditions, v1alpha1.ConditionReady); c != nil {
+	if c := meta.FindStatusCondition(s.Status.Conditions, v1alpha1.ConditionFinished); c != nil {
 		return c.Message
 	}
 	return ""
