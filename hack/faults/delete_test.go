@@ -71,9 +71,13 @@ var needed = map[string]func(*world) client.Object{
 	"store":  func(w *world) client.Object { return w.storeObject() },
 }
 
-// deleteWithout deletes the session once an object is torn away, and wants it gone
-// with a warning.
-func (w *world) deleteWithout(torn client.Object) {
+// settled are those of them without which the remote session is cancelled all the
+// same: the manager still has the client that it had of the agent.
+var settled = map[string]bool{"secret": true}
+
+// deleteWithout deletes the session once an object is torn away, and wants it gone:
+// with its remote session cancelled, or else with a warning.
+func (w *world) deleteWithout(name string) {
 	w.t.Helper()
 	s, err := w.get()
 	w.Expect(err).NotTo(HaveOccurred())
@@ -82,22 +86,28 @@ func (w *world) deleteWithout(torn client.Object) {
 	before := store.DeepCopy()
 	store.Spec.DeletionPolicy = v1alpha1.StoreDeletionPolicyOrphan // its sessions can be looked at afterwards
 	w.Expect(kube.Patch(w.ctx, store, client.MergeFrom(before))).To(Succeed())
-	w.tear(torn)
+	state := s.Status.State
+	w.tear(needed[name](w))
 	w.Expect(kube.Delete(w.ctx, w.sessionObject())).To(Succeed())
 	w.gone(s)
+	if settled[name] {
+		w.Expect(w.ours()).To(HaveExactElements(HaveField("State", edm.StateCancelled)))
+		return
+	}
 	w.warnsOf(s)
+	w.Expect(w.ours()).To(HaveExactElements(HaveField("State", BeEquivalentTo(state))), "it is left as it was")
 }
 
 // TestDeleteWithSomethingGoneFirstEndsPods: whatever is gone, the pods of the
 // upload end, and their Jobs and their order go.
 func TestDeleteWithSomethingGoneFirstEndsPods(t *testing.T) {
-	for name, first := range needed {
+	for name := range needed {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, func(w *world) { w.inPods = true })
 			holdUpload(w)
 			w.Eventually(w.pods.AtWork).Should(Equal(2), "two stage")
-			w.deleteWithout(first(w))
+			w.deleteWithout(name)
 			w.noPodsLeft()
 			w.Eventually(w.pods.AtWork).Should(BeZero(), "no pod is at work")
 		})
@@ -105,17 +115,34 @@ func TestDeleteWithSomethingGoneFirstEndsPods(t *testing.T) {
 }
 
 // TestDeleteWithSomethingGoneFirst: where what the finalizer would need is gone for
-// good, it lets go at once, with a warning.
+// good, the object goes at once, with a warning, or with what is remote settled.
 func TestDeleteWithSomethingGoneFirst(t *testing.T) {
-	for name, first := range needed {
+	for name := range needed {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			applyUploaded()(w)
-			w.deleteWithout(first(w))
-			w.Expect(w.ours()).To(HaveExactElements(HaveField("State", edm.StateUploadCompleted)), "it is left as it was")
+			w.deleteWithout(name)
 		})
 	}
+}
+
+// TestDeleteAfterARestartWithTheSecretGone: a manager that never had the Secret can
+// only tell what it leaves.
+func TestDeleteAfterARestartWithTheSecretGone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	applyUploaded()(w)
+	s, err := w.get()
+	w.Expect(err).NotTo(HaveOccurred())
+	w.current(0).terminate()
+	within(t, w.current(0).ended, patience, "the first life")
+	w.tear(needed["secret"](w))
+	w.Expect(kube.Delete(w.ctx, w.sessionObject())).To(Succeed())
+	w.born("life-2")
+	w.gone(s)
+	w.warnsOf(s)
+	w.Expect(w.ours()).To(HaveExactElements(HaveField("State", edm.StateUploadCompleted)), "it is left as it was")
 }
 
 // TestDeleteOfTheWholeNamespace: everything is deleted at once, in the order of the
