@@ -106,6 +106,7 @@ var _ = Describe("Workers in pods", func() {
 		n.claim("exports", corev1.ReadOnlyMany, rowsOf(100))
 		s := w.apply(onClaim("exports"))
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "pods read and stage, the manager seals and commits")
+		Expect(condition(s.Status.Conditions, v1alpha1.ConditionLive)).To(Equal("True Published"), "no tokens are here to ask for, so the service's word counts")
 		Expect(s.Status.Rows).To(HaveValue(BeEquivalentTo(100)))
 		Expect(s.Status.FileName).To(Equal("table.csv"))
 		Expect(s.Status.Progress).To(Equal("100%"))

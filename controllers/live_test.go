@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -33,16 +34,7 @@ var _ = Describe("What is live", func() {
 		w := newWorld(ctx)
 		w.table("table.csv", 95)
 		front.answer(func(rw http.ResponseWriter, r *http.Request) bool {
-			if !posts("/match")(r) {
-				return false
-			}
-			answer := httptest.NewRecorder()
-			front.service.ServeHTTP(answer, r)
-			rw.Header().Set("Content-Type", "application/json")
-			body := regexp.MustCompile(`"total":\d+,"rows":\[.*\]`).ReplaceAll(answer.Body.Bytes(), []byte(`"total":0,"rows":[]`))
-			_, err := rw.Write(body)
-			Expect(err).NotTo(HaveOccurred())
-			return true
+			return posts("/match")(r) && rewrite(`"total":\d+,"rows":\[.*\]`, `"total":0,"rows":[]`)(rw, r)
 		})
 		s := w.apply()
 		w.comesTo(s, stuck(v1alpha1.ReasonVerificationFailed), "a table that is not found is no reached wish")
@@ -157,6 +149,24 @@ var _ = Describe("A sealed session", func() {
 		w.comesTo(s, stuck(v1alpha1.ReasonForgotten), "nobody changed the object")
 	})
 
+	It("is looked at when the service gives it up", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		w.table("table.csv", 30)
+		end := time.Now().Add(3 * time.Second).UTC()
+		front.answer(func(rw http.ResponseWriter, r *http.Request) bool {
+			answers := rewrite(`"expirationDateTime":"[^"]*"`, `"expirationDateTime":"`+end.Format(time.RFC3339)+`"`)
+			one := !strings.HasSuffix(r.URL.Path, "/sessions") && r.Method == http.MethodGet
+			if one && time.Now().After(end) { // the listing does not say so yet
+				answers = rewrite(`"state":"UploadCompleted"`, `"state":"Expired"`)
+			}
+			return strings.Contains(r.URL.Path, "/sessions") && answers(rw, r)
+		})
+		s := w.apply(desired(v1alpha1.DesiredUploaded))
+		w.comesTo(s, reached(v1alpha1.ReasonUploaded), "every block is there")
+		w.comesTo(s, stuck(v1alpha1.ReasonExpired), "its time has come")
+		Expect(message(s)).To(ContainSubstring("restartToken"))
+	})
+
 	It("costs no call of its own while it waits", func(ctx SpecContext) {
 		w := newWorld(ctx)
 		w.table("table.csv", 30)
@@ -195,11 +205,17 @@ var _ = Describe("A session that waits for a repair", func() {
 
 // rewriteShown changes the service's answers about data stores.
 func rewriteShown(pattern, by string) func(http.ResponseWriter, *http.Request) bool {
+	answers := rewrite(pattern, by)
+	return func(rw http.ResponseWriter, r *http.Request) bool {
+		about := r.Method != http.MethodPost && !strings.Contains(r.URL.Path, "/sessions") && strings.Contains(r.URL.Path, "/exactMatchDataStores")
+		return about && answers(rw, r)
+	}
+}
+
+// rewrite answers as the service does, with what matches replaced.
+func rewrite(pattern, by string) func(http.ResponseWriter, *http.Request) bool {
 	match := regexp.MustCompile(pattern)
 	return func(rw http.ResponseWriter, r *http.Request) bool {
-		if r.Method == http.MethodPost || strings.Contains(r.URL.Path, "/sessions") || !strings.Contains(r.URL.Path, "/exactMatchDataStores") {
-			return false
-		}
 		answer := httptest.NewRecorder()
 		front.service.ServeHTTP(answer, r)
 		for name, values := range answer.Header() {
