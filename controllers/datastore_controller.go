@@ -243,7 +243,7 @@ func (r *DataStoreReconciler) finish(ctx context.Context, s *storeScope, err err
 	}
 	err = r.Endpoints.grace(s.object, status.Conditions, err, r.Now())
 	r.reportLive(s, err)
-	p := simpleConditions(&status.Conditions, s.object.Generation, v1alpha1.ReasonReady, "the remote data store is there", err)
+	p := simpleConditions(&status.Conditions, s.object.Generation, "the remote data store is there", err)
 	if p != nil {
 		after = p.again(r.Options)
 	}
@@ -261,8 +261,8 @@ func (r *DataStoreReconciler) finish(ctx context.Context, s *storeScope, err err
 
 // simpleConditions writes Ready, Reconciling and Stalled of an object that is
 // either there, on its way, or in need of somebody; it returns the problem.
-func simpleConditions(conditions *[]metav1.Condition, generation int64, reason, message string, err error) *problem {
-	ready, p := metav1.ConditionTrue, (*problem)(nil)
+func simpleConditions(conditions *[]metav1.Condition, generation int64, message string, err error) *problem {
+	reason, ready, p := v1alpha1.ReasonReady, metav1.ConditionTrue, (*problem)(nil)
 	kind := ""
 	if err != nil {
 		p = asProblem(err)

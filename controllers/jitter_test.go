@@ -22,13 +22,13 @@ func exits(t *testing.T, err error) map[string]func() (ctrl.Result, error) {
 	return map[string]func() (ctrl.Result, error){
 		"agent": func() (ctrl.Result, error) {
 			s := &agentScope{object: &v1alpha1.ExactMatchUploadAgent{}}
-			simpleConditions(&s.object.Status.Conditions, 0, v1alpha1.ReasonReady, "the upload agent is registered", err)
+			_ = simpleConditions(&s.object.Status.Conditions, 0, "the upload agent is registered", err)
 			s.before = s.object.DeepCopy()
 			return agents.finish(t.Context(), s, err)
 		},
 		"store": func() (ctrl.Result, error) {
 			s := &storeScope{object: &v1alpha1.ExactMatchDataStore{}}
-			simpleConditions(&s.object.Status.Conditions, 0, v1alpha1.ReasonReady, "the remote data store is there", err)
+			_ = simpleConditions(&s.object.Status.Conditions, 0, "the remote data store is there", err)
 			s.before = s.object.DeepCopy()
 			return stores.finish(t.Context(), s, err)
 		},
@@ -43,18 +43,18 @@ func exits(t *testing.T, err error) map[string]func() (ctrl.Result, error) {
 }
 
 func TestIntervalsAreSpread(t *testing.T) {
-	for what, err := range map[string]error{"": nil, " in need of repair": needsRepair(v1alpha1.ReasonKeyTooShort, "short")} {
+	for what, err := range map[string]error{"well": nil, "in need of repair": needsRepair(v1alpha1.ReasonKeyTooShort, "short")} {
 		for name, exit := range exits(t, err) {
 			seen := map[time.Duration]bool{}
 			for range 50 {
 				got, failed := exit()
 				if failed != nil || got.RequeueAfter < time.Hour || got.RequeueAfter > time.Hour+6*time.Minute {
-					t.Fatalf("%s%s: %v, %v", name, what, got.RequeueAfter, failed)
+					t.Fatalf("%s, %s: %v, %v", name, what, got.RequeueAfter, failed)
 				}
 				seen[got.RequeueAfter] = true
 			}
 			if len(seen) < 10 {
-				t.Errorf("%s%s: %d waits of 50 differ", name, what, len(seen))
+				t.Errorf("%s, %s: %d waits of 50 differ", name, what, len(seen))
 			}
 		}
 	}

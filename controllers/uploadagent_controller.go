@@ -197,7 +197,7 @@ func (r *UploadAgentReconciler) finish(ctx context.Context, s *agentScope, err e
 	s.object.Status.ObservedGeneration = s.object.Generation
 	after := r.Options.AgentInterval
 	err = r.Endpoints.grace(s.object, s.object.Status.Conditions, err, r.Now())
-	p := simpleConditions(&s.object.Status.Conditions, s.object.Generation, v1alpha1.ReasonReady, "the upload agent is registered", err)
+	p := simpleConditions(&s.object.Status.Conditions, s.object.Generation, "the upload agent is registered", err)
 	if p != nil {
 		after = p.again(r.Options)
 	}

@@ -184,7 +184,7 @@ type ExactMatchUploadAgentStatus struct {
 	ID                 string       `json:"id,omitempty"`
 	CreationDateTime   *metav1.Time `json:"creationDateTime,omitempty"`
 	// BlockFormat that the service says it reads; empty where it publishes none.
-	BlockFormat      string       `json:"blockFormat,omitempty"`
+	BlockFormat string `json:"blockFormat,omitempty"`
 	// DataStores counts the ExactMatchDataStores that have a remote store through
 	// the agent. While there are any, spec.endpoint is immutable.
 	// +optional
