@@ -129,6 +129,25 @@ var _ = Describe("What is live", func() {
 	})
 })
 
+var _ = Describe("A column that becomes searchable", func() {
+	It("is indexed out of what the service has, without an upload", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		w.table("table.csv", 30)
+		s := w.apply()
+		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "a good table goes live")
+		w.changeStore(func(store *v1alpha1.ExactMatchDataStore) { store.Spec.Columns[2].IsSearchable = new(true) })
+		Eventually(func() *v1alpha1.LiveTable { return w.readStore().Status.Live }).Should(And(
+			HaveField("Columns", ContainElement(v1alpha1.LiveColumn{Name: "City", RulesID: "v1:exact:", IsSearchable: true})),
+			HaveField("Generation", BeNumerically(">", s.Status.LiveGeneration)),
+			HaveField("RemoteID", s.Status.ID),
+		), "the service indexes the tokens that it has")
+		w.stays(s, reached(v1alpha1.ReasonCompleted), "its table is the same")
+		Expect(condition(s.Status.Conditions, v1alpha1.ConditionLive)).To(HavePrefix("True"))
+		Expect(w.states()).To(Equal([]edm.State{edm.StateCompleted}))
+		Expect(w.readStore().Status.Quota.Remaining).To(BeEquivalentTo(3), "nothing was committed for it")
+	})
+})
+
 var _ = Describe("A sealed session", func() {
 	It("says within a resync that somebody cancelled it", func(ctx SpecContext) {
 		w := newWorld(ctx)

@@ -212,13 +212,13 @@ func sessionOfPod(_ context.Context, pod client.Object) []reconcile.Request {
 // sessionsOfStore wakes those sessions that a change of their store concerns.
 func (r *SessionReconciler) sessionsOfStore(ctx context.Context, store client.Object) []reconcile.Request {
 	shown := store.(*v1alpha1.ExactMatchDataStore)
-	list := &v1alpha1.ExactMatchSessionList{}
-	if err := r.List(ctx, list, client.InNamespace(store.GetNamespace()), client.MatchingFields{storeIndex: store.GetName()}, client.UnsafeDisableDeepCopy); err != nil {
+	all, err := sessionsOf(ctx, r.Client, store)
+	if err != nil {
 		return nil
 	}
 	var requests []reconcile.Request
-	for i := range list.Items {
-		if one := &list.Items[i]; concerns(shown, one) {
+	for i := range all {
+		if one := &all[i]; concerns(shown, one) {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(one)})
 		}
 	}
