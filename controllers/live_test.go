@@ -40,6 +40,14 @@ var _ = Describe("What is live", func() {
 		w.comesTo(s, stuck(v1alpha1.ReasonVerificationFailed), "a table that is not found is no reached wish")
 		Expect(message(s)).To(And(ContainSubstring("does not find row"), ContainSubstring("restartToken")))
 		Expect(message(s)).NotTo(ContainSubstring("P-"), "no value of the table")
+		By("uploading again where that is asked for, although the service shows the content live")
+		front.heal()
+		id := s.Status.ID
+		w.change(s, func(s *v1alpha1.ExactMatchSession) { s.Spec.RestartToken = "again" })
+		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "it is uploaded once more")
+		Expect(s.Status.ID).NotTo(Equal(id))
+		Expect(s.Status.History[0].Outcome).To(Equal(v1alpha1.ReasonVerificationFailed))
+		Expect(condition(s.Status.Conditions, v1alpha1.ConditionLive)).To(Equal("True Verified"))
 	})
 
 	It("says which session's table replaced it, and stays Ready", func(ctx SpecContext) {

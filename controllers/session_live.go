@@ -79,7 +79,7 @@ func showsLive(agent *v1alpha1.ExactMatchUploadAgent) bool {
 // live. It is asked only where our own record lets that be expected.
 func (r *SessionReconciler) isLive(ctx context.Context, s *scope) (bool, error) {
 	ours := s.store.Status.Live
-	if ours == nil || ours.ContentKey != s.facts.ContentKey || !transfer.KnownContentKey(ours.ContentKey) {
+	if ours == nil || ours.ContentKey != s.facts.ContentKey || !transfer.KnownContentKey(ours.ContentKey) || s.wasContradicted() {
 		return false, nil
 	}
 	if err := r.showStore(ctx, s); err != nil {
@@ -90,6 +90,13 @@ func (r *SessionReconciler) isLive(ctx context.Context, s *scope) (bool, error) 
 		return live != nil && live.ContentKey == s.facts.ContentKey && live.KeyID == s.status().KeyID, nil
 	}
 	return !shownLater(s.shown.DataLastUpdatedDateTime, ours.CompletionTime), nil
+}
+
+// wasContradicted reports whether the service showed the last attempt's table live
+// and did not find it: then its word proves nothing.
+func (s *scope) wasContradicted() bool {
+	history := s.status().History
+	return len(history) > 0 && history[0].Outcome == v1alpha1.ReasonVerificationFailed
 }
 
 // isLost reports whether the completed session's table was live, or had to be,

@@ -342,7 +342,11 @@ func (r *SessionReconciler) restart(ctx context.Context, s *scope) error {
 		return err
 	}
 	s.status().ObservedRestartToken = s.object.Spec.RestartToken
-	r.archive(s, string(s.remote.State))
+	outcome := string(s.remote.State)
+	if live := findCondition(s.status().Conditions, v1alpha1.ConditionLive); live != nil && live.Reason == v1alpha1.ReasonVerificationFailed {
+		outcome = live.Reason
+	}
+	r.archive(s, outcome)
 	s.after = time.Millisecond
 	return nil
 }
