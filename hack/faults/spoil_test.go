@@ -207,6 +207,9 @@ func valueOf(text, property, value string) string {
 var (
 	unknownState = edited("unknown-state", 3, func(s string) string { return valueOf(s, "state", `"Paused"`) })
 	countersUp   = edited("counters-up", 3, func(s string) string {
+		if strings.Contains(s, `"state":"Completed"`) {
+			return s // nothing reads it again
+		}
 		return valueOf(valueOf(s, "remainingBlockCount", "4711"), "remainingJobCount", "4711")
 	})
 	newHost = fault{name: "new-host", spoil: func(f *front, w http.ResponseWriter, c *call) {
