@@ -172,7 +172,7 @@ func rulesChanged(store *v1alpha1.ExactMatchDataStore, live *v1alpha1.LiveTable)
 	for _, was := range live.Columns {
 		switch id, there := now[was.Name]; {
 		case !there:
-			changed = append(changed, was.Name+" is no column any more")
+			changed = append(changed, was.Name+" was removed")
 		case id != was.RulesID:
 			changed = append(changed, fmt.Sprintf("%s: %s, now %s", was.Name, was.RulesID, id))
 		}

@@ -10,7 +10,7 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 )
 
-// A remote data store has one owner: whoever writes to it replaces its live
+// A remote data store has one owner: each writer replaces its live
 // table. Neither age nor the spelling of an endpoint decides who that is.
 
 // ensureRemote finds the remote store by id, adopts it by name where it is ours,

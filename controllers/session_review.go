@@ -87,7 +87,7 @@ func rulesObjection(s *scope) string {
 	for _, was := range s.status().Intent.Rules {
 		switch id, there := now[was.Name]; {
 		case !there:
-			changed = append(changed, fmt.Sprintf("%s is no column any more", was.Name))
+			changed = append(changed, was.Name+" was removed")
 		case id != was.RulesID:
 			changed = append(changed, fmt.Sprintf("%s was hashed under %s and has %s now", was.Name, was.RulesID, id))
 		}
