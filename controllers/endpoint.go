@@ -121,7 +121,7 @@ func (e *endpoints) wake(agent *v1alpha1.ExactMatchUploadAgent) {
 	named.Namespace, named.Name = agent.Namespace, agent.Name
 	select {
 	case e.stale <- event.GenericEvent{Object: named}:
-	default: // so many wait that the next look at it comes sooner
+	default: // the queue is full: the next resync looks at it
 	}
 }
 

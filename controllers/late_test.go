@@ -35,7 +35,7 @@ func late(w *world) *v1alpha1.ExactMatchSession {
 }
 
 var _ = Describe("A create whose session turns up late", func() {
-	It("is cancelled before its object is let go", func(ctx SpecContext) {
+	It("is cancelled before its object is deleted", func(ctx SpecContext) {
 		w := newWorld(ctx)
 		s := late(w)
 		Expect(kube.Delete(ctx, s)).To(Succeed())

@@ -70,7 +70,7 @@ func retryMessage(s *scope, p *problem) string {
 	}
 	message := fmt.Sprintf("%s (attempt %d failed; next at %s)", p.message, s.status().Attempts, next)
 	if deadline := s.status().FinalizeDeadline; s.deleting() && deadline != nil {
-		message += "; the object is let go at " + clock(deadline.Time, time.Now()) + ", whether or not the remote session is settled by then"
+		message += "; the finalizer is removed at " + clock(deadline.Time, time.Now()) + ", whether or not the remote session is settled by then"
 	}
 	return bounded(message)
 }

@@ -154,7 +154,7 @@ func fieldsOf(s *scope) ([]transfer.Column, error) {
 	for i, name := range want {
 		at := slices.IndexFunc(s.store.Spec.Columns, func(c v1alpha1.Column) bool { return c.Name == name })
 		if at < 0 {
-			return nil, needsChange(v1alpha1.ReasonMissingColumn, "spec.fields[%d]: %q is no column of ExactMatchDataStore %q, which has %s; correct spec.fields, or add the column there and change spec.restartToken",
+			return nil, needsChange(v1alpha1.ReasonMissingColumn, "spec.fields[%d]: %q is not a column of ExactMatchDataStore %q, which has %s; correct spec.fields, or add the column there and change spec.restartToken",
 				i, name, s.store.Name, strings.Join(columnNames(s.store), ", "))
 		}
 		columns = append(columns, columnOf(s.store.Spec.Columns[at]))

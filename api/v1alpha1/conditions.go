@@ -111,7 +111,7 @@ const (
 	ReasonCancelledRemotely = "CancelledRemotely" // somebody else cancelled
 	ReasonRejected          = "Rejected"          // the service refused the request for good
 
-	ReasonMissingColumn      = "MissingColumn"      // a field is no column of the store, or a column is not in the header
+	ReasonMissingColumn      = "MissingColumn"      // a field is not a column of the store, or a column is not in the header
 	ReasonDuplicateHeader    = "DuplicateHeader"    // several columns of the header have the name of a wanted one
 	ReasonChecksumMismatch   = "ChecksumMismatch"   // the stored bytes are not those that spec.checksum pins
 	ReasonTooManyBadRows     = "TooManyBadRows"     // more rows cannot be read than spec.badRows allows

@@ -189,7 +189,7 @@ type ExactMatchSessionStatus struct {
 	Progress                string       `json:"progress,omitempty"`
 	EstimatedCompletionTime *metav1.Time `json:"estimatedCompletionTime,omitempty"`
 	// Leases counts the upload URIs that this attempt has had; LeaseStartTime and
-	// LeaseExpiryTime are when the present one was had and when it ends.
+	// LeaseExpiryTime are when the present one was issued and when it ends.
 	Leases          int32        `json:"leases,omitempty"`
 	LeaseStartTime  *metav1.Time `json:"leaseStartTime,omitempty"`
 	LeaseExpiryTime *metav1.Time `json:"leaseExpiryTime,omitempty"`

@@ -27,7 +27,7 @@ func TestDeleteWithTheServiceAway(t *testing.T) {
 	w.Eventually(func() (string, error) {
 		s, err := w.get()
 		return messageOf(s), err
-	}).Should(And(ContainSubstring("503"), ContainSubstring("let go at")), "the condition says what is waited for and until when")
+	}).Should(And(ContainSubstring("503"), ContainSubstring("the finalizer is removed at")), "the condition says what is waited for and until when")
 	s, err := w.get()
 	w.Expect(err).NotTo(HaveOccurred())
 	deadline := s.Status.FinalizeDeadline
