@@ -165,8 +165,8 @@ fmt: ## Format the code
 	gofmt -w .
 
 .PHONY: run
-run: build ## Run the manager against the current kubeconfig
-	$(BIN)/exactmatch manager --leader-elect=false --metrics-bind-address=127.0.0.1:8080 --metrics-secure=false
+run: build ## Run the manager against the current kubeconfig, with the policy in POLICY_FILE
+	$(BIN)/exactmatch manager --leader-elect=false --metrics-bind-address=127.0.0.1:8080 --metrics-secure=false $(if $(POLICY_FILE),--policy-file=$(POLICY_FILE))
 
 .PHONY: image
 image: ## Build the image with docker or podman

@@ -29,8 +29,10 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/controllers"
+	"exactmatch.dev/operator/internal/dial"
 	"exactmatch.dev/operator/internal/fingerprint"
 	"exactmatch.dev/operator/internal/lookup"
+	"exactmatch.dev/operator/internal/policy"
 	"exactmatch.dev/operator/internal/service"
 	"exactmatch.dev/operator/internal/simd"
 	"exactmatch.dev/operator/internal/version"
@@ -86,6 +88,8 @@ type managerFlags struct {
 	metricsAddr, probeAddr   string
 	metricsSecure, elect     bool
 	electionNamespace        string
+	policyFile               string
+	proxyFromEnvironment     bool
 	shutdownTimeout          time.Duration
 	transferMemory           int64
 	kubeAPIQPS, kubeAPIBurst int
@@ -106,6 +110,8 @@ func managerCommand() *cobra.Command {
 	flags.StringVar(&f.options.SourceRoot, "source-root", "", "folder with one folder per namespace that sources of the scheme file may lie in; empty allows none")
 	flags.Int64Var(&f.transferMemory, "transfer-memory", 256, "budget of the text that is read ahead and of all blocks in the making, in MiB")
 	flags.IntVar(&f.options.TransferParallelism, "transfer-parallelism", 4, "tables that are read or uploaded at once")
+	flags.StringVar(&f.policyFile, "policy-file", "", "file of the administrator's policy, read again when it changes; empty permits no private host, no plain HTTP and no use of the manager's own identity")
+	flags.BoolVar(&f.proxyFromEnvironment, "proxy-from-environment", false, "reach services and sources through HTTPS_PROXY and HTTP_PROXY, which then resolve their hosts")
 	flags.StringVar(&f.options.Cluster, "cluster-id", "", "name of this cluster at a service that several share; default: the UID of the namespace kube-system")
 	flags.StringVar(&f.options.WorkerImage, "worker-image", "", "image of workers in pods, the operator's own; empty allows spec.workers.mode Manager only")
 	flags.DurationVar(&f.options.StatusInterval, "status-interval", 10*time.Second, "least time between writes of a session's status that differ only in numbers")
@@ -128,6 +134,14 @@ func runManager(ctx context.Context, f managerFlags) error {
 		return err
 	}
 	slog.Info("hashing", "path", simd.Path())
+	permitted, err := policy.Open(f.policyFile, slog.Default(), controllers.PolicyReloaded)
+	if err != nil {
+		return err
+	}
+	f.options.Policy = permitted
+	if f.proxyFromEnvironment {
+		f.options.Proxy = dial.ProxyFromEnvironment()
+	}
 	config, err := ctrl.GetConfig()
 	if err != nil {
 		return fmt.Errorf("find the cluster (is KUBECONFIG set?): %w", err)

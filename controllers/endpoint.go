@@ -3,8 +3,10 @@ package controllers
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -16,6 +18,7 @@ import (
 	"exactmatch.dev/operator/internal/dial"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/edm/rest"
+	"exactmatch.dev/operator/internal/policy"
 )
 
 // endpoints keeps one client of the service per upload agent, and one pace per
@@ -38,9 +41,10 @@ type endpoint struct {
 	service edm.Service
 	http    *http.Client
 	spec    v1alpha1.ExactMatchUploadAgentSpec
-	version string // the agent's generation and its Secrets' resource versions
+	version string // the agent's generation, its Secrets' resource versions, and what is permitted
 	refused error  // the service refused the credentials of this version
 	since   time.Time
+	told    bool // the agent was woken because its endpoint is not permitted
 }
 
 // recheckIdentity is how often a refused identity is tried again that no Secret
@@ -70,7 +74,7 @@ func (e *endpoints) open(ctx context.Context, agent *v1alpha1.ExactMatchUploadAg
 	if err != nil {
 		return nil, err
 	}
-	version := fmt.Sprintf("%d/%s", agent.Generation, read.versions)
+	version := fmt.Sprintf("%d/%s%s", agent.Generation, read.versions, e.options.Policy.For(agent.Namespace).Version())
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if known := e.byAgent[agent.UID]; known != nil && known.version == version {
@@ -99,14 +103,26 @@ func (e *endpoints) paceOf(url string) *rest.Pace {
 // they are not tried again until a Secret changes, and wakes the agent, which says
 // so. A refusal that comes late, to a call under an earlier Secret, says nothing of
 // the present one.
+//
+// An endpoint that is not permitted any more wakes the agent, too; its name may
+// resolve to another address soon, so it is dialled again.
 func (e *endpoints) note(agent *v1alpha1.ExactMatchUploadAgent, point *endpoint, err error) {
-	if agent == nil || edm.ClassOf(err) != edm.Credentials {
+	var refused *dial.RefusedError
+	notPermitted := errors.As(err, &refused)
+	if agent == nil || edm.ClassOf(err) != edm.Credentials && !notPermitted {
 		return
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	known := e.byAgent[agent.UID]
-	if known == nil || known != point {
+	switch {
+	case known == nil || known != point:
+		return
+	case notPermitted:
+		if !known.told {
+			known.told = true
+			e.wake(agent)
+		}
 		return
 	}
 	if known.refused == nil {
@@ -133,9 +149,13 @@ func (e *endpoints) forget(uid types.UID) {
 	delete(e.byAgent, uid)
 }
 
-// guardOf is the rule of addresses that the agent's spec.allow makes.
+// guardOf is the rule of addresses that the agent's spec.allow makes below the
+// administrator's policy.
 func guardOf(agent *v1alpha1.ExactMatchUploadAgent, o Options) dial.Guard {
-	guard := dial.Guard{AllowHosts: agent.Spec.Allow.Hosts, PlainHTTP: dial.PlainHTTPLoopback, StallTimeout: o.StallTimeout}
+	guard := dial.Guard{
+		AllowHosts: agent.Spec.Allow.Hosts, PlainHTTP: dial.PlainHTTPLoopback,
+		Policy: o.Policy.For(agent.Namespace).Network, Proxy: o.Proxy, StallTimeout: o.StallTimeout,
+	}
 	if agent.Spec.Allow.PlainHTTP {
 		guard.PlainHTTP = dial.PlainHTTPAnywhere
 	}
@@ -151,7 +171,7 @@ func optionsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read 
 	guard := guardOf(agent, o)
 	guard.RootCAs = roots
 	guarded := guard.HTTPClient()
-	token, err := tokenOf(ctx, agent, read, guarded)
+	token, err := tokenOf(ctx, agent, read, guarded, o)
 	if err != nil {
 		return nil, err
 	}
@@ -178,8 +198,11 @@ func rootsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *r
 
 // tokenOf makes the source of bearer tokens that spec.auth names; nil where the
 // service asks for none.
-func tokenOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *referenceReader, c *http.Client) (rest.TokenSource, error) {
+func tokenOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *referenceReader, c *http.Client, o Options) (rest.TokenSource, error) {
 	auth := agent.Spec.Auth
+	if err := identityPermitted(agent, o); err != nil {
+		return nil, err
+	}
 	switch {
 	case auth.BearerTokenSecretRef != nil:
 		value, err := read.secret(ctx, auth.BearerTokenSecretRef.Name, auth.BearerTokenSecretRef.Key)
@@ -196,8 +219,30 @@ func tokenOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *r
 	case auth.WorkloadIdentity != nil:
 		return rest.NewWorkloadIdentity(auth.WorkloadIdentity.TenantID, auth.WorkloadIdentity.ClientID, auth.Scope, c)
 	case auth.ManagedIdentity != nil:
-		return rest.NewManagedIdentity(auth.ManagedIdentity.ClientID, auth.Scope)
+		return rest.NewManagedIdentity(auth.ManagedIdentity.ClientID, auth.Scope, o.Proxy.ProcessClient())
 	default:
 		return nil, nil
 	}
+}
+
+// identityPermitted refuses an agent that would have the manager's own identity
+// sign for its endpoint, unless the administrator permits that.
+func identityPermitted(agent *v1alpha1.ExactMatchUploadAgent, o Options) error {
+	auth := agent.Spec.Auth
+	want := policy.AmbientIdentity{Audience: auth.Scope}
+	switch {
+	case auth.WorkloadIdentity != nil:
+		want.TenantID, want.ClientID = auth.WorkloadIdentity.TenantID, auth.WorkloadIdentity.ClientID
+	case auth.ManagedIdentity != nil:
+		want.ClientID = auth.ManagedIdentity.ClientID
+	default:
+		return nil
+	}
+	if at, err := url.Parse(agent.Spec.Endpoint); err == nil {
+		want.Endpoint = at.Host
+	}
+	if err := o.Policy.For(agent.Namespace).Endpoint(want); err != nil {
+		return needsRepair(v1alpha1.ReasonNotPermitted, "%v", err)
+	}
+	return nil
 }

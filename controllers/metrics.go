@@ -14,6 +14,19 @@ var (
 		Name: "exactmatch_session_outcomes_total",
 		Help: "Outcomes of sessions that were recorded, by outcome.",
 	}, []string{"outcome"})
+	policyReload = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "exactmatch_policy_last_reload_successful",
+		Help: "Whether the last reading of the administrator's policy file succeeded; while it is 0 an earlier policy applies.",
+	})
 )
 
-func init() { metrics.Registry.MustRegister(steps, outcomes) }
+func init() { metrics.Registry.MustRegister(steps, outcomes, policyReload) }
+
+// PolicyReloaded keeps how the last reading of the policy file ended.
+func PolicyReloaded(err error) {
+	if err != nil {
+		policyReload.Set(0)
+		return
+	}
+	policyReload.Set(1)
+}

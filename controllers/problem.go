@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/dial"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/transfer"
 )
@@ -101,6 +102,11 @@ func asProblem(err error) *problem {
 // serviceProblem maps the service's word to a reason.
 func serviceProblem(e *edm.Error) *problem {
 	p := &problem{message: bounded(e.Error()), after: e.RetryAfter, err: e}
+	var refused *dial.RefusedError
+	if errors.As(e.Err, &refused) && refused.Missing != nil {
+		p.reason, p.remedy = v1alpha1.ReasonNotPermitted, repair
+		return p
+	}
 	switch e.Class {
 	case edm.Credentials:
 		p.reason, p.remedy = v1alpha1.ReasonCredentialsRefused, repair
@@ -120,7 +126,10 @@ func serviceProblem(e *edm.Error) *problem {
 // reasons of transfer carry the API's names.
 func transferProblem(e *transfer.Error) *problem {
 	p := &problem{reason: string(e.Reason), message: bounded(e.Message), remedy: change, after: e.RetryAfter, err: e}
-	if e.Transient {
+	switch {
+	case e.Reason == transfer.NotPermitted:
+		p.remedy = repair
+	case e.Transient:
 		p.remedy = retry
 	}
 	return p

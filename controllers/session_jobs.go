@@ -280,8 +280,9 @@ func (j inJobs) writeOrder(ctx context.Context, s *scope, prepared *transfer.Pre
 func (j inJobs) orderOf(s *scope) worker.Order {
 	order := worker.Order{
 		Store: s.plan.Store, Format: s.plan.Format, RowsPerBlock: s.plan.RowsPerBlock, Pin: s.plan.Pin, BadRows: s.plan.BadRows,
-		Allow:  worker.Allow{Hosts: s.agent.Spec.Allow.Hosts, PlainHTTP: s.agent.Spec.Allow.PlainHTTP},
-		Memory: s.jobs.Memory(),
+		Allow: worker.Allow{Hosts: s.agent.Spec.Allow.Hosts, PlainHTTP: s.agent.Spec.Allow.PlainHTTP,
+			Policy: j.Options.Policy.For(s.object.Namespace).Network},
+		OwnIdentity: hasWorkerIdentity(s.agent), Memory: s.jobs.Memory(),
 	}
 	for _, c := range s.plan.Columns {
 		order.Columns = append(order.Columns, worker.Column(c))

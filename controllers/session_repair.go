@@ -95,8 +95,12 @@ func (r *SessionReconciler) reject(ctx context.Context, s *scope, p *problem) er
 }
 
 // mendedBySecret makes a problem of the source one that another object's change
-// mends, where the spec names a Secret that decides whether the source can be read.
+// mends, where the agent or the policy does not permit it, or the spec names a
+// Secret that decides whether the source can be read.
 func mendedBySecret(s *scope, p *problem) *problem {
+	if p.reason == v1alpha1.ReasonNotPermitted || p.reason == v1alpha1.ReasonSchemeNotAllowed {
+		return needsRepair(p.reason, "%s", p.message)
+	}
 	names := sourceSecrets(s.object.Spec.Source)
 	if len(names) == 0 || !slices.Contains([]string{v1alpha1.ReasonSourceRefused, v1alpha1.ReasonSourceInvalid, v1alpha1.ReasonSourceNotFound}, p.reason) {
 		return p
@@ -104,15 +108,11 @@ func mendedBySecret(s *scope, p *problem) *problem {
 	return needsRepair(p.reason, "%s; correct Secret %s, or change spec.restartToken to read the source again", p.message, strings.Join(names, " or "))
 }
 
-// orMended is mendedBySecret for an error that may be anything. Whether the agent
-// allows a scheme is its affair too.
+// orMended is mendedBySecret for an error that may be anything.
 func orMended(s *scope, err error) error {
 	var p *problem
 	if !errors.As(err, &p) || p.remedy != change {
 		return err
-	}
-	if p.reason == v1alpha1.ReasonSchemeNotAllowed {
-		return needsRepair(p.reason, "%s", p.message)
 	}
 	return mendedBySecret(s, p)
 }
@@ -129,11 +129,13 @@ func sourceSecrets(from v1alpha1.Source) []string {
 	return slices.Compact(names)
 }
 
-// sourceSecretsDigest is a digest of what Secrets and the agent say of a source.
-func sourceSecretsDigest(s *scope, uri string, credentials map[string][]byte) string {
+// sourceSecretsDigest is a digest of what Secrets, the agent and the policy, of a
+// version, say of a source.
+func sourceSecretsDigest(s *scope, uri string, credentials map[string][]byte, permitted string) string {
 	d := transfer.NewDigest("secrets/v1")
 	d.AddNumber("agent", s.agent.Generation)
 	d.Add("uri", uri)
+	d.Add("policy", permitted)
 	for _, key := range slices.Sorted(maps.Keys(credentials)) {
 		d.Add(key, string(credentials[key]))
 	}

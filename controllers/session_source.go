@@ -216,17 +216,24 @@ func (r *SessionReconciler) remoteSource(ctx context.Context, s *scope, read *re
 		}
 		credentials = data
 	}
-	s.secrets = sourceSecretsDigest(s, uri, credentials)
-	guard := guardOf(s.agent, r.Options)
+	permitted := r.Options.Policy.For(s.object.Namespace)
+	s.secrets = sourceSecretsDigest(s, uri, credentials, permitted.Version())
 	opened, err := source.Open(ctx, source.Config{
-		URI: uri, Credentials: credentials, Root: r.sourceRoot(s.object.Namespace),
-		Schemes: s.agent.Spec.Allow.SourceSchemes, Guard: guard,
+		URI: uri, Credentials: credentials, Identity: permitted.Bucket, Elsewhere: hasWorkerIdentity(s.agent), Root: r.sourceRoot(s.object.Namespace),
+		Schemes: s.agent.Spec.Allow.SourceSchemes, Guard: guardOf(s.agent, r.Options),
 	})
 	if err != nil {
 		return nil, "", sourceProblem(err)
 	}
 	s.sourceName = opened.Name()
 	return opened, version, nil
+}
+
+// hasWorkerIdentity reports whether pods read the source under a ServiceAccount of
+// its namespace, whose identity signs where no credentials do.
+func hasWorkerIdentity(agent *v1alpha1.ExactMatchUploadAgent) bool {
+	workers := agent.Spec.Workers
+	return workers.Mode == v1alpha1.WorkersModeJob && workers.Template != nil && workers.Template.ServiceAccountName != ""
 }
 
 // sourceRoot is the folder that the file sources of a namespace may lie in.

@@ -24,7 +24,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/dial"
 	"exactmatch.dev/operator/internal/jobs"
+	"exactmatch.dev/operator/internal/policy"
 	"exactmatch.dev/operator/internal/transfer"
 )
 
@@ -47,6 +49,10 @@ type Options struct {
 	ServiceQPS, ServiceBurst int
 	// WorkerImage is the image of workers in pods; "" allows none.
 	WorkerImage string
+	// Policy is what the administrator permits: default nothing.
+	Policy *policy.File
+	// Proxy is used for calls and sources where it is not nil.
+	Proxy *dial.Proxy
 	// Cluster tells this cluster from others that share a service.
 	Cluster string
 	// Instance names this process; an intent of another instance is settled, not sent.
@@ -86,6 +92,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Policy == nil {
+		o.Policy = &policy.File{}
 	}
 	if o.ServiceQPS == 0 {
 		o.ServiceQPS, o.ServiceBurst = 100, 200

@@ -124,7 +124,8 @@ const (
 	ReasonSourceChanged      = "SourceChanged"      // the table changed while it was read
 	ReasonSourceInvalid      = "SourceInvalid"      // the URI, the credentials or the source's answer cannot be used
 	ReasonSourceNotFound     = "SourceNotFound"     // nothing lies at the source
-	ReasonSourceRefused      = "SourceRefused"      // the credentials do not suffice, or the host is not allowed
+	ReasonSourceRefused      = "SourceRefused"      // the credentials do not suffice
+	ReasonNotPermitted       = "NotPermitted"       // the upload agent or the administrator's policy does not permit it
 	ReasonPathOutsideRoot    = "PathOutsideRoot"    // a file leaves the folder of the namespace
 	ReasonSchemeNotAllowed   = "SchemeNotAllowed"   // the upload agent does not allow the scheme
 	ReasonStorageRefused     = "StorageRefused"     // the upload URI's storage refused a block for good

@@ -14,10 +14,12 @@ type Auth struct {
 	// ClientSecret is an application of Microsoft Entra ID with a secret.
 	// +optional
 	ClientSecret *ClientSecret `json:"clientSecret,omitempty"`
-	// WorkloadIdentity is a federated service account.
+	// WorkloadIdentity is the operator's federated service account. The
+	// administrator's policy has to permit it for the endpoint.
 	// +optional
 	WorkloadIdentity *WorkloadIdentity `json:"workloadIdentity,omitempty"`
-	// ManagedIdentity is the identity of the Azure machine.
+	// ManagedIdentity is the identity of the Azure machine. The administrator's
+	// policy has to permit it for the endpoint.
 	// +optional
 	ManagedIdentity *ManagedIdentity `json:"managedIdentity,omitempty"`
 	// Scope of the tokens that Microsoft Entra ID issues.
@@ -67,13 +69,15 @@ type ManagedIdentity struct {
 
 // Allow says which addresses the operator may talk to for this agent.
 type Allow struct {
-	// Hosts ("host" or "host:port") that may have a loopback, private or link-local address.
+	// Hosts ("host" or "host:port") that may have a loopback, private or other special
+	// address, as far as the administrator's policy permits them.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MaxLength=253
 	Hosts []string `json:"hosts,omitempty"`
-	// PlainHTTP allows http to any host. Without it http is only for loopback hosts in hosts.
+	// PlainHTTP allows http to the hosts that the administrator's policy permits it
+	// for. Without it http is only for loopback hosts in hosts.
 	// +optional
 	PlainHTTP bool `json:"plainHTTP,omitempty"`
 	// SourceSchemes that a session's source may have. https admits http where plainHTTP or a loopback host does.

@@ -19,6 +19,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"exactmatch.dev/operator/controllers"
+	"exactmatch.dev/operator/internal/policy"
 	"exactmatch.dev/operator/internal/service"
 )
 
@@ -60,7 +61,7 @@ func startInProcess(t *testing.T, plane *rest.Config, name string) (stop func())
 	g.Expect(err).NotTo(HaveOccurred())
 	ctx, cancel := context.WithCancel(context.Background())
 	g.Expect(controllers.Add(ctx, mgr, controllers.Options{
-		TransferMemory: 64 << 20, TransferParallelism: 2, Instance: name, ServiceQPS: 10_000, ServiceBurst: 10_000,
+		Policy: policy.Fixed(policy.ThisMachine), TransferMemory: 64 << 20, TransferParallelism: 2, Instance: name, ServiceQPS: 10_000, ServiceBurst: 10_000,
 		PollInterval: smallPoll, StatusInterval: smallStatus,
 	})).To(Succeed())
 	ended := make(chan error, 1)

@@ -29,7 +29,7 @@ func startManager(stack *local.Stack, name string, more ...string) (*manager, er
 	}
 	m := &manager{stack: stack, name: name, metrics: fmt.Sprintf("127.0.0.1:%d", port), started: time.Now()}
 	return m, stack.Start(name, append([]string{"manager", "--metrics-bind-address", m.metrics, "--metrics-secure=false",
-		"--health-probe-bind-address=0", "--leader-election-namespace", namespace}, more...)...)
+		"--health-probe-bind-address=0", "--policy-file", stack.Policy(), "--leader-election-namespace", namespace}, more...)...)
 }
 
 // memory is the resident size of a process, in bytes.

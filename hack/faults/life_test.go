@@ -19,6 +19,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"exactmatch.dev/operator/controllers"
+	"exactmatch.dev/operator/internal/policy"
 )
 
 // life is one run of a manager, from its start to its stop or its crash. The
@@ -116,7 +117,7 @@ func (w *world) options(instance string) controllers.Options {
 		RequestTimeout: requestTimeout, StallTimeout: stallTimeout,
 		TurnInterval: 100 * time.Millisecond, ResyncInterval: 300 * time.Millisecond,
 		RepairInterval: 100 * time.Millisecond, FinalizeTimeout: w.finalizeTimeout,
-		WorkerImage: "exactmatch.dev/operator:test", Now: w.managerNow,
+		WorkerImage: "exactmatch.dev/operator:test", Now: w.managerNow, Policy: policy.Fixed(policy.ThisMachine),
 	}
 }
 

@@ -24,6 +24,9 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/yaml"
+
+	"exactmatch.dev/operator/internal/policy"
 )
 
 // Stack is one run. Its folder holds everything of it and goes with it, so that
@@ -65,7 +68,7 @@ func New(bin string) (*Stack, error) {
 	s.Token = s.Path("token")
 	// What the control plane keeps in temporary folders stays in ours.
 	err = errors.Join(os.Setenv("TMPDIR", s.dir), os.MkdirAll(s.Sources(), 0o750),
-		os.WriteFile(s.Token, []byte(base64.RawURLEncoding.EncodeToString(Random(24))), 0o600))
+		os.WriteFile(s.Token, []byte(base64.RawURLEncoding.EncodeToString(Random(24))), 0o600), s.writePolicy())
 	if err == nil {
 		s.Port, err = FreePort()
 	}
@@ -74,6 +77,18 @@ func New(bin string) (*Stack, error) {
 	}
 	return s, nil
 }
+
+// writePolicy permits the manager what runs beside it.
+func (s *Stack) writePolicy() error {
+	text, err := yaml.Marshal(policy.ThisMachine)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(s.Policy(), text, 0o600)
+}
+
+// Policy is the file of the administrator's policy.
+func (s *Stack) Policy() string { return s.Path("policy.yaml") }
 
 // Path of a file in the folder of the run.
 func (s *Stack) Path(name string) string { return filepath.Join(s.dir, name) }
@@ -137,7 +152,7 @@ func (s *Stack) StartService(more ...string) error {
 // StartManager starts the manager, which looks and writes often.
 func (s *Stack) StartManager(more ...string) error {
 	return s.Start("manager", append([]string{"manager", "--leader-elect=false", "--metrics-bind-address=0", "--health-probe-bind-address=0",
-		"--source-root", s.Path("sources"), "--status-interval=200ms", "--poll-interval=200ms"}, more...)...)
+		"--policy-file", s.Policy(), "--source-root", s.Path("sources"), "--status-interval=200ms", "--poll-interval=200ms"}, more...)...)
 }
 
 // Start runs the operator's binary in the background under a name of the caller's.

@@ -1,119 +1,97 @@
 package dial
 
-import (
-	"fmt"
-	"net/netip"
-)
+import "net/netip"
 
-// Reason says why a host was refused.
-type Reason string
-
-// The reasons of a RefusedError.
+// Kinds of addresses that hosts and the policy treat apart from the rest.
 const (
-	// AddressNotAllowed: the host resolved to an address that is not a public one.
-	AddressNotAllowed Reason = "AddressNotAllowed"
-	// PlainHTTPNotAllowed: http where https is required.
-	PlainHTTPNotAllowed Reason = "PlainHTTPNotAllowed"
-	// SchemeNotHTTP: neither https nor http.
-	SchemeNotHTTP Reason = "SchemeNotHTTP"
-	// UserInfo: the URL carries a user name or password.
-	UserInfo Reason = "UserInfo"
-	// NoHost: the URL names no host.
-	NoHost Reason = "NoHost"
+	kindLoopback  = "loopback"
+	kindLinkLocal = "link-local"
+	kindMetadata  = "cloud metadata"
 )
 
-// RefusedError is a connection that the guard does not allow. Trying again does not help: somebody has to change the
-// URL or the upload agent.
-type RefusedError struct {
-	// Host is the host as the URL writes it, with its port if it has one.
-	Host string
-	// Kind is the kind of address, such as "loopback" or "private"; empty unless Reason is AddressNotAllowed.
-	Kind string
-	// Reason says which rule refused it.
-	Reason Reason
-}
-
-// Error names the host and what to set.
-func (e *RefusedError) Error() string {
-	switch e.Reason {
-	case AddressNotAllowed:
-		return fmt.Sprintf("host %q has a %s address: add it to spec.allow.hosts of the upload agent to allow that", e.Host, e.Kind)
-	case PlainHTTPNotAllowed:
-		return fmt.Sprintf("host %q would be reached by plain http: use https, or set spec.allow.plainHTTP of the upload agent"+
-			" (a loopback host needs only an entry in spec.allow.hosts)", e.Host)
-	case UserInfo:
-		return fmt.Sprintf("the URL of host %q carries user info: put credentials into a Secret", e.Host)
-	case SchemeNotHTTP:
-		return fmt.Sprintf("the URL of host %q is not an https URL", e.Host)
-	default:
-		return "the URL names no host"
-	}
-}
-
-// special lists the ranges that netip has no predicate for and that no public service answers on.
+// special lists IANA's special-purpose address registries
+// (https://www.iana.org/assignments/iana-ipv4-special-registry and
+// https://www.iana.org/assignments/iana-ipv6-special-registry), whole, also where they say
+// "globally reachable": no exact data match service and no table lies there. The multicast ranges, deprecated ones
+// and the clouds' own addresses outside the registries come with them. The first range that contains an address
+// names its kind.
 var special = []struct {
 	prefix netip.Prefix
 	kind   string
 }{
+	// Clouds' metadata endpoints, first since most of them lie within other ranges.
+	{netip.MustParsePrefix("169.254.169.254/32"), kindMetadata}, // AWS, Azure, Google Cloud, OpenStack, Oracle
+	{netip.MustParsePrefix("169.254.170.2/32"), kindMetadata},   // AWS: credentials of ECS tasks
+	{netip.MustParsePrefix("169.254.170.23/32"), kindMetadata},  // AWS: EKS Pod Identity
+	{netip.MustParsePrefix("fd00:ec2::/32"), kindMetadata},      // AWS
+	{netip.MustParsePrefix("fd20:ce::/32"), kindMetadata},       // Google Cloud
+	{netip.MustParsePrefix("168.63.129.16/32"), kindMetadata},   // Azure's WireServer: a public address
+	{netip.MustParsePrefix("100.100.100.200/32"), kindMetadata}, // Alibaba Cloud
+	{netip.MustParsePrefix("192.0.0.192/32"), kindMetadata},     // Oracle Cloud
+
 	{netip.MustParsePrefix("0.0.0.0/8"), "unspecified"},
+	{netip.MustParsePrefix("10.0.0.0/8"), "private"},
 	{netip.MustParsePrefix("100.64.0.0/10"), "shared (carrier or cloud internal)"},
+	{netip.MustParsePrefix("127.0.0.0/8"), kindLoopback},
+	{netip.MustParsePrefix("169.254.0.0/16"), kindLinkLocal},
+	{netip.MustParsePrefix("172.16.0.0/12"), "private"},
 	{netip.MustParsePrefix("192.0.0.0/24"), "reserved"},
+	{netip.MustParsePrefix("192.0.2.0/24"), "documentation"},
+	{netip.MustParsePrefix("192.31.196.0/24"), "AS112"},
+	{netip.MustParsePrefix("192.52.193.0/24"), "AMT relay"},
+	{netip.MustParsePrefix("192.88.99.0/24"), "6to4 relay"},
+	{netip.MustParsePrefix("192.168.0.0/16"), "private"},
+	{netip.MustParsePrefix("192.175.48.0/24"), "AS112"},
 	{netip.MustParsePrefix("198.18.0.0/15"), "benchmarking"},
+	{netip.MustParsePrefix("198.51.100.0/24"), "documentation"},
+	{netip.MustParsePrefix("203.0.113.0/24"), "documentation"},
+	{netip.MustParsePrefix("224.0.0.0/4"), "multicast"},
 	{netip.MustParsePrefix("240.0.0.0/4"), "reserved"},
+
+	{netip.MustParsePrefix("::/128"), "unspecified"},
+	{netip.MustParsePrefix("::1/128"), kindLoopback},
+	{netip.MustParsePrefix("64:ff9b:1::/48"), "locally translated"},
+	{netip.MustParsePrefix("100::/64"), "discard-only"},
+	{netip.MustParsePrefix("100:0:0:1::/64"), "dummy"},
+	{netip.MustParsePrefix("2001::/23"), "IETF protocol"}, // with Teredo, benchmarking, AMT, AS112, ORCHID and DRIP
+	{netip.MustParsePrefix("2001:db8::/32"), "documentation"},
+	{netip.MustParsePrefix("2002::/16"), "6to4"},
+	{netip.MustParsePrefix("2620:4f:8000::/48"), "AS112"},
+	{netip.MustParsePrefix("3fff::/20"), "documentation"},
+	{netip.MustParsePrefix("5f00::/16"), "segment routing"},
+	{netip.MustParsePrefix("fc00::/7"), "private"},
+	{netip.MustParsePrefix("fe80::/10"), kindLinkLocal},
 	{netip.MustParsePrefix("fec0::/10"), "site-local"},
+	{netip.MustParsePrefix("ff00::/8"), "multicast"},
 }
 
-// embedded lists the ranges of IPv6 that carry an IPv4 address, with the place of its first byte.
-var embedded = []struct {
-	prefix netip.Prefix
-	at     int
-}{
-	{netip.MustParsePrefix("64:ff9b::/96"), 12},
-	{netip.MustParsePrefix("64:ff9b:1::/48"), 12},
-	{netip.MustParsePrefix("2002::/16"), 2},
-	{netip.MustParsePrefix("::/96"), 12},
+// embedded lists the ranges of IPv6 whose last four bytes are the IPv4 address that answers: they are what that
+// address is. Mapped addresses (::ffff:0:0/96) are unmapped before.
+var embedded = []netip.Prefix{
+	netip.MustParsePrefix("64:ff9b::/96"), // NAT64
+	netip.MustParsePrefix("::/96"),        // IPv4-compatible, deprecated
 }
 
-// judge refuses address ("ip:port", about to be dialled for host) unless it is public.
-func judge(host, address string) error {
-	addrPort, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return &RefusedError{Host: host, Kind: "unreadable", Reason: AddressNotAllowed}
+// forms are the addresses that addr stands for: itself without its zone, which netip's prefixes never contain, and
+// the IPv4 address that it carries.
+func forms(addr netip.Addr) []netip.Addr {
+	addr = addr.Unmap().WithZone("")
+	for _, prefix := range embedded {
+		if prefix.Contains(addr) {
+			b := addr.As16()
+			return []netip.Addr{addr, netip.AddrFrom4([4]byte(b[12:]))}
+		}
 	}
-	if kind := kindOf(addrPort.Addr()); kind != "" {
-		return &RefusedError{Host: host, Kind: kind, Reason: AddressNotAllowed}
-	}
-	return nil
+	return []netip.Addr{addr}
 }
 
 // kindOf names what keeps an address from being public; "" means that it is public.
 func kindOf(addr netip.Addr) string {
-	addr = addr.Unmap().WithZone("")
-	switch {
-	case addr.IsLoopback():
-		return "loopback"
-	case addr.IsLinkLocalUnicast():
-		return "link-local"
-	case addr.IsPrivate():
-		return "private"
-	case addr.IsUnspecified():
-		return "unspecified"
-	case addr.IsMulticast():
-		return "multicast"
-	}
-	for _, s := range special {
-		if s.prefix.Contains(addr) {
-			return s.kind
-		}
-	}
-	return kindOfEmbedded(addr)
-}
-
-func kindOfEmbedded(addr netip.Addr) string {
-	for _, e := range embedded {
-		if e.prefix.Contains(addr) {
-			b := addr.As16()
-			return kindOf(netip.AddrFrom4([4]byte(b[e.at : e.at+4])))
+	for _, form := range forms(addr) {
+		for _, s := range special {
+			if s.prefix.Contains(form) {
+				return s.kind
+			}
 		}
 	}
 	return ""

@@ -15,6 +15,8 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,6 +30,8 @@ const (
 	stallTimeout   = 60 * time.Second
 	idleTimeout    = 90 * time.Second
 	maxIdlePerHost = 16
+	keepAlive      = 30 * time.Second
+	processTimeout = 30 * time.Second
 )
 
 // PlainHTTP says where http without TLS is accepted. The zero value is PlainHTTPLoopback.
@@ -43,11 +47,17 @@ const (
 // Guard decides which hosts may be dialled. The zero value allows https to public addresses and nothing else.
 // A Guard is safe for concurrent use as long as nobody changes its fields.
 type Guard struct {
-	// AllowHosts lists hosts that may resolve to a loopback, private or link-local address, each as "host" (any port)
-	// or "host:port", as written in the URL. Letter case and a trailing dot do not matter; there are no wildcards.
+	// AllowHosts lists hosts that may resolve to a loopback, private or other special address, each as "host" (any port)
+	// or "host:port", as written in the URL. Letter case and a trailing dot do not matter; there are no wildcards. It
+	// works below Policy.
 	AllowHosts []string
-	// PlainHTTP says where http is accepted.
+	// PlainHTTP says where http is accepted, below Policy.
 	PlainHTTP PlainHTTP
+	// Policy is what the administrator permits.
+	Policy Policy
+	// Proxy is used where it has a proxy for a URL; nil means none. The proxy resolves the host, so the guard judges
+	// only what a URL shows.
+	Proxy *Proxy
 	// RootCAs are the authorities that servers are verified against; nil means those of the system.
 	RootCAs *x509.CertPool
 	// StallTimeout is how long a request may go without any byte moving, in either direction; 0 means a minute. Slow is
@@ -75,23 +85,90 @@ func (g Guard) CheckURL(u *url.URL) error {
 		return nil
 	case u.Scheme != "http":
 		return &RefusedError{Host: host, Reason: SchemeNotHTTP}
-	case g.PlainHTTP == PlainHTTPAnywhere:
-		return nil
-	case isLoopbackName(u.Hostname()) && g.allows(withPort(u)):
+	}
+	return g.checkPlainHTTP(u)
+}
+
+// checkPlainHTTP wants http allowed by the agent and the policy. A loopback host needs no more than its entries: what
+// goes there stays on the machine.
+func (g Guard) checkPlainHTTP(u *url.URL) error {
+	at := withPort(u)
+	missing := g.missingForPlainHTTP(at)
+	if isLoopbackName(u.Hostname()) {
+		if local := g.missingForLoopback(at); len(local) == 0 || len(missing) > 0 {
+			missing = local
+		}
+	}
+	if len(missing) == 0 {
 		return nil
 	}
-	return &RefusedError{Host: host, Reason: PlainHTTPNotAllowed}
+	return &RefusedError{Host: u.Host, Reason: PlainHTTPNotAllowed, Missing: missing}
 }
+
+func (g Guard) missingForPlainHTTP(at string) (missing []string) {
+	if g.PlainHTTP != PlainHTTPAnywhere {
+		missing = append(missing, "set spec.allow.plainHTTP of the upload agent")
+	}
+	if !matchesAny(g.Policy.PlainHTTP, at) {
+		missing = append(missing, g.Policy.entry(strconv.Quote(at), "plainHTTP"))
+	}
+	return missing
+}
+
+func (g Guard) missingForLoopback(at string) (missing []string) {
+	if !g.allows(at) {
+		missing = append(missing, needs("spec.allow.hosts", at))
+	}
+	if !g.Policy.permitsLoopbackName(at) {
+		missing = append(missing, g.Policy.missing(at, kindLoopback))
+	}
+	return missing
+}
+
+// judge refuses address ("ip:port", about to be dialled for host) unless it is public, or allowed by the agent and the
+// policy.
+func (g Guard) judge(host, address string) error {
+	addrPort, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return &RefusedError{Host: host, Kind: "malformed", Reason: AddressNotAllowed, Missing: []string{"use another host"}}
+	}
+	addr := addrPort.Addr()
+	kind := kindOf(addr)
+	if kind == "" {
+		return nil
+	}
+	var missing []string
+	if !g.allows(host) {
+		missing = append(missing, needs("spec.allow.hosts", host))
+	}
+	if !g.Policy.permits(host, addr, kind) {
+		missing = append(missing, g.Policy.missing(host, kind))
+	}
+	if missing == nil {
+		return nil
+	}
+	return &RefusedError{Host: host, Kind: kind, Reason: AddressNotAllowed, Missing: missing}
+}
+
+// allows reports whether AllowHosts lists addr, which is always "host:port".
+func (g Guard) allows(addr string) bool {
+	return matchesAny(slices.DeleteFunc(slices.Clone(g.AllowHosts), isPattern), addr)
+}
+
+// isPattern reports whether an entry has a wildcard, which only the administrator's may have.
+func isPattern(entry string) bool { return strings.Contains(entry, "*") }
 
 // DialContext dials addr ("host:port") and judges each address that the host resolves to at the moment it is dialled.
 // It fits http.Transport.DialContext. A refusal is a *RefusedError, found with errors.As.
 func (g Guard) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
-	dialer := net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
-	if !g.allows(addr) {
-		dialer.Control = func(_, address string, _ syscall.RawConn) error {
-			return judge(addr, address)
-		}
+	dialer := net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}
+	dialer.Control = func(_, address string, _ syscall.RawConn) error {
+		return g.judge(addr, address)
 	}
+	return g.connect(ctx, dialer, network, addr)
+}
+
+func (g Guard) connect(ctx context.Context, dialer net.Dialer, network, addr string) (net.Conn, error) {
 	conn, err := dialer.DialContext(ctx, network, addr)
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		return &bulkConn{TCPConn: tcp, stall: g.stallTimeout()}, nil
@@ -129,11 +206,11 @@ func (c *bulkConn) ReadFrom(r io.Reader) (int64, error) {
 type onlyWriter struct{ io.Writer }
 
 // HTTPClient returns a client whose every request passes CheckURL and DialContext. It follows no redirect (the 3xx
-// response itself is returned), uses no proxy, asks for no transparent compression, wants TLS 1.2 or newer, and has no
+// response itself is returned), uses no proxy but Proxy, asks for no transparent compression, wants TLS 1.2 or newer, and has no
 // overall timeout: bound a call with its context. Errors of the client carry the URL: strip it before showing one.
 func (g Guard) HTTPClient() *http.Client {
 	return &http.Client{
-		Transport: &transport{guard: g, base: g.baseTransport()},
+		Transport: &transport{guard: g, base: g.baseTransport(), proxied: g.proxiedTransport()},
 		CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
 		},
@@ -141,7 +218,6 @@ func (g Guard) HTTPClient() *http.Client {
 }
 
 // baseTransport speaks HTTP/1.1: over it a few connections move large bodies faster than HTTP/2 streams do.
-// There is no proxy because a proxy would resolve the host itself, behind the guard's back.
 func (g Guard) baseTransport() *http.Transport {
 	return &http.Transport{
 		DialContext:           g.DialContext,
@@ -156,19 +232,21 @@ func (g Guard) baseTransport() *http.Transport {
 }
 
 type transport struct {
-	guard Guard
-	base  *http.Transport
+	guard   Guard
+	base    *http.Transport
+	proxied *http.Transport // nil without a proxy
 }
 
 // RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if err := t.guard.CheckURL(req.URL); err != nil {
+	base, err := t.choose(req)
+	if err != nil {
 		if req.Body != nil {
 			_ = req.Body.Close() // the contract of RoundTripper: the body is closed on errors too
 		}
 		return nil, err
 	}
-	response, err := t.base.RoundTrip(req)
+	response, err := base.RoundTrip(req)
 	if err == nil {
 		response.Body = &stallingBody{ReadCloser: response.Body, timeout: t.guard.stallTimeout()}
 	}
@@ -195,42 +273,27 @@ func (b *stallingBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// CloseIdleConnections lets http.Client.CloseIdleConnections reach the pool.
-func (t *transport) CloseIdleConnections() { t.base.CloseIdleConnections() }
-
-// allows tells whether AllowHosts lists addr, which is always "host:port".
-func (g Guard) allows(addr string) bool {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return false
+// choose judges a request and says which connections it may use.
+func (t *transport) choose(req *http.Request) (*http.Transport, error) {
+	if err := t.guard.CheckURL(req.URL); err != nil {
+		return nil, err
 	}
-	host = canonical(host)
-	for _, entry := range g.AllowHosts {
-		entryHost, entryPort := splitEntry(entry)
-		if canonical(entryHost) == host && (entryPort == "" || entryPort == port) {
-			return true
-		}
+	if t.proxied == nil {
+		return t.base, nil
 	}
-	return false
+	through, err := t.guard.Proxy.of(req.URL)
+	if err != nil || through == nil {
+		return t.base, err
+	}
+	return t.proxied, t.guard.judgeLiteral(req.URL)
 }
 
-func splitEntry(entry string) (host, port string) {
-	entry = strings.TrimSpace(entry)
-	if addr, err := netip.ParseAddr(entry); err == nil {
-		return addr.String(), ""
+// CloseIdleConnections lets http.Client.CloseIdleConnections reach the pools.
+func (t *transport) CloseIdleConnections() {
+	t.base.CloseIdleConnections()
+	if t.proxied != nil {
+		t.proxied.CloseIdleConnections()
 	}
-	if host, port, err := net.SplitHostPort(entry); err == nil {
-		return host, port
-	}
-	return strings.TrimSuffix(strings.TrimPrefix(entry, "["), "]"), ""
-}
-
-func canonical(host string) string {
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	if addr, err := netip.ParseAddr(host); err == nil {
-		return addr.Unmap().String()
-	}
-	return host
 }
 
 func withPort(u *url.URL) string {
@@ -239,12 +302,4 @@ func withPort(u *url.URL) string {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
 	return net.JoinHostPort(u.Hostname(), port)
-}
-
-func isLoopbackName(host string) bool {
-	if canonical(host) == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
 }

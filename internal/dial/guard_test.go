@@ -16,7 +16,7 @@ import (
 )
 
 func TestCheckURL(t *testing.T) {
-	loopback := dial.Guard{AllowHosts: []string{"127.0.0.1:8765", "localhost", "::1", "service.exactmatch.svc"}}
+	loopback := dial.Guard{AllowHosts: []string{"127.0.0.1:8765", "localhost", "::1", "service.exactmatch.svc"}, Policy: dial.Anything}
 	for _, tc := range []struct {
 		name  string
 		guard dial.Guard
@@ -31,7 +31,7 @@ func TestCheckURL(t *testing.T) {
 		{"http to another port of it", loopback, "http://127.0.0.1:8766/", dial.PlainHTTPNotAllowed},
 		{"http to localhost, any port", loopback, "http://LOCALHOST:99/", ""},
 		{"http to ::1", loopback, "http://[::1]:99/", ""},
-		{"http anywhere", dial.Guard{PlainHTTP: dial.PlainHTTPAnywhere}, "http://example.com/", ""},
+		{"http anywhere", dial.Guard{PlainHTTP: dial.PlainHTTPAnywhere, Policy: dial.Anything}, "http://example.com/", ""},
 		{"user info", dial.Guard{}, "https://me:secret@example.com/", dial.UserInfo},
 		{"user info over http", dial.Guard{PlainHTTP: dial.PlainHTTPAnywhere}, "http://me@example.com/", dial.UserInfo},
 		{"ftp", dial.Guard{PlainHTTP: dial.PlainHTTPAnywhere}, "ftp://example.com/", dial.SchemeNotHTTP},
@@ -66,7 +66,7 @@ func TestDialRefusesAddressesThatAreNotPublic(t *testing.T) {
 	for _, addr := range []string{
 		"127.0.0.1:80", "127.8.9.1:80", "[::1]:80", "localhost:80", "169.254.169.254:80", "[fe80::1]:80", "10.1.2.3:443", "172.16.0.1:443",
 		"192.168.1.1:443", "[fd00::1]:443", "0.0.0.0:80", "[::]:80", "224.0.0.1:80", "[ff02::1]:80", "100.100.100.200:80", "192.0.0.192:80",
-		"198.18.0.1:80", "255.255.255.255:80", "[::ffff:169.254.169.254]:80", "[64:ff9b::a9fe:a9fe]:80", "[2002:a9fe:a9fe::1]:80", "[fec0::1]:80",
+		"198.18.0.1:80", "255.255.255.255:80", "[::ffff:169.254.169.254]:80", "[64:ff9b::a9fe:a9fe]:80", "[2002:a9fe:a9fe::1]:80", "[fec0::1]:80", "168.63.129.16:80", "[fe80::1%lo]:80",
 	} {
 		t.Run(addr, func(t *testing.T) {
 			conn, err := dial.Guard{}.DialContext(t.Context(), "tcp", addr)
@@ -104,7 +104,7 @@ func TestDialReachesAllowedHosts(t *testing.T) {
 		{"", addr, false},
 		{"example.com", addr, false},
 	} {
-		conn, err := dial.Guard{AllowHosts: []string{tc.entry}}.DialContext(t.Context(), "tcp4", tc.addr)
+		conn, err := dial.Guard{AllowHosts: []string{tc.entry}, Policy: dial.Anything}.DialContext(t.Context(), "tcp4", tc.addr)
 		if err == nil {
 			_ = conn.Close()
 		}
@@ -135,14 +135,14 @@ func TestHTTPClientFollowsNoRedirect(t *testing.T) {
 func TestHTTPClientGuardsEachRequest(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	defer server.Close()
-	guard := dial.Guard{AllowHosts: []string{"127.0.0.1"}}
+	guard := dial.Guard{AllowHosts: []string{"127.0.0.1"}, Policy: dial.Anything}
 	for _, tc := range []struct {
 		name  string
 		guard dial.Guard
 		url   string
 		want  dial.Reason
 	}{
-		{"loopback not allowed", dial.Guard{PlainHTTP: dial.PlainHTTPAnywhere}, server.URL, dial.AddressNotAllowed},
+		{"loopback not allowed", dial.Guard{PlainHTTP: dial.PlainHTTPAnywhere, Policy: dial.Anything}, server.URL, dial.AddressNotAllowed},
 		{"plain http", dial.Guard{}, server.URL, dial.PlainHTTPNotAllowed},
 		{"allowed", guard, server.URL, ""},
 	} {
@@ -163,7 +163,7 @@ func TestHTTPClientGuardsEachRequest(t *testing.T) {
 func TestHTTPClientRefusesAnUnknownAuthority(t *testing.T) {
 	server := httptest.NewTLSServer(http.NotFoundHandler())
 	defer server.Close()
-	client := dial.Guard{AllowHosts: []string{"127.0.0.1"}, RootCAs: x509.NewCertPool()}.HTTPClient()
+	client := dial.Guard{AllowHosts: []string{"127.0.0.1"}, Policy: dial.Anything, RootCAs: x509.NewCertPool()}.HTTPClient()
 	defer client.CloseIdleConnections()
 	resp, err := client.Get(server.URL)
 	if err == nil {
@@ -175,7 +175,7 @@ func TestHTTPClientRefusesAnUnknownAuthority(t *testing.T) {
 func trusting(server *httptest.Server) dial.Guard {
 	pool := x509.NewCertPool()
 	pool.AddCert(server.Certificate())
-	return dial.Guard{AllowHosts: []string{"127.0.0.1"}, RootCAs: pool}
+	return dial.Guard{AllowHosts: []string{"127.0.0.1"}, Policy: dial.Anything, RootCAs: pool}
 }
 
 // Bodies are sent in large pieces: of every size they arrive as they are.
@@ -186,7 +186,7 @@ func TestBodiesArriveWhole(t *testing.T) {
 		got <- body
 	}))
 	defer server.Close()
-	client := dial.Guard{AllowHosts: []string{"127.0.0.1"}}.HTTPClient()
+	client := dial.Guard{AllowHosts: []string{"127.0.0.1"}, Policy: dial.Anything}.HTTPClient()
 	defer client.CloseIdleConnections()
 	for _, size := range []int{0, 1, 4096, 256 << 10, 256<<10 + 1, 3 << 20} {
 		want := bytes.Repeat([]byte("0123456789abcdefg"), size/17+1)[:size]

@@ -45,7 +45,7 @@ func TestStalledRequestsEnd(t *testing.T) {
 			server := httptest.NewServer(tc.answer)
 			defer server.Close()
 			defer server.CloseClientConnections()
-			client := dial.Guard{AllowHosts: []string{"127.0.0.1"}, StallTimeout: timeout}.HTTPClient()
+			client := dial.Guard{AllowHosts: []string{"127.0.0.1"}, Policy: dial.Anything, StallTimeout: timeout}.HTTPClient()
 			defer client.CloseIdleConnections()
 			resp, err := client.Post(server.URL, "text/plain", bytes.NewReader(large))
 			if err == nil {

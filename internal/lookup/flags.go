@@ -130,7 +130,7 @@ func (f *flags) client() (*http.Client, error) {
 	if err != nil || endpoint.Host == "" || endpoint.Scheme != "http" && endpoint.Scheme != "https" {
 		return nil, errors.New("--endpoint must be an http or https URL")
 	}
-	guard := dial.Guard{AllowHosts: []string{endpoint.Host}, PlainHTTP: dial.PlainHTTPLoopback}
+	guard := dial.Guard{AllowHosts: []string{endpoint.Host}, PlainHTTP: dial.PlainHTTPLoopback, Policy: dial.Anything}
 	if f.plainHTTP {
 		guard.PlainHTTP = dial.PlainHTTPAnywhere
 	}

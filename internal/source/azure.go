@@ -21,7 +21,7 @@ func openAzure(ctx context.Context, c Config, u *url.URL) (Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := azureClient(c, where, name)
+	client, err := azureClient(c, where, name, key)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func openAzure(ctx context.Context, c Config, u *url.URL) (Source, error) {
 	return &object{bucket: bucket, key: key, where: where}, nil
 }
 
-func azureClient(c Config, where, name string) (*container.Client, error) {
+func azureClient(c Config, where, name, key string) (*container.Client, error) {
 	options := &container.ClientOptions{ClientOptions: policy.ClientOptions{
 		Transport: strictClient(c, where),
 		Retry:     policy.RetryOptions{MaxRetries: -1},
@@ -45,7 +45,11 @@ func azureClient(c Config, where, name string) (*container.Client, error) {
 		}
 		return client, nil
 	}
-	account, address, err := azureAddress(c, where, name)
+	account, err := azureAccount(c, where, name, key)
+	if err != nil {
+		return nil, err
+	}
+	address, err := azureAddress(c, where, account, name)
 	if err != nil {
 		return nil, err
 	}
@@ -56,24 +60,34 @@ func azureClient(c Config, where, name string) (*container.Client, error) {
 	return client, nil
 }
 
-// azureAddress returns the account and the URL of the container.
-func azureAddress(c Config, where, name string) (account, address string, err error) {
+// azureAccount is the storage account that the credentials name; without anything that signs, the one that the process' own identity is
+// permitted for.
+func azureAccount(c Config, where, name, key string) (account string, err error) {
+	account = c.credential("accountName")
+	if c.anonymous() || c.credential("accountKey") != "" || c.credential("sasToken") != "" {
+		return account, nil
+	}
+	if account, err = c.ambient("azblob", name, key, where); err == nil && account == "" {
+		account = os.Getenv("AZURE_STORAGE_ACCOUNT")
+	}
+	return account, err
+}
+
+// azureAddress is the URL of the container.
+func azureAddress(c Config, where, account, name string) (string, error) {
 	endpoint, err := checkEndpoint(c, where)
 	if err != nil {
-		return "", "", err
-	}
-	if account = c.credential("accountName"); account == "" && len(c.Credentials) == 0 {
-		account = os.Getenv("AZURE_STORAGE_ACCOUNT")
+		return "", err
 	}
 	switch {
 	case account == "" && endpoint == "":
-		return "", "", &Error{Reason: Invalid, Source: where, Message: "the storage account is not known: set accountName or connectionString in the credentials"}
+		return "", &Error{Reason: Invalid, Source: where, Message: "the storage account is not known: set accountName or connectionString in the credentials"}
 	case account != "" && !accountNames.MatchString(account):
-		return "", "", &Error{Reason: Invalid, Source: where, Message: "accountName in the credentials is not the name of a storage account"}
+		return "", &Error{Reason: Invalid, Source: where, Message: "accountName in the credentials is not the name of a storage account"}
 	case endpoint == "":
 		endpoint = "https://" + account + ".blob.core.windows.net"
 	}
-	return account, endpoint + "/" + url.PathEscape(name), nil
+	return endpoint + "/" + url.PathEscape(name), nil
 }
 
 func azureSigned(c Config, where, account, address string, options *container.ClientOptions) (client *container.Client, err error) {
@@ -90,7 +104,8 @@ func azureSigned(c Config, where, account, address string, options *container.Cl
 		client, err = container.NewClientWithNoCredential(address, options)
 	default:
 		var identity azcore.TokenCredential
-		if identity, err = azidentity.NewDefaultAzureCredential(nil); err != nil {
+		if identity, err = azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{
+			ClientOptions: azcore.ClientOptions{Transport: c.process()}}); err != nil {
 			return nil, noIdentity(where)
 		}
 		client, err = container.NewClient(address, processIdentity{identity, where}, options)

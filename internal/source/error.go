@@ -25,8 +25,10 @@ const (
 	PathOutsideRoot Reason = "PathOutsideRoot"
 	// NotFound: nothing lies there.
 	NotFound Reason = "NotFound"
-	// Refused: the credentials do not suffice, or the guard does not let the host through.
+	// Refused: the credentials do not suffice.
 	Refused Reason = "Refused"
+	// NotPermitted: the upload agent or the administrator's policy does not permit the host, or the use of the process' own identity.
+	NotPermitted Reason = "NotPermitted"
 	// Unavailable: the network or the server failed; trying again may help.
 	Unavailable Reason = "Unavailable"
 	// Invalid: the URI, the credentials or the answer of the server cannot be used.
@@ -56,7 +58,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("source %q: %s", e.Source, e.Message)
 }
 
-// Unwrap gives the error of the context or the *dial.RefusedError behind it, if one is.
+// Unwrap gives the error of the context, the *dial.RefusedError or the Identity's error behind it, if one is.
 func (e *Error) Unwrap() error { return e.cause }
 
 // Transient tells whether trying again later may help without anybody changing anything.
@@ -75,7 +77,7 @@ func networkError(where string, err error) *Error {
 	case errors.As(err, &own):
 		return own
 	case errors.As(err, &refused):
-		e.Reason, e.Message, e.cause = Refused, refused.Error(), refused
+		e.Reason, e.Message, e.cause = reasonOfRefusal(refused), refused.Error(), refused
 	case errors.Is(err, context.Canceled):
 		e.Message, e.cause = "reading was cancelled", context.Canceled
 	case errors.Is(err, context.DeadlineExceeded):
@@ -92,6 +94,14 @@ func networkError(where string, err error) *Error {
 		e.Message = "the connection ended too early"
 	}
 	return e
+}
+
+// reasonOfRefusal tells a URL that can never be used from one that an entry would permit.
+func reasonOfRefusal(refused *dial.RefusedError) Reason {
+	if refused.Missing != nil {
+		return NotPermitted
+	}
+	return Refused
 }
 
 func isCertificateError(err error) bool {

@@ -21,7 +21,7 @@ func openGS(ctx context.Context, c Config, u *url.URL) (Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := gsClient(ctx, c, where)
+	client, err := gsClient(ctx, c, where, name, key)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func openGS(ctx context.Context, c Config, u *url.URL) (Source, error) {
 }
 
 // gsClient signs requests with the service account of the Secret, else with the identity of the process.
-func gsClient(ctx context.Context, c Config, where string) (*http.Client, error) {
+func gsClient(ctx context.Context, c Config, where, bucket, key string) (*http.Client, error) {
 	guarded := strictClient(c, where)
 	if c.anonymous() {
 		return guarded, nil
@@ -57,10 +57,22 @@ func gsClient(ctx context.Context, c Config, where string) (*http.Client, error)
 		if err != nil {
 			return nil, &Error{Reason: Invalid, Source: where, Message: "serviceAccountJSON is not the key of a service account"}
 		}
-	} else if found, err = google.FindDefaultCredentials(ctx, storage.ScopeReadOnly); err != nil {
-		return nil, noIdentity(where)
+	} else if found, err = gsIdentity(ctx, c, where, bucket, key); err != nil {
+		return nil, err
 	}
 	signed := *guarded
 	signed.Transport = &oauth2.Transport{Source: found.TokenSource, Base: guarded.Transport}
 	return &signed, nil
+}
+
+// gsIdentity is that of the process.
+func gsIdentity(ctx context.Context, c Config, where, bucket, key string) (*google.Credentials, error) {
+	if _, err := c.ambient("gs", bucket, key, where); err != nil {
+		return nil, err
+	}
+	found, err := google.FindDefaultCredentials(context.WithValue(ctx, oauth2.HTTPClient, c.process()), storage.ScopeReadOnly)
+	if err != nil {
+		return nil, noIdentity(where)
+	}
+	return found, nil
 }

@@ -2,9 +2,11 @@ package source
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -18,7 +20,7 @@ func openS3(ctx context.Context, c Config, u *url.URL) (Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	options, err := s3Options(ctx, c, where)
+	options, err := s3Options(ctx, c, where, name, key)
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +31,7 @@ func openS3(ctx context.Context, c Config, u *url.URL) (Source, error) {
 	return &object{bucket: bucket, key: key, where: where}, nil
 }
 
-func s3Options(ctx context.Context, c Config, where string) (s3.Options, error) {
+func s3Options(ctx context.Context, c Config, where, bucket, key string) (s3.Options, error) {
 	endpoint, err := checkEndpoint(c, where)
 	if err != nil {
 		return s3.Options{}, err
@@ -46,8 +48,11 @@ func s3Options(ctx context.Context, c Config, where string) (s3.Options, error) 
 			options.Region = defaultRegion
 		}
 	}
-	if err := s3Identity(ctx, c, where, &options); err != nil {
+	if err := s3Identity(ctx, c, where, bucket, key, &options); err != nil {
 		return s3.Options{}, err
+	}
+	if options.Region == "" && c.Elsewhere {
+		options.Region = defaultRegion
 	}
 	if options.Region == "" {
 		return s3.Options{}, &Error{Reason: Invalid, Source: where, Message: "the region of the bucket is not known: set region in the credentials"}
@@ -55,7 +60,7 @@ func s3Options(ctx context.Context, c Config, where string) (s3.Options, error) 
 	return options, nil
 }
 
-func s3Identity(ctx context.Context, c Config, where string, options *s3.Options) error {
+func s3Identity(ctx context.Context, c Config, where, bucket, key string, options *s3.Options) error {
 	id, secret := c.credential("accessKeyID"), c.credential("secretAccessKey")
 	switch {
 	case c.anonymous():
@@ -67,8 +72,11 @@ func s3Identity(ctx context.Context, c Config, where string, options *s3.Options
 	case id != "" || secret != "":
 		return &Error{Reason: Invalid, Source: where, Message: "the credentials need both accessKeyID and secretAccessKey"}
 	}
-	// Where the process gets its own identity is no choice of a user: that way does not pass the guard.
-	process, err := config.LoadDefaultConfig(ctx)
+	if _, err := c.ambient("s3", bucket, key, where); err != nil {
+		return err
+	}
+	process, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(awshttp.NewBuildableClient().
+		WithTransportOptions(func(t *http.Transport) { t.Proxy = c.Guard.Proxy.For })))
 	if err != nil || process.Credentials == nil {
 		return noIdentity(where)
 	}
@@ -86,5 +94,5 @@ func s3Identity(ctx context.Context, c Config, where string, options *s3.Options
 }
 
 func noIdentity(where string) *Error {
-	return &Error{Reason: Refused, Source: where, Message: "there are no credentials, and the process has no identity of its own: name a Secret in credentialsSecretRef"}
+	return &Error{Reason: Refused, Source: where, Message: "there are no credentials, and the process has no identity of its own: name a Secret in spec.source.credentialsSecretRef"}
 }

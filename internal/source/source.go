@@ -52,9 +52,14 @@ type Config struct {
 	//	gs      serviceAccountJSON (a key of type service_account); endpoint
 	//	azblob  connectionString | accountName with accountKey or sasToken; endpoint (default https://<accountName>.blob.core.windows.net)
 	//
-	// With anonymous: "true" requests are not signed. Without credentials the identity of the process is used (workload identity,
-	// environment), and nothing of the process is used where credentials are given.
+	// With anonymous: "true" requests are not signed. Without anything that signs, the identity of the process is used (workload
+	// identity, environment) where Identity permits it and no endpoint is named. Nothing of the process is used where credentials sign.
 	Credentials map[string][]byte
+	// Identity judges where the identity of the process may sign; nil permits nothing.
+	Identity Identity
+	// Elsewhere says that another process reads the table, and may sign with an identity of its own: here the source is only named and
+	// checked, and no identity is looked for.
+	Elsewhere bool
 	// Root is the folder that file URIs lie below, one per namespace; "" means that no file may be opened.
 	Root string
 	// Schemes are the schemes that may be used: file, https, s3, gs, azblob. Others are refused; https admits http, which Guard
@@ -111,7 +116,15 @@ func (c Config) credential(key string) string {
 	return strings.TrimSpace(string(c.Credentials[key]))
 }
 
-func (c Config) anonymous() bool { return c.credential("anonymous") == "true" }
+func (c Config) anonymous() bool {
+	return c.credential("anonymous") == "true" || c.Elsewhere && !c.signs()
+}
+
+// signs tells whether the credentials have something that signs.
+func (c Config) signs() bool {
+	return slices.ContainsFunc([]string{"accessKeyID", "secretAccessKey", "serviceAccountJSON", "connectionString", "accountKey", "sasToken"},
+		func(key string) bool { return c.credential(key) != "" })
+}
 
 // Bytes is a source of content that is at hand already, such as the entry of a ConfigMap. b must not change afterwards.
 func Bytes(name string, b []byte) Source { return &memory{name: name, content: b} }

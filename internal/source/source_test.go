@@ -78,17 +78,17 @@ func TestOpenRefusesBeforeAnythingIsDialled(t *testing.T) {
 		{"no scheme allowed", source.Config{URI: "https://host/key", Schemes: []string{}}, source.SchemeNotAllowed},
 		{"user info", source.Config{URI: "https://me:hush@host/key?sig=hush"}, source.Invalid},
 		{"user info in s3", source.Config{URI: "s3://me:hush@bucket/key"}, source.Invalid},
-		{"plain http", source.Config{URI: "http://host/key?sig=hush"}, source.Refused},
+		{"plain http", source.Config{URI: "http://host/key?sig=hush"}, source.NotPermitted},
 		{"query in s3", source.Config{URI: "s3://bucket/key?endpoint=hush"}, source.Invalid},
 		{"no key", source.Config{URI: "s3://bucket/"}, source.Invalid},
 		{"a folder", source.Config{URI: "s3://bucket/folder/"}, source.Invalid},
 		{"no bucket", source.Config{URI: "gs:///key"}, source.Invalid},
 		{"half a credential", source.Config{URI: "s3://bucket/key", Credentials: creds("accessKeyID", "hush", "region", "eu-west-1")}, source.Invalid},
 		{"no region", source.Config{URI: "s3://bucket/key", Credentials: creds("accessKeyID", "hush", "secretAccessKey", "hush")}, source.Invalid},
-		{"plain endpoint", source.Config{URI: "s3://bucket/key", Credentials: creds("endpoint", "http://minio/hush")}, source.Refused},
+		{"plain endpoint", source.Config{URI: "s3://bucket/key", Credentials: creds("endpoint", "http://minio/hush")}, source.NotPermitted},
 		{"endpoint with user info", source.Config{URI: "s3://bucket/key", Credentials: creds("endpoint", "https://me:hush@minio")}, source.Refused},
 		{"no account", source.Config{URI: "azblob://container/key", Credentials: creds("accountKey", "hush")}, source.Invalid},
-		{"account that is a host", source.Config{URI: "azblob://container/key", Credentials: creds("accountName", "evil.example/")}, source.Invalid},
+		{"account that is a host", source.Config{URI: "azblob://container/key", Credentials: creds("accountName", "evil.example/", "accountKey", "hush")}, source.Invalid},
 		{"account key not base64", source.Config{URI: "azblob://container/key", Credentials: creds("accountName", "abc", "accountKey", "!hush")}, source.Invalid},
 		{"connection string", source.Config{URI: "azblob://container/key", Credentials: creds("connectionString", "hush")}, source.Invalid},
 		{"not a service account", source.Config{URI: "gs://bucket/key", Credentials: creds("serviceAccountJSON", `{"type":"external_account","credential_source":{"file":"hush"}}`)}, source.Invalid},
@@ -244,7 +244,7 @@ func TestHostsPassTheGuard(t *testing.T) {
 		}
 		_, err = read(t, s, 0, source.ToEnd)
 		var refused *dial.RefusedError
-		if reasonOf(err) != source.Refused || !errors.As(err, &refused) {
+		if reasonOf(err) != source.NotPermitted || !errors.As(err, &refused) {
 			t.Errorf("%s: %v", s, err)
 		}
 		checkNoSecret(t, err)

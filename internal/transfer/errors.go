@@ -28,6 +28,7 @@ const (
 	FormatInvalid      Reason = "FormatInvalid"
 	KeyTooShort        Reason = "KeyTooShort"
 	InvalidDelimiter   Reason = "InvalidDelimiter"
+	NotPermitted       Reason = "NotPermitted"
 	SourceChanged      Reason = "SourceChanged"
 	SourceInvalid      Reason = "SourceInvalid"
 	SourceNotFound     Reason = "SourceNotFound"
@@ -41,7 +42,8 @@ const (
 )
 
 // Error is why a table cannot be prepared or moved. Message says what to do and
-// holds no value, key or signature. A Transient one passes by itself.
+// holds no value, key or signature. A Transient one passes by itself, or, with the
+// reason NotPermitted, once somebody permits the storage's host.
 // RetryAfter is the wait that the other end asked for, 0 where it asked for none.
 type Error struct {
 	Reason     Reason
@@ -65,7 +67,7 @@ func ReasonOf(e *source.Error) Reason {
 	return map[source.Reason]Reason{
 		source.SchemeNotAllowed: SchemeNotAllowed, source.PathOutsideRoot: PathOutsideRoot,
 		source.NotFound: SourceNotFound, source.Refused: SourceRefused, source.Unavailable: SourceUnavailable,
-		source.Invalid: SourceInvalid, source.Changed: SourceChanged,
+		source.NotPermitted: NotPermitted, source.Invalid: SourceInvalid, source.Changed: SourceChanged,
 	}[e.Reason]
 }
 

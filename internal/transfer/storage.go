@@ -240,7 +240,7 @@ func storageError(op string, err error) error {
 	}
 	var refused *dial.RefusedError
 	if errors.As(err, &refused) {
-		return refuse(StorageRefused, "%s: %s", op, refused.Error())
+		return &Error{Reason: NotPermitted, Transient: true, Message: op + ": " + refused.Error(), cause: refused}
 	}
 	return &Error{Reason: StorageUnavailable, Transient: true, Message: op + ": no answer: " + causeOf(err)}
 }

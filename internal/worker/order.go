@@ -51,6 +51,9 @@ type Order struct {
 	BadRows      transfer.BadRowsAllowance `json:"badRows"`
 	Source       Source                    `json:"source"`
 	Allow        Allow                     `json:"allow"`
+	// OwnIdentity lets the pod's ServiceAccount sign for the source, where no
+	// credentials do.
+	OwnIdentity bool `json:"ownIdentity,omitempty"`
 	// Memory is the budget of blocks in the making, in bytes.
 	Memory int64 `json:"memory"`
 	// Parts are the pods that share the stripes; Parallelism is what each reads
@@ -78,10 +81,11 @@ type Source struct {
 	Schemes []string `json:"schemes,omitempty"`
 }
 
-// Allow is the upload agent's rule of addresses.
+// Allow is the upload agent's rule of addresses, below the administrator's policy.
 type Allow struct {
-	Hosts     []string `json:"hosts,omitempty"`
-	PlainHTTP bool     `json:"plainHTTP,omitempty"`
+	Hosts     []string    `json:"hosts,omitempty"`
+	PlainHTTP bool        `json:"plainHTTP,omitempty"`
+	Policy    dial.Policy `json:"policy,omitempty,omitzero"`
 }
 
 // folder is a worker's files.
@@ -144,6 +148,9 @@ func (d folder) plan(ctx context.Context, o *Order) (transfer.Plan, error) {
 func (d folder) source(ctx context.Context, o *Order) (source.Source, error) {
 	// The agent's authority signs for the service only.
 	c := source.Config{URI: o.Source.URI, Schemes: o.Source.Schemes, Guard: o.Allow.guard()}
+	if o.OwnIdentity {
+		c.Identity = source.AnyBucket
+	}
 	switch {
 	case o.Source.File != "":
 		c.URI, c.Schemes, c.Root = (&url.URL{Scheme: "file", Path: "/" + o.Source.File}).String(), []string{"file"}, filepath.Join(string(d), SourceDir)
@@ -186,7 +193,7 @@ func (d folder) credentials() (map[string][]byte, error) {
 
 // guard is the rule of addresses.
 func (a Allow) guard() dial.Guard {
-	guard := dial.Guard{AllowHosts: a.Hosts, PlainHTTP: dial.PlainHTTPLoopback}
+	guard := dial.Guard{AllowHosts: a.Hosts, PlainHTTP: dial.PlainHTTPLoopback, Policy: a.Policy}
 	if a.PlainHTTP {
 		guard.PlainHTTP = dial.PlainHTTPAnywhere
 	}

@@ -75,7 +75,7 @@ func TestProblemsAreTold(t *testing.T) {
 		"no order":                {prepare, t.TempDir(), transfer.SourceUnavailable, true},
 		"the order to read":       {stage, files(t, "ID\n1\n"), transfer.SourceUnavailable, true},
 		"another part":            {stage, files(t, "ID\n1\n2\n3\n", func(o *worker.Order) { o.Prepared, o.Parts = handoff, 0 }), transfer.SourceInvalid, false},
-		"an address not allowed":  {stage, files(t, "ID\n1\n2\n3\n", func(o *worker.Order) { o.Prepared, o.Parts = handoff, 1 }), transfer.StorageRefused, false},
+		"an address not allowed":  {stage, files(t, "ID\n1\n2\n3\n", func(o *worker.Order) { o.Prepared, o.Parts = handoff, 1 }), transfer.NotPermitted, true},
 		"a scheme not allowed":    {prepare, files(t, "", func(o *worker.Order) { o.Source = worker.Source{URI: "s3://hush/key"} }), transfer.SchemeNotAllowed, false},
 		"a URI that is not there": {prepare, files(t, "", func(o *worker.Order) { o.Source = worker.Source{} }), transfer.SourceUnavailable, true},
 	} {

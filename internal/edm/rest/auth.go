@@ -64,9 +64,9 @@ func NewWorkloadIdentity(tenantID, clientID, scope string, c *http.Client) (Toke
 }
 
 // NewManagedIdentity gets tokens for the identity of the Azure machine. The
-// metadata endpoint is link-local, so no guarded client is used for it.
-func NewManagedIdentity(clientID, scope string) (TokenSource, error) {
-	options := &azidentity.ManagedIdentityCredentialOptions{}
+// metadata endpoint is link-local, so c must not be a guarded client.
+func NewManagedIdentity(clientID, scope string, c *http.Client) (TokenSource, error) {
+	options := &azidentity.ManagedIdentityCredentialOptions{ClientOptions: entraOptions(c)}
 	if clientID != "" {
 		options.ID = azidentity.ClientID(clientID)
 	}

@@ -1,0 +1,96 @@
+package policy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"exactmatch.dev/operator/internal/dial"
+)
+
+// Permissions are what the policy permits in one namespace.
+type Permissions struct {
+	// Network bounds which addresses are dialled, and how.
+	Network dial.Policy
+
+	identities []AmbientIdentity
+}
+
+// NotPermittedError is a use of the manager's identity that no entry of the policy permits.
+type NotPermittedError struct{ Message string }
+
+// Error names the entry that is missing.
+func (e *NotPermittedError) Error() string { return e.Message }
+
+// Endpoint reports, as a *NotPermittedError, that the manager's identity must not sign requests to an endpoint of a host: with
+// tokens for an audience, of a tenant and a client ("" where the environment's are meant).
+func (p Permissions) Endpoint(want AmbientIdentity) error {
+	host := canonicalHost(want.Endpoint)
+	for _, entry := range p.identities {
+		found := entry
+		found.Endpoint, want.Endpoint = canonicalHost(entry.Endpoint), host
+		if entry.Bucket == "" && found == want {
+			return nil
+		}
+	}
+	entry := fmt.Sprintf("endpoint %q, audience %q", host, want.Audience)
+	if want.TenantID != "" {
+		entry += fmt.Sprintf(", tenantID %q", want.TenantID)
+	}
+	if want.ClientID != "" {
+		entry += fmt.Sprintf(", clientID %q", want.ClientID)
+	}
+	return p.refuse(entry, "or use spec.auth.clientSecret or spec.auth.bearerTokenSecretRef")
+}
+
+// Bucket reports, as a *NotPermittedError, that the manager's identity must not read a key of a bucket; account is the
+// storage account that the credentials name, "" for none. Else it returns the account to use, "" for the environment's. It is
+// a source.Identity.
+func (p Permissions) Bucket(scheme, bucket, key, account string) (string, error) {
+	uri := scheme + "://" + bucket
+	for _, entry := range p.identities {
+		if entry.Bucket == uri && within(key, entry.Prefix) && (account == "" || account == entry.Account) {
+			return entry.Account, nil
+		}
+	}
+	entry := fmt.Sprintf("bucket %q", uri)
+	if account != "" {
+		entry += fmt.Sprintf(", account %q", account)
+	}
+	if folder, _, found := strings.Cut(key, "/"); found {
+		entry += fmt.Sprintf(" and prefix %q", folder+"/")
+	}
+	return "", p.refuse(entry, "or name a Secret in spec.source.credentialsSecretRef, or use spec.workers.mode Job with a ServiceAccount that has access")
+}
+
+// within reports whether a key lies below a prefix. One with a dot segment may come to lie elsewhere.
+func within(key, prefix string) bool {
+	if prefix != "" && slices.ContainsFunc(strings.Split(key, "/"), func(s string) bool { return s == "." || s == ".." }) {
+		return false
+	}
+	return strings.HasPrefix(key, prefix)
+}
+
+func (p Permissions) refuse(entry, instead string) error {
+	text := fmt.Sprintf("the operator's own identity is not used here: have the administrator add an entry to ambientIdentities of a rule for namespace %q"+
+		" in the operator's policy file (%s), %s", p.Network.Namespace, entry, instead)
+	if p.Network.Note != "" {
+		text += "; " + p.Network.Note
+	}
+	return &NotPermittedError{Message: text}
+}
+
+// Version names what is permitted: it differs where anything of that does.
+func (p Permissions) Version() string {
+	network := p.Network
+	network.Note = ""
+	text, err := json.Marshal([]any{network, p.identities})
+	if err != nil {
+		panic(err) // strings and ranges marshal
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}
