@@ -7,12 +7,12 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 )
 
-// noSuchPath tells what a 404 of a collection most likely means: the endpoint's
-// path is wrong. It may also be a proxy's, whose server starts, so it is tried
-// again.
+// noSuchPath tells what a 404 of a collection most likely means, whoever answers
+// it: the endpoint's path is wrong. It may also be a proxy's, whose server starts,
+// so it is tried again.
 func (r *UploadAgentReconciler) noSuchPath(agent *v1alpha1.ExactMatchUploadAgent, err error) error {
 	at, invalid := url.Parse(agent.Spec.Endpoint)
-	if invalid != nil || !edm.IsNotFound(err) {
+	if invalid != nil || !edm.IsNoSuchPath(err) {
 		return err
 	}
 	return passes(v1alpha1.ReasonUploadAgentNotReady, r.Options.RepairInterval, "%s; spec.endpoint ends before /dataClassification, as in %s://%s/beta",

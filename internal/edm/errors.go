@@ -13,14 +13,16 @@ type Class int
 
 // The classes of an error.
 const (
-	// Transient errors pass: network, 408, 409, 412, 423, 425, 429 and 5xx.
+	// Transient errors pass: network, 3xx, 407, 408, 409, 412, 423, 425, 429, 5xx, and
+	// every answer that is not in the service's own form.
 	Transient Class = iota
 	// Terminal errors stay until somebody changes something: 400, 404, 413, 422.
 	Terminal
 	// Credentials were refused: 401 and 403.
 	Credentials
 	// Ambiguous means that the call may have had its effect: it was sent and no
-	// answer came. It is transient, but a create must be settled by a list first.
+	// answer of the service came. It is transient, but a create must be settled by a
+	// list first.
 	Ambiguous
 )
 
@@ -44,6 +46,12 @@ const (
 	CodeUnavailable   = "ServiceUnavailable"
 	CodeStorageFull   = "InsufficientStorage"
 	CodeTableDamaged  = "TableDamaged"
+	// CodeNoSuchCall is 404 for a path or a method that the service does not have. It
+	// says nothing about any resource: the endpoint's path is wrong.
+	CodeNoSuchCall = "NoSuchCall"
+	// CodeForeignAnswer stands for the code of an answer that is not in the service's
+	// own form. No service sends it.
+	CodeForeignAnswer = "ForeignAnswer"
 )
 
 // ThrottledMessage is what Graph answers with 429 when the rolling quota of
@@ -61,6 +69,9 @@ type Error struct {
 	RequestID  string        // client-request-id, for the service's log
 	Class      Class
 	Err        error // the cause where Status is 0; its text is free of URLs
+	// Foreign: the answer is not in the service's own form, but a proxy's, a captive
+	// portal's or another API's. It says nothing about what was asked.
+	Foreign bool
 }
 
 // Error names the operation, the status and the code.
@@ -88,11 +99,21 @@ func ClassOf(err error) Class {
 	return Transient
 }
 
-// IsNotFound reports whether the service said 404.
-func IsNotFound(err error) bool { return hasStatus(err, http.StatusNotFound) }
+// IsNotFound reports whether the service itself said that it does not know the
+// resource. A 404 of a proxy, or of a wrong path, says nothing about it.
+func IsNotFound(err error) bool {
+	return isServices(err, http.StatusNotFound) && !HasCode(err, CodeNoSuchCall)
+}
 
-// IsThrottled reports whether the service said 429.
-func IsThrottled(err error) bool { return hasStatus(err, http.StatusTooManyRequests) }
+// IsThrottled reports whether the service itself said 429.
+func IsThrottled(err error) bool { return isServices(err, http.StatusTooManyRequests) }
+
+// IsNoSuchPath reports a 404 of whatever form: asked for a collection, it means
+// that nobody serves the contract at this path.
+func IsNoSuchPath(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Status == http.StatusNotFound
+}
 
 // HasCode reports whether the service answered with that error code.
 func HasCode(err error, code string) bool {
@@ -109,21 +130,23 @@ func RetryAfter(err error) time.Duration {
 	return 0
 }
 
-func hasStatus(err error, status int) bool {
+// isServices reports an answer of the service itself with that status.
+func isServices(err error, status int) bool {
 	var e *Error
-	return errors.As(err, &e) && e.Status == status
+	return errors.As(err, &e) && e.Status == status && !e.Foreign
 }
 
-// ClassOfStatus maps an HTTP status to its class.
+// ClassOfStatus maps the HTTP status of an answer in the service's own form to its
+// class.
 func ClassOfStatus(status int) Class {
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return Credentials
-	case http.StatusRequestTimeout, http.StatusConflict, http.StatusPreconditionFailed, http.StatusLocked,
+	case http.StatusProxyAuthRequired, http.StatusRequestTimeout, http.StatusConflict, http.StatusPreconditionFailed, http.StatusLocked,
 		http.StatusTooEarly, http.StatusTooManyRequests:
 		return Transient
 	}
-	if status >= 500 || status == 0 {
+	if status < 400 || status >= 500 {
 		return Transient
 	}
 	return Terminal

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -106,9 +107,15 @@ func (e *entraToken) Token(ctx context.Context) (string, error) {
 }
 
 // answeredByEntra tells the status of a refusal: the SDK's text repeats the
-// answer's body.
+// answer's body. One that is not in OAuth's form is a stranger's, and passes.
 func answeredByEntra(answer *http.Response) error {
-	_, _ = io.Copy(io.Discard, answer.Body)
+	var said struct {
+		Error string `json:"error"`
+	}
+	body, err := io.ReadAll(io.LimitReader(answer.Body, maxError))
+	if err != nil || !isJSON(answer.Header) || json.Unmarshal(body, &said) != nil || said.Error == "" {
+		return fmt.Errorf("an answer %d that is not Microsoft Entra ID's came in its place; check the proxies on the way to it", answer.StatusCode)
+	}
 	message := fmt.Sprintf("Microsoft Entra ID answered %d %s", answer.StatusCode, http.StatusText(answer.StatusCode))
 	if edm.ClassOfStatus(answer.StatusCode) == edm.Transient {
 		return errors.New(message)

@@ -4,6 +4,7 @@ package rest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -24,6 +26,7 @@ import (
 
 const (
 	maxBody    = 8 << 20
+	maxError   = 256 << 10 // of an answer that is no success
 	maxItems   = 10_000
 	maxPages   = 1_000
 	retries    = 3
@@ -75,7 +78,9 @@ type call struct {
 	requestID string
 	ifMatch   string      // If-Match, "" for none
 	once      bool        // never sent twice: create, commit and cancel
+	status    int         // of a success; 0 is 200
 	asked     func() bool // reports whether out is what was asked for; nil where anything is
+	none      func() bool // reports whether out says that there is nothing; nil where it always says something
 }
 
 // do sends a call, repeats what may be repeated, and decodes the answer.
@@ -122,33 +127,68 @@ func (c *Client) try(ctx context.Context, k call) (http.Header, error) {
 		return nil, unanswered(k, sent.Load(), err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
+	body, err := io.ReadAll(io.LimitReader(response.Body, mostOf(response)+1))
 	if err != nil {
 		return nil, unanswered(k, true, err)
 	}
 	return response.Header, c.answer(k, response, body)
 }
 
+// mostOf is how many bytes of an answer are read.
+func mostOf(response *http.Response) int64 {
+	if isSuccess(response) {
+		return maxBody
+	}
+	return maxError
+}
+
+func isSuccess(response *http.Response) bool { return response.StatusCode/100 == 2 }
+
 // answer decodes a success or turns anything else into an *edm.Error.
 func (c *Client) answer(k call, response *http.Response, body []byte) error {
-	if response.StatusCode < 200 || response.StatusCode > 299 {
+	if !isSuccess(response) {
 		e := errorOf(k, response, body)
 		c.o.Pace.heed(e)
 		return e
 	}
-	if k.out == nil {
-		return nil
-	}
-	if len(body) > maxBody {
-		return malformed(k, response.StatusCode, "the answer is too large")
-	}
-	if err := json.Unmarshal(body, k.out); err != nil {
-		return malformed(k, response.StatusCode, "the answer is not the JSON of this API; check spec.endpoint")
-	}
-	if k.asked != nil && !k.asked() {
-		return malformed(k, response.StatusCode, "the answer is not what was asked for; check spec.endpoint")
+	if what := notOurs(k, response, body); what != "" {
+		return malformed(k, response.StatusCode, what+"; "+checkEndpoint)
 	}
 	return nil
+}
+
+// notOurs decodes a success, and says why it is not the service's, "" where it is.
+// One that says nothing, a 204 or an empty list, must carry the service's mark:
+// anybody can say nothing.
+func notOurs(k call, response *http.Response, body []byte) string {
+	switch {
+	case response.StatusCode != cmp.Or(k.status, http.StatusOK):
+		return fmt.Sprintf("the answer is not the %d of this call", cmp.Or(k.status, http.StatusOK))
+	case k.out == nil && !isMarked(k, response.Header):
+		return "the answer carries no request-id"
+	case k.out == nil:
+		return ""
+	case len(body) > maxBody:
+		return "the answer is too large"
+	case !isJSON(response.Header) || decode(body, k.out) != nil:
+		return "the answer is not the JSON of this API"
+	case k.asked != nil && !k.asked():
+		return "the answer is not what was asked for"
+	case k.none != nil && k.none() && !isMarked(k, response.Header):
+		return "the answer is empty and carries no request-id"
+	}
+	return ""
+}
+
+// decode reads JSON into what an earlier try may have filled.
+func decode(body []byte, into any) error {
+	reflect.ValueOf(into).Elem().SetZero()
+	return json.Unmarshal(body, into)
+}
+
+// isMarked reports whether an answer carries what the service puts on each.
+func isMarked(k call, header http.Header) bool {
+	return header.Get("request-id") != "" || header.Get("client-request-id") == k.requestID
 }
 
 // request builds the HTTP request. sent becomes true once it was written.

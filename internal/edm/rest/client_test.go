@@ -66,6 +66,7 @@ func (s *remote) count() int {
 
 func reply(w http.ResponseWriter, status int, body string) {
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("request-id", "of the service")
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, body)
 }
@@ -364,7 +365,7 @@ func TestRetryAfterIsReadInBothForms(t *testing.T) {
 
 func TestStatusesAreClassified(t *testing.T) {
 	for status, class := range map[int]edm.Class{
-		400: edm.Terminal, 404: edm.Terminal, 413: edm.Terminal, 422: edm.Terminal, 302: edm.Terminal,
+		400: edm.Terminal, 404: edm.Terminal, 413: edm.Terminal, 422: edm.Terminal, 405: edm.Terminal, 302: edm.Transient, 407: edm.Transient,
 		401: edm.Credentials, 403: edm.Credentials,
 		408: edm.Transient, 409: edm.Transient, 412: edm.Transient, 423: edm.Transient, 425: edm.Transient, 429: edm.Transient, 500: edm.Transient, 504: edm.Transient,
 	} {

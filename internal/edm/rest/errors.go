@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,9 @@ import (
 
 const maxMessage = 512
 
+// checkEndpoint is what somebody can do about an answer that is not the service's.
+const checkEndpoint = "check spec.endpoint and the proxies on the way to it"
+
 // odataError is the body of every error.
 type odataError struct {
 	Error struct {
@@ -26,34 +30,56 @@ type odataError struct {
 	} `json:"error"`
 }
 
-// errorOf reads an OData error. Of any other body only its type is told: it may
-// be a page of somebody else's, or a secret.
+// read reads an error in the service's own form: JSON by its type, whole, with a
+// code and a message.
+func (o *odataError) read(header http.Header, body []byte) bool {
+	return isJSON(header) && len(body) <= maxError && json.Unmarshal(body, o) == nil && o.Error.Code != "" && o.Error.Message != ""
+}
+
+func isJSON(header http.Header) bool { return typeOf(header) == "application/json" }
+
+// typeOf is the media type of an answer, "" where it names none.
+func typeOf(header http.Header) string {
+	kind, _, err := mime.ParseMediaType(header.Get("Content-Type"))
+	if err != nil {
+		return ""
+	}
+	return kind
+}
+
+// errorOf reads an OData error. Any other answer is a stranger's, whatever its
+// status: it passes, and only its type is told, since its body may be anybody's
+// page, or a secret.
 func errorOf(k call, response *http.Response, body []byte) *edm.Error {
 	e := &edm.Error{
 		Op: k.op, Status: response.StatusCode, Class: edm.ClassOfStatus(response.StatusCode), RequestID: k.requestID,
 		RetryAfter: retryAfter(response.Header.Get("Retry-After"), time.Now()),
 	}
 	var said odataError
-	if json.Unmarshal(body, &said) == nil && said.Error.Code != "" {
-		e.Code, e.Message = bounded(said.Error.Code, 128), bounded(said.Error.Message, maxMessage)
+	if !said.read(response.Header, body) {
+		e.Foreign, e.Class, e.Code = true, unsettled(k), edm.CodeForeignAnswer
+		e.Message = "answered with " + cmp.Or(bounded(typeOf(response.Header), 64), "no type") + " in place of an OData error; " + checkEndpoint
 		return e
 	}
-	kind, _, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
-	if err != nil {
-		kind = "no type"
+	e.Code, e.Message = bounded(said.Error.Code, 128), bounded(said.Error.Message, maxMessage)
+	if e.Code == edm.CodeNoSuchCall {
+		e.Class = edm.Transient
 	}
-	e.Message = "answered with " + bounded(kind, 64) + " in place of an OData error; check spec.endpoint"
-	e.Code = http.StatusText(response.StatusCode)
 	return e
 }
 
-// malformed is a success whose body cannot be read: it may pass.
-func malformed(k call, status int, message string) *edm.Error {
-	class := edm.Transient
+// unsettled is the class of a call that was sent and that the service has not
+// answered: one that is sent once may have had its effect.
+func unsettled(k call) edm.Class {
 	if k.once {
-		class = edm.Ambiguous
+		return edm.Ambiguous
 	}
-	return &edm.Error{Op: k.op, Status: status, Code: "MalformedAnswer", Message: message, RequestID: k.requestID, Class: class}
+	return edm.Transient
+}
+
+// malformed is a success that is not the service's: it may pass.
+func malformed(k call, status int, message string) *edm.Error {
+	return &edm.Error{Op: k.op, Status: status, Code: "MalformedAnswer", Message: message, RequestID: k.requestID, Class: unsettled(k), Foreign: true}
 }
 
 // unanswered is a call that brought no answer. One that may not be repeated is

@@ -13,7 +13,7 @@ import (
 type instant struct{}
 
 func (instant) RoundTrip(r *http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(`{"id":"d"}`)), Request: r}, nil
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(`{"id":"d"}`)), Request: r}, nil
 }
 
 func TestOnlyAPaceThatIsGivenSlowsCallsDown(t *testing.T) {

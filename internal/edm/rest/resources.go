@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -30,48 +31,54 @@ func (c *Client) Agents() edm.Agents { return agents{c} }
 
 // BlockFormat implements edm.Service.
 func (c *Client) BlockFormat(ctx context.Context) (string, error) {
-	header, err := c.do(ctx, call{op: "read the block format", method: http.MethodGet, path: []string{agentsPath}, query: url.Values{"$top": {"1"}}})
+	var found page[edm.UploadAgent]
+	header, err := c.do(ctx, found.of(call{op: "read the block format", method: http.MethodGet, path: []string{agentsPath}, query: url.Values{"$top": {"1"}}}))
 	if err != nil {
 		return "", err
 	}
 	return header.Get(FormatHeader), nil
 }
 
-// item gets, changes or makes one resource.
-func item[T any](ctx context.Context, c *Client, k call) (*T, error) {
-	out := new(T)
-	k.out = out
-	if _, err := c.do(ctx, k); err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
 // remove deletes a resource; one that is gone already is no error.
 func remove(ctx context.Context, c *Client, op string, path ...string) error {
-	_, err := c.do(ctx, call{op: op, method: http.MethodDelete, path: path})
+	_, err := c.do(ctx, call{op: op, method: http.MethodDelete, path: path, status: http.StatusNoContent})
 	if edm.IsNotFound(err) {
 		return nil
 	}
 	return err
 }
 
+// page is one page of a collection, or a whole answer under "value".
+type page[T any] struct {
+	Value    []T    `json:"value"`
+	NextLink string `json:"@odata.nextLink"`
+}
+
+// of completes a call whose answer is the page.
+func (p *page[T]) of(k call) call {
+	k.out = p
+	k.asked = func() bool { return p.Value != nil }
+	k.none = func() bool { return len(p.Value) == 0 }
+	return k
+}
+
 // list reads a collection page by page. A nextLink is followed by its $skip or
-// $skiptoken alone, so it cannot lead to another host.
+// $skiptoken alone, so it cannot lead to another host. A collection that is not
+// read to its end is an error: what is missing is not known to be absent.
 func list[T any](ctx context.Context, c *Client, op string, q edm.Query, path ...string) ([]T, error) {
 	var all []T
 	query := queryOf(q)
 	for range maxPages {
-		var page struct {
-			Value    []T    `json:"value"`
-			NextLink string `json:"@odata.nextLink"`
-		}
-		if _, err := c.do(ctx, call{op: op, method: http.MethodGet, path: path, query: query, out: &page}); err != nil {
+		var page page[T]
+		if _, err := c.do(ctx, page.of(call{op: op, method: http.MethodGet, path: path, query: query})); err != nil {
 			return nil, err
 		}
 		all = append(all, page.Value...)
-		if page.NextLink == "" || q.Top > 0 && len(all) >= q.Top || len(all) >= maxItems {
+		if page.NextLink == "" || q.Top > 0 && len(all) >= q.Top {
 			return all, nil
+		}
+		if len(all) >= maxItems {
+			return nil, &edm.Error{Op: op, Class: edm.Transient, Err: errCut}
 		}
 		next, err := url.Parse(page.NextLink)
 		if err != nil {
@@ -86,6 +93,7 @@ var (
 	errNextLink = errors.New("the answer's @odata.nextLink is no URL")
 	errForeign  = errors.New("the answer lists sessions of another data store")
 	errEndless  = errors.New("the answer's pages do not end")
+	errCut      = fmt.Errorf("the collection has more than %d items, which are not read to their end; delete those that nobody needs at the service", maxItems)
 )
 
 func queryOf(q edm.Query) url.Values {
@@ -109,13 +117,29 @@ func queryOf(q edm.Query) url.Values {
 
 type agents struct{ c *Client }
 
+// item gets, changes or makes one upload agent, and takes no other for it.
+func (a agents) item(ctx context.Context, k call, is func(*edm.UploadAgent) bool) (*edm.UploadAgent, error) {
+	got := &edm.UploadAgent{}
+	k.out = got
+	k.asked = func() bool { return got.ID != "" && is(got) }
+	if _, err := a.c.do(ctx, k); err != nil {
+		return nil, err
+	}
+	return got, nil
+}
+
+func agentWithID(id string) func(*edm.UploadAgent) bool {
+	return func(got *edm.UploadAgent) bool { return got.ID == id }
+}
+
 func (a agents) Create(ctx context.Context, agent edm.UploadAgent, requestID string) (*edm.UploadAgent, error) {
 	agent.ODataType = edm.TypeUploadAgent
-	return item[edm.UploadAgent](ctx, a.c, call{op: "create upload agent", method: http.MethodPost, path: []string{agentsPath}, body: agent, requestID: requestID, once: true})
+	k := call{op: "create upload agent", method: http.MethodPost, path: []string{agentsPath}, body: agent, requestID: requestID, once: true, status: http.StatusCreated}
+	return a.item(ctx, k, func(got *edm.UploadAgent) bool { return got.Description == agent.Description })
 }
 
 func (a agents) Get(ctx context.Context, id string) (*edm.UploadAgent, error) {
-	return item[edm.UploadAgent](ctx, a.c, call{op: "get upload agent", method: http.MethodGet, path: []string{agentsPath, id}})
+	return a.item(ctx, call{op: "get upload agent", method: http.MethodGet, path: []string{agentsPath, id}}, agentWithID(id))
 }
 
 func (a agents) List(ctx context.Context, q edm.Query) ([]edm.UploadAgent, error) {
@@ -123,8 +147,8 @@ func (a agents) List(ctx context.Context, q edm.Query) ([]edm.UploadAgent, error
 }
 
 func (a agents) Update(ctx context.Context, agent edm.UploadAgent) (*edm.UploadAgent, error) {
-	return item[edm.UploadAgent](ctx, a.c, call{op: "update upload agent", method: http.MethodPatch, path: []string{agentsPath, agent.ID},
-		body: map[string]string{"description": agent.Description}})
+	return a.item(ctx, call{op: "update upload agent", method: http.MethodPatch, path: []string{agentsPath, agent.ID},
+		body: map[string]string{"description": agent.Description}}, agentWithID(agent.ID))
 }
 
 func (a agents) Delete(ctx context.Context, id string) error {
@@ -151,8 +175,8 @@ func withID(id string) func(*edm.DataStore) bool {
 
 func (s stores) Create(ctx context.Context, store edm.DataStore, requestID string) (*edm.DataStore, error) {
 	store.ODataType = edm.TypeDataStore
-	k := call{op: "create data store", method: http.MethodPost, path: []string{storesPath}, body: store, requestID: requestID, once: true}
-	return s.item(ctx, k, func(got *edm.DataStore) bool { return got.DisplayName == "" || got.DisplayName == store.DisplayName })
+	k := call{op: "create data store", method: http.MethodPost, path: []string{storesPath}, body: store, requestID: requestID, once: true, status: http.StatusCreated}
+	return s.item(ctx, k, func(got *edm.DataStore) bool { return got.DisplayName == store.DisplayName })
 }
 
 func (s stores) Get(ctx context.Context, id string) (*edm.DataStore, error) {
@@ -176,15 +200,20 @@ func (s stores) Delete(ctx context.Context, id string) error {
 }
 
 func (s stores) Lookup(ctx context.Context, id string, r edm.LookupRequest) ([]string, error) {
-	var out struct {
-		Value []string `json:"value"`
-	}
-	_, err := s.c.do(ctx, call{op: "look up", method: http.MethodPost, path: []string{storesPath, id, "lookup"}, body: r, out: &out})
+	var out page[string]
+	_, err := s.c.do(ctx, out.of(call{op: "look up", method: http.MethodPost, path: []string{storesPath, id, "lookup"}, body: r}))
 	return out.Value, err
 }
 
 func (s stores) Match(ctx context.Context, id string, r edm.MatchRequest) (*edm.MatchResult, error) {
-	return item[edm.MatchResult](ctx, s.c, call{op: "match", method: http.MethodPost, path: []string{storesPath, id, "match"}, body: r})
+	got := &edm.MatchResult{}
+	_, err := s.c.do(ctx, call{op: "match", method: http.MethodPost, path: []string{storesPath, id, "match"}, body: r, out: got,
+		// Whatever table answers has a generation and a session: without them a "no" is nobody's.
+		asked: func() bool { return got.Generation > 0 && got.SessionID != "" && got.Total >= int64(len(got.Rows)) }})
+	if err != nil {
+		return nil, err
+	}
+	return got, nil
 }
 
 type sessions struct{ c *Client }
@@ -214,7 +243,9 @@ func (w *wireSession) UnmarshalJSON(text []byte) error {
 func (s sessions) item(ctx context.Context, k call, is func(*edm.Session) bool) (*edm.Session, error) {
 	got := &wireSession{}
 	k.out = got
-	k.asked = func() bool { return got.ID != "" && ofStore(&got.Session, k.path[1]) && is(&got.Session) }
+	k.asked = func() bool {
+		return got.ID != "" && got.State != "" && ofStore(&got.Session, k.path[1]) && is(&got.Session)
+	}
 	if _, err := s.c.do(ctx, k); err != nil {
 		return nil, err
 	}
@@ -246,7 +277,7 @@ func sessionPath(storeID string, rest ...string) []string {
 
 func (s sessions) Create(ctx context.Context, storeID string, session edm.Session, requestID string) (*edm.Session, error) {
 	session.ODataType = edm.TypeSession
-	return s.item(ctx, call{op: "create session", method: http.MethodPost, path: sessionPath(storeID), body: session, requestID: requestID, once: true}, madeFrom(session))
+	return s.item(ctx, call{op: "create session", method: http.MethodPost, path: sessionPath(storeID), body: session, requestID: requestID, once: true, status: http.StatusCreated}, madeFrom(session))
 }
 
 func (s sessions) Get(ctx context.Context, storeID, id string) (*edm.Session, error) {
@@ -270,7 +301,7 @@ func (s sessions) Update(ctx context.Context, storeID, id, fileName string) (*ed
 }
 
 func (s sessions) Commit(ctx context.Context, storeID, id string, judged *int64) error {
-	k := call{op: "commit session", method: http.MethodPost, path: sessionPath(storeID, id, "commit"), once: true}
+	k := call{op: "commit session", method: http.MethodPost, path: sessionPath(storeID, id, "commit"), once: true, status: http.StatusNoContent}
 	if judged != nil {
 		k.ifMatch = edm.LiveTag(*judged)
 	}
@@ -279,7 +310,7 @@ func (s sessions) Commit(ctx context.Context, storeID, id string, judged *int64)
 }
 
 func (s sessions) Cancel(ctx context.Context, storeID, id string) error {
-	_, err := s.c.do(ctx, call{op: "cancel session", method: http.MethodPost, path: sessionPath(storeID, id, "cancel"), once: true})
+	_, err := s.c.do(ctx, call{op: "cancel session", method: http.MethodPost, path: sessionPath(storeID, id, "cancel"), once: true, status: http.StatusNoContent})
 	return err
 }
 
