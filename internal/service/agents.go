@@ -28,7 +28,7 @@ func (s *Service) createAgent(r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	now, id := s.now(), uuid.NewString()
-	made, err := create(s.db.db, agentsBucket, createRequest{replayOf(r), id, now}, func(*bbolt.Tx) (*edm.UploadAgent, error) {
+	made, err := create(s.db, agentsBucket, createRequest{replayOf(r), id, now}, func(*bbolt.Tx) (*edm.UploadAgent, error) {
 		return &edm.UploadAgent{ODataType: edm.TypeUploadAgent, ID: id, Description: wanted.Description, CreationDateTime: &now}, nil
 	})
 	if err != nil {
@@ -50,7 +50,7 @@ func (s *Service) updateAgent(r *http.Request) (*answer, error) {
 	if err := decode(r, &wanted); err != nil {
 		return nil, err
 	}
-	agent, err := change(s.db.db, agentsBucket, r.PathValue("id"), func(_ *bbolt.Tx, a *edm.UploadAgent) error {
+	agent, err := change(s.db, agentsBucket, r.PathValue("id"), func(_ *bbolt.Tx, a *edm.UploadAgent) error {
 		a.Description = wanted.Description
 		return checkDescription(a.Description)
 	})
@@ -62,7 +62,7 @@ func (s *Service) updateAgent(r *http.Request) (*answer, error) {
 
 func (s *Service) deleteAgent(r *http.Request) (*answer, error) {
 	id := r.PathValue("id")
-	err := s.db.db.Update(func(tx *bbolt.Tx) error {
+	err := s.db.update(func(tx *bbolt.Tx) error {
 		if tx.Bucket(agentsBucket).Get([]byte(id)) == nil {
 			return notFound(string(agentsBucket), id)
 		}

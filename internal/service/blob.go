@@ -251,7 +251,7 @@ func (s *Service) putBlockList(w http.ResponseWriter, r *http.Request, one *sess
 }
 
 func (s *Service) seal(id string, ids []string) error {
-	_, err := change(s.db.db, sessionsBucket, id, func(_ *bbolt.Tx, one *sessionRecord) error {
+	_, err := change(s.db, sessionsBucket, id, func(_ *bbolt.Tx, one *sessionRecord) error {
 		if !one.unfinished() {
 			return fail(http.StatusConflict, "BlobImmutableDueToPolicy", "a session in state %s takes no blocks", one.State)
 		}

@@ -35,7 +35,7 @@ func (s *Service) createSession(r *http.Request) (*answer, error) {
 		replay = r.PathValue("store") + "/" + replay // the same id may name a create of another store
 	}
 	id, storeID := uuid.NewString(), r.PathValue("store")
-	made, err := create(s.db.db, sessionsBucket, createRequest{replay, id, s.now()}, func(tx *bbolt.Tx) (*sessionRecord, error) {
+	made, err := create(s.db, sessionsBucket, createRequest{replay, id, s.now()}, func(tx *bbolt.Tx) (*sessionRecord, error) {
 		store, err := get[storeRecord](tx, storesBucket, storeID)
 		if err != nil {
 			return nil, err

@@ -182,19 +182,20 @@ func twoStates(t *testing.T) (before, after []byte, was, is string) {
 	path := filepath.Join(t.TempDir(), "service.db")
 	r, err := openRecords(path, slog.New(slog.DiscardHandler))
 	check(t, err)
+	check(t, r.prepare())
 	for n := range 30 {
 		id := fmt.Sprintf("session-%d", n)
-		_, err := create(r.db, sessionsBucket, createRequest{"request-" + id, id, time.Now()}, func(*bbolt.Tx) (*sessionRecord, error) {
+		_, err := create(r, sessionsBucket, createRequest{"request-" + id, id, time.Now()}, func(*bbolt.Tx) (*sessionRecord, error) {
 			return &sessionRecord{Session: edm.Session{ID: id, FileName: "before.csv", State: edm.StateCreated}}, nil
 		})
 		check(t, err)
 	}
-	check(t, r.db.Update(func(tx *bbolt.Tx) error { return remove(tx, sessionsBucket, []byte("session-3")) }))
-	check(t, r.db.Update(func(tx *bbolt.Tx) error { return put(tx, storesBucket, "store", storeRecord{Generation: 1}) }))
+	check(t, r.update(func(tx *bbolt.Tx) error { return remove(tx, sessionsBucket, []byte("session-3")) }))
+	check(t, r.update(func(tx *bbolt.Tx) error { return put(tx, storesBucket, "store", storeRecord{Generation: 1}) }))
 	was = contents(t, r)
 	before, err = os.ReadFile(path)
 	check(t, err)
-	_, err = change(r.db, sessionsBucket, "session-7", func(_ *bbolt.Tx, one *sessionRecord) error {
+	_, err = change(r, sessionsBucket, "session-7", func(_ *bbolt.Tx, one *sessionRecord) error {
 		one.FileName = "after.csv"
 		return nil
 	})

@@ -70,7 +70,7 @@ func (f *faultyFiles) act(what, path string, whole, half func() error) error {
 		f.what = what + " " + strings.TrimPrefix(path, f.root)
 	}
 	switch {
-	case f.kind == fullFrom && f.count >= f.at && f.at > 0 && !f.room && slices.Contains([]string{"mkdir", "create", "write", "sync"}, what):
+	case f.kind == fullFrom && f.count >= f.at && f.at > 0 && !f.room && slices.Contains([]string{"mkdir", "create", "write", "write over", "sync"}, what):
 		return errors.Join(half(), fails(what, path, syscall.ENOSPC))
 	case !hit || f.kind == fullFrom:
 		return whole()
@@ -143,6 +143,10 @@ func (f *faultyFiles) Open(path string) (service.File, error) {
 	return f.open("open", path, func() (service.File, error) { return f.OSFiles.Open(path) })
 }
 
+func (f *faultyFiles) Edit(path string) (service.File, error) {
+	return f.open("edit", path, func() (service.File, error) { return f.OSFiles.Edit(path) })
+}
+
 func (f *faultyFiles) open(what, path string, open func() (service.File, error)) (service.File, error) {
 	var file service.File
 	err := f.act(what, path, func() (err error) {
@@ -210,6 +214,18 @@ func (f *faultyFile) Write(p []byte) (n int, err error) {
 		return err
 	}, func() (err error) {
 		n, err = f.File.Write(p[:len(p)/2])
+		return err
+	})
+	return n, err
+}
+
+func (f *faultyFile) WriteAt(p []byte, off int64) (n int, err error) {
+	err = f.files.act("write over", f.path, func() (err error) {
+		f.files.unsynced[f.path] = true
+		n, err = f.File.WriteAt(p, off)
+		return err
+	}, func() (err error) {
+		n, err = f.File.WriteAt(p[:len(p)/2], off)
 		return err
 	})
 	return n, err

@@ -19,6 +19,8 @@ type files interface {
 	// Create makes a file of mode 0600, or empties the one that is there.
 	Create(path string) (file, error)
 	Open(path string) (file, error)
+	// Edit opens a file that is there, to write over its bytes in place.
+	Edit(path string) (file, error)
 	Rename(from, to string) error
 	// RemoveAll removes a file, or a folder with what is in it; a missing one is
 	// no error.
@@ -27,10 +29,11 @@ type files interface {
 	SyncDir(dir string) error
 }
 
-// file is an open file: one that Create returned is written, one that Open
+// file is an open file: one that Create or Edit returned is written, one that Open
 // returned is read.
 type file interface {
 	io.Writer
+	io.WriterAt
 	io.ReaderAt
 	io.Closer
 	// Sync makes what was written survive a crash.
@@ -53,6 +56,8 @@ func (osFiles) Create(path string) (file, error) {
 }
 
 func (osFiles) Open(path string) (file, error) { return opened(os.Open(path)) }
+
+func (osFiles) Edit(path string) (file, error) { return opened(os.OpenFile(path, os.O_WRONLY, 0)) }
 
 // opened keeps a nil *os.File from becoming a file that is not nil.
 func opened(f *os.File, err error) (file, error) {

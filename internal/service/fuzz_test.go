@@ -59,6 +59,8 @@ func newHouse(t testing.TB) *house {
 	h.must(err)
 	t.Cleanup(func() { h.must(s.Close()) })
 	s.db.db.NoSync = true
+	h.must(s.db.folder.close())
+	s.db.folder = nil // whose stamp is synced
 	h.data = fuzzBlocks(t)
 	h.must(s.db.db.Update(func(tx *bbolt.Tx) error {
 		columns := []edm.Column{{Name: "ID", IsSearchable: true}, {Name: "Mail", IsSearchable: true, IsCaseInsensitive: true}, {Name: "City"}}
@@ -144,7 +146,7 @@ func (h *house) stage(id string, n int) {
 }
 
 func (h *house) commit(id string) {
-	_, err := change(h.db.db, sessionsBucket, id, func(tx *bbolt.Tx, one *sessionRecord) error {
+	_, err := change(h.db, sessionsBucket, id, func(tx *bbolt.Tx, one *sessionRecord) error {
 		store, err := get[storeRecord](tx, storesBucket, one.DataStoreID)
 		if err != nil {
 			return err

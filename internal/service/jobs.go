@@ -90,7 +90,7 @@ func ignoreNotFound(err error) error {
 }
 
 func (s *Service) jobDone(id string, done int) error {
-	_, err := change(s.db.db, sessionsBucket, id, func(_ *bbolt.Tx, r *sessionRecord) error {
+	_, err := change(s.db, sessionsBucket, id, func(_ *bbolt.Tx, r *sessionRecord) error {
 		now, left := s.now(), int32(jobsOf(r)-done)
 		r.JobsDone, r.RemainingJobCount, r.LastUpdatedDateTime = done, &left, &now
 		return nil
@@ -123,7 +123,7 @@ func (s *Service) indexingFailed(one *sessionRecord, cause error) error {
 // failSession ends a session whose block is at fault, where its state is such
 // that it matters.
 func (s *Service) failSession(id string, block *invalidBlock, matters func(*sessionRecord) bool) error {
-	_, err := change(s.db.db, sessionsBucket, id, func(tx *bbolt.Tx, r *sessionRecord) error {
+	_, err := change(s.db, sessionsBucket, id, func(tx *bbolt.Tx, r *sessionRecord) error {
 		if !matters(r) {
 			return errNothingToDo
 		}
@@ -154,7 +154,11 @@ func (s *Service) readBlocks(ctx context.Context, one *sessionRecord) error {
 	if err := errors.Join(s.files.RemoveAll(dir), s.files.MkdirAll(dir)); err != nil {
 		return err
 	}
-	meta := tableMeta{SessionID: one.ID, KeyID: one.KeyID, Columns: edm.WithRules(one.Columns)}
+	is, err := s.db.identity()
+	if err != nil {
+		return err
+	}
+	meta := tableMeta{SessionID: one.ID, KeyID: one.KeyID, Columns: edm.WithRules(one.Columns), Folder: is.id, Stamp: is.stamp}
 	files := make([]*pageWriter, 0, len(one.Columns))
 	for c := range one.Columns {
 		w, err := newPageWriter(s.files, tokenPath(dir, c), block.TokenSize)
@@ -266,7 +270,7 @@ func (s *Service) publish(ctx context.Context, one *sessionRecord) error {
 // recordLive writes down that a table is live, and gives it its generation.
 func (s *Service) recordLive(one *sessionRecord, table *openTable) error {
 	superseded := false
-	_, err := change(s.db.db, sessionsBucket, one.ID, func(tx *bbolt.Tx, r *sessionRecord) error {
+	_, err := change(s.db, sessionsBucket, one.ID, func(tx *bbolt.Tx, r *sessionRecord) error {
 		store, err := get[storeRecord](tx, storesBucket, r.DataStoreID)
 		if err != nil {
 			return err
@@ -277,6 +281,9 @@ func (s *Service) recordLive(one *sessionRecord, table *openTable) error {
 		s.succeeded(store, r)
 		if superseded = store.LiveCommitted.After(r.Committed); superseded {
 			return put(tx, storesBucket, store.ID, store)
+		}
+		if err := s.noteReplaced(tx, store); err != nil {
+			return err
 		}
 		table.generation = store.Generation + 1
 		store.Generation, store.LiveCommitted, store.DataLastUpdatedDateTime = table.generation, r.Committed, r.CompletionDateTime

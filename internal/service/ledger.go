@@ -107,16 +107,23 @@ func audit(path string, log *slog.Logger) error {
 	if err != nil || len(names) == 0 && f.transaction <= boltNew {
 		return err
 	}
-	var want []string
-	for _, name := range buckets {
-		want = append(want, string(name))
-	}
-	slices.Sort(want)
-	if !slices.Equal(names, want) {
+	if !allBuckets(names) {
 		return errors.New("it does not have the service's buckets")
 	}
 	if total != ledger {
 		return errors.New("a record is missing or of an earlier time")
 	}
 	return nil
+}
+
+// allBuckets reports whether a database has the service's buckets. An earlier
+// build had none for what was dropped.
+func allBuckets(names []string) bool {
+	var want []string
+	for _, name := range buckets {
+		want = append(want, string(name))
+	}
+	slices.Sort(want)
+	earlier := slices.DeleteFunc(slices.Clone(want), func(name string) bool { return name == string(droppedBucket) })
+	return slices.Equal(names, want) || slices.Equal(names, earlier)
 }

@@ -24,6 +24,10 @@ type tableMeta struct {
 	KeyID     string       `json:"keyId"`
 	Rows      int64        `json:"rows"`
 	Columns   []edm.Column `json:"columns"` // without rules where an earlier version wrote it
+	// Folder and Stamp are the identity and the stamp of the data folder when the
+	// table was made.
+	Folder string `json:"folder,omitempty"`
+	Stamp  uint64 `json:"stamp,omitempty"`
 }
 
 // ruled reports whether the table knows the rules of its tokens.

@@ -82,7 +82,7 @@ func giveBack(tx *bbolt.Tx, one *sessionRecord) error {
 // holdPlace gives a commit that is being processed the place that an earlier
 // version counted as spent.
 func (s *Service) holdPlace(one *sessionRecord) error {
-	return s.db.db.Update(func(tx *bbolt.Tx) error {
+	return s.db.update(func(tx *bbolt.Tx) error {
 		store, err := get[storeRecord](tx, storesBucket, one.DataStoreID)
 		if err != nil || store == nil {
 			return err

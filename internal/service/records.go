@@ -23,10 +23,11 @@ var (
 	sessionsBucket = []byte("sessions")
 	agentsBucket   = []byte("agents")
 	replaysBucket  = []byte("replays") // client-request-id of a create → id and time
+	droppedBucket  = []byte("dropped") // session whose record went before its files → when
 	metaBucket     = []byte("meta")
 	sasKey         = []byte("sas")
 
-	buckets = [][]byte{storesBucket, sessionsBucket, agentsBucket, replaysBucket, metaBucket}
+	buckets = [][]byte{storesBucket, sessionsBucket, agentsBucket, replaysBucket, droppedBucket, metaBucket}
 )
 
 // storeRecord is a data store as it is kept. Commits are the times of the
@@ -59,11 +60,32 @@ func (r *sessionRecord) unfinished() bool {
 
 func (r *sessionRecord) processing() bool { return r.State == edm.StateProcessingInProgress }
 
-// records is the database. Every write is synced before it returns.
-type records struct{ db *bbolt.DB }
+// records is the database. Every write is synced before it returns, and the
+// folder's file of identity has its stamp then.
+type records struct {
+	db     *bbolt.DB
+	folder *identityFile // nil before the folder is known to fit
+}
+
+// update changes records in one transaction.
+func (r *records) update(f func(*bbolt.Tx) error) error {
+	var stamp uint64
+	err := r.db.Update(func(tx *bbolt.Tx) (err error) {
+		if err := f(tx); err != nil {
+			return err
+		}
+		stamp, err = raiseStamp(tx)
+		return err
+	})
+	if err == nil && r.folder != nil {
+		r.folder.raise(stamp)
+	}
+	return err
+}
 
 // openRecords opens the database after it has looked at all of it: a damaged one
-// is refused, and the error says what to do.
+// is refused, and the error says what to do. Nothing is written yet, but for the
+// pages of a new file.
 func openRecords(path string, log *slog.Logger) (*records, error) {
 	if info, err := os.Stat(path); err == nil && info.Size() > 0 {
 		// Whoever reads it holds a lock, so that no other service writes meanwhile.
@@ -83,14 +105,20 @@ func openRecords(path string, log *slog.Logger) (*records, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &records{db: db}
-	if len(r.sasSecret()) > 0 {
-		return r, nil
+	return &records{db: db}, nil
+}
+
+// prepare makes what a new database lacks, or that of a build which gave it no
+// identity, in one transaction.
+func (r *records) prepare() error {
+	is, err := r.identity()
+	if err != nil || is.id != "" {
+		return err
 	}
-	if err := db.Update(prepare); err != nil {
-		return nil, errors.Join(fmt.Errorf("prepare %s: %w", path, err), db.Close())
+	if err := r.db.Update(prepare); err != nil {
+		return fmt.Errorf("prepare the database: %w", err)
 	}
-	return r, nil
+	return nil
 }
 
 const lockTimeout = 2 * time.Second
@@ -109,25 +137,35 @@ func openBolt(path string, o *bbolt.Options) (*bbolt.DB, error) {
 	return db, nil
 }
 
-// prepare makes the buckets and the secret of a new database.
 func prepare(tx *bbolt.Tx) error {
 	for _, name := range buckets {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return err
 		}
 	}
+	if err := giveIdentity(tx); err != nil {
+		return err
+	}
+	if known, err := getText(tx, metaBucket, sasKey); err != nil || known != nil {
+		return err
+	}
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // crypto/rand never fails
 	return putText(tx, metaBucket, sasKey, secret)
 }
 
-func (r *records) close() error { return r.db.Close() }
+func (r *records) close() error {
+	if r.folder == nil {
+		return r.db.Close()
+	}
+	return errors.Join(r.folder.close(), r.db.Close())
+}
 
 // sasSecret signs upload URIs; it is made once, with the buckets, and never
 // leaves the file.
 func (r *records) sasSecret() []byte {
 	var secret []byte
-	_ = r.db.View(func(tx *bbolt.Tx) error { // a value that openRecords made and looked at
+	_ = r.db.View(func(tx *bbolt.Tx) error { // a value that was made and looked at
 		if tx.Bucket(metaBucket) == nil {
 			return nil
 		}
@@ -199,9 +237,9 @@ func read[T any](db *bbolt.DB, bucket []byte, id string) (*T, error) {
 }
 
 // change reads a record, lets f change it, and writes it, in one transaction.
-func change[T any](db *bbolt.DB, bucket []byte, id string, f func(*bbolt.Tx, *T) error) (*T, error) {
+func change[T any](r *records, bucket []byte, id string, f func(*bbolt.Tx, *T) error) (*T, error) {
 	var out *T
-	err := db.Update(func(tx *bbolt.Tx) (err error) {
+	err := r.update(func(tx *bbolt.Tx) (err error) {
 		if out, err = get[T](tx, bucket, id); err != nil {
 			return err
 		}
@@ -225,10 +263,10 @@ type createRequest struct {
 
 // create makes a record under a new id, or returns the one that the same
 // request made before.
-func create[T any](db *bbolt.DB, bucket []byte, c createRequest, f func(*bbolt.Tx) (*T, error)) (*T, error) {
+func create[T any](r *records, bucket []byte, c createRequest, f func(*bbolt.Tx) (*T, error)) (*T, error) {
 	var out *T
 	replay := []byte(string(bucket) + "/" + c.key)
-	err := db.Update(func(tx *bbolt.Tx) (err error) {
+	err := r.update(func(tx *bbolt.Tx) (err error) {
 		known, err := getText(tx, replaysBucket, replay)
 		if err != nil {
 			return err
@@ -274,7 +312,7 @@ func (r *records) forgetReplays(before time.Time) error {
 	if err != nil || len(old) == 0 {
 		return err
 	}
-	return r.db.Update(func(tx *bbolt.Tx) error {
+	return r.update(func(tx *bbolt.Tx) error {
 		for _, k := range old {
 			if err := remove(tx, replaysBucket, k); err != nil {
 				return err
@@ -287,10 +325,18 @@ func (r *records) forgetReplays(before time.Time) error {
 // isLive reports whether a data store's record names a session's table as its
 // live one.
 func isLive(tx *bbolt.Tx, session string) (bool, error) {
-	live := false
+	live, err := liveSessions(tx)
+	return live[session], err
+}
+
+// liveSessions are those whose tables the data stores name as their live ones.
+func liveSessions(tx *bbolt.Tx) (map[string]bool, error) {
+	live := map[string]bool{}
 	err := tx.Bucket(storesBucket).ForEach(func(k, _ []byte) error {
 		store, err := get[storeRecord](tx, storesBucket, string(k))
-		live = live || err == nil && store.Live != nil && store.Live.SessionID == session
+		if err == nil && store.Live != nil {
+			live[store.Live.SessionID] = true
+		}
 		return err
 	})
 	return live, err

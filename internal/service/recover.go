@@ -104,7 +104,7 @@ func (s *Service) open(store *storeRecord) error {
 // stillLive makes sure that a table is the live one still, and that a crash
 // finds it so.
 func (s *Service) stillLive(store *storeRecord) error {
-	return s.db.db.Update(func(tx *bbolt.Tx) error {
+	return s.db.update(func(tx *bbolt.Tx) error {
 		now, err := get[storeRecord](tx, storesBucket, store.ID)
 		if err == nil && (now == nil || now.Live == nil || now.Live.SessionID != store.Live.SessionID || now.Live.Generation != store.Live.Generation) {
 			return errSuperseded

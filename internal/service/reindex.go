@@ -128,7 +128,7 @@ func (s *Service) reindexFailed(ctx context.Context, store *storeRecord, old *op
 // recordReindexed writes down which columns of the live table are searchable, as
 // a generation of its own.
 func (s *Service) recordReindexed(store *storeRecord, next *openTable) error {
-	_, err := change(s.db.db, storesBucket, store.ID, func(_ *bbolt.Tx, now *storeRecord) error {
+	_, err := change(s.db, storesBucket, store.ID, func(_ *bbolt.Tx, now *storeRecord) error {
 		if now.Live == nil || now.Live.Generation != store.Live.Generation || !sameIndexes(wantedColumns(now), next.Columns) {
 			return errSuperseded
 		}

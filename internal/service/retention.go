@@ -66,7 +66,7 @@ func (s *Service) dropEnded(sessions []*sessionRecord) error {
 
 // dropRecords removes the records of sessions, but for those of live tables.
 func (s *Service) dropRecords(of []*sessionRecord) (dropped int, err error) {
-	err = s.db.db.Update(func(tx *bbolt.Tx) error {
+	err = s.db.update(func(tx *bbolt.Tx) error {
 		for _, one := range of {
 			live, err := isLive(tx, one.ID)
 			if err != nil {
@@ -75,7 +75,7 @@ func (s *Service) dropRecords(of []*sessionRecord) (dropped int, err error) {
 			if live {
 				continue
 			}
-			if err := remove(tx, sessionsBucket, []byte(one.ID)); err != nil {
+			if err := s.dropRecord(tx, one.ID); err != nil {
 				return err
 			}
 			dropped++

@@ -67,27 +67,68 @@ func newOver(c Config, fs files) (*Service, error) {
 	if c.Token == nil {
 		return nil, errors.New("the service needs a bearer token")
 	}
-	blocks, tables := filepath.Join(c.Dir, "blocks"), filepath.Join(c.Dir, "tables")
-	for _, d := range []string{c.Dir, blocks, tables} {
-		if err := fs.MkdirAll(d); err != nil {
-			return nil, fmt.Errorf("make the data folder: %w", err)
-		}
-	}
-	db, err := openRecords(filepath.Join(c.Dir, "service.db"), c.Log)
+	db, err := openFolder(c, fs)
 	if err != nil {
 		return nil, err
 	}
 	s := &Service{config: c, files: fs, db: db, jobs: make(chan job, 1024), opened: map[string]int{}, memory: semaphore.NewWeighted(c.UploadMemory), patience: uploadPatience}
-	s.blocks = newBlockFiles(fs, blocks, c.Log)
-	s.live = newLiveTables(fs, tables, c.Log)
-	if err := syncNames(fs, c.Dir); err != nil {
-		return nil, errors.Join(fmt.Errorf("sync the data folder: %w", err), s.Close())
-	}
+	s.blocks = newBlockFiles(fs, filepath.Join(c.Dir, blocksName), c.Log)
+	s.live = newLiveTables(fs, filepath.Join(c.Dir, tablesName), c.Log)
 	if err := s.recover(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	s.mux = s.routes()
 	return s, nil
+}
+
+// openFolder opens the database of a data folder that fits together, and makes what
+// a new one lacks.
+func openFolder(c Config, fs files) (*records, error) {
+	found, err := lookAt(fs, c.Dir)
+	if err == nil {
+		err = found.hasDatabase()
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range []string{c.Dir, filepath.Join(c.Dir, blocksName), filepath.Join(c.Dir, tablesName)} {
+		if err := fs.MkdirAll(d); err != nil {
+			return nil, fmt.Errorf("make the data folder: %w", err)
+		}
+	}
+	db, err := openRecords(filepath.Join(c.Dir, databaseName), c.Log)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.join(found, c.Log); err != nil {
+		return nil, errors.Join(err, db.close())
+	}
+	return db, nil
+}
+
+// join makes a database and the folder around it one, where they fit.
+func (r *records) join(f *folder, log *slog.Logger) error {
+	if err := f.fits(r); err != nil {
+		return err
+	}
+	if err := r.prepare(); err != nil {
+		return err
+	}
+	if err := syncNames(f.files, f.dir); err != nil {
+		return fmt.Errorf("sync the data folder: %w", err)
+	}
+	is, err := r.identity()
+	if err != nil {
+		return err
+	}
+	if f.identity == nil {
+		if err := writeIdentity(f.files, f.dir, is); err != nil {
+			return fmt.Errorf("write the identity of the data folder: %w", err)
+		}
+		f.identity = &is
+	}
+	r.folder, err = openIdentity(f.files, f.dir, *f.identity, log)
+	return err
 }
 
 // syncNames keeps the folder and its database: neither bbolt nor mkdir syncs the

@@ -93,7 +93,7 @@ func (s *Service) getSessionAgent(r *http.Request) (*answer, error) {
 
 // alter changes a session of the request's store in one transaction.
 func (s *Service) alter(r *http.Request, f func(*bbolt.Tx, *sessionRecord) error) (*sessionRecord, error) {
-	return change(s.db.db, sessionsBucket, r.PathValue("id"), func(tx *bbolt.Tx, one *sessionRecord) error {
+	return change(s.db, sessionsBucket, r.PathValue("id"), func(tx *bbolt.Tx, one *sessionRecord) error {
 		if one.DataStoreID != r.PathValue("store") {
 			return notFound(string(sessionsBucket), one.ID)
 		}
@@ -227,14 +227,14 @@ func (s *Service) deleteSession(r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	live := false
-	err = s.db.db.Update(func(tx *bbolt.Tx) (err error) {
+	err = s.db.update(func(tx *bbolt.Tx) (err error) {
 		if live, err = isLive(tx, one.ID); err != nil {
 			return err
 		}
 		if err := giveBack(tx, one); err != nil {
 			return err
 		}
-		return remove(tx, sessionsBucket, []byte(one.ID))
+		return s.dropRecord(tx, one.ID)
 	})
 	switch {
 	case err != nil:
@@ -286,13 +286,16 @@ func (s *Service) sweep() {
 			s.expire(one.ID)
 		}
 	}
+	if err := s.forgetDropped(); err != nil {
+		s.config.Log.Error("forget dropped sessions", "error", err)
+	}
 	if err := s.dropEnded(sessions); err != nil {
 		s.config.Log.Error("drop old sessions", "error", err)
 	}
 }
 
 func (s *Service) expire(id string) {
-	_, err := change(s.db.db, sessionsBucket, id, func(_ *bbolt.Tx, one *sessionRecord) error {
+	_, err := change(s.db, sessionsBucket, id, func(_ *bbolt.Tx, one *sessionRecord) error {
 		if !one.unfinished() {
 			return errNothingToDo
 		}

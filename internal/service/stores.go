@@ -49,7 +49,7 @@ func (s *Service) createStore(r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	id := uuid.NewString()
-	made, err := create(s.db.db, storesBucket, createRequest{replayOf(r), id, s.now()}, func(tx *bbolt.Tx) (*storeRecord, error) {
+	made, err := create(s.db, storesBucket, createRequest{replayOf(r), id, s.now()}, func(tx *bbolt.Tx) (*storeRecord, error) {
 		if err := refuseSameName(tx, wanted.DisplayName); err != nil {
 			return nil, err
 		}
@@ -146,7 +146,7 @@ func (s *Service) updateStore(r *http.Request) (*answer, error) {
 	if err := decode(r, &wanted); err != nil {
 		return nil, err
 	}
-	store, err := change(s.db.db, storesBucket, r.PathValue("store"), func(_ *bbolt.Tx, one *storeRecord) error {
+	store, err := change(s.db, storesBucket, r.PathValue("store"), func(_ *bbolt.Tx, one *storeRecord) error {
 		if wanted.Description != nil {
 			one.Description = *wanted.Description
 		}
@@ -190,9 +190,16 @@ func (s *Service) deleteStore(r *http.Request) (*answer, error) {
 
 // forgetStore deletes the records of a store and its sessions, whose ids it returns.
 func (s *Service) forgetStore(id string) (gone []string, err error) {
-	err = s.db.db.Update(func(tx *bbolt.Tx) error {
-		if tx.Bucket(storesBucket).Get([]byte(id)) == nil {
+	err = s.db.update(func(tx *bbolt.Tx) error {
+		store, err := get[storeRecord](tx, storesBucket, id)
+		if err != nil {
+			return err
+		}
+		if store == nil {
 			return notFound(string(storesBucket), id)
+		}
+		if err := s.noteReplaced(tx, store); err != nil {
+			return err
 		}
 		sessions, err := sessionsOf(tx, func(one *sessionRecord) bool { return one.DataStoreID == id })
 		if err != nil {
@@ -200,7 +207,7 @@ func (s *Service) forgetStore(id string) (gone []string, err error) {
 		}
 		for _, one := range sessions {
 			gone = append(gone, one.ID)
-			if err := remove(tx, sessionsBucket, []byte(one.ID)); err != nil {
+			if err := s.dropRecord(tx, one.ID); err != nil {
 				return err
 			}
 		}

@@ -1,0 +1,75 @@
+package service
+
+import (
+	"path/filepath"
+	"slices"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// The record of a session goes before its files do, and a crash may come between.
+// Its id is kept for that long, in the same transaction: files of an id that the
+// database has never had are not ours to delete.
+const droppedWindow = 24 * time.Hour
+
+// dropRecord removes a session's record and remembers that its files may be left.
+func (s *Service) dropRecord(tx *bbolt.Tx, session string) error {
+	if err := s.noteDropped(tx, session); err != nil {
+		return err
+	}
+	return remove(tx, sessionsBucket, []byte(session))
+}
+
+// noteDropped remembers a session whose files may be left without a record.
+func (s *Service) noteDropped(tx *bbolt.Tx, session string) error {
+	return putText(tx, droppedBucket, []byte(session), []byte(s.now().Format(time.RFC3339)))
+}
+
+// noteReplaced remembers the live table of a store that loses it: the record of
+// the session that brought it may be gone.
+func (s *Service) noteReplaced(tx *bbolt.Tx, store *storeRecord) error {
+	if store.Live == nil {
+		return nil
+	}
+	return s.noteDropped(tx, store.Live.SessionID)
+}
+
+// forgetDropped forgets the sessions that were dropped a while ago and have no
+// files any more.
+func (s *Service) forgetDropped() error {
+	old, err := s.db.droppedBefore(s.now().Add(-droppedWindow))
+	if err != nil || len(old) == 0 {
+		return err
+	}
+	for _, kind := range []string{tablesName, blocksName} {
+		there, err := s.files.ReadDir(filepath.Join(s.config.Dir, kind))
+		if err != nil {
+			return err
+		}
+		for _, e := range there {
+			old = slices.DeleteFunc(old, func(id string) bool { return id == e.Name() })
+		}
+	}
+	return s.db.update(func(tx *bbolt.Tx) error {
+		for _, id := range old {
+			if err := remove(tx, droppedBucket, []byte(id)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (r *records) droppedBefore(before time.Time) (old []string, err error) {
+	err = r.db.View(func(tx *bbolt.Tx) error {
+		return tx.Bucket(droppedBucket).ForEach(func(k, _ []byte) error {
+			text, err := getText(tx, droppedBucket, k)
+			if at, _ := time.Parse(time.RFC3339, string(text)); err == nil && at.Before(before) { // one without a time is old
+				old = append(old, string(k))
+			}
+			return err
+		})
+	})
+	return old, err
+}

@@ -1,0 +1,216 @@
+package service
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.etcd.io/bbolt"
+)
+
+// The names in a data folder.
+const (
+	databaseName = "service.db"
+	tablesName   = "tables"
+	blocksName   = "blocks"
+)
+
+// folder is what lies in a data folder, as it is found: looking changes nothing.
+type folder struct {
+	files    files
+	dir      string
+	identity *identity           // nil where it has none
+	database int64               // bytes, -1 where it is missing
+	sessions map[string][]string // what lies in tables and in blocks; no entry where that folder is missing
+}
+
+// unfit says why a data folder does not fit together.
+type unfit struct {
+	dir     string
+	reasons []string
+	unknown []string // paths in the folder that no record names
+}
+
+const (
+	unfitAdvice = "put back a copy of the whole folder, its database, identity, tables and blocks of one moment; " +
+		"exactmatch service check says all that does not fit, and moves what is unknown to lost+found where it is told to"
+	shownUnknown = 5
+)
+
+func (u *unfit) Error() string {
+	reasons := slices.Clone(u.reasons)
+	if n := len(u.unknown); n > 0 {
+		shown := strings.Join(u.unknown[:min(n, shownUnknown)], ", ")
+		if n > shownUnknown {
+			shown += fmt.Sprintf(" and %d more", n-shownUnknown)
+		}
+		reasons = append(reasons, "no record of the database names "+shown)
+	}
+	return fmt.Sprintf("the data folder %s does not fit together, and nothing in it was changed (%s): %s", u.dir, strings.Join(reasons, "; "), unfitAdvice)
+}
+
+// orNil is nil where everything fits.
+func (u *unfit) orNil() error {
+	if len(u.reasons)+len(u.unknown) == 0 {
+		return nil
+	}
+	return u
+}
+
+func (u *unfit) because(format string, args ...any) {
+	u.reasons = append(u.reasons, fmt.Sprintf(format, args...))
+}
+
+// lookAt finds out what lies in a folder.
+func lookAt(fs files, dir string) (*folder, error) {
+	f := &folder{files: fs, dir: dir, database: -1, sessions: map[string][]string{}}
+	entries, err := fs.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return f, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the data folder: %w", err)
+	}
+	for _, e := range entries {
+		switch e.Name() {
+		case databaseName:
+			info, err := e.Info()
+			if err != nil {
+				return nil, fmt.Errorf("read the data folder: %w", err)
+			}
+			f.database = info.Size()
+		case tablesName, blocksName:
+			inside, err := fs.ReadDir(filepath.Join(dir, e.Name()))
+			if err != nil {
+				return nil, fmt.Errorf("read the data folder: %w", err)
+			}
+			names := []string{}
+			for _, one := range inside {
+				names = append(names, one.Name())
+			}
+			f.sessions[e.Name()] = names
+		}
+	}
+	if f.identity, err = readIdentity(fs, dir); err != nil {
+		var bad *damaged
+		if errors.As(err, &bad) {
+			return f, &unfit{dir: dir, reasons: []string{bad.what}}
+		}
+		return nil, fmt.Errorf("read the identity of the data folder: %w", err)
+	}
+	return f, nil
+}
+
+// isNew reports whether nothing was ever kept here.
+func (f *folder) isNew() bool {
+	return f.identity == nil && f.database <= 0 && len(f.sessions[tablesName])+len(f.sessions[blocksName]) == 0
+}
+
+// hasDatabase refuses a folder that has lost its database, before opening makes a
+// new one.
+func (f *folder) hasDatabase() error {
+	u := &unfit{dir: f.dir}
+	switch {
+	case f.isNew():
+	case f.database < 0:
+		u.because("%s is missing", databaseName)
+	case f.database == 0:
+		u.because("%s is empty", databaseName)
+	}
+	if f.identity != nil {
+		for _, name := range []string{tablesName, blocksName} {
+			if _, there := f.sessions[name]; !there {
+				u.because("%s is missing", name)
+			}
+		}
+	}
+	return u.orNil()
+}
+
+// fits refuses a folder whose database is of another one or of an earlier time, or
+// that holds what no record names.
+func (f *folder) fits(db *records) error {
+	u := &unfit{dir: f.dir}
+	is, err := db.identity()
+	if err != nil {
+		return err
+	}
+	switch own := f.identity; {
+	case own == nil && is.stamp > firstStamp:
+		u.because("%s is missing", identityName)
+	case own == nil:
+	case own.id != is.id:
+		u.because("%s is of another data folder", databaseName)
+	case own.stamp > is.stamp:
+		u.because("%s is older than the folder: it has change %d as its last one, and the folder change %d", databaseName, is.stamp, own.stamp)
+	}
+	ours, err := db.named()
+	if err != nil {
+		return err
+	}
+	f.findUnknown(u, ours)
+	f.checkTables(u, is)
+	return u.orNil()
+}
+
+// findUnknown names what lies there and is not ours.
+func (f *folder) findUnknown(u *unfit, ours map[string]bool) {
+	for _, kind := range []string{tablesName, blocksName} {
+		for _, name := range f.sessions[kind] {
+			if !ours[name] {
+				u.unknown = append(u.unknown, kind+"/"+name)
+			}
+		}
+	}
+}
+
+// firstStamp is that of a database that has an identity and nothing since: a crash
+// may have come before the file was made.
+const firstStamp = 1
+
+// checkTables compares what the tables say of themselves with the database. A
+// table that cannot be read is not judged here: its lookups are refused.
+func (f *folder) checkTables(u *unfit, is identity) {
+	for _, name := range f.sessions[tablesName] {
+		meta, err := readMeta(f.files, filepath.Join(f.dir, tablesName, name))
+		switch {
+		case err != nil:
+		case meta.Folder != "" && meta.Folder != is.id:
+			u.because("%s/%s is of another data folder", tablesName, name)
+		case meta.Stamp > is.stamp:
+			u.because("%s is older than %s/%s", databaseName, tablesName, name)
+		}
+	}
+}
+
+// named are the sessions whose tables and blocks are this database's: those that
+// have a record, those that are live, and those whose records were removed and
+// whose files may be left.
+func (r *records) named() (map[string]bool, error) {
+	names := map[string]bool{}
+	note := func(k, _ []byte) error {
+		names[string(k)] = true
+		return nil
+	}
+	err := r.db.View(func(tx *bbolt.Tx) error {
+		if tx.Bucket(storesBucket) == nil {
+			return nil // it is new
+		}
+		if err := tx.Bucket(sessionsBucket).ForEach(note); err != nil {
+			return err
+		}
+		if dropped := tx.Bucket(droppedBucket); dropped != nil { // an earlier build has none
+			if err := dropped.ForEach(note); err != nil {
+				return err
+			}
+		}
+		live, err := liveSessions(tx)
+		maps.Copy(names, live)
+		return err
+	})
+	return names, err
+}

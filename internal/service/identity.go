@@ -1,0 +1,185 @@
+package service
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/google/uuid"
+	"go.etcd.io/bbolt"
+
+	"exactmatch.dev/operator/internal/block"
+)
+
+// A data folder has an identity, a UUID that its database, its tables and the file
+// "identity" carry. With it goes a stamp, a number that each change of the database
+// raises: in the database with the change itself, then in the file. So a database
+// is never behind its folder, but for one that was put back from an earlier time.
+type identity struct {
+	id    string
+	stamp uint64
+}
+
+var (
+	identityKey = []byte("identity")
+	stampKey    = []byte("stamp")
+)
+
+// identityName is the file's name. It sorts before that of the database: a copy of
+// the folder that is made in the order of names holds a stamp that is not ahead.
+const identityName = "identity"
+
+// The file has two lines of the same length and writes them in turn, so that a
+// crash in the middle of one leaves the other. A line ends with its own sum.
+const (
+	identityLine  = 36 + 1 + 16 + 1 + 16 + 1
+	identityLines = 2
+)
+
+func (i identity) line() []byte {
+	text := fmt.Sprintf("%s %016x", i.id, i.stamp)
+	return fmt.Appendf(nil, "%s %016x\n", text, block.Sum([]byte(text)))
+}
+
+// parseIdentity returns the line of the higher stamp; false where no line has its
+// sum, or the two are of different folders.
+func parseIdentity(text []byte) (last identity, ok bool) {
+	for n := range identityLines {
+		if len(text) < (n+1)*identityLine {
+			break
+		}
+		line := text[n*identityLine:][:identityLine]
+		var one identity
+		if _, err := fmt.Sscanf(string(line), "%36s %016x", &one.id, &one.stamp); err != nil || string(one.line()) != string(line) {
+			continue
+		}
+		if ok && one.id != last.id {
+			return identity{}, false
+		}
+		if !ok || one.stamp > last.stamp {
+			last, ok = one, true
+		}
+	}
+	return last, ok
+}
+
+// readIdentity reads the file of a folder, nil where there is none.
+func readIdentity(fs files, dir string) (*identity, error) {
+	text, err := readWhole(fs, filepath.Join(dir, identityName))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	is, ok := parseIdentity(text)
+	if !ok {
+		return nil, &damaged{"identity is damaged"}
+	}
+	return &is, nil
+}
+
+// writeIdentity makes the file, whole or not at all.
+func writeIdentity(fs files, dir string, is identity) error {
+	return writeSynced(fs, dir, identityName, []byte(strings.Repeat(string(is.line()), identityLines)))
+}
+
+// identityFile is the open file of a service that runs.
+type identityFile struct {
+	file file
+	log  *slog.Logger
+
+	mu  sync.Mutex
+	is  identity
+	err error // of the last write
+}
+
+func openIdentity(fs files, dir string, is identity, log *slog.Logger) (*identityFile, error) {
+	f, err := fs.Edit(filepath.Join(dir, identityName))
+	if err != nil {
+		return nil, err
+	}
+	return &identityFile{file: f, log: log, is: is}, nil
+}
+
+// raise writes a stamp of a change that the database has. Where that fails the
+// change stands: the stamp only lags, and the next one mends it.
+func (f *identityFile) raise(stamp uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if stamp <= f.is.stamp {
+		return // a change beside this one has written a later stamp
+	}
+	next := identity{f.is.id, stamp}
+	_, err := f.file.WriteAt(next.line(), int64(stamp%identityLines)*identityLine)
+	if err == nil {
+		err = f.file.Sync()
+	}
+	if err == nil {
+		f.is = next
+	} else if f.err == nil {
+		f.log.Warn("the stamp in the file identity cannot be written: an earlier copy of the database may not be noticed", "error", err)
+	}
+	f.err = err
+}
+
+// failed is why the last stamp could not be written.
+func (f *identityFile) failed() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err
+}
+
+func (f *identityFile) close() error { return f.file.Close() }
+
+// identity is what the database says of itself, the zero identity where it is new
+// or of a build that gave none.
+func (r *records) identity() (is identity, err error) {
+	err = r.db.View(func(tx *bbolt.Tx) (err error) {
+		if tx.Bucket(metaBucket) == nil {
+			return nil
+		}
+		id, err := getText(tx, metaBucket, identityKey)
+		if err != nil {
+			return err
+		}
+		is.id = string(id)
+		is.stamp, err = stampOf(tx)
+		return err
+	})
+	return is, err
+}
+
+func stampOf(tx *bbolt.Tx) (uint64, error) {
+	text, err := getText(tx, metaBucket, stampKey)
+	if err != nil || len(text) != 8 {
+		return 0, err
+	}
+	return binary.BigEndian.Uint64(text), nil
+}
+
+// raiseStamp counts a change, in its own transaction.
+func raiseStamp(tx *bbolt.Tx) (uint64, error) {
+	stamp, err := stampOf(tx)
+	if err != nil {
+		return 0, err
+	}
+	return stamp + 1, putText(tx, metaBucket, stampKey, binary.BigEndian.AppendUint64(nil, stamp+1))
+}
+
+// giveIdentity names a database that has no name yet.
+func giveIdentity(tx *bbolt.Tx) error {
+	if id, err := getText(tx, metaBucket, identityKey); err != nil || id != nil {
+		return err
+	}
+	if err := putText(tx, metaBucket, identityKey, []byte(uuid.NewString())); err != nil {
+		return err
+	}
+	_, err := raiseStamp(tx)
+	return err
+}
