@@ -7,10 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
@@ -66,7 +64,7 @@ func root() *cobra.Command {
 	var level string
 	c.PersistentFlags().StringVar(&level, "log-level", "info", "least level of the JSON log on stderr: debug, info, warn or error")
 	c.PersistentPreRunE = func(*cobra.Command, []string) error { return startLog(level) }
-	c.AddCommand(managerCommand(), serviceCommand(), worker.Command(), lookup.Command(), version.Command())
+	c.AddCommand(managerCommand(), service.Command(), worker.Command(), lookup.Command(), version.Command())
 	return c
 }
 
@@ -208,94 +206,4 @@ func (f managerFlags) managerOptions() ctrl.Options {
 		// Secrets and ConfigMaps are read one by one, never listed or kept.
 		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}},
 	}
-}
-
-// serviceFlags are the flags of the service command.
-type serviceFlags struct {
-	config                     service.Config
-	listen, tokenFile, tlsCert string
-	tlsKey                     string
-	uploadMemory               int64
-}
-
-func serviceCommand() *cobra.Command {
-	var f serviceFlags
-	c := &cobra.Command{
-		Use: "service", Short: "Run the self-hosted exact data match service", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return runService(c.Context(), f) },
-	}
-	flags := c.Flags()
-	flags.StringVar(&f.listen, "listen", "127.0.0.1:8765", "address to serve at")
-	flags.StringVar(&f.config.Dir, "data-dir", "data", "folder of everything that the service keeps")
-	flags.StringVar(&f.tokenFile, "bearer-token-file", "", "file with the token that callers must show; read at each call (required)")
-	flags.StringVar(&f.config.PublicURL, "public-url", "", "base of upload URIs; default: what a request was sent to")
-	flags.IntVar(&f.config.MaxCommits, "max-commits-per-day", 5, "commits of one data store in 24 hours")
-	flags.DurationVar(&f.config.SessionTTL, "session-ttl", 7*24*time.Hour, "life of an unfinished session")
-	flags.DurationVar(&f.config.UploadURITTL, "upload-uri-ttl", 4*time.Hour, "life of an upload URI")
-	flags.IntVar(&f.config.Jobs, "index-jobs", 1, "sessions that are indexed at once")
-	flags.Int64Var(&f.uploadMemory, "upload-memory", 256, "budget of the blocks that are received at once, in MiB; more wait")
-	flags.StringVar(&f.tlsCert, "tls-cert-file", "", "certificate chain in PEM; needs --tls-key-file")
-	flags.StringVar(&f.tlsKey, "tls-key-file", "", "key of the certificate in PEM")
-	_ = c.MarkFlagRequired("bearer-token-file") // the flag is there
-	return c
-}
-
-func runService(ctx context.Context, f serviceFlags) error {
-	if (f.tlsCert == "") != (f.tlsKey == "") {
-		return errors.New("--tls-cert-file and --tls-key-file go together")
-	}
-	if f.config.MaxCommits < 1 || f.config.Jobs < 1 || f.config.SessionTTL <= 0 || f.config.UploadURITTL <= 0 {
-		return errors.New("--max-commits-per-day, --index-jobs, --session-ttl and --upload-uri-ttl must be more than 0")
-	}
-	if f.uploadMemory < 1 {
-		return errors.New("--upload-memory must be at least 1 MiB")
-	}
-	f.config.UploadMemory = f.uploadMemory << 20
-	f.config.Token = func() (string, error) { return readToken(f.tokenFile) }
-	if _, err := f.config.Token(); err != nil {
-		return err
-	}
-	f.config.Log = slog.Default()
-	s, err := service.New(f.config)
-	if err != nil {
-		return err
-	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.listen)
-	if err != nil {
-		return errors.Join(err, s.Close())
-	}
-	slog.Info("serving", "address", listener.Addr().String())
-	server, failed := s.Server(), make(chan error, 1)
-	go func() {
-		if f.tlsCert != "" {
-			failed <- server.ServeTLS(listener, f.tlsCert, f.tlsKey)
-		} else {
-			failed <- server.Serve(listener)
-		}
-	}()
-	work, stop := context.WithCancel(ctx)
-	defer stop()
-	idle := make(chan error, 1)
-	go func() { idle <- s.Run(work) }()
-	select {
-	case err = <-failed:
-	case <-ctx.Done():
-		last, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		defer done()
-		err = server.Shutdown(last)
-	}
-	stop()
-	return errors.Join(err, <-idle, s.Close())
-}
-
-func readToken(path string) (string, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("--bearer-token-file: %w", err)
-	}
-	token := strings.TrimSpace(string(text))
-	if token == "" {
-		return "", fmt.Errorf("--bearer-token-file: %s is empty", path)
-	}
-	return token, nil
 }

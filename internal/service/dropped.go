@@ -15,28 +15,15 @@ const droppedWindow = 24 * time.Hour
 
 // dropRecord removes a session's record and remembers that its files may be left.
 func (s *Service) dropRecord(tx *bbolt.Tx, session string) error {
-	if err := s.noteDropped(tx, session); err != nil {
+	if err := putText(tx, droppedBucket, []byte(session), []byte(s.now().Format(time.RFC3339))); err != nil {
 		return err
 	}
 	return remove(tx, sessionsBucket, []byte(session))
 }
 
-// noteDropped remembers a session whose files may be left without a record.
-func (s *Service) noteDropped(tx *bbolt.Tx, session string) error {
-	return putText(tx, droppedBucket, []byte(session), []byte(s.now().Format(time.RFC3339)))
-}
-
-// noteReplaced remembers the live table of a store that loses it: the record of
-// the session that brought it may be gone.
-func (s *Service) noteReplaced(tx *bbolt.Tx, store *storeRecord) error {
-	if store.Live == nil {
-		return nil
-	}
-	return s.noteDropped(tx, store.Live.SessionID)
-}
-
 // forgetDropped forgets the sessions that were dropped a while ago and have no
-// files any more.
+// files any more. A live table whose session was deleted has some, so that it is
+// ours when another replaces it.
 func (s *Service) forgetDropped() error {
 	old, err := s.db.droppedBefore(s.now().Add(-droppedWindow))
 	if err != nil || len(old) == 0 {

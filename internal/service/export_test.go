@@ -1,6 +1,9 @@
 package service
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // What tests of the package's outside may use of its inside.
 type (
@@ -31,3 +34,12 @@ func (s *Service) Index(ctx context.Context, session string) error {
 }
 
 func (s *Service) Verify(ctx context.Context) { s.verify(ctx) }
+
+// Dropped counts the sessions that are remembered without a record.
+func (s *Service) Dropped() int {
+	all, err := s.db.droppedBefore(time.Unix(1<<40, 0))
+	if err != nil {
+		panic(err)
+	}
+	return len(all)
+}

@@ -32,23 +32,29 @@ type folder struct {
 type unfit struct {
 	dir     string
 	reasons []string
-	unknown []string // paths in the folder that no record names
+	unknown []unknown
 }
+
+// unknown is a table or the blocks of a session that are not this database's.
+type unknown struct{ kind, name, why string }
+
+func (u unknown) String() string { return u.kind + "/" + u.name + " (" + u.why + ")" }
 
 const (
 	unfitAdvice = "put back a copy of the whole folder, its database, identity, tables and blocks of one moment; " +
-		"exactmatch service check says all that does not fit, and moves what is unknown to lost+found where it is told to"
+		"'exactmatch service check --data-dir' lists all that does not fit, and moves what is unknown to lost+found where it is told to"
 	shownUnknown = 5
 )
 
 func (u *unfit) Error() string {
 	reasons := slices.Clone(u.reasons)
 	if n := len(u.unknown); n > 0 {
-		shown := strings.Join(u.unknown[:min(n, shownUnknown)], ", ")
-		if n > shownUnknown {
-			shown += fmt.Sprintf(" and %d more", n-shownUnknown)
+		for _, one := range u.unknown[:min(n, shownUnknown)] {
+			reasons = append(reasons, one.String())
 		}
-		reasons = append(reasons, "no record of the database names "+shown)
+		if n > shownUnknown {
+			reasons = append(reasons, fmt.Sprintf("and %d more that are unknown", n-shownUnknown))
+		}
 	}
 	return fmt.Sprintf("the data folder %s does not fit together, and nothing in it was changed (%s): %s", u.dir, strings.Join(reasons, "; "), unfitAdvice)
 }
@@ -152,18 +158,28 @@ func (f *folder) fits(db *records) error {
 	if err != nil {
 		return err
 	}
-	f.findUnknown(u, ours)
-	f.checkTables(u, is)
+	f.findUnknown(u, ours, is)
 	return u.orNil()
 }
 
 // findUnknown names what lies there and is not ours.
-func (f *folder) findUnknown(u *unfit, ours map[string]bool) {
-	for _, kind := range []string{tablesName, blocksName} {
-		for _, name := range f.sessions[kind] {
-			if !ours[name] {
-				u.unknown = append(u.unknown, kind+"/"+name)
-			}
+func (f *folder) findUnknown(u *unfit, ours map[string]bool, is identity) {
+	for _, name := range f.sessions[tablesName] {
+		meta, err := readMeta(f.files, filepath.Join(f.dir, tablesName, name))
+		switch {
+		case err == nil && meta.Folder != "" && meta.Folder != is.id:
+			u.unknown = append(u.unknown, unknown{tablesName, name, "it is of another data folder"})
+			continue
+		case err == nil && meta.Stamp > is.stamp:
+			u.because("%s is older than %s/%s", databaseName, tablesName, name)
+		}
+		if !ours[name] { // what cannot be read is not judged by itself: its lookups are refused
+			u.unknown = append(u.unknown, unknown{tablesName, name, "no record names it"})
+		}
+	}
+	for _, name := range f.sessions[blocksName] {
+		if !ours[name] {
+			u.unknown = append(u.unknown, unknown{blocksName, name, "no record names it"})
 		}
 	}
 }
@@ -171,21 +187,6 @@ func (f *folder) findUnknown(u *unfit, ours map[string]bool) {
 // firstStamp is that of a database that has an identity and nothing since: a crash
 // may have come before the file was made.
 const firstStamp = 1
-
-// checkTables compares what the tables say of themselves with the database. A
-// table that cannot be read is not judged here: its lookups are refused.
-func (f *folder) checkTables(u *unfit, is identity) {
-	for _, name := range f.sessions[tablesName] {
-		meta, err := readMeta(f.files, filepath.Join(f.dir, tablesName, name))
-		switch {
-		case err != nil:
-		case meta.Folder != "" && meta.Folder != is.id:
-			u.because("%s/%s is of another data folder", tablesName, name)
-		case meta.Stamp > is.stamp:
-			u.because("%s is older than %s/%s", databaseName, tablesName, name)
-		}
-	}
-}
 
 // named are the sessions whose tables and blocks are this database's: those that
 // have a record, those that are live, and those whose records were removed and

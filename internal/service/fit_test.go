@@ -99,7 +99,7 @@ func TestAFolderThatDoesNotFitTogetherIsRefused(t *testing.T) {
 		"truncated database": {func(t *testing.T, l *life) { must(t, os.Truncate(under(l, "service.db"), 8192)) }, "service.db"},
 		"database of another folder": {func(t *testing.T, l *life) {
 			put1(t, under(used(t), "service.db"), under(l, "service.db"))
-		}, "another data folder"},
+		}, "service.db is of another data folder"},
 		"database and identity of another folder": {func(t *testing.T, l *life) {
 			other := used(t)
 			put1(t, under(other, "service.db"), under(l, "service.db"))
@@ -109,9 +109,9 @@ func TestAFolderThatDoesNotFitTogetherIsRefused(t *testing.T) {
 			fresh := begun(t)
 			fresh.stop()
 			put1(t, under(fresh, "service.db"), under(l, "service.db"))
-		}, "another data folder"},
+		}, "service.db is of another data folder"},
 		"older database":                       {func(t *testing.T, l *life) { older(t, l, "service.db") }, "older than the folder"},
-		"older database with its own identity": {func(t *testing.T, l *life) { older(t, l, "service.db", "identity") }, "no record"},
+		"older database with its own identity": {func(t *testing.T, l *life) { older(t, l, "service.db", "identity") }, "older than tables/"},
 		"missing identity":                     {func(t *testing.T, l *life) { must(t, os.Remove(under(l, "identity"))) }, "identity is missing"},
 		"damaged identity":                     {func(t *testing.T, l *life) { must(t, os.Truncate(under(l, "identity"), 10)) }, "identity is damaged"},
 		"missing tables":                       {func(t *testing.T, l *life) { must(t, os.RemoveAll(under(l, "tables"))) }, "tables is missing"},

@@ -169,7 +169,11 @@ func raiseStamp(tx *bbolt.Tx) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return stamp + 1, putText(tx, metaBucket, stampKey, binary.BigEndian.AppendUint64(nil, stamp+1))
+	return stamp + 1, putStamp(tx, stamp+1)
+}
+
+func putStamp(tx *bbolt.Tx, stamp uint64) error {
+	return putText(tx, metaBucket, stampKey, binary.BigEndian.AppendUint64(nil, stamp))
 }
 
 // giveIdentity names a database that has no name yet.

@@ -282,9 +282,6 @@ func (s *Service) recordLive(one *sessionRecord, table *openTable) error {
 		if superseded = store.LiveCommitted.After(r.Committed); superseded {
 			return put(tx, storesBucket, store.ID, store)
 		}
-		if err := s.noteReplaced(tx, store); err != nil {
-			return err
-		}
 		table.generation = store.Generation + 1
 		store.Generation, store.LiveCommitted, store.DataLastUpdatedDateTime = table.generation, r.Committed, r.CompletionDateTime
 		store.Live = &edm.Live{

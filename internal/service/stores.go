@@ -191,15 +191,8 @@ func (s *Service) deleteStore(r *http.Request) (*answer, error) {
 // forgetStore deletes the records of a store and its sessions, whose ids it returns.
 func (s *Service) forgetStore(id string) (gone []string, err error) {
 	err = s.db.update(func(tx *bbolt.Tx) error {
-		store, err := get[storeRecord](tx, storesBucket, id)
-		if err != nil {
-			return err
-		}
-		if store == nil {
+		if tx.Bucket(storesBucket).Get([]byte(id)) == nil {
 			return notFound(string(storesBucket), id)
-		}
-		if err := s.noteReplaced(tx, store); err != nil {
-			return err
 		}
 		sessions, err := sessionsOf(tx, func(one *sessionRecord) bool { return one.DataStoreID == id })
 		if err != nil {

@@ -1,0 +1,138 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// command is the service as a command: its flags.
+type command struct {
+	config            Config
+	listen, tokenFile string
+	tlsCert, tlsKey   string
+	uploadMemory      int64 // MiB
+}
+
+// Command is "exactmatch service".
+func Command() *cobra.Command {
+	var f command
+	c := &cobra.Command{
+		Use: "service", Short: "Run the self-hosted exact data match service", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return f.run(c.Context()) },
+	}
+	flags := c.Flags()
+	flags.StringVar(&f.listen, "listen", "127.0.0.1:8765", "address to serve at")
+	flags.StringVar(&f.config.Dir, "data-dir", "data", "folder of everything that the service keeps")
+	flags.StringVar(&f.tokenFile, "bearer-token-file", "", "file with the token that callers must show; read at each call (required)")
+	flags.StringVar(&f.config.PublicURL, "public-url", "", "base of upload URIs; default: what a request was sent to")
+	flags.IntVar(&f.config.MaxCommits, "max-commits-per-day", 5, "commits of one data store in 24 hours")
+	flags.DurationVar(&f.config.SessionTTL, "session-ttl", 7*24*time.Hour, "life of an unfinished session")
+	flags.DurationVar(&f.config.UploadURITTL, "upload-uri-ttl", 4*time.Hour, "life of an upload URI")
+	flags.IntVar(&f.config.Jobs, "index-jobs", 1, "sessions that are indexed at once")
+	flags.Int64Var(&f.uploadMemory, "upload-memory", 256, "budget of the blocks that are received at once, in MiB; more wait")
+	flags.StringVar(&f.tlsCert, "tls-cert-file", "", "certificate chain in PEM; needs --tls-key-file")
+	flags.StringVar(&f.tlsKey, "tls-key-file", "", "key of the certificate in PEM")
+	_ = c.MarkFlagRequired("bearer-token-file") // the flag is there
+	c.AddCommand(checkCommand())
+	return c
+}
+
+func checkCommand() *cobra.Command {
+	k := &checker{files: osFiles{}}
+	c := &cobra.Command{
+		Use: "check", Short: "Say whether the data folder of a stopped service fits together", Args: cobra.NoArgs,
+		Long: "Check looks at the data folder of a service that is stopped: its database, and whether the identity, the tables and\n" +
+			"the blocks beside it are the same folder's. It changes nothing unless a flag says so, and deletes nothing.",
+		RunE: func(c *cobra.Command, _ []string) error {
+			k.config, k.out = k.config.withDefaults(), c.OutOrStdout()
+			k.config.Log = slog.Default()
+			return k.check()
+		},
+	}
+	flags := c.Flags()
+	flags.StringVar(&k.config.Dir, "data-dir", "data", "folder of everything that the service keeps")
+	flags.BoolVar(&k.move, "move-unknown", false, "move tables and blocks that no record names to lost+found in the data folder")
+	flags.BoolVar(&k.adopt, "adopt-database", false, "take the database for the folder's own although it is older or another one: what happened since its copy was made is lost")
+	return c
+}
+
+// check names the first flag whose value cannot be.
+func (f *command) check() error {
+	switch {
+	case (f.tlsCert == "") != (f.tlsKey == ""):
+		return errors.New("--tls-cert-file and --tls-key-file go together")
+	case f.config.MaxCommits < 1 || f.config.Jobs < 1 || f.config.SessionTTL <= 0 || f.config.UploadURITTL <= 0:
+		return errors.New("--max-commits-per-day, --index-jobs, --session-ttl and --upload-uri-ttl must be more than 0")
+	case f.uploadMemory < 1:
+		return errors.New("--upload-memory must be at least 1 MiB")
+	}
+	return nil
+}
+
+func (f *command) run(ctx context.Context) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	f.config.UploadMemory = f.uploadMemory << 20
+	f.config.Token = func() (string, error) { return readToken(f.tokenFile) }
+	if _, err := f.config.Token(); err != nil {
+		return err
+	}
+	f.config.Log = slog.Default()
+	s, err := New(f.config)
+	if err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.listen)
+	if err != nil {
+		return errors.Join(err, s.Close())
+	}
+	slog.Info("serving", "address", listener.Addr().String())
+	return errors.Join(f.serve(ctx, s, listener), s.Close())
+}
+
+// serve answers and works until ctx ends or the server fails.
+func (f *command) serve(ctx context.Context, s *Service, listener net.Listener) error {
+	server, failed := s.Server(), make(chan error, 1)
+	go func() {
+		if f.tlsCert != "" {
+			failed <- server.ServeTLS(listener, f.tlsCert, f.tlsKey)
+		} else {
+			failed <- server.Serve(listener)
+		}
+	}()
+	work, stop := context.WithCancel(ctx)
+	defer stop()
+	idle := make(chan error, 1)
+	go func() { idle <- s.Run(work) }()
+	var err error
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+		last, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer done()
+		err = server.Shutdown(last)
+	}
+	stop()
+	return errors.Join(err, <-idle)
+}
+
+func readToken(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("--bearer-token-file: %w", err)
+	}
+	token := strings.TrimSpace(string(text))
+	if token == "" {
+		return "", fmt.Errorf("--bearer-token-file: %s is empty", path)
+	}
+	return token, nil
+}
