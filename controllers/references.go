@@ -107,8 +107,22 @@ func (r *referenceReader) secretData(ctx context.Context, name string) (map[stri
 	if err != nil {
 		return nil, fmt.Errorf("read Secret %q: %w", name, err)
 	}
+	if refusedTypes[found.Type] {
+		return nil, needsRepair(v1alpha1.ReasonSecretTypeRefused,
+			"Secret %q is of type %s, which Kubernetes or a tool keeps for its own use; name a Secret of type Opaque that holds only what is needed here", name, found.Type)
+	}
 	r.versions += name + "@" + found.ResourceVersion + " "
 	return found.Data, nil
+}
+
+// refusedTypes of Secrets hold credentials of the cluster, of a registry or of a
+// release: an object that names one would have them sent to a host of its choice.
+var refusedTypes = map[corev1.SecretType]bool{
+	corev1.SecretTypeServiceAccountToken: true,
+	corev1.SecretTypeBootstrapToken:      true,
+	corev1.SecretTypeDockercfg:           true,
+	corev1.SecretTypeDockerConfigJson:    true,
+	"helm.sh/release.v1":                 true,
 }
 
 // configMap returns one key of a ConfigMap.

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -9,6 +10,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"exactmatch.dev/operator/api/v1alpha1"
 )
 
 // secretsOf is an API server that has one value for each name.
@@ -64,5 +67,42 @@ func TestLargeReferencesAreNotKept(t *testing.T) {
 	server["here/key"] = "small"
 	if got, err := all.of("here").secret(t.Context(), "key", "value"); err != nil || string(got) != "small" {
 		t.Errorf("got %d bytes, %v", len(got), err)
+	}
+}
+
+// typedSecrets is an API server whose every Secret has one type.
+type typedSecrets corev1.SecretType
+
+func (s typedSecrets) Get(_ context.Context, _ client.ObjectKey, into client.Object, _ ...client.GetOption) error {
+	secret := into.(*corev1.Secret)
+	secret.Type, secret.Data = corev1.SecretType(s), map[string][]byte{"value": []byte("not-for-strangers")}
+	return nil
+}
+
+func (s typedSecrets) List(context.Context, client.ObjectList, ...client.ListOption) error {
+	panic("a reader of references lists nothing")
+}
+
+func TestSecretsOfTheClusterAreRefused(t *testing.T) {
+	for kind, allowed := range map[corev1.SecretType]bool{
+		"kubernetes.io/service-account-token": false, "bootstrap.kubernetes.io/token": false,
+		"kubernetes.io/dockercfg": false, "kubernetes.io/dockerconfigjson": false, "helm.sh/release.v1": false,
+		"Opaque": true, "": true, "kubernetes.io/basic-auth": true, "kubernetes.io/tls": true, "example.com/token": true,
+	} {
+		all := newReferences(typedSecrets(kind))
+		for range 2 { // the second read is remembered
+			value, err := all.of("here").secret(t.Context(), "mine", "value")
+			if allowed {
+				if err != nil || string(value) != "not-for-strangers" {
+					t.Errorf("%q: got %q, %v", kind, value, err)
+				}
+				continue
+			}
+			var p *problem
+			if !errors.As(err, &p) || value != nil || p.reason != v1alpha1.ReasonSecretTypeRefused || p.remedy != repair ||
+				!strings.Contains(p.message, `"mine"`) || !strings.Contains(p.message, string(kind)) || !strings.Contains(p.message, "Opaque") {
+				t.Errorf("%q: got %q, %v", kind, value, err)
+			}
+		}
 	}
 }

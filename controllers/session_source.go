@@ -182,6 +182,11 @@ func columnNames(store *v1alpha1.ExactMatchDataStore) []string {
 // the reference can tell them apart without reading them.
 func (r *SessionReconciler) sourceOf(ctx context.Context, s *scope, read *referenceReader) (source.Source, string, error) {
 	spec := s.object.Spec.Source
+	if spec.CredentialsSecretRef != nil { // beside a claim pods mount it all the same
+		if _, err := read.secretData(ctx, spec.CredentialsSecretRef.Name); err != nil {
+			return nil, "", err
+		}
+	}
 	switch {
 	case spec.ConfigMapKeyRef != nil:
 		text, err := read.configMap(ctx, spec.ConfigMapKeyRef.Name, spec.ConfigMapKeyRef.Key)

@@ -130,6 +130,7 @@ const (
 	ReasonSchemeNotAllowed   = "SchemeNotAllowed"   // the upload agent does not allow the scheme
 	ReasonStorageRefused     = "StorageRefused"     // the upload URI's storage refused a block for good
 	ReasonSecretNotFound     = "SecretNotFound"     // a Secret, or a key of it, is missing
+	ReasonSecretTypeRefused  = "SecretTypeRefused"  // a Secret is of a type that is never read
 	ReasonConfigMapNotFound  = "ConfigMapNotFound"  // a ConfigMap, or a key of it, is missing
 	ReasonKeyTooShort        = "KeyTooShort"        // the store's key has fewer than 32 bytes
 	ReasonDataStoreNotFound  = "DataStoreNotFound"  // the data store is missing
