@@ -110,6 +110,7 @@ type ExactMatchDataStoreSpec struct {
 type SecretKeyReference struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	Name string `json:"name"`
 	// +optional
 	// +kubebuilder:default=key

@@ -33,6 +33,7 @@ type Auth struct {
 type TokenReference struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	Name string `json:"name"`
 	// +optional
 	// +kubebuilder:default=token
@@ -122,6 +123,7 @@ type WorkersTemplate struct {
 	// ServiceAccountName of the pods. Its token is not mounted.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$`
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
 	// ImagePullSecrets of the pods.
 	// +optional
