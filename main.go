@@ -18,6 +18,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -88,6 +89,7 @@ type managerFlags struct {
 	electionNamespace        string
 	policyFile               string
 	proxyFromEnvironment     bool
+	namespaces               []string
 	shutdownTimeout          time.Duration
 	transferMemory           int64
 	kubeAPIQPS, kubeAPIBurst int
@@ -105,6 +107,7 @@ func managerCommand() *cobra.Command {
 	flags.StringVar(&f.probeAddr, "health-probe-bind-address", ":8081", `address of /healthz and /readyz; "0" turns them off`)
 	flags.BoolVar(&f.elect, "leader-elect", true, "work only while holding the Lease, so that several replicas may run")
 	flags.StringVar(&f.electionNamespace, "leader-election-namespace", "", "namespace of the Lease; default: the manager's own")
+	flags.StringSliceVar(&f.namespaces, "namespaces", nil, "namespaces to work in, where a Role in each is all that the manager has; needs --cluster-id where it may not read the namespace kube-system; default: all")
 	flags.StringVar(&f.options.SourceRoot, "source-root", "", "folder with one folder per namespace that sources of the scheme file may lie in; empty allows none")
 	flags.Int64Var(&f.transferMemory, "transfer-memory", 256, "budget of the text that is read ahead and of all blocks in the making, in MiB")
 	flags.IntVar(&f.options.TransferParallelism, "transfer-parallelism", 4, "tables that are read or uploaded at once")
@@ -178,6 +181,11 @@ func (f managerFlags) check() error {
 	case f.options.StatusInterval <= 0 || f.options.PollInterval <= 0 || f.options.RequestTimeout <= 0 || f.options.FinalizeTimeout <= 0:
 		return errors.New("--status-interval, --poll-interval, --request-timeout and --finalize-timeout must be more than 0")
 	}
+	for _, namespace := range f.namespaces {
+		if wrong := validation.IsDNS1123Label(namespace); wrong != nil {
+			return fmt.Errorf("--namespaces: %q is not a name of a namespace: %s", namespace, strings.Join(wrong, "; "))
+		}
+	}
 	if f.options.SourceRoot == "" {
 		return nil
 	}
@@ -199,7 +207,7 @@ func (f managerFlags) managerOptions() ctrl.Options {
 		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
 	}
 	return ctrl.Options{
-		Scheme: scheme, Cache: controllers.CacheOptions(), Metrics: metrics, HealthProbeBindAddress: f.probeAddr,
+		Scheme: scheme, Cache: controllers.CacheOptions(f.namespaces...), Metrics: metrics, HealthProbeBindAddress: f.probeAddr,
 		LeaderElection: f.elect, LeaderElectionID: "operator.exactmatch.dev",
 		LeaderElectionNamespace: f.electionNamespace, LeaderElectionReleaseOnCancel: true,
 		GracefulShutdownTimeout: &f.shutdownTimeout,

@@ -51,9 +51,8 @@ func displayName(store *v1alpha1.ExactMatchDataStore) string {
 	return store.Name
 }
 
-// +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchdatastores,verbs=get;list;watch;update;patch
-// +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchdatastores/status,verbs=get;update;patch
-// +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchdatastores/finalizers,verbs=update
+// +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchdatastores,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchdatastores/status,verbs=patch
 
 // Reconcile brings one data store to what its spec says.
 func (r *DataStoreReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {

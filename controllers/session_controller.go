@@ -35,11 +35,10 @@ type SessionReconciler struct {
 	memory memory
 }
 
-// +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchsessions,verbs=get;list;watch;update;patch
-// +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchsessions/status,verbs=get;update;patch
-// +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchsessions/finalizers,verbs=update
+// +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchsessions,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchsessions/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=secrets;configmaps,verbs=get
-// +kubebuilder:rbac:groups="";events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Reconcile takes one session one step further.
 func (r *SessionReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {

@@ -21,10 +21,14 @@ import (
 	"exactmatch.dev/operator/internal/worker"
 )
 
-// +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create;delete
-// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=get
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=create;update;delete
+// What workers in pods need is granted only where there are any. The finalizers
+// are for API servers that ask for them of the owner of a Job or Secret
+// (OwnerReferencesPermissionEnforcement).
+// +kubebuilder:rbac:roleName=worker-role,groups=batch,resources=jobs,verbs=list;watch;create;delete
+// +kubebuilder:rbac:roleName=worker-role,groups="",resources=pods,verbs=list;watch
+// +kubebuilder:rbac:roleName=worker-role,groups="",resources=persistentvolumeclaims,verbs=get
+// +kubebuilder:rbac:roleName=worker-role,groups="",resources=secrets,verbs=create;update;delete
+// +kubebuilder:rbac:roleName=worker-role,groups=exactmatch.dev,resources=exactmatchsessions/finalizers,verbs=update
 
 // inJobs lets pods of the session's namespace read and stage. What the reading
 // found out is kept in the order's Secret, so a restart of the manager loses
@@ -298,8 +302,12 @@ func (j inJobs) orderOf(s *scope) worker.Order {
 	return order
 }
 
-// endJobs deletes the session's Jobs, with their pods, but for some.
+// endJobs deletes the session's Jobs, with their pods, but for some. Without
+// workers the manager may not see Jobs; those of an earlier one go with the session.
 func (r *SessionReconciler) endJobs(ctx context.Context, look client.Reader, s *scope, but ...string) error {
+	if !r.Options.workersEnabled() {
+		return nil
+	}
 	list := &batchv1.JobList{}
 	if err := look.List(ctx, list, client.InNamespace(s.object.Namespace), client.MatchingLabels{jobs.UIDLabel: string(s.object.UID)}); err != nil {
 		return err
@@ -319,6 +327,9 @@ func (r *SessionReconciler) endJobs(ctx context.Context, look client.Reader, s *
 
 // dropOrder deletes the order, and with it the upload URI.
 func (r *SessionReconciler) dropOrder(ctx context.Context, s *scope) error {
+	if !r.Options.workersEnabled() {
+		return nil
+	}
 	name := jobs.Work{Session: s.object}.SecretName()
 	secret := &corev1.Secret{}
 	if err := r.Reader.Get(ctx, s.named(name), secret); err != nil {

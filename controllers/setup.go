@@ -111,6 +111,10 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// workersEnabled reports whether workers in pods are allowed: the manager may
+// then have Jobs, watch pods and write Secrets.
+func (o Options) workersEnabled() bool { return o.WorkerImage != "" }
+
 // Indexes of the cache.
 const (
 	storeIndex = "spec.dataStoreRef.name"
@@ -154,7 +158,7 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 	return sessions.setup(mgr, wakes)
 }
 
-// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get,resourceNames=kube-system
+// +kubebuilder:rbac:roleName=cluster-id,groups="",resources=namespaces,verbs=get,resourceNames=kube-system
 
 // identify names the cluster by the UID of its namespace kube-system, as is usual,
 // unless a flag does.
@@ -191,22 +195,30 @@ func addIndexes(ctx context.Context, mgr manager.Manager) error {
 }
 
 func (r *SessionReconciler) setup(mgr manager.Manager, wakes <-chan event.GenericEvent) error {
-	return builder.ControllerManagedBy(mgr).
+	made := builder.ControllerManagedBy(mgr).
 		For(&v1alpha1.ExactMatchSession{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.ExactMatchDataStore{}, handler.EnqueueRequestsFromMapFunc(r.sessionsOfStore)).
-		Owns(&batchv1.Job{}).
-		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(sessionOfPod)).
 		WatchesRawSource(source.Channel(wakes, &handler.EnqueueRequestForObject{})).
-		WithOptions(controller.Options{MaxConcurrentReconciles: 16}).
-		Complete(r)
+		WithOptions(controller.Options{MaxConcurrentReconciles: 16})
+	if r.Options.workersEnabled() {
+		made = made.Owns(&batchv1.Job{}).Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(sessionOfPod))
+	}
+	return made.Complete(r)
 }
 
-// CacheOptions keep of Jobs and pods only those of workers in the cache, and of
-// no object who manages which field: nobody here reads that, and of a small
-// object it is a large part.
-func CacheOptions() cache.Options {
+// CacheOptions watch the namespaces that are given, or all where none is. They keep
+// of Jobs and pods only those of workers in the cache, and of no object who manages
+// which field: nobody here reads that, and of a small object it is a large part.
+func CacheOptions(namespaces ...string) cache.Options {
 	ours := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{jobs.ManagedByLabel: jobs.ManagedBy})}
-	return cache.Options{DefaultTransform: cache.TransformStripManagedFields(), ByObject: map[client.Object]cache.ByObject{&batchv1.Job{}: ours, &corev1.Pod{}: ours}}
+	all := cache.Options{DefaultTransform: cache.TransformStripManagedFields(), ByObject: map[client.Object]cache.ByObject{&batchv1.Job{}: ours, &corev1.Pod{}: ours}}
+	for _, namespace := range namespaces {
+		if all.DefaultNamespaces == nil {
+			all.DefaultNamespaces = map[string]cache.Config{}
+		}
+		all.DefaultNamespaces[namespace] = cache.Config{}
+	}
+	return all
 }
 
 // sessionOfPod wakes the session of a worker's pod.

@@ -34,9 +34,8 @@ type agentScope struct {
 	released       bool
 }
 
-// +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchuploadagents,verbs=get;list;watch;update;patch
-// +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchuploadagents/status,verbs=get;update;patch
-// +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchuploadagents/finalizers,verbs=update
+// +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchuploadagents,verbs=list;watch;patch
+// +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchuploadagents/status,verbs=patch
 
 // Reconcile brings one upload agent to what its spec says.
 func (r *UploadAgentReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
