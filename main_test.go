@@ -54,6 +54,7 @@ func TestBadFlagsAreNamed(t *testing.T) {
 		"parallelism":          {[]string{"manager", "--transfer-parallelism", "0"}, "--transfer-parallelism"},
 		"interval":             {[]string{"manager", "--poll-interval", "0s"}, "--poll-interval"},
 		"source root":          {[]string{"manager", "--source-root", filepath.Join(dir, "nowhere")}, "--source-root"},
+		"namespaces":           {[]string{"manager", "--namespaces", "team-a,Team/B"}, "--namespaces"},
 		"an argument":          {[]string{"manager", "again"}, "unknown command"},
 		"no token file":        {[]string{"service"}, "bearer-token-file"},
 		"an empty token":       {[]string{"service", "--bearer-token-file", empty}, "is empty"},
@@ -188,4 +189,14 @@ func TestEveryFlagIsExplained(t *testing.T) {
 		}
 	}
 	visit(root())
+}
+
+func TestManagerWatchesTheNamespacesOfItsFlag(t *testing.T) {
+	if watched := (managerFlags{}).managerOptions().Cache.DefaultNamespaces; watched != nil {
+		t.Errorf("without the flag it watches only %v", watched)
+	}
+	watched := managerFlags{namespaces: []string{"team-a", "team-b"}}.managerOptions().Cache.DefaultNamespaces
+	if _, a := watched["team-a"]; !a || len(watched) != 2 {
+		t.Errorf("it watches %v", watched)
+	}
 }
