@@ -118,6 +118,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		panic(http.ErrAbortHandler)
 	}
+	f.recorded(c)
 	if strike := f.struck(c); strike != nil {
 		defer f.world.end()
 		strike.do(f, w, c)

@@ -1,0 +1,219 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/tools/events"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/session"
+)
+
+func inDoubt(s *v1alpha1.ExactMatchSession) {
+	s.Status.ContentKey, s.Status.PreparedChecksum = "content", "sum"
+	s.Status.Intent = &v1alpha1.CreateIntent{ClientRequestID: "uid-1-1", Instance: "another", ContentKey: "content"}
+}
+
+// An unanswered create is settled by the list: what answers to the intent is
+// adopted, and whatever else is there is somebody else's.
+func TestOnlyOurOwnSessionIsAdopted(t *testing.T) {
+	ours := edm.Session{ID: "found", UploadAgentID: "remote-agent", ContentKey: "content", State: edm.StateCreated}
+	for name, tc := range map[string]struct {
+		change  func(*edm.Session)
+		adopted bool
+	}{
+		"ours":                            {func(*edm.Session) {}, true},
+		"of a service without our fields": {func(s *edm.Session) { s.ContentKey, s.Checksum = "", "sum" }, true},
+		"of another agent":                {func(s *edm.Session) { s.UploadAgentID = "another" }, false},
+		"of other content":                {func(s *edm.Session) { s.ContentKey = "other" }, false},
+		"of other bytes":                  {func(s *edm.Session) { s.ContentKey, s.Checksum = "", "other" }, false},
+		"ended":                           {func(s *edm.Session) { s.State = edm.StateCancelled }, false},
+		"another object's":                {func(s *edm.Session) { s.ID = "claimed" }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newFakeEnv(t, inDoubt)
+			other := &v1alpha1.ExactMatchSession{}
+			other.Namespace, other.Name, other.UID, other.Status.ID = "ns", "other", "other", "claimed"
+			e.must(e.api.Create(t.Context(), other))
+			other.Status.ID = "claimed"
+			e.must(e.api.Status().Update(t.Context(), other))
+			listed := ours
+			tc.change(&listed)
+			e.service.listed = []edm.Session{listed}
+			s := e.scope()
+			s.step = session.StepSettle
+			e.r.memory.intentSeen("uid-1-1", e.now)
+			e.now = e.now.Add(time.Minute)
+			e.must(e.r.settle(t.Context(), s))
+			if got := s.status().ID == listed.ID; got != tc.adopted {
+				t.Errorf("adopted: %t, want %t", got, tc.adopted)
+			}
+			if !slices.Equal(e.service.asked, []string{"list"}) {
+				t.Errorf("the calls are %v", e.service.asked)
+			}
+		})
+	}
+}
+
+// Of several that answer to one intent, all but one are cancelled.
+func TestOneOfSeveralIsAdopted(t *testing.T) {
+	e := newFakeEnv(t, inDoubt)
+	e.service.listed = []edm.Session{
+		{ID: "first", UploadAgentID: "remote-agent", ContentKey: "content", State: edm.StateCreated},
+		{ID: "second", UploadAgentID: "remote-agent", ContentKey: "content", State: edm.StateCreated},
+	}
+	s := e.scope()
+	e.r.memory.intentSeen("uid-1-1", e.now)
+	e.now = e.now.Add(time.Minute)
+	e.must(e.r.settle(t.Context(), s))
+	if s.status().ID != "" || !slices.Equal(e.service.asked, []string{"list", "cancel second"}) {
+		t.Errorf("id %q, calls %v", s.status().ID, e.service.asked)
+	}
+}
+
+// A create that is still on its way must not be taken for one that failed.
+func TestACreateMayStillBeAnswered(t *testing.T) {
+	e := newFakeEnv(t, inDoubt)
+	s := e.scope()
+	err := e.r.settle(t.Context(), s)
+	if p := asProblem(err); err == nil || p.after <= 0 || p.remedy != retry {
+		t.Errorf("it ends with %v", err)
+	}
+	if len(e.service.asked) > 0 || s.status().Intent.ClientRequestID == "" {
+		t.Errorf("the calls are %v, the intent is %+v", e.service.asked, s.status().Intent)
+	}
+}
+
+// What a create that was given up has made after all is cancelled before anything
+// that makes nobody look for it any more.
+func TestStraysAreCancelledFirst(t *testing.T) {
+	for name, do := range map[string]func(*SessionReconciler, context.Context, *scope) error{
+		"commit": (*SessionReconciler).commit, "cancel": (*SessionReconciler).cancel, "restart": (*SessionReconciler).restart,
+		"hold": (*SessionReconciler).hold, "delete": (*SessionReconciler).deleteRemote, "release": (*SessionReconciler).release,
+		"other content": (*SessionReconciler).planCreate,
+		"an end": func(r *SessionReconciler, ctx context.Context, s *scope) error {
+			return r.close(ctx, s, v1alpha1.ReasonFailed, "")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newFakeEnv(t, inDoubt, withID, func(s *v1alpha1.ExactMatchSession) {
+				s.Status.Intent.Unanswered, s.Status.PreparedContent = true, "content"
+				s.Spec.GuardOverride = "content" // the guards are not what is asked for here
+			})
+			e.service.listed = []edm.Session{{ID: "stray", UploadAgentID: "remote-agent", ContentKey: "content", State: edm.StateCreated}}
+			away := errors.New("the service is away")
+			e.service.before = func(call string) error {
+				if call == "cancel stray" {
+					return away
+				}
+				return nil
+			}
+			s := e.scope()
+			s.remote = &edm.Session{ID: "remote", State: edm.StateUploadCompleted}
+			if name == "other content" {
+				s.status().ContentKey, s.status().ID, s.remote = "other", "", nil
+			}
+			if err := do(e.r, t.Context(), s); !errors.Is(err, away) {
+				t.Errorf("it goes on without them: %v", err)
+			}
+			if last := e.service.asked[len(e.service.asked)-1]; last != "cancel stray" {
+				t.Errorf("the calls are %v", e.service.asked)
+			}
+		})
+	}
+}
+
+// Credentials that the service refused are not sent again until a Secret changes,
+// and a refusal of an earlier Secret says nothing of the present one.
+func TestRefusedCredentialsAreNotSentAgain(t *testing.T) {
+	refused := &edm.Error{Op: "get session", Status: 401, Class: edm.Credentials}
+	agent := &v1alpha1.ExactMatchUploadAgent{}
+	agent.Namespace, agent.Name, agent.UID, agent.Spec.Endpoint = "ns", "agent", "agent", "https://edm.example.com/beta"
+	open := func(t *testing.T, e *fakeEnv) (*endpoint, error) {
+		t.Helper()
+		return e.r.Endpoints.open(t.Context(), agent, e.r.Endpoints.references.of("ns"))
+	}
+	t.Run("the same ones", func(t *testing.T) {
+		e := newFakeEnv(t)
+		point, err := open(t, e)
+		e.must(err)
+		e.r.Endpoints.note(agent, point, refused)
+		if _, err := open(t, e); !errors.Is(err, error(refused)) {
+			t.Errorf("they are sent again: %v", err)
+		}
+		select {
+		case <-e.r.Endpoints.stale:
+		default:
+			t.Error("nobody tells the agent")
+		}
+	})
+	t.Run("an outage is no refusal", func(t *testing.T) {
+		e := newFakeEnv(t)
+		point, err := open(t, e)
+		e.must(err)
+		e.r.Endpoints.note(agent, point, &edm.Error{Status: 503, Class: edm.Transient})
+		_, err = open(t, e)
+		e.must(err)
+	})
+	t.Run("a late refusal of earlier ones", func(t *testing.T) {
+		e := newFakeEnv(t)
+		point, err := open(t, e)
+		e.must(err)
+		agent := agent.DeepCopy()
+		agent.Generation = 7
+		_, err = e.r.Endpoints.open(t.Context(), agent, e.r.Endpoints.references.of("ns"))
+		e.must(err)
+		e.r.Endpoints.note(agent, point, refused)
+		_, err = e.r.Endpoints.open(t.Context(), agent, e.r.Endpoints.references.of("ns"))
+		e.must(err)
+	})
+	t.Run("an identity that may have been granted access", func(t *testing.T) {
+		auth := v1alpha1.Auth{ManagedIdentity: &v1alpha1.ManagedIdentity{}}
+		if err := (&endpoint{refused: refused, since: time.Now()}).judge(auth); err == nil {
+			t.Error("it is tried again at once")
+		}
+		if err := (&endpoint{refused: refused, since: time.Now().Add(-recheckIdentity)}).judge(auth); err != nil {
+			t.Errorf("it is never tried again: %v", err)
+		}
+		if err := (&endpoint{refused: refused, since: time.Now().Add(-recheckIdentity)}).judge(v1alpha1.Auth{}); err == nil {
+			t.Error("a token is tried again although no Secret changed")
+		}
+	})
+}
+
+// What did not come to be written was not done: nobody is told of it.
+func TestNothingIsToldBeforeItIsWritten(t *testing.T) {
+	e := newFakeEnv(t)
+	s := e.scope()
+	s.step = session.StepUpload
+	s.event("Normal", v1alpha1.ReasonUploading, "a block was staged")
+	e.changeStatus(func(status *v1alpha1.ExactMatchSessionStatus) { status.WaitingFor = "somebody wrote meanwhile" })
+	result, err := e.r.finish(t.Context(), s, nil)
+	if err != nil || result.RequeueAfter != conflictRetry {
+		t.Errorf("it ends with %+v, %v", result, err)
+	}
+	select {
+	case told := <-e.r.Recorder.(*events.FakeRecorder).Events:
+		t.Errorf("it tells %q", told)
+	default:
+	}
+}
+
+// The signature of an upload URI stays out of status.
+func TestASignatureIsNoStatus(t *testing.T) {
+	for uri, want := range map[string]string{
+		"https://host/container?sig=hush": "https://host/container", "https://host/container#hush": "https://host/container", "https://host/container": "https://host/container", "": "",
+	} {
+		status := &v1alpha1.ExactMatchSessionStatus{}
+		mirror(status, &edm.Session{ID: "remote", DataUploadURI: uri})
+		if status.DataUploadURI != want || strings.Contains(status.DataUploadURI, "hush") {
+			t.Errorf("%q is shown as %q", uri, status.DataUploadURI)
+		}
+	}
+}

@@ -1,0 +1,155 @@
+package transfer_test
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/transfer"
+)
+
+// crcOf is a CRC-64 as the storage's header has it.
+func crcOf(data []byte) string {
+	return base64.StdEncoding.EncodeToString(binary.LittleEndian.AppendUint64(nil, block.Sum(data)))
+}
+
+// A block that is damaged on its way must not be taken by any storage: each carries
+// the sum of its bytes, whatever else the storage compares.
+func TestEveryBlockCarriesItsSum(t *testing.T) {
+	s := newSink(t)
+	plan := planOf(csvOf(100), 10)
+	p := prepare(t, plan)
+	one := s.open(p, plan)
+	var mu sync.Mutex
+	right := 0
+	s.spoil = func(_ http.ResponseWriter, r *http.Request) bool {
+		if !isBlock(r) {
+			return false
+		}
+		data, err := io.ReadAll(r.Body)
+		if err != nil {
+			return false
+		}
+		r.Body = io.NopCloser(strings.NewReader(string(data)))
+		mu.Lock()
+		defer mu.Unlock()
+		if got := r.Header.Get("x-ms-content-crc64"); got != crcOf(data) {
+			t.Errorf("a block of %d bytes carries the sum %q, want %q", len(data), got, crcOf(data))
+		} else {
+			right++
+		}
+		return false
+	}
+	must(t, transfer.Upload(t.Context(), plan, p, target(one), options()))
+	if right != 10 {
+		t.Errorf("%d of 10 blocks carry their sum", right)
+	}
+}
+
+// What the storage asks to wait is told to whoever tries again.
+func TestTheStoragesRetryAfterIsTold(t *testing.T) {
+	plan := planOf(csvOf(100), 10)
+	p := prepare(t, plan)
+	for name, selects := range map[string]func(*http.Request) bool{"a block": isBlock, "the seal": isSeal} {
+		t.Run(name, func(t *testing.T) {
+			s := newSink(t)
+			one := s.open(p, plan)
+			s.spoil = func(w http.ResponseWriter, r *http.Request) bool {
+				if selects(r) {
+					w.Header().Set("Retry-After", "120") // too long for the SDK to wait it out
+					refuseStorage(http.StatusServiceUnavailable, "ServerBusy")(w, r)
+				}
+				return selects(r)
+			}
+			err := transfer.Upload(t.Context(), plan, p, target(one), options())
+			wantReason(t, err, transfer.StorageUnavailable, true)
+			var e *transfer.Error
+			if errors.As(err, &e) && e.RetryAfter != 2*time.Minute {
+				t.Errorf("the wait is %s, want 2m", e.RetryAfter)
+			}
+		})
+	}
+}
+
+// Two different blocks of one index are of two contents: a list of them would be a
+// mixture, whichever comes first.
+func TestTwoBlocksOfOneIndexAreRefused(t *testing.T) {
+	first, second := planOf(csvOf(100), 10), planOf(strings.Replace(csvOf(100), "P-7,", "Q-7,", 1), 10)
+	p := prepare(t, first)
+	ids := map[string]string{}
+	for name, plan := range map[string]transfer.Plan{"first": first, "second": second} {
+		must(t, transfer.Make(t.Context(), plan, prepare(t, plan), 1, func(index int, data []byte) error {
+			if index == 0 {
+				ids[name] = block.ID(index, block.Sum(data))
+			}
+			return nil
+		}))
+	}
+	for name, list := range map[string][]string{
+		"two contents":     {ids["first"], ids["second"]},
+		"the other way":    {ids["second"], ids["first"]},
+		"no block of ours": {"QQ=="},
+	} {
+		for call, do := range map[string]func(transfer.Target) error{
+			"upload": func(to transfer.Target) error { return transfer.Upload(t.Context(), first, p, to, options()) },
+			"seal":   func(to transfer.Target) error { return transfer.Seal(t.Context(), p, to) },
+		} {
+			t.Run(call+" of "+name, func(t *testing.T) {
+				s := newSink(t)
+				one := s.open(p, first)
+				s.spoil = func(w http.ResponseWriter, r *http.Request) bool {
+					if r.Method != http.MethodGet || r.URL.Query().Get("comp") != "blocklist" {
+						return false
+					}
+					w.Header().Set("Content-Type", "application/xml")
+					_, _ = io.WriteString(w, blockList(list))
+					return true
+				}
+				wantReason(t, do(target(one)), transfer.SourceChanged, false)
+				if state := s.state(one.ID); state == edm.StateUploadCompleted {
+					t.Error("a mixture was sealed")
+				}
+			})
+		}
+	}
+}
+
+func blockList(ids []string) string {
+	text := `<?xml version="1.0" encoding="utf-8"?><BlockList><CommittedBlocks/><UncommittedBlocks>`
+	for _, id := range ids {
+		text += "<Block><Name>" + id + "</Name><Size>1</Size></Block>"
+	}
+	return text + "</UncommittedBlocks></BlockList>"
+}
+
+// Nothing is sealed while blocks are missing, and what is missing is said.
+func TestASealNeedsEveryBlock(t *testing.T) {
+	s := newSink(t)
+	plan := planOf(csvOf(1_000), 10)
+	p := prepare(t, plan)
+	one := s.open(p, plan)
+	half, err := p.Share(0, 2)
+	must(t, err)
+	must(t, transfer.Stage(t.Context(), plan, p, half, target(one), options()))
+	var sealed bool
+	s.spoil = func(_ http.ResponseWriter, r *http.Request) bool {
+		sealed = sealed || isSeal(r)
+		return false
+	}
+	err = transfer.Seal(t.Context(), p, target(one))
+	if !errors.Is(err, transfer.ErrBlocksMissing) {
+		t.Errorf("the seal ends with %v", err)
+	}
+	wantReason(t, err, transfer.StorageUnavailable, true)
+	if sealed {
+		t.Error("a list with gaps was sent")
+	}
+}
