@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -40,6 +41,36 @@ func TestAnAnswerThatIsTooLargeIsRefused(t *testing.T) {
 	})
 	_, err := s.client.Sessions().Get(t.Context(), "d", "ours")
 	if e := fails(t, err, edm.Transient); !strings.Contains(e.Message, "too large") {
+		t.Errorf("it ends with %v", err)
+	}
+}
+
+// What the service asks to wait is left to the caller, who can do something else:
+// a call does not come again before.
+func TestARetryAfterIsNotShortened(t *testing.T) {
+	s := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "1")
+		reply(w, http.StatusServiceUnavailable, `{"error":{"code":"ServiceUnavailable","message":"later"}}`)
+	})
+	_, err := s.client.Sessions().Get(t.Context(), "d", "s")
+	if e := fails(t, err, edm.Transient); e.RetryAfter <= 0 {
+		t.Errorf("the wait is %s", e.RetryAfter)
+	}
+	if s.count() != 1 {
+		t.Errorf("%d requests reached a service that asked to wait", s.count())
+	}
+}
+
+// A list whose pages do not end is no list.
+func TestPagesThatDoNotEnd(t *testing.T) {
+	s := serve(t, func(n int, w http.ResponseWriter, _ *http.Request) {
+		if n > maxPages { // a test that fails must end
+			reply(w, http.StatusOK, `{"value":[]}`)
+			return
+		}
+		reply(w, http.StatusOK, `{"value":[],"@odata.nextLink":"https://host/beta?$skiptoken=again"}`)
+	})
+	if _, err := s.client.Agents().List(t.Context(), edm.Query{}); !errors.Is(err, errEndless) {
 		t.Errorf("it ends with %v", err)
 	}
 }
