@@ -106,6 +106,9 @@ func (r *SessionReconciler) verify(ctx context.Context, s *scope, live *edm.Live
 		if now := s.shown.Live; now == nil || now.SessionID != live.SessionID {
 			return "", errBehind
 		}
+		if err != nil {
+			return fmt.Sprintf("the service shows the table live and refuses to look for row %d of it by column %s: %s", one.Row, one.Column, bounded(err.Error())), nil
+		}
 		return fmt.Sprintf("the service shows the table live and does not find row %d of it by column %s", one.Row, one.Column), nil
 	}
 	setCondition(s, v1alpha1.ConditionLive, metav1.ConditionTrue, v1alpha1.ReasonVerified,

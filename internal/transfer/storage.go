@@ -247,7 +247,7 @@ func storageError(op string, err error) error {
 
 func answeredError(op string, answered *azcore.ResponseError) *Error {
 	e := &Error{Reason: StorageUnavailable, Transient: true,
-		Message:    fmt.Sprintf("%s: the storage answered %d %s", op, answered.StatusCode, bounded(answered.ErrorCode)),
+		Message:    fmt.Sprintf("%s: the storage answered %d %s", op, answered.StatusCode, shownCode(answered)),
 		RetryAfter: retryAfter(answered.RawResponse)}
 	switch code := answered.StatusCode; {
 	case code == http.StatusForbidden || code == http.StatusUnauthorized:

@@ -80,6 +80,7 @@ type call struct {
 	once      bool        // never sent twice: create, commit and cancel
 	status    int         // of a success; 0 is 200
 	asked     func() bool // reports whether out is what was asked for; nil where anything is
+	secrets   []string    // of the body: what a refusal may repeat
 	none      func() bool // reports whether out says that there is nothing; nil where it always says something
 }
 

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"exactmatch.dev/operator/internal/dial"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/redact"
 )
 
 const maxMessage = 512
@@ -61,11 +63,25 @@ func errorOf(k call, response *http.Response, body []byte) *edm.Error {
 		e.Message = "answered with " + cmp.Or(bounded(typeOf(response.Header), 64), "no type") + " in place of an OData error; " + checkEndpoint
 		return e
 	}
-	e.Code, e.Message = bounded(said.Error.Code, 128), bounded(said.Error.Message, maxMessage)
+	e.Code, e.Message = k.withoutEcho(response, said.Error.Code, 128), k.withoutEcho(response, said.Error.Message, maxMessage)
 	if e.Code == edm.CodeNoSuchCall {
 		e.Class = edm.Transient
 	}
 	return e
+}
+
+// maxEcho is how much of a message is searched for echoes; what lies behind it is
+// never shown.
+const maxEcho = 4096
+
+// withoutEcho is at most so many bytes of what an answer says, without what it
+// repeats of the request's secrets.
+func (k call) withoutEcho(response *http.Response, said string, most int) string {
+	secrets := k.secrets
+	if response.Request != nil {
+		secrets = append(slices.Clone(secrets), strings.TrimPrefix(response.Request.Header.Get("Authorization"), "Bearer "))
+	}
+	return bounded(redact.Text(said[:min(len(said), maxEcho)], secrets...), most)
 }
 
 // unsettled is the class of a call that was sent and that the service has not

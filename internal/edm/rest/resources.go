@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -208,6 +210,7 @@ func (s stores) Lookup(ctx context.Context, id string, r edm.LookupRequest) ([]s
 func (s stores) Match(ctx context.Context, id string, r edm.MatchRequest) (*edm.MatchResult, error) {
 	got := &edm.MatchResult{}
 	_, err := s.c.do(ctx, call{op: "match", method: http.MethodPost, path: []string{storesPath, id, "match"}, body: r, out: got,
+		secrets: append(slices.Collect(maps.Values(r.SameRow)), r.Token),
 		// Whatever table answers has a generation and a session: without them a "no" is nobody's.
 		asked: func() bool { return got.Generation > 0 && got.SessionID != "" && got.Total >= int64(len(got.Rows)) }})
 	if err != nil {

@@ -26,7 +26,9 @@ type contractCall struct {
 func contractCalls() map[string]contractCall {
 	told := func(_ any, err error) error { return err }
 	return map[string]contractCall{
-		"create session": {func(c context.Context, s edm.Service) error { return told(s.Sessions().Create(c, "d", edm.Session{}, "r")) }, true},
+		"create session": {func(c context.Context, s edm.Service) error {
+			return told(s.Sessions().Create(c, "d", edm.Session{}, "r"))
+		}, true},
 		"get session":    {func(c context.Context, s edm.Service) error { return told(s.Sessions().Get(c, "d", "s")) }, false},
 		"list sessions":  {func(c context.Context, s edm.Service) error { return told(s.Sessions().List(c, "d", edm.Query{})) }, false},
 		"update session": {func(c context.Context, s edm.Service) error { return told(s.Sessions().Update(c, "d", "s", "f")) }, false},
@@ -37,18 +39,26 @@ func contractCalls() map[string]contractCall {
 		"create store": {func(c context.Context, s edm.Service) error {
 			return told(s.Stores().Create(c, edm.DataStore{DisplayName: "n"}, "r"))
 		}, true},
-		"get store":    {func(c context.Context, s edm.Service) error { return told(s.Stores().Get(c, "d")) }, false},
-		"list stores":  {func(c context.Context, s edm.Service) error { return told(s.Stores().List(c, edm.Query{})) }, false},
-		"update store": {func(c context.Context, s edm.Service) error { return told(s.Stores().Update(c, edm.DataStore{ID: "d"})) }, false},
+		"get store":   {func(c context.Context, s edm.Service) error { return told(s.Stores().Get(c, "d")) }, false},
+		"list stores": {func(c context.Context, s edm.Service) error { return told(s.Stores().List(c, edm.Query{})) }, false},
+		"update store": {func(c context.Context, s edm.Service) error {
+			return told(s.Stores().Update(c, edm.DataStore{ID: "d"}))
+		}, false},
 		"delete store": {func(c context.Context, s edm.Service) error { return s.Stores().Delete(c, "d") }, false},
-		"lookup":       {func(c context.Context, s edm.Service) error { return told(s.Stores().Lookup(c, "d", edm.LookupRequest{})) }, false},
-		"match":        {func(c context.Context, s edm.Service) error { return told(s.Stores().Match(c, "d", edm.MatchRequest{})) }, false},
+		"lookup": {func(c context.Context, s edm.Service) error {
+			return told(s.Stores().Lookup(c, "d", edm.LookupRequest{}))
+		}, false},
+		"match": {func(c context.Context, s edm.Service) error {
+			return told(s.Stores().Match(c, "d", edm.MatchRequest{}))
+		}, false},
 		"create agent": {func(c context.Context, s edm.Service) error {
 			return told(s.Agents().Create(c, edm.UploadAgent{Description: "n"}, "r"))
 		}, true},
-		"get agent":    {func(c context.Context, s edm.Service) error { return told(s.Agents().Get(c, "a")) }, false},
-		"list agents":  {func(c context.Context, s edm.Service) error { return told(s.Agents().List(c, edm.Query{})) }, false},
-		"update agent": {func(c context.Context, s edm.Service) error { return told(s.Agents().Update(c, edm.UploadAgent{ID: "a"})) }, false},
+		"get agent":   {func(c context.Context, s edm.Service) error { return told(s.Agents().Get(c, "a")) }, false},
+		"list agents": {func(c context.Context, s edm.Service) error { return told(s.Agents().List(c, edm.Query{})) }, false},
+		"update agent": {func(c context.Context, s edm.Service) error {
+			return told(s.Agents().Update(c, edm.UploadAgent{ID: "a"}))
+		}, false},
 		"delete agent": {func(c context.Context, s edm.Service) error { return s.Agents().Delete(c, "a") }, false},
 		"block format": {func(c context.Context, s edm.Service) error { return told(s.BlockFormat(c)) }, false},
 	}
