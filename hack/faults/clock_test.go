@@ -115,5 +115,9 @@ func shifted(value any, by time.Duration) any {
 func (w *world) managerNow() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.panics > 0 {
+		w.panics--
+		panic("a planned fault of the clock")
+	}
 	return time.Now().Add(w.jumped)
 }

@@ -39,6 +39,8 @@ type front struct {
 	watchers  []*watcher
 	kept      map[string][]byte // first answers by path
 	etag      string            // of the source
+	issued    map[string]bool   // signatures
+	errors    []string          // bodies of refusals
 }
 
 // watcher counts the answers that it matches.
@@ -63,7 +65,7 @@ type armed struct {
 }
 
 func newFront(t *testing.T, service http.Handler) *front {
-	f := &front{t: t, service: service, etag: `"one"`, kept: map[string][]byte{}, committed: map[string]bool{}, delivered: map[string]bool{}, missed: map[string]bool{}, revoked: map[string]bool{}}
+	f := &front{t: t, service: service, etag: `"one"`, kept: map[string][]byte{}, issued: map[string]bool{}, committed: map[string]bool{}, delivered: map[string]bool{}, missed: map[string]bool{}, revoked: map[string]bool{}}
 	f.server, f.second = f.listen(), f.listen()
 	t.Cleanup(func() {
 		f.release()
@@ -264,6 +266,7 @@ func (f *front) effectOf(c *call, body io.Reader) *httptest.ResponseRecorder {
 	f.service.ServeHTTP(reply, r)
 	f.count(c, reply.Code)
 	f.keep(c, reply)
+	f.overhear(c, reply.Code, reply.Body.Bytes())
 	if c.isCommit() && reply.Code == http.StatusNoContent {
 		f.mu.Lock()
 		f.committed[c.sessionID()] = true

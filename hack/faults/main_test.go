@@ -12,6 +12,8 @@ package faults_test
 import (
 	"flag"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"testing"
 
@@ -19,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -30,6 +33,10 @@ var (
 	plane  *rest.Config
 	scheme = runtime.NewScheme()
 	kube   client.Client
+	// etcdURL is where the API server keeps what it has.
+	etcdURL string
+	// kubeconfig is the administrator's.
+	kubeconfig []byte
 )
 
 func TestMain(m *testing.M) {
@@ -38,17 +45,21 @@ func TestMain(m *testing.M) {
 		panic(err) // testing has the flag
 	}
 	flag.Parse()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			panic(err) // the types are compiled in
+		}
+	}
+	if namespace := os.Getenv(deathMark); namespace != "" {
+		fmt.Fprintln(os.Stderr, "manager:", die(namespace))
+		os.Exit(1)
+	}
 	os.Exit(run(m))
 }
 
 func run(m *testing.M) int {
-	ctrl.SetLogger(logr.Discard())
+	listenAt(logged)
 	fail := func(err error) int { fmt.Fprintln(os.Stderr, "faults:", err); return 1 }
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			return fail(err)
-		}
-	}
 	environment := &envtest.Environment{CRDDirectoryPaths: []string{"../../config/crd/bases"}, ErrorIfCRDPathMissing: true}
 	config, err := environment.Start()
 	if err != nil {
@@ -59,10 +70,26 @@ func run(m *testing.M) int {
 			fmt.Fprintln(os.Stderr, "faults:", err)
 		}
 	}()
-	plane = rest.CopyConfig(config)
+	kubeconfig = environment.KubeConfig
+	plane, etcdURL = rest.CopyConfig(config), environment.ControlPlane.Etcd.URL.String()
 	config.QPS = -1
 	if kube, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
 		return fail(err)
 	}
-	return m.Run()
+	code := m.Run()
+	found := searchProcess()
+	fmt.Print(search)
+	for _, leak := range found {
+		fmt.Fprintln(os.Stderr, "faults: leaked:", leak)
+		code = max(code, 1)
+	}
+	return code
+}
+
+// listenAt keeps everything that is logged, so that it can be searched.
+func listenAt(w io.Writer) {
+	handler := slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})
+	slog.SetDefault(slog.New(handler)) // the standard logger too
+	ctrl.SetLogger(logr.FromSlogHandler(handler))
+	klog.SetLogger(logr.FromSlogHandler(handler))
 }

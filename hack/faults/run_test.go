@@ -2,11 +2,9 @@ package faults_test
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"testing"
 
@@ -239,27 +237,6 @@ func (w *world) lookupsWereWhole(edition string) {
 	defer w.reader.mu.Unlock()
 	if w.reader.wrong != "" {
 		w.t.Error(w.reader.wrong)
-	}
-}
-
-var secrets = regexp.MustCompile(`sig=|do-not-show|` + regexp.QuoteMeta(bearer) + `|` + regexp.QuoteMeta(storeKey) + `|@example\.com`)
-
-// nothingLeaked: no signature, token, key, cell or stranger's page stands in what
-// the objects show.
-func (w *world) nothingLeaked() {
-	w.t.Helper()
-	s, err := w.get()
-	if err != nil {
-		return
-	}
-	shown := []any{s.Status}
-	if w.inPods {
-		shown = append(shown, w.podsShow()...)
-	}
-	text, err := json.Marshal(shown)
-	w.Expect(err).NotTo(HaveOccurred())
-	if found := secrets.Find(text); found != nil {
-		w.t.Errorf("the objects show %q", found)
 	}
 }
 

@@ -65,6 +65,7 @@ type world struct {
 	settled *sync.Cond // on mu
 	blow    *blow
 	jumped  time.Duration // of the managers\' clock
+	panics  int           // passes that the clock will end
 	keyID   string        // of the key that the data store has now
 	rival   string        // the namespace of a second owner
 	owed    []*armed      // faults that must be met in the end
