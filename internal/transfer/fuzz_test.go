@@ -71,7 +71,8 @@ func FuzzStorage(f *testing.F) {
 		}
 		s := &storage{target: Target{HTTP: client, URI: func() string { return "http://storage/u?sp=rcw&sig=hush-signature" }}}
 		_, listed := s.staged(t.Context())
-		for _, err := range []error{listed, s.stage(t.Context(), "AAAAAAAAAAAAAAAA", 7, []byte("x")), s.seal(t.Context(), []string{"AAAAAAAAAAAAAAAA"})} {
+		_, staged := s.stage(t.Context(), "AAAAAAAAAAAAAAAA", 7, []byte("x"))
+		for _, err := range []error{listed, staged, s.seal(t.Context(), []string{"AAAAAAAAAAAAAAAA"})} {
 			var e *Error
 			switch {
 			case err == nil, errors.Is(err, errUnsealed), errors.Is(err, context.Canceled):

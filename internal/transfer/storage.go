@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -51,6 +52,9 @@ const stageTries = 4
 type storage struct {
 	target Target
 
+	// bare: the storage refuses a checksum beside a block.
+	bare atomic.Bool
+
 	mu     sync.Mutex
 	uri    string
 	client *blockblob.Client
@@ -66,7 +70,7 @@ func (s *storage) at() (*blockblob.Client, string, error) {
 	}
 	client, err := blockblob.NewClientWithNoCredential(uri, &blockblob.ClientOptions{ClientOptions: azcore.ClientOptions{
 		Transport: boundedAnswers{s.target.HTTP},
-		Retry:     policy.RetryOptions{MaxRetries: 4, RetryDelay: 500 * time.Millisecond, MaxRetryDelay: 10 * time.Second},
+		Retry:     policy.RetryOptions{MaxRetries: 4, RetryDelay: 500 * time.Millisecond, MaxRetryDelay: 10 * time.Second, ShouldRetry: mayPass},
 		Telemetry: policy.TelemetryOptions{ApplicationID: "exactmatch-operator"},
 	}})
 	if err != nil {
@@ -77,14 +81,15 @@ func (s *storage) at() (*blockblob.Client, string, error) {
 }
 
 // do runs one call and, where the storage says 403, once more as soon as the URI
-// is another: it has expired, or was revoked.
-func (s *storage) do(ctx context.Context, call func(*blockblob.Client) error) error {
+// is another: it has expired, or was revoked. What a stranger answers is told as
+// no answer, before anybody goes by its status or its code.
+func (s *storage) do(ctx context.Context, op string, call func(*blockblob.Client) error) error {
 	for refusals := 1; ; refusals++ {
 		client, used, err := s.at()
 		if err != nil {
 			return err
 		}
-		err = call(client)
+		err = judged(op, call(client))
 		if err == nil || statusOf(err) != http.StatusForbidden || refusals == maxRefusals || !s.renewed(ctx, used) {
 			return err
 		}
@@ -126,8 +131,9 @@ func (s *storage) staged(ctx context.Context) (map[int]string, error) {
 	if !readable(s.target.URI()) {
 		return ids, nil
 	}
-	err := s.do(ctx, func(c *blockblob.Client) error {
-		list, err := c.GetBlockList(ctx, blockblob.BlockListTypeAll, nil)
+	const op = "list the staged blocks"
+	err := s.do(ctx, op, func(c *blockblob.Client) error {
+		list, err := blocksOf(ctx, c)
 		if err != nil {
 			return err
 		}
@@ -145,7 +151,7 @@ func (s *storage) staged(ctx context.Context) (map[int]string, error) {
 	if bloberror.HasCode(err, bloberror.BlobNotFound, bloberror.AuthorizationPermissionMismatch) {
 		return ids, nil
 	}
-	return ids, storageError("list the staged blocks", err)
+	return ids, storageError(op, err)
 }
 
 // readable reports whether a signature may list: one that says what it permits
@@ -173,22 +179,53 @@ func addStaged(ids map[int]string, id string) error {
 	return nil
 }
 
-// stage sends one block. A sum that is wrong at the other end means bytes that
-// were damaged on the way, so they are sent again.
-func (s *storage) stage(ctx context.Context, id string, sum uint64, data []byte) error {
+// stage sends one block. A sum that is wrong at either end means bytes that were
+// damaged on the way, so they are sent again. A storage that refuses the checksum
+// beside a block gets blocks without one from then on.
+func (s *storage) stage(ctx context.Context, id string, sum uint64, data []byte) (Checked, error) {
+	var checked Checked
 	var err error
 	for range stageTries {
-		err = s.do(ctx, func(c *blockblob.Client) error {
-			_, err := c.StageBlock(ctx, id, streaming.NopCloser(bytes.NewReader(data)), &blockblob.StageBlockOptions{
-				TransactionalValidation: blob.TransferValidationTypeCRC64(sum),
-			})
-			return err
-		})
-		if !hasCode(err, "Crc64Mismatch") {
-			break
+		options := s.validation(sum)
+		checked, err = s.stageOnce(ctx, id, sum, data, options)
+		switch {
+		case options != nil && refusesChecksum(err):
+			s.bare.Store(true)
+		case !hasCode(err, "Crc64Mismatch") && !errors.Is(err, errDamaged):
+			checked.HeaderRefused = s.bare.Load()
+			return checked, storageError(stageOp, err)
 		}
 	}
-	return storageError("stage a block", err)
+	if errors.Is(err, errDamaged) {
+		return Checked{}, refuse(StorageRefused, "the storage returned another checksum of a block than that of the bytes that were sent, %d times; look into what changes them on the way", stageTries)
+	}
+	return Checked{}, storageError(stageOp, err)
+}
+
+const stageOp = "stage a block"
+
+// validation asks the storage to compare a block's checksum, nil where it refuses
+// to.
+func (s *storage) validation(sum uint64) *blockblob.StageBlockOptions {
+	if s.bare.Load() {
+		return nil
+	}
+	return &blockblob.StageBlockOptions{TransactionalValidation: blob.TransferValidationTypeCRC64(sum)}
+}
+
+func (s *storage) stageOnce(ctx context.Context, id string, sum uint64, data []byte, o *blockblob.StageBlockOptions) (checked Checked, err error) {
+	err = s.do(ctx, stageOp, func(c *blockblob.Client) error {
+		got, err := c.StageBlock(ctx, id, streaming.NopCloser(bytes.NewReader(data)), o)
+		if err != nil {
+			return err
+		}
+		if !isMarked(got.RequestID, got.Version) {
+			return foreign(stageOp, http.StatusCreated)
+		}
+		checked, err = compared(got.ContentCRC64, got.ContentMD5, sum, data)
+		return err
+	})
+	return checked, err
 }
 
 // errUnsealed says that the storage misses a block of the list.
@@ -196,12 +233,16 @@ var errUnsealed = errors.New("a block of the list is not there")
 
 // seal commits the block list, which publishes nothing by itself.
 func (s *storage) seal(ctx context.Context, ids []string) error {
-	err := s.do(ctx, func(c *blockblob.Client) error {
-		_, err := c.CommitBlockList(ctx, ids, nil)
+	const op = "seal the block list"
+	err := s.do(ctx, op, func(c *blockblob.Client) error {
+		got, err := c.CommitBlockList(ctx, ids, nil)
+		if err == nil && !isMarked(got.RequestID, got.Version) {
+			return foreign(op, http.StatusCreated)
+		}
 		return err
 	})
 	if bloberror.HasCode(err, bloberror.InvalidBlockList) {
 		return errUnsealed
 	}
-	return storageError("seal the block list", err)
+	return storageError(op, err)
 }

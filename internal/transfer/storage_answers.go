@@ -1,7 +1,9 @@
 package transfer
 
 import (
+	"bytes"
 	"context"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +14,9 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
 	"exactmatch.dev/operator/internal/dial"
 )
@@ -28,6 +33,98 @@ func statusOf(err error) int {
 func hasCode(err error, code string) bool {
 	var answered *azcore.ResponseError
 	return errors.As(err, &answered) && answered.ErrorCode == code
+}
+
+// isMarked reports whether an answer carries what the protocol puts on each. A
+// success without is a stranger's.
+func isMarked(requestID, version *string) bool {
+	return requestID != nil && *requestID != "" && version != nil && *version != ""
+}
+
+// isStorages reports whether a refusal is in the protocol's form: a code in a
+// header, or in XML beside the protocol's own name of the request.
+func isStorages(answered *azcore.ResponseError) bool {
+	raw := answered.RawResponse
+	if raw == nil || answered.StatusCode < http.StatusBadRequest {
+		return false
+	}
+	if raw.Header.Get("x-ms-error-code") != "" {
+		return true
+	}
+	var said struct {
+		XMLName xml.Name `xml:"Error"`
+		Code    string
+	}
+	body, err := runtime.Payload(raw)
+	return err == nil && raw.Header.Get("x-ms-request-id") != "" && xml.Unmarshal(body, &said) == nil && said.Code != ""
+}
+
+// judged tells the refusal of a stranger as no answer of the storage.
+func judged(op string, err error) error {
+	var answered *azcore.ResponseError
+	if errors.As(err, &answered) && !isStorages(answered) {
+		e := foreign(op, answered.StatusCode)
+		e.RetryAfter = retryAfter(answered.RawResponse)
+		return e
+	}
+	return err
+}
+
+// foreign is an answer that is not the storage's, whatever its status: it says
+// nothing of the blocks, and passes.
+func foreign(op string, status int) *Error {
+	return &Error{Reason: StorageUnavailable, Transient: true,
+		Message: fmt.Sprintf("%s: answered with %d, and not by the storage; check the proxies on the way to the upload URI", op, status)}
+}
+
+// blocksOf lists the blocks of a blob. An answer whose root is no list of blocks
+// has none, which is not that there are none.
+func blocksOf(ctx context.Context, c *blockblob.Client) (blockblob.GetBlockListResponse, error) {
+	var raw *http.Response
+	list, err := c.GetBlockList(policy.WithCaptureResponse(ctx, &raw), blockblob.BlockListTypeAll, nil)
+	if err != nil {
+		return list, err
+	}
+	if body, err := runtime.Payload(raw); err != nil || !isMarked(list.RequestID, list.Version) || rootOf(body) != "BlockList" {
+		return list, foreign("list the staged blocks", raw.StatusCode)
+	}
+	return list, nil
+}
+
+// rootOf is the name of an XML document's root, "" where it has none.
+func rootOf(text []byte) string {
+	for d := xml.NewDecoder(bytes.NewReader(text)); ; {
+		token, err := d.Token()
+		if err != nil {
+			return ""
+		}
+		if root, is := token.(xml.StartElement); is {
+			return root.Name.Local
+		}
+	}
+}
+
+// mayPass reports whether the SDK asks again: as it does by itself, but for what
+// the storage does not have.
+func mayPass(response *http.Response, err error) bool {
+	if err != nil {
+		return true
+	}
+	return runtime.HasStatusCode(response, http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout) && !unsupported[response.Header.Get("x-ms-error-code")]
+}
+
+// unsupported are the codes by which storages refuse what they do not have:
+// FeatureNotSupported is a 500 of Azurite's.
+var unsupported = map[string]bool{
+	"FeatureNotSupported": true, "UnsupportedHeader": true, "InvalidHeaderValue": true, "NotImplemented": true, "APINotImplemented": true,
+}
+
+// refusesChecksum reports whether the storage refused a block for the checksum
+// beside it.
+func refusesChecksum(err error) bool {
+	var answered *azcore.ResponseError
+	return errors.As(err, &answered) && (unsupported[answered.ErrorCode] || answered.StatusCode == http.StatusNotImplemented)
 }
 
 // storageError classifies what the storage met. The SDK's own texts show the
@@ -59,7 +156,7 @@ func answeredError(op string, answered *azcore.ResponseError) *Error {
 	case code == http.StatusForbidden || code == http.StatusUnauthorized:
 		// The signature has expired or was revoked: a renewal mends it.
 		e.Reason = StorageRefused
-	case code == http.StatusRequestTimeout, code == http.StatusConflict, code == http.StatusLocked, code == http.StatusTooEarly,
+	case code == http.StatusProxyAuthRequired, code == http.StatusRequestTimeout, code == http.StatusConflict, code == http.StatusLocked, code == http.StatusTooEarly,
 		code == http.StatusTooManyRequests, code >= 500:
 	default:
 		e.Reason, e.Transient = StorageRefused, false
@@ -67,16 +164,23 @@ func answeredError(op string, answered *azcore.ResponseError) *Error {
 	return e
 }
 
-// retryAfter is the wait in seconds that an answer asks for, at most an hour.
+// maxRetryAfter is the longest wait that is taken seriously.
+const maxRetryAfter = 24 * time.Hour
+
+// retryAfter is the wait that an answer asks for, in seconds or until a date.
 func retryAfter(response *http.Response) time.Duration {
 	if response == nil {
 		return 0
 	}
-	seconds, err := strconv.Atoi(response.Header.Get("Retry-After"))
-	if err != nil || seconds < 0 {
+	value := response.Header.Get("Retry-After")
+	if seconds, err := strconv.Atoi(value); err == nil {
+		return time.Duration(min(max(seconds, 0), int(maxRetryAfter/time.Second))) * time.Second
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
 		return 0
 	}
-	return min(time.Duration(seconds)*time.Second, time.Hour)
+	return min(max(time.Until(at), 0), maxRetryAfter)
 }
 
 // causeOf is a transport error without its URL.
@@ -85,14 +189,18 @@ func causeOf(err error) string {
 	if errors.As(err, &withURL) {
 		return bounded(withURL.Err.Error())
 	}
-	return "the connection failed"
+	return "the connection failed, or the answer cannot be read"
 }
 
 // bounded is at most 200 bytes of text, whatever s is.
 func bounded(s string) string { return strings.ToValidUTF8(s[:min(len(s), 200)], "") }
 
-// maxAnswer is more than the longest list of blocks takes.
-const maxAnswer = 32 << 20
+// maxAnswer is more than the longest list of blocks takes, maxRefusal than any
+// refusal.
+const (
+	maxAnswer  = 32 << 20
+	maxRefusal = 256 << 10
+)
 
 // boundedAnswers ends answers that are larger than any of the protocol: the SDK
 // keeps the whole of each.
@@ -100,10 +208,15 @@ type boundedAnswers struct{ client *http.Client }
 
 func (b boundedAnswers) Do(r *http.Request) (*http.Response, error) {
 	response, err := b.client.Do(r) //nolint:gosec // the guard judges every address
-	if err == nil {
-		response.Body = &boundedBody{ReadCloser: response.Body, left: maxAnswer}
+	if err != nil {
+		return response, err
 	}
-	return response, err
+	most := int64(maxAnswer)
+	if response.StatusCode >= http.StatusMultipleChoices {
+		most = maxRefusal
+	}
+	response.Body = &boundedBody{ReadCloser: response.Body, left: most}
+	return response, nil
 }
 
 type boundedBody struct {
@@ -111,7 +224,7 @@ type boundedBody struct {
 	left int64
 }
 
-var errAnswerTooLarge = fmt.Errorf("the storage's answer exceeds %d bytes", maxAnswer)
+var errAnswerTooLarge = errors.New("the storage's answer is larger than any of the protocol")
 
 func (b *boundedBody) Read(p []byte) (int, error) {
 	if b.left <= 0 {

@@ -15,11 +15,12 @@ import (
 
 // Progress counts blocks. Done are acknowledged ones, those found there
 // (Skipped) included; BlocksPerSecond is the rate at which this run has staged
-// blocks, 0 before the first.
+// blocks, 0 before the first. Checked is of those that this run has staged.
 type Progress struct {
 	Blocks, Done, Staged, Skipped int
 	BytesSent                     int64
 	BlocksPerSecond               float64
+	Checked                       Checked
 }
 
 // Options of an upload. Memory is the budget that all uploads of the process
@@ -189,17 +190,18 @@ func (u *upload) send(ctx context.Context, index int, data []byte) error {
 		u.count(index, id, Progress{Done: 1, Skipped: 1})
 		return nil
 	}
-	if err := u.stage(ctx, id, sum, data); err != nil {
+	checked, err := u.stage(ctx, id, sum, data)
+	if err != nil {
 		return err
 	}
-	u.count(index, id, Progress{Done: 1, Staged: 1, BytesSent: int64(len(data))})
+	u.count(index, id, Progress{Done: 1, Staged: 1, BytesSent: int64(len(data)), Checked: checked})
 	return nil
 }
 
 // stage sends a block once a lane is free.
-func (u *upload) stage(ctx context.Context, id string, sum uint64, data []byte) error {
+func (u *upload) stage(ctx context.Context, id string, sum uint64, data []byte) (Checked, error) {
 	if err := u.lanes.Acquire(ctx, 1); err != nil {
-		return err
+		return Checked{}, err
 	}
 	defer u.lanes.Release(1)
 	return u.storage.stage(ctx, id, sum, data)
@@ -213,6 +215,7 @@ func (u *upload) count(index int, id string, more Progress) {
 	u.progress.Skipped += more.Skipped
 	u.progress.Staged += more.Staged
 	u.progress.BytesSent += more.BytesSent
+	u.progress.Checked.Add(more.Checked)
 	if passed := time.Since(u.started).Seconds(); passed > 0 {
 		u.progress.BlocksPerSecond = float64(u.progress.Staged) / passed
 	}
