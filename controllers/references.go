@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/jobs"
 )
 
 // What is remembered of Secrets and ConfigMaps: the few passes that follow each
@@ -123,6 +124,19 @@ var refusedTypes = map[corev1.SecretType]bool{
 	corev1.SecretTypeDockercfg:           true,
 	corev1.SecretTypeDockerConfigJson:    true,
 	"helm.sh/release.v1":                 true,
+}
+
+// serviceAccount returns a ServiceAccount.
+func (r *referenceReader) serviceAccount(ctx context.Context, name string) (*corev1.ServiceAccount, error) {
+	found, err := read(ctx, r, name, &corev1.ServiceAccount{})
+	if apierrors.IsNotFound(err) {
+		return nil, absent(v1alpha1.ReasonServiceAccountNotFound, "ServiceAccount %q does not exist in namespace %q; create it, with the label %s: \"true\"",
+			name, r.namespace, jobs.WorkerLabel)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read ServiceAccount %q: %w", name, err)
+	}
+	return found, nil
 }
 
 // configMap returns one key of a ConfigMap.

@@ -26,7 +26,7 @@ import (
 // (OwnerReferencesPermissionEnforcement).
 // +kubebuilder:rbac:roleName=worker-role,groups=batch,resources=jobs,verbs=list;watch;create;delete
 // +kubebuilder:rbac:roleName=worker-role,groups="",resources=pods,verbs=list;watch
-// +kubebuilder:rbac:roleName=worker-role,groups="",resources=persistentvolumeclaims,verbs=get
+// +kubebuilder:rbac:roleName=worker-role,groups="",resources=persistentvolumeclaims;serviceaccounts,verbs=get
 // +kubebuilder:rbac:roleName=worker-role,groups="",resources=secrets,verbs=create;update;delete
 // +kubebuilder:rbac:roleName=worker-role,groups=exactmatch.dev,resources=exactmatchsessions/finalizers,verbs=update
 

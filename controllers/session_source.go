@@ -76,6 +76,9 @@ func (r *SessionReconciler) makePlan(ctx context.Context, s *scope) error {
 		return err
 	}
 	read := r.references(s)
+	if err := checkWorkerAccount(ctx, s.agent, read); err != nil {
+		return err
+	}
 	ref := s.store.Spec.KeySecretRef
 	key, err := read.secret(ctx, ref.Name, ref.Key)
 	if err != nil {
@@ -232,13 +235,6 @@ func (r *SessionReconciler) remoteSource(ctx context.Context, s *scope, read *re
 	}
 	s.sourceName = opened.Name()
 	return opened, version, nil
-}
-
-// hasWorkerIdentity reports whether pods read the source under a ServiceAccount of
-// its namespace, whose identity signs where no credentials do.
-func hasWorkerIdentity(agent *v1alpha1.ExactMatchUploadAgent) bool {
-	workers := agent.Spec.Workers
-	return workers.Mode == v1alpha1.WorkersModeJob && workers.Template != nil && workers.Template.ServiceAccountName != ""
 }
 
 // sourceRoot is the folder that the file sources of a namespace may lie in.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/jobs"
 	"exactmatch.dev/operator/internal/transfer"
 	"exactmatch.dev/operator/internal/worker"
 )
@@ -147,6 +148,29 @@ func (r *SessionReconciler) sealStaged(ctx context.Context, s *scope) error {
 	r.memory.lookAgain(s.object.UID) // the service shows the sealed list now
 	s.after = uploadedCheck
 	return nil
+}
+
+// hasWorkerIdentity reports whether pods read the source under a ServiceAccount of
+// its namespace, whose identity signs where no credentials do.
+func hasWorkerIdentity(agent *v1alpha1.ExactMatchUploadAgent) bool {
+	workers := agent.Spec.Workers
+	return workers.Mode == v1alpha1.WorkersModeJob && workers.Template != nil && workers.Template.ServiceAccountName != ""
+}
+
+// checkWorkerAccount refuses pods under a ServiceAccount that is not marked for
+// workers: else an upload agent would be a way to the identity of any of them.
+func checkWorkerAccount(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *referenceReader) error {
+	if !hasWorkerIdentity(agent) {
+		return nil
+	}
+	name := agent.Spec.Workers.Template.ServiceAccountName
+	account, err := read.serviceAccount(ctx, name)
+	if err != nil || account.Labels[jobs.WorkerLabel] == "true" {
+		return err
+	}
+	return needsRepair(v1alpha1.ReasonNotPermitted,
+		"ServiceAccount %q, which ExactMatchUploadAgent %q names in spec.workers.template, is not marked for workers; set its label %s: \"true\", or name another one",
+		name, agent.Name, jobs.WorkerLabel)
 }
 
 // workUnavailable says why the workplace that the source needs is not there.

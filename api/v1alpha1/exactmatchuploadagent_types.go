@@ -120,7 +120,9 @@ type WorkersTemplate struct {
 	// +optional
 	// +listType=atomic
 	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
-	// ServiceAccountName of the pods. Its token is not mounted.
+	// ServiceAccountName of the pods, which must carry the label exactmatch.dev/worker:
+	// "true". Its token is not mounted; its cloud identity may read sources without
+	// credentials. Default: the namespace's default, without identity.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$`

@@ -33,6 +33,7 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/controllers"
 	"exactmatch.dev/operator/hack/pods"
+	"exactmatch.dev/operator/internal/policy"
 )
 
 // scene is a manager under the rights of a ServiceAccount, and a namespace that it
@@ -124,7 +125,7 @@ func (s *scene) start(ctx context.Context) error {
 		return err
 	}
 	if err := controllers.Add(ctx, mgr, controllers.Options{
-		WorkerImage: s.workerImage, Cluster: s.cluster, Instance: s.home, TransferMemory: 16 << 20, TransferParallelism: 2, ServiceQPS: 10_000, ServiceBurst: 10_000,
+		Policy: policy.Fixed(policy.ThisMachine), WorkerImage: s.workerImage, Cluster: s.cluster, Instance: s.home, TransferMemory: 16 << 20, TransferParallelism: 2, ServiceQPS: 10_000, ServiceBurst: 10_000,
 		StatusInterval: 50 * time.Millisecond, PollInterval: 30 * time.Millisecond, ResyncInterval: 300 * time.Millisecond,
 		RepairInterval: 100 * time.Millisecond, FinalizeTimeout: time.Second,
 	}); err != nil {
