@@ -45,7 +45,7 @@ for kernels in avx512 shani; do
 done
 
 step manifests
-for install in default namespaced; do
+for install in default namespaced components/admission-policy; do
 	tool kustomize build "config/$install" >/dev/null
 done
 
