@@ -15,6 +15,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/policy"
 	"exactmatch.dev/operator/internal/transfer"
 )
 
@@ -51,7 +52,7 @@ func newFakeEnv(t *testing.T, change ...func(*v1alpha1.ExactMatchSession)) *fake
 	e := &fakeEnv{t: t, service: &fakeService{}, now: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)}
 	e.api = fake.NewClientBuilder().WithScheme(scheme).WithObjects(one, store, agent).WithStatusSubresource(one, store, agent).
 		WithInterceptorFuncs(interceptor.Funcs{SubResourcePatch: e.patchStatus}).Build()
-	options := Options{Instance: "this", RequestTimeout: time.Second, PollInterval: time.Second}
+	options := Options{Instance: "this", RequestTimeout: time.Second, PollInterval: time.Second, Policy: policy.Fixed(policy.ThisMachine)}
 	e.r = &SessionReconciler{
 		Client: e.api, Reader: e.api, Recorder: events.NewFakeRecorder(100), Pool: transfer.NewPool(transfer.PoolOptions{}),
 		Endpoints: newEndpoints(newReferences(e.api), options), Options: options, Now: func() time.Time { return e.now },
