@@ -213,7 +213,7 @@ type roundTrip func(*http.Request) (int, string)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) {
 	status, body := f(r)
-	header := http.Header{}
+	header := http.Header{"Content-Type": {"application/json"}}
 	if status == http.StatusTooManyRequests {
 		header.Set("Retry-After", "30")
 	}
