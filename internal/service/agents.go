@@ -28,7 +28,10 @@ func (s *Service) createAgent(r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	now, id := s.now(), uuid.NewString()
-	made, err := create(s.db, agentsBucket, createRequest{replayOf(r), id, now}, func(*bbolt.Tx) (*edm.UploadAgent, error) {
+	made, err := create(s.db, agentsBucket, createRequest{replayOf(r), id, now}, func(tx *bbolt.Tx) (*edm.UploadAgent, error) {
+		if err := refuseMore(tx, agentsBucket, s.config.MaxUploadAgents, "upload agents", "--max-upload-agents"); err != nil {
+			return nil, err
+		}
 		return &edm.UploadAgent{ODataType: edm.TypeUploadAgent, ID: id, Description: wanted.Description, CreationDateTime: &now}, nil
 	})
 	if err != nil {

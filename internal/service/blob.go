@@ -25,11 +25,17 @@ const maxBlockList = 8 << 20
 func (s *Service) blob(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("x-ms-version", sasVersion)
 	w.Header().Set("x-ms-request-id", uuid.NewString())
-	err := s.blobCall(w, r)
+	err := s.signed(r)
+	if err != nil {
+		w.Header().Set("Connection", "close")
+		readOut(r.Body, maxRequestBody)
+	} else if err = s.blobCall(w, r); err != nil {
+		s.readRest(w, r, err)
+	}
 	if err == nil {
 		return
 	}
-	readOut(r.Body)
+	s.boundAnswer(w)
 	f := s.failureOf(err, "session", r.PathValue("session"))
 	w.Header().Set("x-ms-error-code", f.code)
 	f.setRetryAfter(w)
@@ -40,12 +46,37 @@ func (s *Service) blob(w http.ResponseWriter, r *http.Request) {
 	}{Code: f.code, Message: f.message})
 }
 
+// readRest reads what is left of an upload that is refused, unless it was refused
+// for its slowness.
+func (s *Service) readRest(w http.ResponseWriter, r *http.Request, refused error) {
+	var f *failure
+	if errors.As(refused, &f) && f.status == http.StatusRequestTimeout {
+		w.Header().Set("Connection", "close")
+		return
+	}
+	readOut(s.paced(w, r.Body), block.MaxSize)
+}
+
+// signed refuses a request whose URI we did not sign. Any other is of somebody who
+// was given one, even where it has expired.
+func (s *Service) signed(r *http.Request) error {
+	if !s.ours(r, r.PathValue("session")) {
+		return notPermitted()
+	}
+	s.gate.proven(r)
+	return nil
+}
+
+func notPermitted() *failure {
+	return fail(http.StatusForbidden, "AuthenticationFailed", "the signature is not valid, has expired, or does not permit the operation")
+}
+
 // blobCall finds out which operation is meant.
 func (s *Service) blobCall(w http.ResponseWriter, r *http.Request) error {
 	id, query := r.PathValue("session"), r.URL.Query()
 	permission := map[string]string{http.MethodPut: "w", http.MethodGet: "r"}[r.Method]
-	if permission == "" || !s.permitted(r, id, permission) {
-		return fail(http.StatusForbidden, "AuthenticationFailed", "the signature is not valid, has expired, or does not permit the operation")
+	if permission == "" || !s.permitted(r, permission) {
+		return notPermitted()
 	}
 	one, err := read[sessionRecord](s.db.db, sessionsBucket, id)
 	if err != nil {
@@ -55,15 +86,14 @@ func (s *Service) blobCall(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	comp := query.Get("comp")
-	if comp == "blocklist" {
-		release, err := s.room(r, listMemory)
+	switch {
+	case comp == "blocklist" && r.Method == http.MethodGet:
+		release, err := s.room(r, one.ID, listMemory)
 		if err != nil {
 			return err
 		}
 		defer release()
-	}
-	switch {
-	case comp == "blocklist" && r.Method == http.MethodGet:
+		s.boundAnswer(w)
 		return s.getBlockList(w, one, query.Get("blocklisttype"))
 	case !one.unfinished():
 		return fail(http.StatusConflict, "BlobImmutableDueToPolicy", "a session in state %s takes no blocks", one.State)
@@ -85,14 +115,17 @@ func (s *Service) putBlock(w http.ResponseWriter, r *http.Request, one *sessionR
 	if err := errors.Join(checkBlockSize(r.ContentLength), s.checkStaged(one.ID, id)); err != nil {
 		return err
 	}
-	release, err := s.room(r, r.ContentLength)
+	if err := s.checkSpace(r.ContentLength); err != nil {
+		return err
+	}
+	body, err := s.receive(w, r, one.ID, r.ContentLength)
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer body.release()
 	data := make([]byte, r.ContentLength)
-	if _, err := io.ReadFull(r.Body, data); err != nil {
-		return fail(http.StatusBadRequest, "InvalidInput", "the body is cut off")
+	if _, err := io.ReadFull(body, data); err != nil {
+		return s.cutOff(err)
 	}
 	sum, err := checkTransfer(r, data)
 	if err != nil {
@@ -224,8 +257,16 @@ func (s *Service) putBlockList(w http.ResponseWriter, r *http.Request, one *sess
 		Uncommitted []string `xml:"Uncommitted"`
 		Committed   []string `xml:"Committed"`
 	}
-	err := xml.NewDecoder(http.MaxBytesReader(w, r.Body, maxBlockList)).Decode(&list)
+	body, err := s.receive(w, r, one.ID, listMemory)
+	if err != nil {
+		return err
+	}
+	defer body.release()
+	err = xml.NewDecoder(http.MaxBytesReader(w, io.NopCloser(body), maxBlockList)).Decode(&list)
 	var tooLarge *http.MaxBytesError
+	if errors.Is(err, errTooSlow) {
+		return s.cutOff(err)
+	}
 	if errors.As(err, &tooLarge) {
 		return fail(http.StatusRequestEntityTooLarge, "RequestBodyTooLarge", "a block list has at most %d bytes and %d blocks", maxBlockList, maxBlocks)
 	}

@@ -22,6 +22,7 @@ type blockFiles struct {
 
 	mu       sync.Mutex
 	sessions map[string]map[string]int64 // session → block id → size
+	bytes    int64                       // of all of them
 }
 
 // staged is one block that is there.
@@ -87,7 +88,11 @@ func (b *blockFiles) load(session string) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.forgetAll(session)
 	b.sessions[session] = known
+	for _, size := range known {
+		b.bytes += size
+	}
 	return nil
 }
 
@@ -112,6 +117,7 @@ func (b *blockFiles) put(session, id string, data []byte) error {
 	if b.sessions[session] == nil {
 		b.sessions[session] = map[string]int64{}
 	}
+	b.bytes += int64(len(data)) - b.sessions[session][id]
 	b.sessions[session][id] = int64(len(data))
 	return nil
 }
@@ -121,6 +127,13 @@ func (b *blockFiles) has(session, id string) bool {
 	defer b.mu.Unlock()
 	_, there := b.sessions[session][id]
 	return there
+}
+
+// size is what all staged blocks take, in bytes.
+func (b *blockFiles) size() (total int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.bytes
 }
 
 // missing is the first of the ids that is not there, -1 where all are.
@@ -181,6 +194,7 @@ func (b *blockFiles) forget(session, id string) error {
 		return err
 	}
 	b.mu.Lock()
+	b.bytes -= b.sessions[session][id]
 	delete(b.sessions[session], id)
 	b.mu.Unlock()
 	return b.files.RemoveAll(filepath.Join(b.root, session, name))
@@ -189,9 +203,17 @@ func (b *blockFiles) forget(session, id string) error {
 // drop removes all blocks of a session.
 func (b *blockFiles) drop(session string) error {
 	b.mu.Lock()
-	delete(b.sessions, session)
+	b.forgetAll(session)
 	b.mu.Unlock()
 	return b.files.RemoveAll(filepath.Join(b.root, session))
+}
+
+// forgetAll takes a session's blocks off the list. b.mu is held.
+func (b *blockFiles) forgetAll(session string) {
+	for _, size := range b.sessions[session] {
+		b.bytes -= size
+	}
+	delete(b.sessions, session)
 }
 
 // dropUnknown removes the folders of sessions that need no blocks any more.

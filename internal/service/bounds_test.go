@@ -16,6 +16,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"go.etcd.io/bbolt"
+
 	"exactmatch.dev/operator/internal/block"
 )
 
@@ -27,10 +29,23 @@ func (h *house) blockURI(session string) string {
 	return strings.TrimPrefix(uri, "http://service") + "&comp=block&blockid=" + url.QueryEscape(block.ID(1, block.Sum(h.data[1])))
 }
 
+// expire makes a session like another whose upload URI has ended.
+func (h *house) expire(like, id string) {
+	h.t.Helper()
+	h.must(h.db.update(func(tx *bbolt.Tx) error {
+		one, err := get[sessionRecord](tx, sessionsBucket, like)
+		if err != nil {
+			return err
+		}
+		one.ID, one.Lease = id, fuzzNow.Add(-time.Second)
+		return put(tx, sessionsBucket, id, one)
+	}))
+}
+
 func TestBlocksWaitForMemory(t *testing.T) {
 	h := newHouse(t)
 	uri := h.blockURI("staged")
-	h.must(h.memory.Acquire(t.Context(), h.config.UploadMemory))
+	h.must(h.memory.acquire(t.Context(), "another", h.config.UploadMemory))
 	h.patience = time.Millisecond
 	_, w := h.call(http.MethodPut, uri, "", h.data[1])
 	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || w.Header().Get("x-ms-error-code") != "ServerBusy" || !strings.Contains(w.Body.String(), "256 MiB") {
@@ -44,12 +59,12 @@ func TestBlocksWaitForMemory(t *testing.T) {
 		h.ServeHTTP(w, r)
 		answered <- w.Code
 	}()
-	h.memory.Release(h.config.UploadMemory)
+	h.memory.release("another", h.config.UploadMemory)
 	if code := <-answered; code != http.StatusCreated {
 		t.Errorf("once there is memory: %d", code)
 	}
-	if !h.memory.TryAcquire(h.config.UploadMemory) {
-		t.Error("memory was not given back")
+	if h.memory.free != h.config.UploadMemory || len(h.memory.held)+len(h.memory.open)+len(h.memory.waiting) > 0 {
+		t.Errorf("memory was not given back: %+v", h.memory)
 	}
 }
 
@@ -83,12 +98,14 @@ func TestWhoIsRefusedHearsWhy(t *testing.T) {
 	server.Config = h.Server()
 	server.Start()
 	defer server.Close()
+	h.expire("staged", "old")
 	for name, tc := range map[string]struct {
 		target string
 		size   int
 		status int
 	}{
-		"a block under another signature": {"/upload/staged?sig=none&comp=block&blockid=x", 32 << 20, http.StatusForbidden},
+		"a block under another signature": {"/upload/staged?sig=none&comp=block&blockid=x", 900 << 10, http.StatusForbidden},
+		"a block under an old signature":  {h.blockURI("old"), 32 << 20, http.StatusForbidden},
 		"a block of no index":             {strings.Split(h.blockURI("staged"), "&comp=")[0] + "&comp=block&blockid=x", 32 << 20, http.StatusBadRequest},
 		"a call without a token":          {base + "/exactMatchUploadAgents", 900 << 10, http.StatusUnauthorized},
 	} {

@@ -19,6 +19,8 @@ type command struct {
 	listen, tokenFile string
 	tlsCert, tlsKey   string
 	uploadMemory      int64 // MiB
+	uploadRate        int64 // KiB a second
+	maxDisk, minFree  int64 // GiB, MiB
 }
 
 // Command is "exactmatch service".
@@ -38,6 +40,12 @@ func Command() *cobra.Command {
 	flags.DurationVar(&f.config.UploadURITTL, "upload-uri-ttl", 4*time.Hour, "life of an upload URI")
 	flags.IntVar(&f.config.Jobs, "index-jobs", 1, "sessions that are indexed at once")
 	flags.Int64Var(&f.uploadMemory, "upload-memory", 256, "budget of the blocks that are received at once, in MiB; more wait")
+	flags.Int64Var(&f.uploadRate, "min-upload-rate", 64, "what the body of an upload must come at on average after 10 seconds, in KiB a second; a slower one is dropped")
+	flags.IntVar(&f.config.MaxUnauthenticated, "max-unauthenticated", 256, "connections that have not shown a valid token or signature; one more closes the oldest")
+	flags.IntVar(&f.config.MaxDataStores, "max-data-stores", 10_000, "data stores that may exist")
+	flags.IntVar(&f.config.MaxUploadAgents, "max-upload-agents", 10_000, "upload agents that may exist")
+	flags.Int64Var(&f.maxDisk, "max-disk", 256, "what tables and blocks may take, in GiB; a block counts three times, for itself and its place in the table")
+	flags.Int64Var(&f.minFree, "min-free-disk", 64, "what must be free on the disk for the service to be ready, in MiB; blocks are refused below twice as much")
 	flags.StringVar(&f.tlsCert, "tls-cert-file", "", "certificate chain in PEM; needs --tls-key-file")
 	flags.StringVar(&f.tlsKey, "tls-key-file", "", "key of the certificate in PEM")
 	_ = c.MarkFlagRequired("bearer-token-file") // the flag is there
@@ -73,6 +81,10 @@ func (f *command) check() error {
 		return errors.New("--max-commits-per-day, --index-jobs, --session-ttl and --upload-uri-ttl must be more than 0")
 	case f.uploadMemory < 1:
 		return errors.New("--upload-memory must be at least 1 MiB")
+	case f.uploadRate < 1 || f.maxDisk < 1 || f.minFree < 1:
+		return errors.New("--min-upload-rate, --max-disk and --min-free-disk must be at least 1")
+	case f.config.MaxUnauthenticated < 1 || f.config.MaxDataStores < 1 || f.config.MaxUploadAgents < 1:
+		return errors.New("--max-unauthenticated, --max-data-stores and --max-upload-agents must be at least 1")
 	}
 	return nil
 }
@@ -81,7 +93,8 @@ func (f *command) run(ctx context.Context) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	f.config.UploadMemory = f.uploadMemory << 20
+	f.config.UploadMemory, f.config.MinUploadRate = f.uploadMemory<<20, f.uploadRate<<10
+	f.config.MaxDisk, f.config.MinFreeDisk = f.maxDisk<<30, f.minFree<<20
 	f.config.Token = func() (string, error) { return readToken(f.tokenFile) }
 	if _, err := f.config.Token(); err != nil {
 		return err

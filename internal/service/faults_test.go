@@ -60,7 +60,7 @@ func (l *life) start() error {
 	}
 	s, err := service.NewOver(service.Config{
 		Dir: l.dir, PublicURL: "http://service", Token: func() (string, error) { return bearer, nil },
-		MaxCommits: l.commits, Now: l.now, Log: slog.New(slog.NewTextHandler(&l.log, nil)),
+		MinFreeDisk: 1, MaxCommits: l.commits, Now: l.now, Log: slog.New(slog.NewTextHandler(&l.log, nil)),
 	}, l.files)
 	if err == nil {
 		l.service = s

@@ -99,7 +99,7 @@ func (s *Service) routes() *http.ServeMux {
 	}
 	mux.HandleFunc("/upload/{session}", s.blob)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	mux.HandleFunc("GET /readyz", s.ready)
 	mux.Handle("/", s.api(func(r *http.Request) (*answer, error) {
 		return nil, fail(http.StatusNotFound, edm.CodeNoSuchCall, "%s of this path is no call of this service", r.Method)
 	}))
@@ -120,11 +120,15 @@ func (s *Service) api(h handler) http.Handler {
 		err := s.authorize(r)
 		var out *answer
 		if err == nil {
+			s.gate.proven(r)
 			out, err = h(r)
+		} else {
+			header.Set("Connection", "close")
 		}
 		if err != nil {
-			readOut(r.Body)
+			readOut(r.Body, maxRequestBody)
 		}
+		s.boundAnswer(w)
 		status := s.respond(w, id, out, err)
 		s.config.Log.Info("call", "method", r.Method, "path", r.URL.Path, "status", status, "request", id, "took", time.Since(began).String())
 	})
@@ -139,9 +143,18 @@ func requestID(r *http.Request) string {
 	return id
 }
 
+// token reads the bearer token, which is not empty.
+func (s *Service) token() (string, error) {
+	token, err := s.config.Token()
+	if err == nil && token == "" {
+		err = errors.New("it is empty")
+	}
+	return token, err
+}
+
 func (s *Service) authorize(r *http.Request) error {
-	want, err := s.config.Token()
-	if err != nil || want == "" {
+	want, err := s.token()
+	if err != nil {
 		return fail(http.StatusServiceUnavailable, edm.CodeUnavailable, "the service's bearer token cannot be read")
 	}
 	got, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -149,6 +162,12 @@ func (s *Service) authorize(r *http.Request) error {
 		return fail(http.StatusUnauthorized, edm.CodeUnauthorized, "the bearer token is missing or not the service's")
 	}
 	return nil
+}
+
+// boundAnswer ends an answer that its caller does not take.
+func (s *Service) boundAnswer(w http.ResponseWriter) {
+	// A recorder of tests has no deadline, a connection that is gone needs none.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.times.write))
 }
 
 // respond writes the answer, or the failure as an OData error.

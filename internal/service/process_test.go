@@ -57,7 +57,7 @@ func child(dir string) error {
 		return err
 	}
 	s, err := service.New(service.Config{
-		Dir: dir, Token: func() (string, error) { return bearer, nil }, MaxCommits: childCommits,
+		Dir: dir, Token: func() (string, error) { return bearer, nil }, MaxCommits: childCommits, MinFreeDisk: 1,
 		Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)),
 	})
 	if err != nil {

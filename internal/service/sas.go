@@ -40,14 +40,16 @@ func (s *Service) sign(session string, query url.Values) string {
 	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// permitted reports whether the request's signature is ours, unexpired, and
-// grants the permission.
-func (s *Service) permitted(r *http.Request, session, permission string) bool {
+// ours reports whether the request's signature is ours.
+func (s *Service) ours(r *http.Request, session string) bool {
 	query := r.URL.Query()
-	want := s.sign(session, query)
-	if !hmac.Equal([]byte(want), []byte(query.Get("sig"))) {
-		return false
-	}
+	return hmac.Equal([]byte(s.sign(session, query)), []byte(query.Get("sig")))
+}
+
+// permitted reports whether a signature that is ours is unexpired and grants the
+// permission.
+func (s *Service) permitted(r *http.Request, permission string) bool {
+	query := r.URL.Query()
 	expiry, err := time.Parse(time.RFC3339, query.Get("se"))
 	return err == nil && s.now().Before(expiry) && strings.Contains(query.Get("sp"), permission)
 }

@@ -5,6 +5,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +16,7 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/semaphore"
+	"exactmatch.dev/operator/internal/block"
 )
 
 // Config of the service. Zero values mean the defaults that are named.
@@ -36,10 +37,24 @@ type Config struct {
 	// Jobs bounds the sessions that are indexed at once: default 1.
 	Jobs int
 	// UploadMemory bounds the blocks that are received at once, in bytes: default
-	// 256 MiB. A block that finds no room waits.
+	// 256 MiB. A block that finds no room waits. A session takes half of it at most,
+	// or one block.
 	UploadMemory int64
-	Log          *slog.Logger
-	Now          func() time.Time
+	// MinUploadRate is what a body must come at on average, in bytes a second, after
+	// the first 10 seconds: default 64 KiB.
+	MinUploadRate int64
+	// MaxUnauthenticated bounds the connections that have not shown a valid token or
+	// signature: default 256. One more closes the oldest.
+	MaxUnauthenticated int
+	// MaxDataStores and MaxUploadAgents bound those that may exist: default 10,000.
+	MaxDataStores, MaxUploadAgents int
+	// MaxDisk bounds what tables and blocks take, in bytes: default 256 GiB.
+	MaxDisk int64
+	// MinFreeDisk is what must be free on the disk, in bytes, for the service to be
+	// ready: default 64 MiB. Blocks are refused below twice as much.
+	MinFreeDisk int64
+	Log         *slog.Logger
+	Now         func() time.Time
 }
 
 // Service implements http.Handler. Make it with New, let Run work in the
@@ -52,10 +67,14 @@ type Service struct {
 	blocks   *blockFiles
 	mux      *http.ServeMux
 	jobs     chan job
-	memory   *semaphore.Weighted // of UploadMemory
-	patience time.Duration       // of a request that wants some of it
-	queued   sync.Map            // jobs that wait or are done now
-	opened   map[string]int      // store id → unfinished sessions, or more; only in a transaction that writes
+	memory   *uploadBudget
+	patience time.Duration // of a request that wants some of it
+	times    times
+	gate     *gate
+	space    *space
+	probe    probe
+	queued   sync.Map       // jobs that wait or are done now
+	opened   map[string]int // store id → unfinished sessions, or more; only in a transaction that writes
 }
 
 // New opens the folder, repairs what a crash left, and is ready to serve.
@@ -71,7 +90,9 @@ func newOver(c Config, fs files) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{config: c, files: fs, db: db, jobs: make(chan job, 1024), opened: map[string]int{}, memory: semaphore.NewWeighted(c.UploadMemory), patience: uploadPatience}
+	s := &Service{config: c, files: fs, db: db, jobs: make(chan job, 1024), opened: map[string]int{},
+		memory: newUploadBudget(c.UploadMemory), patience: uploadPatience, times: defaultTimes(),
+		gate: newGate(c.MaxUnauthenticated), space: newSpace(c.Dir), probe: probe{patience: probePatience}}
 	s.blocks = newBlockFiles(fs, filepath.Join(c.Dir, blocksName), c.Log)
 	s.live = newLiveTables(fs, filepath.Join(c.Dir, tablesName), c.Log)
 	if err := s.recover(); err != nil {
@@ -142,24 +163,18 @@ func syncNames(fs files, dir string) error {
 }
 
 func (c Config) withDefaults() Config {
-	if c.MaxCommits == 0 {
-		c.MaxCommits = 5
-	}
-	if c.SessionTTL == 0 {
-		c.SessionTTL = 7 * 24 * time.Hour
-	}
-	if c.UploadURITTL == 0 {
-		c.UploadURITTL = 4 * time.Hour
-	}
-	if c.Jobs == 0 {
-		c.Jobs = 1
-	}
-	if c.UploadMemory == 0 {
-		c.UploadMemory = 256 << 20
-	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
+	c.MaxCommits = cmp.Or(c.MaxCommits, 5)
+	c.SessionTTL = cmp.Or(c.SessionTTL, 7*24*time.Hour)
+	c.UploadURITTL = cmp.Or(c.UploadURITTL, 4*time.Hour)
+	c.Jobs = cmp.Or(c.Jobs, 1)
+	c.UploadMemory = cmp.Or(c.UploadMemory, 256<<20)
+	c.MinUploadRate = cmp.Or(c.MinUploadRate, 64<<10)
+	c.MaxUnauthenticated = cmp.Or(c.MaxUnauthenticated, 256)
+	c.MaxDataStores = cmp.Or(c.MaxDataStores, 10_000)
+	c.MaxUploadAgents = cmp.Or(c.MaxUploadAgents, 10_000)
+	c.MaxDisk = cmp.Or(c.MaxDisk, 256<<30)
+	c.MinFreeDisk = cmp.Or(c.MinFreeDisk, 64<<20)
+	c.Log = cmp.Or(c.Log, slog.New(slog.DiscardHandler))
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -240,10 +255,15 @@ func (s *Service) Close() error {
 // ServeHTTP implements http.Handler.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// Server is an http.Server for this service with bounded times and headers.
+// Server is an http.Server for this service with bounded times, headers and
+// connections of strangers.
 func (s *Service) Server() *http.Server {
+	longest := s.times.grace + atRate(block.MaxSize, s.config.MinUploadRate) + s.patience
 	return &http.Server{
-		Handler: s, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Minute,
-		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		Handler: s, MaxHeaderBytes: 64 << 10, IdleTimeout: s.times.idle,
+		ReadHeaderTimeout: s.times.header,
+		ReadTimeout:       s.times.read,              // uploads go by their rate instead
+		WriteTimeout:      2*longest + s.times.write, // an answer is bounded by itself
+		ConnContext:       s.gate.note, ConnState: s.gate.follow,
 	}
 }

@@ -50,7 +50,7 @@ func (s *Service) createStore(r *http.Request) (*answer, error) {
 	}
 	id := uuid.NewString()
 	made, err := create(s.db, storesBucket, createRequest{replayOf(r), id, s.now()}, func(tx *bbolt.Tx) (*storeRecord, error) {
-		if err := refuseSameName(tx, wanted.DisplayName); err != nil {
+		if err := errors.Join(refuseSameName(tx, wanted.DisplayName), refuseMore(tx, storesBucket, s.config.MaxDataStores, "data stores", "--max-data-stores")); err != nil {
 			return nil, err
 		}
 		return &storeRecord{DataStore: edm.DataStore{
@@ -61,6 +61,14 @@ func (s *Service) createStore(r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	return created(s.show(made))
+}
+
+// refuseMore refuses one more record where there are as many as a flag allows.
+func refuseMore(tx *bbolt.Tx, bucket []byte, most int, what, flag string) error {
+	if tx.Bucket(bucket).Stats().KeyN < most {
+		return nil
+	}
+	return fail(http.StatusConflict, edm.CodeConflict, "the service has %d %s, the most it may (%s): delete some that are not needed, or raise it", most, what, flag)
 }
 
 // refuseSameName keeps displayName unique: keys are derived from it.

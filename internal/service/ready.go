@@ -1,0 +1,109 @@
+package service
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// Whether records can be written is tried once in probeInterval at most, however
+// often somebody asks, and is waited for as long as probePatience.
+const (
+	probeInterval = 10 * time.Second
+	probePatience = 3 * time.Second
+)
+
+var probeKey = []byte("probe")
+
+// probe tries to write, and remembers how that went.
+type probe struct {
+	patience time.Duration
+
+	mu      sync.Mutex
+	running chan struct{}
+	at      time.Time
+	err     error
+}
+
+// result is how the last try went. A try that hangs is one that failed.
+func (p *probe) result(try func() error) error {
+	p.mu.Lock()
+	if p.running == nil && time.Since(p.at) >= probeInterval {
+		p.running = make(chan struct{})
+		go p.run(try)
+	}
+	running := p.running
+	p.mu.Unlock()
+	if running != nil {
+		patience := time.NewTimer(p.patience)
+		defer patience.Stop()
+		select {
+		case <-running:
+		case <-patience.C:
+			return fmt.Errorf("a write has taken longer than %s", p.patience)
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
+}
+
+func (p *probe) run(try func() error) {
+	err := try()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	close(p.running)
+	p.running, p.at, p.err = nil, time.Now(), err
+}
+
+// ready is /readyz: 200, or 503 with a line for each reason. Anybody may read it.
+func (s *Service) ready(w http.ResponseWriter, _ *http.Request) {
+	reasons := s.unready()
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if len(reasons) == 0 {
+		_, _ = w.Write([]byte("ok\n")) // the caller is gone where this fails
+		return
+	}
+	w.WriteHeader(http.StatusServiceUnavailable)
+	_, _ = w.Write([]byte(strings.Join(reasons, "\n") + "\n"))
+}
+
+// unready says why the service cannot do its work.
+func (s *Service) unready() (reasons []string) {
+	because := func(reason string, cause error) {
+		reasons = append(reasons, reason)
+		s.config.Log.Warn("not ready", "reason", reason, "error", cause)
+	}
+	if _, err := s.token(); err != nil {
+		because("token: the service's bearer token cannot be read, or is empty", err)
+	}
+	switch free, err := s.space.free(); {
+	case err != nil:
+		because("disk: its free space cannot be read", err)
+	case free < s.config.MinFreeDisk:
+		because(fmt.Sprintf("disk: %d MiB are free and %d must be (--min-free-disk)", free>>20, s.config.MinFreeDisk>>20), nil)
+	}
+	if err := s.probe.result(s.tryRecords); err != nil {
+		reason := "records: they cannot be written; the service's log says why"
+		if fullDisk(err) {
+			reason = "records: they cannot be written, since the disk is full"
+		}
+		because(reason, err)
+	}
+	return reasons
+}
+
+// tryRecords writes a record as any change does.
+func (s *Service) tryRecords() error {
+	err := s.db.update(func(tx *bbolt.Tx) error {
+		return putText(tx, metaBucket, probeKey, []byte(s.now().Format(time.RFC3339)))
+	})
+	if err == nil && s.db.folder != nil {
+		err = s.db.folder.failed()
+	}
+	return err
+}
