@@ -36,6 +36,8 @@ GROWTH_POD_ROWS ?= 2000000
 GROWTH_BIG_ROUNDS ?= 3
 # Flags of the benchmark of the control plane; see bin/bench-control-plane/bench-control-plane -help.
 CONTROL_PLANE_ARGS ?=
+# Flags of the soak; see bin/soak/soak -help.
+SOAK_ARGS ?=
 
 # Which path hashes is chosen before the tests begin, so their cache does not see it.
 UNCACHED := $(if $(EXACTMATCH_CPU),-count=1)
@@ -139,6 +141,12 @@ limits: build ## Measure memory on what is too large: 10 GB, a gzip bomb, 50,000
 	@mkdir -p $(BIN)/limits
 	go build -o $(BIN)/limits/limits ./hack/limits
 	@$(BIN)/limits/limits -bin $(BIN) $(or $(LIMITS_ARGS),-docs hack/limits/results.md)
+
+.PHONY: soak
+soak: controlplane build ## Kill everything at random for 10 minutes, and create 1,000 sessions with the service down; SOAK_ARGS are its flags
+	@mkdir -p $(BIN)/soak
+	go build -o $(BIN)/soak/soak ./hack/soak
+	@$(BIN)/soak/soak -bin $(BIN) $(SOAK_ARGS)
 
 .PHONY: bench-control-plane
 bench-control-plane: controlplane build ## Measure the manager beside 10,000 sessions, about 10 minutes; CONTROL_PLANE_ARGS are its flags
