@@ -153,6 +153,7 @@ func (j inJobs) staging(ctx context.Context, s *scope, prepared *transfer.Prepar
 		status.Phase = transfer.PhaseUploading
 	}
 	status.Progress = j.progress(s, prepared, job)
+	j.memory.keepChecked(s.object.UID, state.Checked)
 	return status, nil
 }
 
@@ -188,7 +189,7 @@ func (j inJobs) observeJob(ctx context.Context, s *scope, name string) (*batchv1
 		return nil, jobs.State{}, err
 	}
 	state := jobs.Observe(job, pods)
-	if state.Phase == jobs.Succeeded && state.Prepared == "" && job.Spec.CompletionMode == nil {
+	if state.Unheard(job) {
 		// The cache of pods may be behind that of Jobs.
 		if pods, err = podsOf(ctx, j.Reader, job); err != nil {
 			return nil, jobs.State{}, err

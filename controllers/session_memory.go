@@ -27,6 +27,7 @@ type memory struct {
 	intents map[string]time.Time
 	uris    map[types.UID]string // names of upload URIs that were refused
 	samples map[types.UID][]transfer.Sample
+	checked map[types.UID]transfer.Checked // of the blocks of the present attempt
 	pauses  map[types.UID]pause
 
 	readings readings // outlives attempts
@@ -173,6 +174,26 @@ func (m *memory) keepSamples(uid types.UID, found []transfer.Sample) {
 	m.samples[uid] = found
 }
 
+// keepChecked remembers how many blocks of an attempt were compared; none says
+// nothing new.
+func (m *memory) keepChecked(uid types.UID, checked transfer.Checked) {
+	if checked == (transfer.Checked{}) {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.checked == nil {
+		m.checked = map[types.UID]transfer.Checked{}
+	}
+	m.checked[uid] = checked
+}
+
+func (m *memory) checkedOf(uid types.UID) transfer.Checked {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.checked[uid]
+}
+
 func (m *memory) samplesOf(uid types.UID) []transfer.Sample {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -209,6 +230,7 @@ func (m *memory) forget(uid types.UID) {
 	delete(m.written, uid)
 	delete(m.uris, uid)
 	delete(m.samples, uid)
+	delete(m.checked, uid)
 	delete(m.pauses, uid)
 	ofObject := func(id string) bool { return strings.HasPrefix(id, string(uid)) }
 	maps.DeleteFunc(m.spent, func(id string, _ bool) bool { return ofObject(id) })

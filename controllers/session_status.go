@@ -80,6 +80,8 @@ func (r *SessionReconciler) archive(s *scope, outcome string) {
 	status.LiveGeneration, status.JudgedGeneration = 0, 0
 	setCondition(s, v1alpha1.ConditionLive, "", "", "")
 	setCondition(s, v1alpha1.ConditionSourceChanged, "", "", "")
+	setCondition(s, v1alpha1.ConditionBlocksVerified, "", "", "")
+	s.work.Progress = transfer.Progress{} // of the attempt that has ended
 	r.memory.forget(s.object.UID)
 }
 
@@ -99,6 +101,8 @@ func (r *SessionReconciler) describe(s *scope, err error) {
 	}
 	reportProgress(s, r.Now())
 	status.ObservedGeneration = s.object.Generation
+	r.memory.keepChecked(s.object.UID, s.work.Progress.Checked)
+	setBlocksVerified(s, r.memory.checkedOf(s.object.UID))
 	setConditions(s, err)
 }
 

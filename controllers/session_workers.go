@@ -43,6 +43,7 @@ func (r *SessionReconciler) stopWork(ctx context.Context, s *scope) error {
 	if found := r.Pool.Samples(s.allKeys()); found != nil {
 		r.memory.keepSamples(s.object.UID, found) // the proof of the live table asks for them
 	}
+	r.memory.keepChecked(s.object.UID, r.Pool.Checked(s.allKeys()))
 	r.Pool.CancelOthers(s.allKeys(), "")
 	if s.agent == nil || s.agent.Spec.Workers.Mode == v1alpha1.WorkersModeJob {
 		return r.endJobs(ctx, r.Reader, s) // the cache may not show what was made just now

@@ -31,6 +31,17 @@ const (
 	// ConditionParallel is False where workers in pods cannot share a table as
 	// spec.workers.parallelism asks. It only advises.
 	ConditionParallel = "Parallel"
+	// ConditionBlocksVerified says whether the checksums that the storage returned of
+	// the blocks were compared with theirs. It stands once a block was sent, for as
+	// long as the attempt does, and it only advises.
+	ConditionBlocksVerified = "BlocksVerified"
+)
+
+// Reasons of BlocksVerified.
+const (
+	ReasonChecksumsCompared     = "ChecksumsCompared"     // the storage returned them, and they are right
+	ReasonChecksumHeaderRefused = "ChecksumHeaderRefused" // as ChecksumsCompared, though it takes none beside a block
+	ReasonStorageUnverified     = "StorageUnverified"     // the storage returned none of some block
 )
 
 // Reasons of Live.

@@ -184,6 +184,7 @@ func TestObserve(t *testing.T) {
 		note     string
 		prepared string
 		refused  string
+		checked  transfer.Checked
 	}{
 		"begins":                 {job: job(""), phase: jobs.Running},
 		"sure of success":        {job: job(batchv1.JobSuccessCriteriaMet), phase: jobs.Succeeded},
@@ -199,11 +200,15 @@ func TestObserve(t *testing.T) {
 			phase: jobs.Running, note: "403", refused: "ab12"},
 		"no node": {job: job(""), pods: []corev1.Pod{{Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: "0/2 nodes"}}}}}, phase: jobs.Running, note: "0/2 nodes"},
 		"evicted": {job: job(""), pods: []corev1.Pod{{Status: corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted", Message: "disk"}}}, phase: jobs.Running, note: "Evicted: disk"},
-		"queued":  {job: suspended, phase: jobs.Running, note: "is suspended"},
+		"compared": {job: job(""), pods: []corev1.Pod{
+			ended(0, "Completed", worker.Report{Staged: &worker.Staged{Sent: 2}, Checked: &transfer.Checked{Compared: 1, Unverified: 1}}.Text()),
+			ended(1, "Error", worker.Report{Problem: &worker.Problem{Reason: transfer.StorageUnavailable, Message: "gone", Transient: true}, Checked: &transfer.Checked{Compared: 3, HeaderRefused: true}}.Text()),
+		}, phase: jobs.Running, note: "gone", checked: transfer.Checked{Compared: 4, Unverified: 1, HeaderRefused: true}},
+		"queued": {job: suspended, phase: jobs.Running, note: "is suspended"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := jobs.Observe(c.job, c.pods)
-			if s.Phase != c.phase || s.Prepared != c.prepared || s.RefusedURI != c.refused || !strings.Contains(s.Note, c.note) || c.note == "" && s.Note != "" {
+			if s.Phase != c.phase || s.Prepared != c.prepared || s.RefusedURI != c.refused || s.Checked != c.checked || !strings.Contains(s.Note, c.note) || c.note == "" && s.Note != "" {
 				t.Errorf("state %+v", s)
 			}
 			if (s.Err != nil) != (c.reason != "") || s.Err != nil && (s.Err.Reason != c.reason || s.Err.Transient == c.final) {

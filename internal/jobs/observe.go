@@ -33,9 +33,25 @@ type State struct {
 	Err *transfer.Error
 	// RefusedURI names the upload URI that the storage took no more.
 	RefusedURI string
+	// Staged counts the pods that have reported their part as staged, Checked is of
+	// the blocks that all have sent.
+	Staged  int
+	Checked transfer.Checked
 	// Note says in words what a running Job waits for, or what its last failed pod
 	// said; "" where all is well.
 	Note string
+}
+
+// Unheard reports whether a Job has succeeded, and what its pods reported is not
+// among what was read.
+func (s *State) Unheard(job *batchv1.Job) bool {
+	if s.Phase != Succeeded {
+		return false
+	}
+	if job.Spec.CompletionMode == nil {
+		return s.Prepared == ""
+	}
+	return job.Spec.Completions != nil && s.Staged < int(*job.Spec.Completions)
 }
 
 // Observe reads a Job and its pods. The Job's own verdict counts as soon as it
@@ -117,6 +133,9 @@ func (s *State) hear(pod *corev1.Pod) *transfer.Error {
 // hearEnd takes the last word of a pod's container.
 func (s *State) hearEnd(pod *corev1.Pod, end *corev1.ContainerStateTerminated) *transfer.Error {
 	report, ok := worker.ParseReport(end.Message)
+	if ok && report.Checked != nil {
+		s.Checked.Add(*report.Checked)
+	}
 	switch {
 	case ok && report.Problem != nil:
 		if report.Problem.RefusedURI != "" {
@@ -125,6 +144,9 @@ func (s *State) hearEnd(pod *corev1.Pod, end *corev1.ContainerStateTerminated) *
 		return report.Problem.AsError()
 	case ok && report.Prepared != "":
 		s.Prepared = report.Prepared
+		return nil
+	case ok && report.Staged != nil:
+		s.Staged++
 		return nil
 	case end.ExitCode == 0:
 		return nil

@@ -264,6 +264,18 @@ func (p *Pool) Samples(prefix string) []Sample {
 	return nil
 }
 
+// Checked is what the uploads whose keys begin with prefix have compared.
+func (p *Pool) Checked(prefix string) (all Checked) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for k, w := range p.works {
+		if strings.HasPrefix(k, prefix) {
+			all.Add(w.status.Progress.Checked)
+		}
+	}
+	return all
+}
+
 // sampled keeps the samples of an upload.
 func (p *Pool) sampled(w *work, found []Sample) {
 	p.mu.Lock()

@@ -16,7 +16,7 @@ import (
 )
 
 // Report is a worker's last word: its pod's termination message, in JSON. One of
-// its members is set; none where the worker was asked to stop.
+// Prepared, Staged and Problem is set; none where the worker was asked to stop.
 type Report struct {
 	// Prepared is the handoff of a reading.
 	Prepared string `json:"prepared,omitempty"`
@@ -24,6 +24,8 @@ type Report struct {
 	Staged *Staged `json:"staged,omitempty"`
 	// Problem is why it did not get on.
 	Problem *Problem `json:"problem,omitempty"`
+	// Checked is of the blocks that this worker has sent, also where it failed then.
+	Checked *transfer.Checked `json:"checked,omitempty"`
 }
 
 // Staged counts the blocks of a part: Sent by this worker, or Skipped because
@@ -114,9 +116,9 @@ func Stage(ctx context.Context, dir string, index int, log *slog.Logger) Report 
 		if r.Problem != nil && r.Problem.Reason == transfer.StorageRefused {
 			r.Problem.RefusedURI = w.refused
 		}
-		return r
+		return w.complete(r)
 	}
-	return Report{Staged: &Staged{Sent: w.last.Staged, Skipped: w.last.Skipped}}
+	return w.complete(Report{Staged: &Staged{Sent: w.last.Staged, Skipped: w.last.Skipped}})
 }
 
 // watch keeps what the end of a part reports.
@@ -127,6 +129,16 @@ type watch struct {
 	last    transfer.Progress
 	logged  time.Time
 	refused string
+}
+
+// complete adds to a report what was compared of the blocks.
+func (w *watch) complete(r Report) Report {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if r != (Report{}) && w.last.Checked != (transfer.Checked{}) {
+		r.Checked = new(w.last.Checked)
+	}
+	return r
 }
 
 func (w *watch) refuse(uri string) {
