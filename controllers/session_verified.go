@@ -23,8 +23,8 @@ func setBlocksVerified(s *scope, checked transfer.Checked) {
 		status, reason, message = metav1.ConditionFalse, v1alpha1.ReasonStorageUnverified,
 			"the storage returns no checksum of some blocks, so what it keeps of them was not compared; use one that returns x-ms-content-crc64 or Content-MD5"
 	case checked.HeaderRefused:
-		reason, message = v1alpha1.ReasonChecksumHeaderRefused, "the storage refuses x-ms-content-crc64 beside a block; the checksums that it returned are those of what was sent"
-	case known == v1alpha1.ReasonChecksumHeaderRefused:
+		reason, message = v1alpha1.ReasonChecksumRefused, "the storage refuses x-ms-content-crc64 beside a block; the checksums that it returned are those of what was sent"
+	case known == v1alpha1.ReasonChecksumRefused:
 		return
 	}
 	setCondition(s, v1alpha1.ConditionBlocksVerified, status, reason, message)

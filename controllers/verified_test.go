@@ -58,7 +58,7 @@ var _ = Describe("Checksums that the storage returns", func() {
 		},
 			Entry("where all of them come", func(http.ResponseWriter, *http.Request) bool { return false }, "True "+v1alpha1.ReasonChecksumsCompared),
 			Entry("where none comes", withoutSums, "False "+v1alpha1.ReasonStorageUnverified),
-			Entry("where ours is refused", strictly, "True "+v1alpha1.ReasonChecksumHeaderRefused),
+			Entry("where ours is refused", strictly, "True "+v1alpha1.ReasonChecksumRefused),
 			Entry("where ours is refused and none comes", strictlyWithoutSums, "False "+v1alpha1.ReasonStorageUnverified),
 		)
 	}

@@ -39,9 +39,9 @@ const (
 
 // Reasons of BlocksVerified.
 const (
-	ReasonChecksumsCompared     = "ChecksumsCompared"     // the storage returned them, and they are right
-	ReasonChecksumHeaderRefused = "ChecksumHeaderRefused" // as ChecksumsCompared, though it takes none beside a block
-	ReasonStorageUnverified     = "StorageUnverified"     // the storage returned none of some block
+	ReasonChecksumsCompared = "ChecksumsCompared" // the storage returned them, and they are right
+	ReasonChecksumRefused   = "ChecksumRefused"   // as ChecksumsCompared, though it takes none beside a block
+	ReasonStorageUnverified = "StorageUnverified" // the storage returned none of some block
 )
 
 // Reasons of Live.
