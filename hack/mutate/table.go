@@ -35,7 +35,9 @@ func readTable(name string) (*table, error) {
 		return nil, err
 	}
 	for _, row := range guardRow.FindAllStringSubmatch(string(text), -1) {
-		t.guards[row[1]] = verdict{kind(row[2]), splitCell(row[3])}
+		if v := (verdict{kind(row[2]), splitCell(row[3])}); v.kind != notRun {
+			t.guards[row[1]] = v
+		}
 	}
 	for _, row := range pureRow.FindAllStringSubmatch(string(text), -1) {
 		var n [4]int
@@ -66,7 +68,7 @@ func (t *table) markdown(guards []guard) string {
 	for _, g := range guards {
 		v, ok := t.guards[g.ID]
 		if !ok {
-			v.kind = "not run"
+			v.kind = notRun
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", g.ID, cell(g.Guard), g.File, v.kind, joinCell(v.by))
 	}

@@ -16,6 +16,7 @@ const (
 	unbuilt     kind = "does not build"
 	failsAnyway kind = "tests fail unmutated"
 	noTests     kind = "no test ran"
+	notRun      kind = "not run"
 )
 
 // verdict is what became of a mutation, and the tests that noticed.
