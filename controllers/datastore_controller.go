@@ -240,7 +240,7 @@ func (r *DataStoreReconciler) finish(ctx context.Context, s *storeScope, err err
 	if after == 0 {
 		after = r.Options.ResyncInterval
 	}
-	err = r.Endpoints.grace(s.object, status.Conditions, err, r.Now())
+	err = dated(r.Endpoints.grace(s.object, status.Conditions, err, r.Now()), r.Now())
 	r.reportLive(s, err)
 	p := simpleConditions(&status.Conditions, s.object.Generation, "the remote data store is there", err)
 	if p != nil {

@@ -22,8 +22,9 @@ import (
 )
 
 // endpoints keeps one client of the service per upload agent, and one pace per
-// endpoint, so that a Retry-After holds back every object of that endpoint. A
-// client lives as long as the agent's spec and its Secret stay the same.
+// endpoint and namespace, so that a Retry-After holds back every object of that
+// namespace at that endpoint. A client lives as long as the agent's spec and its
+// Secret stay the same.
 type endpoints struct {
 	references *references
 	options    Options
@@ -33,7 +34,8 @@ type endpoints struct {
 
 	mu      sync.Mutex
 	byAgent map[types.UID]*endpoint
-	paces   map[string]*rest.Pace // by URL: agents that share an endpoint share its pace
+	budgets map[string]*rest.Pace // by URL: agents that share an endpoint share its budget
+	paces   map[tenant]*rest.Pace // and those of one namespace what they are asked to wait
 }
 
 // endpoint is the client of one agent as its spec and Secret were.
@@ -63,7 +65,7 @@ func (e *endpoint) judge(auth v1alpha1.Auth) error {
 func newEndpoints(from *references, o Options) *endpoints {
 	return &endpoints{
 		references: from, options: o, stale: make(chan event.GenericEvent, 1024),
-		byAgent: map[types.UID]*endpoint{}, paces: map[string]*rest.Pace{},
+		byAgent: map[types.UID]*endpoint{}, budgets: map[string]*rest.Pace{}, paces: map[tenant]*rest.Pace{},
 	}
 }
 
@@ -80,7 +82,7 @@ func (e *endpoints) open(ctx context.Context, agent *v1alpha1.ExactMatchUploadAg
 	if known := e.byAgent[agent.UID]; known != nil && known.version == version {
 		return known, known.judge(agent.Spec.Auth)
 	}
-	options.Pace = e.paceOf(options.Endpoint)
+	options.Pace = e.paceOf(agent.Namespace, options.Endpoint)
 	service, err := rest.New(*options)
 	if err != nil {
 		return nil, needsRepair(v1alpha1.ReasonUploadAgentNotReady, "spec of ExactMatchUploadAgent %q: %v", agent.Name, err)
@@ -90,14 +92,23 @@ func (e *endpoints) open(ctx context.Context, agent *v1alpha1.ExactMatchUploadAg
 	return made, nil
 }
 
-// paceOf is the pace of an endpoint, whoever calls it. e.mu is held.
-func (e *endpoints) paceOf(url string) *rest.Pace {
+// paceOf is the pace of an endpoint for the agents of a namespace. All namespaces
+// share the endpoint's budget; what one of them is asked to wait, under its own
+// credentials, holds back no other. e.mu is held.
+func (e *endpoints) paceOf(namespace, url string) *rest.Pace {
 	url = strings.TrimSuffix(url, "/")
-	if e.paces[url] == nil {
-		e.paces[url] = rest.NewPace(e.options.ServiceQPS, e.options.ServiceBurst)
+	if e.budgets[url] == nil {
+		e.budgets[url] = rest.NewPace(e.options.ServiceQPS, e.options.ServiceBurst)
 	}
-	return e.paces[url]
+	tenant := tenant{namespace, url}
+	if e.paces[tenant] == nil {
+		e.paces[tenant] = e.budgets[url].Apart()
+	}
+	return e.paces[tenant]
 }
+
+// tenant is who calls an endpoint.
+type tenant struct{ namespace, url string }
 
 // note remembers that the service refused the credentials of a client, so that
 // they are not tried again until a Secret changes, and wakes the agent, which says

@@ -19,10 +19,10 @@ func spread(interval time.Duration) time.Duration {
 	return wait.Jitter(interval, mostJitter)
 }
 
-// requeue ends a pass that looks again after an interval; the end of a grace, which
-// the message states, is kept.
+// requeue ends a pass that looks again after an interval; the end of a grace, or of
+// a wait that the service asked for, which the message states, is kept.
 func requeue(after time.Duration, p *problem) ctrl.Result {
-	if p != nil && p.remedy == await {
+	if p != nil && p.remedy == await || p.isAsked() {
 		return ctrl.Result{RequeueAfter: after}
 	}
 	return ctrl.Result{RequeueAfter: spread(after)}

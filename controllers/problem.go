@@ -70,6 +70,29 @@ func (p *problem) again(o Options) time.Duration {
 	return max(p.after, o.RepairInterval)
 }
 
+// worthDating is the shortest wait whose end the message of a store or an agent
+// names: each time is a write.
+const worthDating = time.Minute
+
+// isAsked reports whether the service asked for so long a wait that it is dated.
+func (p *problem) isAsked() bool {
+	return p != nil && p.remedy == retry && edm.RetryAfter(p.err) >= worthDating
+}
+
+// dated names the time until which the service asks a store or an agent to wait.
+func dated(err error, now time.Time) error {
+	if err == nil {
+		return nil
+	}
+	p := asProblem(err)
+	if !p.isAsked() {
+		return err
+	}
+	said := *p
+	said.message += "; next at " + clock(now.Add(p.after), now)
+	return &said
+}
+
 // stalls reports whether only somebody's change mends the problem.
 func (p *problem) stalls() bool { return p.remedy == repair || p.remedy == change }
 

@@ -46,8 +46,8 @@ type pause struct {
 	wait  time.Duration
 }
 
-// longestPause is how long the next attempt that another process wrote down is
-// believed: a spent quota comes back within a day.
+// longestPause is how long any wait is at most that another end asks for, or that
+// another process wrote down: a spent quota comes back within a day.
 const longestPause = 24 * time.Hour
 
 // pauseTo remembers how long an object waits for its next attempt.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/api/v1alpha1"
@@ -79,13 +80,18 @@ func (s *scope) settled() bool {
 }
 
 // waits reports whether the next attempt lies in the future, and at most for how
-// long that is meant. A changed spec does not wait for the old one's next time.
+// long that is meant. A changed spec does not wait for the old one's next time. A
+// time that no process can have meant, a wrong clock wrote: it is corrected, so that
+// no restart believes it anew.
 func (s *scope) waits(now time.Time, most time.Duration) bool {
 	next := s.status().NextAttemptTime
 	if next == nil || s.status().ObservedGeneration != s.object.Generation || s.deleting() != deletionSeen(s.status()) {
 		return false
 	}
 	s.after = min(next.Sub(now), most)
+	if s.after > 0 && next.Sub(now) > longestPause {
+		s.status().NextAttemptTime = &metav1.Time{Time: now.Add(s.after).Truncate(time.Second)}
+	}
 	return s.after > 0
 }
 

@@ -135,7 +135,7 @@ func (r *SessionReconciler) reportAttempts(s *scope, err error) {
 		return
 	}
 	status.Attempts++
-	s.after = max(p.after, r.patience(s))
+	s.after = r.patience(s, p)
 	status.NextAttemptTime = &metav1.Time{Time: r.Now().Add(s.after)}
 	r.memory.pauseTo(s.object.UID, s.after)
 }
@@ -144,13 +144,15 @@ func (r *SessionReconciler) reportAttempts(s *scope, err error) {
 // still live when one succeeds.
 const renewRetry = 30 * time.Second
 
-// patience is the wait after a failed attempt. A deletion looks once more when
-// its deadline comes.
-func (r *SessionReconciler) patience(s *scope) time.Duration {
+// patience is the wait after a failed attempt: what the other end asked for, where
+// that is longer, and at most a day. A deletion looks once more when its deadline
+// comes.
+func (r *SessionReconciler) patience(s *scope, p *problem) time.Duration {
 	wait := spread(backoff(s.status().Attempts))
 	if s.step == session.StepRenew {
 		wait = min(wait, renewRetry)
 	}
+	wait = min(max(p.after, wait), longestPause)
 	if deadline := s.status().FinalizeDeadline; s.deleting() && deadline != nil {
 		wait = max(min(wait, deadline.Sub(r.Now())), 0) + time.Millisecond
 	}

@@ -195,7 +195,7 @@ func (r *UploadAgentReconciler) finish(ctx context.Context, s *agentScope, err e
 	}
 	s.object.Status.ObservedGeneration = s.object.Generation
 	after := r.Options.AgentInterval
-	err = r.Endpoints.grace(s.object, s.object.Status.Conditions, err, r.Now())
+	err = dated(r.Endpoints.grace(s.object, s.object.Status.Conditions, err, r.Now()), r.Now())
 	p := simpleConditions(&s.object.Status.Conditions, s.object.Generation, "the upload agent is registered", err)
 	if p != nil {
 		after = p.again(r.Options)

@@ -39,7 +39,7 @@ type Options struct {
 	Endpoint string
 	Token    TokenSource
 	HTTP     *http.Client
-	// Pace is shared by the clients of one endpoint; nil is Unpaced.
+	// Pace is shared by the clients of one endpoint and tenant; nil is Unpaced.
 	Pace *Pace
 }
 
@@ -115,9 +115,11 @@ func delay(attempt int) time.Duration {
 
 // try sends a call once.
 func (c *Client) try(ctx context.Context, k call) (http.Header, error) {
-	if err := c.o.Pace.admit(ctx, k, c.sleep); err != nil {
+	turn, err := c.o.Pace.admit(ctx, k, c.sleep)
+	if err != nil {
 		return nil, err
 	}
+	defer turn.end()
 	var sent atomic.Bool
 	request, err := c.request(ctx, k, &sent)
 	if err != nil {
@@ -132,7 +134,12 @@ func (c *Client) try(ctx context.Context, k call) (http.Header, error) {
 	if err != nil {
 		return nil, unanswered(k, true, err)
 	}
-	return response.Header, c.answer(k, response, body)
+	e := c.answer(k, response, body)
+	turn.answered(e)
+	if e != nil {
+		return response.Header, e
+	}
+	return response.Header, nil
 }
 
 // mostOf is how many bytes of an answer are read.
@@ -146,11 +153,9 @@ func mostOf(response *http.Response) int64 {
 func isSuccess(response *http.Response) bool { return response.StatusCode/100 == 2 }
 
 // answer decodes a success or turns anything else into an *edm.Error.
-func (c *Client) answer(k call, response *http.Response, body []byte) error {
+func (c *Client) answer(k call, response *http.Response, body []byte) *edm.Error {
 	if !isSuccess(response) {
-		e := errorOf(k, response, body)
-		c.o.Pace.heed(e)
-		return e
+		return errorOf(k, response, body)
 	}
 	if what := notOurs(k, response, body); what != "" {
 		return malformed(k, response.StatusCode, what+"; "+checkEndpoint)
