@@ -139,6 +139,30 @@ func TestSlowBodiesAreDropped(t *testing.T) {
 	}
 }
 
+// The time that a caller waits for memory is not held against it.
+func TestWaitingForMemoryIsNotSlow(t *testing.T) {
+	h := newHouse(t)
+	h.times.grace = 200 * time.Millisecond
+	h.config.MinUploadRate = 1 << 40
+	h.must(h.memory.acquire(t.Context(), "another", h.config.UploadMemory))
+	body := strings.Repeat(" ", firstBytes+1)
+	c := h.dial(h.over(), "PUT %s HTTP/1.1\r\nHost: service\r\nContent-Length: %d\r\n\r\n%s", h.blockURI("staged"), len(body), body[1:])
+	h.eventually("it waits", func() bool {
+		h.memory.mu.Lock()
+		defer h.memory.mu.Unlock()
+		return len(h.memory.waiting) == 1
+	})
+	began := time.Now()
+	h.eventually("it has waited for longer than the grace", func() bool { return time.Since(began) > 2*h.times.grace })
+	h.memory.release("another", h.config.UploadMemory)
+	h.eventually("it has memory", func() bool { return h.freeMemory() < h.config.UploadMemory })
+	_, err := c.Write([]byte(" "))
+	h.must(err)
+	if status, text := c.answer(); status == http.StatusRequestTimeout {
+		t.Errorf("%d %s", status, text)
+	}
+}
+
 // A body that keeps the least rate on average is taken, however its bytes come.
 func TestSteadyBodiesAreTaken(t *testing.T) {
 	h := newHouse(t)
@@ -260,6 +284,7 @@ func TestUnprovenBytesAreBounded(t *testing.T) {
 		if status, _ := c.answer(); status != http.StatusUnauthorized && status != http.StatusForbidden {
 			t.Errorf("%s: %d", name, status)
 		}
+		h.must(c.SetReadDeadline(time.Now().Add(10 * time.Second)))
 		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 			t.Errorf("%s: the connection is kept: %v", name, err)
 		}

@@ -43,3 +43,8 @@ func (s *Service) Dropped() int {
 	}
 	return len(all)
 }
+
+// PutBlock lays a block there that no call would take.
+func (s *Service) PutBlock(session, id string, data []byte) error {
+	return s.blocks.put(session, id, data)
+}

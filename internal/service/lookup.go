@@ -34,6 +34,9 @@ func (s *Service) ask(r *http.Request, keyID string, f func(*view) (*answer, err
 		return nil, unprocessable(edm.CodeNoLiveTable, "the data store %q has no table yet: complete a session first", store.DisplayName)
 	}
 	defer s.live.release(t)
+	if t.broken.Load() {
+		return nil, damagedTable(store.DisplayName)
+	}
 	if _, err := fingerprint.ParseKeyID(keyID); err != nil {
 		return nil, unprocessable(edm.CodeUnprocessable, "the key id: %s", err.Error())
 	}
