@@ -110,6 +110,8 @@ func TestTwoBlocksOfOneIndexAreRefused(t *testing.T) {
 						return false
 					}
 					w.Header().Set("Content-Type", "application/xml")
+					w.Header().Set("x-ms-request-id", "of the test")
+					w.Header().Set("x-ms-version", "2021-12-02")
 					_, _ = io.WriteString(w, blockList(list))
 					return true
 				}
