@@ -91,8 +91,8 @@ const otherContent = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef012
 var (
 	committed = wants(v1alpha1.DesiredCommitted)
 	uploaded  = wants(v1alpha1.DesiredUploaded)
-	released  = edit(func(s *v1alpha1.ExactMatchSessionSpec) { s.GuardOverride = otherContent })
-	nextTable = edit(func(s *v1alpha1.ExactMatchSessionSpec) { s.Source.URI = "https://example.com/next.csv" })
+	released  = func(s *v1alpha1.ExactMatchSessionSpec) { s.GuardOverride = otherContent }
+	nextTable = func(s *v1alpha1.ExactMatchSessionSpec) { s.Source.URI = "https://example.com/next.csv" }
 )
 
 func leaves(policy v1alpha1.SessionDeletionPolicy) edit {
