@@ -131,21 +131,6 @@ func (u *user) reaches(id string, state edm.State) *edm.Session {
 	}
 }
 
-// eventually asks again until something is so.
-func (u *user) eventually(what string, is func() bool) {
-	u.t.Helper()
-	timeout := time.After(time.Minute)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !is() {
-		select {
-		case <-tick.C:
-		case <-timeout:
-			u.t.Fatal("it never happens: " + what)
-		}
-	}
-}
-
 func tokenOf(t *testing.T, column int, cell string) string {
 	t.Helper()
 	tokens, err := transfer.Tokens(key, people, columns[column], []string{cell})
@@ -414,33 +399,46 @@ func TestUploadURIsAreBearerCapabilities(t *testing.T) {
 	}
 }
 
+// Sessions that are not committed in time expire with the first sweep after it, of a
+// service that goes on and of one that starts again. Nothing else ends.
 func TestUnfinishedSessionsExpire(t *testing.T) {
-	dir, now := t.TempDir(), newClock()
-	var u *user
-	var open, live *edm.Session
-	t.Run("before", func(t *testing.T) {
-		c, _ := serve(t, service.Config{Dir: dir, Now: now.now})
-		u = newUser(t, c)
-		live = u.bring(tableOf(10, "a"), 10)
-		plan, p, one := u.open(tableOf(12, "b"), 10)
-		u.upload(plan, p, one)
-		open = one
-	})
-	now.pass(8 * 24 * time.Hour)
-	c, _ := serve(t, service.Config{Dir: dir, Now: now.now}) // a start looks at once
-	v := &user{t: t, client: c, store: u.store, agent: u.agent}
-	v.reaches(open.ID, edm.StateExpired)
-	if err := c.Sessions().Commit(t.Context(), u.store.ID, open.ID, nil); err == nil {
-		t.Error("an expired session was committed")
+	for name, later := range map[string]func(*life){
+		"while it runs":  func(*life) {},
+		"over a restart": func(l *life) { l.again(func() {}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			now := newClock()
+			l := begun(t)
+			l.T, l.now = t, now.now
+			l.again(func() {})
+			live := l.bring()
+			sealed := l.opened(12)
+			begun := &upload{edition: newEdition(l.names[l.store], 13, 5, modelKey)}
+			l.create(begun)
+			l.stage(begun, 1)
+			states := func(when string, want map[*upload]edm.State) {
+				t.Helper()
+				l.worked()
+				for u, state := range want {
+					if got, err := l.get(u); err != nil || got.State != state {
+						t.Errorf("%s a session is %s (%v), want %s", when, got.State, err, state)
+					}
+				}
+			}
+			now.pass(7 * 24 * time.Hour)
+			later(l)
+			states("in time", map[*upload]edm.State{live: edm.StateCompleted, sealed: edm.StateUploadCompleted, begun: edm.StateUploadInProgress})
+			now.pass(time.Second)
+			later(l)
+			states("too late", map[*upload]edm.State{live: edm.StateCompleted, sealed: edm.StateExpired, begun: edm.StateExpired})
+			l.wants("a commit", l.tryCommit(sealed), http.StatusUnprocessableEntity, edm.CodeNotSealed)
+			if left, err := os.ReadDir(filepath.Join(l.dir, "blocks")); err != nil || len(left) > 0 {
+				t.Errorf("blocks of expired sessions are left: %v (%v)", left, err)
+			}
+			l.uploads = []*upload{live}
+			must(t, l.lookups())
+		})
 	}
-	if state := v.get(live.ID).State; state != edm.StateCompleted {
-		t.Errorf("a finished session became %s", state)
-	}
-	v.answers(3, "a")
-	v.eventually("the expired session's blocks go, once its end is written down", func() bool {
-		left, err := os.ReadDir(filepath.Join(dir, "blocks", open.ID))
-		return err != nil || len(left) == 0
-	})
 }
 
 // No log line and no answer carries a signature or the bearer token.
