@@ -80,7 +80,9 @@ var _ = Describe("The administrator's policy", func() {
 
 	It("is looked at again for a source whose host was not permitted", func(ctx SpecContext) {
 		DeferCleanup(func() { permit() })
-		w := newWorld(ctx, signing(func(agent *v1alpha1.ExactMatchUploadAgent) { agent.Spec.Allow.Hosts = append(agent.Spec.Allow.Hosts, "localhost") }))
+		w := newWorld(ctx, signing(func(agent *v1alpha1.ExactMatchUploadAgent) {
+			agent.Spec.Allow.Hosts = append(agent.Spec.Allow.Hosts, "localhost")
+		}))
 		exports := httptest.NewTLSServer(http.NotFoundHandler())
 		DeferCleanup(exports.Close)
 		_, port, err := net.SplitHostPort(exports.Listener.Addr().String())

@@ -64,7 +64,7 @@ var _ = Describe("A session that cannot work", func() {
 			func(s *v1alpha1.ExactMatchSession) { s.Spec.Source.URI = "file:///nowhere.csv" }),
 		Entry("path outside the root", "", v1alpha1.ReasonPathOutsideRoot, `source root`,
 			func(s *v1alpha1.ExactMatchSession) { s.Spec.Source.URI = "file:///../other/table.csv" }),
-		Entry("plain http", "", v1alpha1.ReasonSourceRefused, `plainHTTP`,
+		Entry("plain http", "", v1alpha1.ReasonNotPermitted, `plainHTTP`,
 			func(s *v1alpha1.ExactMatchSession) { s.Spec.Source.URI = "http://example.com/table.csv" }),
 		Entry("claim without workers", "", v1alpha1.ReasonWorkersUnavailable, `persistentVolumeClaim`,
 			func(s *v1alpha1.ExactMatchSession) {

@@ -81,15 +81,15 @@ func (s *stack) startPlane() error {
 			return err
 		}
 	}
-	if err := errors.Join(s.etcd.start(), s.apiserver.start()); err != nil {
-		return err
-	}
 	return s.awaitPlane()
 }
 
-// awaitPlane waits until the API server answers.
+// awaitPlane waits until the API server answers. It ends where it does not find etcd for long, and is started again then.
 func (s *stack) awaitPlane() error {
 	return eventually(2*time.Minute, func() error {
+		if err := errors.Join(s.etcd.start(), s.apiserver.start()); err != nil {
+			return err
+		}
 		return s.kube.Get(context.Background(), client.ObjectKey{Name: namespace}, &corev1.Namespace{})
 	})
 }
@@ -151,5 +151,7 @@ func (s *stack) stop(keep string) {
 	}
 	if keep == "" {
 		_ = os.RemoveAll(s.dir)
+		return
 	}
+	fmt.Println("soak: the logs stay in", s.dir)
 }
