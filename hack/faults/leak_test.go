@@ -164,9 +164,9 @@ func kindOf(key string) string {
 func (w *world) stored() map[string][]byte {
 	w.t.Helper()
 	found := map[string][]byte{}
-	for key := range w.etcd("/registry/", "/registry0", true) {
+	for key := range w.etcd(map[string]any{"key": []byte("/registry/"), "range_end": []byte("/registry0"), "keys_only": true}) {
 		if strings.Contains(key, "/"+w.namespace) && !strings.HasPrefix(key, "/registry/secrets/") {
-			for name, value := range w.etcd(key, "", false) {
+			for name, value := range w.etcd(map[string]any{"key": []byte(key)}) {
 				found[name] = value
 			}
 		}
@@ -175,14 +175,10 @@ func (w *world) stored() map[string][]byte {
 	return found
 }
 
-// etcd reads one key, or those from it to another, through its JSON gateway.
-func (w *world) etcd(from, to string, keysOnly bool) map[string][]byte { //nolint:revive // the gateway's own word
+// etcd asks for a range of keys through its JSON gateway.
+func (w *world) etcd(ask map[string]any) map[string][]byte {
 	w.t.Helper()
 	type kv struct{ Key, Value []byte }
-	ask := map[string]any{"key": []byte(from), "keys_only": keysOnly}
-	if to != "" {
-		ask["range_end"] = []byte(to)
-	}
 	text, err := json.Marshal(ask)
 	w.Expect(err).NotTo(HaveOccurred())
 	req, err := http.NewRequestWithContext(context.WithoutCancel(w.ctx), http.MethodPost, etcdURL+"/v3/kv/range", bytes.NewReader(text))

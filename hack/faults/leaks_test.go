@@ -131,7 +131,7 @@ func TestACrashDumpShowsNothing(t *testing.T) {
 	w.endLives()
 	w.front.hold()
 	var dump bytes.Buffer
-	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$") //nolint:gosec // this very program
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$")
 	child.Env = append(os.Environ(), deathMark+"="+w.namespace, "GOTRACEBACK=all", "KUBECONFIG="+w.writeKubeconfig())
 	child.Stderr = &dump
 	w.Expect(child.Start()).To(Succeed())

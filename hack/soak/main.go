@@ -29,7 +29,7 @@ func main() {
 	flag.IntVar(&f.sessions, "sessions", 30, "sessions whose sources change meanwhile")
 	flag.IntVar(&f.stores, "stores", 10, "data stores that they share")
 	flag.IntVar(&f.creates, "creates", 1000, "sessions that are created at once while the service is down")
-	flag.Uint64Var(&f.seed, "seed", uint64(time.Now().UnixNano()), "of what is killed when") //nolint:gosec // any number
+	flag.Uint64Var(&f.seed, "seed", uint64(time.Now().UnixNano()), "of what is killed when")
 	flag.Parse()
 	if err := run(context.Background(), f); err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)

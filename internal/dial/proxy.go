@@ -46,10 +46,10 @@ func (g Guard) proxiedTransport() *http.Transport {
 
 // judgeLiteral judges a host that is an address, which the proxy would dial as it stands.
 func (g Guard) judgeLiteral(u *url.URL) error {
-	if _, err := netip.ParseAddr(u.Hostname()); err != nil {
-		return nil
+	if _, err := netip.ParseAddr(u.Hostname()); err == nil {
+		return g.judge(withPort(u), withPort(u))
 	}
-	return g.judge(withPort(u), withPort(u))
+	return nil
 }
 
 // ProcessClient is for the identity of the process itself, whose endpoints (a metadata address, a token service) are no

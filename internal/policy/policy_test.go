@@ -145,7 +145,7 @@ func TestBadFilesNameTheField(t *testing.T) {
 
 func TestVersionNamesWhatIsPermitted(t *testing.T) {
 	p := parse(t, example)
-	if p.For("team-a").Version() != p.For("team-a").Version() || p.For("team-a").Version() == p.For("team-b").Version() {
+	if again := parse(t, example); p.For("team-a").Version() != again.For("team-a").Version() || p.For("team-a").Version() == p.For("team-b").Version() {
 		t.Error("versions do not tell permissions apart")
 	}
 	more := parse(t, strings.Replace(example, "prefix: team-a/", "prefix: team-b/", 1))
