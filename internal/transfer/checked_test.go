@@ -1,7 +1,7 @@
 package transfer
 
 import (
-	"crypto/md5" //nolint:gosec // the protocol's transfer check
+	"crypto/md5"
 	"encoding/base64"
 	"encoding/binary"
 	"io"
@@ -46,7 +46,7 @@ func crcOf(body []byte) http.Header {
 }
 
 func md5Of(body []byte) http.Header {
-	sum := md5.Sum(body) //nolint:gosec // the protocol's transfer check
+	sum := md5.Sum(body)
 	return headerOf("Content-MD5", base64.StdEncoding.EncodeToString(sum[:]))
 }
 
@@ -71,7 +71,7 @@ func damages(first int, sums func([]byte) http.Header) blobAnswer {
 // strict refuses a block that comes with a checksum.
 func strict(status int, code string, sums func([]byte) http.Header) blobAnswer {
 	return func(_ int, r *http.Request, body []byte) (int, http.Header, string) {
-		if len(r.Header["x-ms-content-crc64"]) > 0 { // as the SDK spells it
+		if len(r.Header["x-ms-content-crc64"]) > 0 { //nolint:staticcheck // as the SDK spells it
 			return status, headerOf("x-ms-error-code", code), "<Error><Code>" + code + "</Code></Error>"
 		}
 		return http.StatusCreated, sums(body), ""
