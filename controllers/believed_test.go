@@ -211,6 +211,32 @@ func TestAGuardIsReleasedForOneContent(t *testing.T) {
 	}
 }
 
+// The store's status may be older than what is live: a commit is judged by what the
+// service shows at this moment.
+func TestACommitIsJudgedByWhatTheServiceShows(t *testing.T) {
+	for name, tc := range map[string]struct {
+		rows int64
+		turn bool
+		held bool
+	}{
+		"as many rows are live":    {10, true, false},
+		"many more are live":       {100, true, true},
+		"more, and another's turn": {100, false, false}, // which is judged when it comes
+	} {
+		e := newFakeEnv(t, withID)
+		e.service.shown = &edm.DataStore{ID: "remote-store", Live: &edm.Live{SessionID: "another", Rows: tc.rows, Generation: 3}}
+		s := e.scope()
+		rows := int64(10)
+		s.store.Spec.Guards.MaxRowDecreasePercent, s.store.Spec.Guards.MaxUnfindablePercent = 50, 100
+		s.status().Rows, s.status().Intent = &rows, &v1alpha1.CreateIntent{}
+		s.facts.Turn = tc.turn
+		e.must(e.r.observeSealed(t.Context(), s))
+		if s.facts.Guarded != tc.held {
+			t.Errorf("%s: held is %t, want %t", name, s.facts.Guarded, tc.held)
+		}
+	}
+}
+
 // inPods makes the environment's agent one whose workers are pods.
 func (e *fakeEnv) inPods() (inJobs, *scope) {
 	s := e.scope()

@@ -116,6 +116,7 @@ type fakeService struct {
 	edm.Service
 	listed []edm.Session
 	got    *edm.Session
+	shown  *edm.DataStore
 	asked  []string
 	before func(call string) error
 }
@@ -153,3 +154,16 @@ func (f fakeSessions) Create(_ context.Context, _ string, s edm.Session, _ strin
 func (f fakeSessions) Commit(context.Context, string, string, *int64) error { return f.note("commit") }
 
 func (f fakeSessions) Cancel(_ context.Context, _, id string) error { return f.note("cancel " + id) }
+
+// fakeStores are the calls of a data store.
+type fakeStores struct {
+	edm.Stores
+	*fakeService
+}
+
+// Stores implements edm.Service.
+func (f *fakeService) Stores() edm.Stores { return fakeStores{fakeService: f} }
+
+func (f fakeStores) Get(context.Context, string) (*edm.DataStore, error) {
+	return f.shown, f.note("get store")
+}

@@ -155,3 +155,37 @@ func TestASealNeedsEveryBlock(t *testing.T) {
 		t.Error("a list with gaps was sent")
 	}
 }
+
+// A block that the table does not have is of another table: the list is not sealed
+// without it.
+func TestASealLeavesNoBlockOut(t *testing.T) {
+	s := newSink(t)
+	plan := planOf(csvOf(100), 10)
+	p := prepare(t, plan)
+	one := s.open(p, plan)
+	ids := []string{block.ID(10, 1)}
+	must(t, transfer.Make(t.Context(), plan, p, 1, func(index int, data []byte) error {
+		ids = append(ids, block.ID(index, block.Sum(data)))
+		return nil
+	}))
+	s.spoil = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodGet || r.URL.Query().Get("comp") != "blocklist" {
+			return false
+		}
+		w.Header().Set("Content-Type", "application/xml")
+		w.Header().Set("x-ms-request-id", "of the test")
+		w.Header().Set("x-ms-version", "2021-12-02")
+		_, _ = io.WriteString(w, blockList(ids))
+		return true
+	}
+	wantReason(t, transfer.Seal(t.Context(), p, target(one)), transfer.SourceChanged, false)
+}
+
+// A table that has as many bytes and fewer rows than when it was prepared changed.
+func TestARowThatIsGoneIsAChange(t *testing.T) {
+	s := newSink(t)
+	text := csvOf(100)
+	p := prepare(t, planOf(text, 10))
+	plan := planOf(strings.Replace(text, "\nP-98,", ".P-98.", 1), 10)
+	wantReason(t, transfer.Upload(t.Context(), plan, p, target(s.open(p, plan)), options()), transfer.SourceChanged, false)
+}

@@ -74,3 +74,45 @@ func TestPagesThatDoNotEnd(t *testing.T) {
 		t.Errorf("it ends with %v", err)
 	}
 }
+
+// Each of these differs in one thing from the service's own answer.
+func TestAnswersThatAreAlmostOurs(t *testing.T) {
+	const ours = `{"id":"ours","state":"Created","dataStoreId":"d","uploadAgentId":"agent","contentKey":"content"}`
+	get := func(c *Client) error { _, err := c.Sessions().Get(t.Context(), "d", "ours"); return err }
+	create := func(c *Client) error {
+		_, err := c.Sessions().Create(t.Context(), "d", edm.Session{UploadAgentID: "agent", ContentKey: "content"}, "r")
+		return err
+	}
+	commit := func(c *Client) error { return c.Sessions().Commit(t.Context(), "d", "ours", nil) }
+	for name, tc := range map[string]struct {
+		do     func(*Client) error
+		status int
+		kind   string
+		body   string
+		taken  bool
+	}{
+		"a session":                  {get, 200, "application/json", ours, true},
+		"of another store":           {get, 200, "application/json", strings.Replace(ours, `"d"`, `"another"`, 1), false},
+		"of another status":          {get, 203, "application/json", ours, false},
+		"of another type":            {get, 200, "text/plain", ours, false},
+		"of no type":                 {get, 200, "", ours, false},
+		"a made session":             {create, 201, "application/json", ours, true},
+		"made, of another status":    {create, 200, "application/json", ours, false},
+		"made for another agent":     {create, 201, "application/json", strings.Replace(ours, `"agent"`, `"another"`, 1), false},
+		"made of other content":      {create, 201, "application/json", strings.Replace(ours, `"content"`, `"other"`, 1), false},
+		"a commit":                   {commit, 204, "", "", true},
+		"a commit of another status": {commit, 202, "", "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
+				w.Header()["Content-Type"] = []string{tc.kind}
+				w.Header().Set("request-id", "of the test")
+				w.WriteHeader(tc.status)
+				_, _ = w.Write([]byte(tc.body))
+			})
+			if err := tc.do(s.client); (err == nil) != tc.taken {
+				t.Errorf("it ends with %v", err)
+			}
+		})
+	}
+}
