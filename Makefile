@@ -115,12 +115,13 @@ faults: controlplane ## Run the whole matrix of faults and write its table, or C
 	go test -race -count=1 -timeout 80m $(if $(CASE),-v -run 'TestMatrix$$') ./hack/faults \
 		-args -seed $(SEED) $(if $(CASE),-case '$(CASE)',-all -table MATRIX.md)
 
+MUTATE_ARGS ?=
 # Mutations run one after the other; each builds the package and runs the tests that are named with it.
 .PHONY: mutate
-mutate: controlplane ## Take every guard away and see a test fail, into hack/mutate/TABLE.md; CASE=id one guard, PATTERN=internal/edm one pure package
+mutate: controlplane ## Take every guard away and see a test fail, into hack/mutate/TABLE.md; CASE=id one guard, PATTERN=internal/edm one pure package, MUTATE_ARGS=-missing what the table does not show killed
 	@mkdir -p $(BIN)
 	@go build -modfile=hack/tools/go.mod -o $(BIN)/gremlins github.com/go-gremlins/gremlins/cmd/gremlins
-	go run ./hack/mutate -gremlins $(BIN)/gremlins -case '$(CASE)' -pure '$(PATTERN)'
+	go run ./hack/mutate -gremlins $(BIN)/gremlins -case '$(CASE)' -pure '$(PATTERN)' $(MUTATE_ARGS)
 
 .PHONY: verify
 verify: ## Format, vet, lint, generated files, vulnerabilities, and 30 s of each fuzz target of what strangers send

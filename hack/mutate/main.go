@@ -116,7 +116,7 @@ func (w *work) judgeGuards(ctx context.Context) error {
 	if met == 0 {
 		return fmt.Errorf("no guard is called %s", w.options.cases)
 	}
-	return nil
+	return w.write()
 }
 
 func (w *work) judgeGuard(ctx context.Context, r *runner, g *guard) error {
