@@ -93,9 +93,6 @@ func (o Options) withDefaults() Options {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.Policy == nil {
-		o.Policy = &policy.File{}
-	}
 	if o.ServiceQPS == 0 {
 		o.ServiceQPS, o.ServiceBurst = 100, 200
 	}

@@ -29,15 +29,16 @@ func ID(index int, sum uint64) string {
 // errID says that an id was not made by ID.
 var errID = errors.New("the block id is not an index and a CRC-64 in base64")
 
-// ParseID is the inverse of ID.
+// ParseID is the inverse of ID: an id has one spelling.
 func ParseID(id string) (index int, sum uint64, err error) {
-	raw, err := base64.StdEncoding.Strict().DecodeString(id)
+	raw, err := base64.StdEncoding.DecodeString(id)
 	if err != nil || len(raw) != idSize {
 		return 0, 0, errID
 	}
 	at := binary.BigEndian.Uint32(raw[:4])
-	if at > math.MaxInt32 {
+	index, sum = int(at), binary.BigEndian.Uint64(raw[4:])
+	if at > math.MaxInt32 || ID(index, sum) != id {
 		return 0, 0, errID
 	}
-	return int(at), binary.BigEndian.Uint64(raw[4:]), nil
+	return index, sum, nil
 }

@@ -22,6 +22,7 @@ func TestOnlyOurIDsAreRead(t *testing.T) {
 	}
 	for name, id := range map[string]string{
 		"nothing": "", "too short": base64.StdEncoding.EncodeToString(raw[:11]), "too long": base64.StdEncoding.EncodeToString(append(raw, 0)),
+		"with a line end": ID(7, 9)[:8] + "\n" + ID(7, 9)[8:], "with a carriage return": ID(7, 9) + "\r",
 		"no base64": strings.Repeat("?", 16), "another alphabet": "-___________" + "____",
 		"an index beyond int32": base64.StdEncoding.EncodeToString(append([]byte{0x80}, raw[1:]...)),
 		"the largest index":     base64.StdEncoding.EncodeToString(append([]byte{0xff, 0xff, 0xff, 0xff}, raw[4:]...)),

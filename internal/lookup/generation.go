@@ -24,8 +24,7 @@ func (a *Asker) ask(ctx context.Context, v Value) outcome {
 			return outcome{value: v, err: err}
 		}
 		found, err := a.match(ctx, under, v.Number, token)
-		replaced := err == nil && under.generation != 0 && found.Generation != under.generation
-		if !replaced && !edm.HasCode(err, edm.CodeRulesMismatch) {
+		if !edm.HasCode(err, edm.CodeRulesMismatch) { // a table of the same rules that came meanwhile answers as well
 			return outcome{v, found, err}
 		}
 		if err := a.reopen(ctx, under, outcome{v, found, err}); err != nil {

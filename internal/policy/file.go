@@ -50,8 +50,11 @@ func Open(path string, log *slog.Logger, reloaded func(error)) (*File, error) {
 // Fixed is a policy that no file changes.
 func Fixed(p Policy) *File { return &File{policy: p} }
 
-// For is what the policy permits in a namespace now.
+// For is what the policy permits in a namespace now; a nil File permits nothing.
 func (f *File) For(namespace string) Permissions {
+	if f == nil {
+		return (&Policy{}).For(namespace)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.path != "" && time.Since(f.looked) >= recheck {
