@@ -29,7 +29,7 @@ func (c *checker) say(format string, args ...any) { _, _ = fmt.Fprintf(c.out, fo
 func (c *checker) check() error {
 	found, err := lookAt(c.files, c.config.Dir)
 	var bad *unfit
-	if err != nil && !(c.adopt && errors.As(err, &bad)) {
+	if err != nil && (!c.adopt || !errors.As(err, &bad)) {
 		return err
 	}
 	if err := found.hasDatabase(); err != nil {

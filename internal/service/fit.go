@@ -193,20 +193,17 @@ const firstStamp = 1
 // whose files may be left.
 func (r *records) named() (map[string]bool, error) {
 	names := map[string]bool{}
-	note := func(k, _ []byte) error {
-		names[string(k)] = true
-		return nil
-	}
 	err := r.db.View(func(tx *bbolt.Tx) error {
 		if tx.Bucket(storesBucket) == nil {
 			return nil // it is new
 		}
-		if err := tx.Bucket(sessionsBucket).ForEach(note); err != nil {
-			return err
-		}
-		if dropped := tx.Bucket(droppedBucket); dropped != nil { // an earlier build has none
-			if err := dropped.ForEach(note); err != nil {
-				return err
+		for _, bucket := range [][]byte{sessionsBucket, droppedBucket} {
+			if tx.Bucket(bucket) == nil {
+				continue // an earlier build remembered nothing that was dropped
+			}
+			keys := tx.Bucket(bucket).Cursor()
+			for k, _ := keys.First(); k != nil; k, _ = keys.Next() {
+				names[string(k)] = true
 			}
 		}
 		live, err := liveSessions(tx)

@@ -30,3 +30,17 @@ func TestASealComesTooLate(t *testing.T) {
 		}
 	}
 }
+
+// A session is changed through its own data store only.
+func TestNoSessionIsChangedThroughAnotherStore(t *testing.T) {
+	h := newHouse(t)
+	before := h.version()
+	for call, method := range map[string]string{"": http.MethodPatch, "/cancel": http.MethodPost, "/renew": http.MethodPost, "/commit": http.MethodPost} {
+		if _, w := h.call(method, base+"/exactMatchDataStores/live/sessions/other"+call, "", []byte(`{"fileName":"b"}`)); w.Code != http.StatusNotFound {
+			t.Errorf("%s %s through another data store: %d %s", method, call, w.Code, w.Body)
+		}
+	}
+	if _, w := h.call(http.MethodDelete, base+"/exactMatchDataStores/live/sessions/other", "", nil); w.Code != http.StatusNotFound || h.changed() && h.version() != before {
+		t.Errorf("delete through another data store: %d", w.Code)
+	}
+}
