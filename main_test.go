@@ -170,6 +170,8 @@ func holder(t *testing.T) string {
 		case q.Token == held:
 			answer = `{"generation":1,"sessionId":"s","total":1,"rows":[{"row":4}]}`
 		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("request-id", "1")
 		_, _ = io.WriteString(w, answer)
 	}))
 	t.Cleanup(server.Close)
