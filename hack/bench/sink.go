@@ -57,6 +57,8 @@ var chunks = sync.Pool{New: func() any { return new([sinkChunk]byte) }}
 
 // takeBlock answers as a storage does: 201 where the sum is right.
 func takeBlock(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("x-ms-request-id", "1") // an answer without these is not a storage's
+	w.Header().Set("x-ms-version", r.Header.Get("x-ms-version"))
 	chunk := chunks.Get().(*[sinkChunk]byte) //nolint:forcetypeassert // only these are put
 	defer chunks.Put(chunk)
 	sum := crc64nvme.New()
@@ -76,6 +78,7 @@ func takeBlock(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
+	w.Header().Set("x-ms-content-crc64", r.Header.Get("x-ms-content-crc64"))
 	w.WriteHeader(http.StatusCreated)
 }
 
