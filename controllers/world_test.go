@@ -43,6 +43,7 @@ func newWorldOf(ctx context.Context, prefix string, change ...func(client.Object
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: prefix}}
 	Expect(kube.Create(ctx, namespace)).To(Succeed())
 	w := &world{namespace: namespace.Name, ctx: ctx}
+	DeferCleanup(w.leave)
 	Expect(os.Mkdir(w.folder(), 0o750)).To(Succeed())
 	for _, o := range []client.Object{
 		&corev1.Secret{ObjectMeta: w.named("token"), Data: map[string][]byte{"token": []byte(bearer)}},
@@ -57,6 +58,14 @@ func newWorldOf(ctx context.Context, prefix string, change ...func(client.Object
 		}
 	}
 	return w
+}
+
+// leave deletes what the spec is done with, and waits for nothing: what stays is
+// looked at again and again while other specs run.
+func (w *world) leave(ctx context.Context) {
+	for _, kind := range []client.Object{&v1alpha1.ExactMatchSession{}, &v1alpha1.ExactMatchDataStore{}, &v1alpha1.ExactMatchUploadAgent{}} {
+		Expect(client.IgnoreNotFound(kube.DeleteAllOf(ctx, kind, client.InNamespace(w.namespace)))).To(Succeed())
+	}
 }
 
 func (w *world) folder() string { return filepath.Join(sourceRoot, w.namespace) }
