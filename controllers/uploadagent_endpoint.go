@@ -7,8 +7,8 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 )
 
-// noSuchPath tells what a 404 of a collection most likely means, whoever answers
-// it: the endpoint's path is wrong. It may also be a proxy's, whose server starts,
+// noSuchPath tells what a 404 of a collection most likely means: the
+// endpoint's path is wrong. It may also be a proxy's, whose server starts,
 // so it is tried again.
 func (r *UploadAgentReconciler) noSuchPath(agent *v1alpha1.ExactMatchUploadAgent, err error) error {
 	at, invalid := url.Parse(agent.Spec.Endpoint)

@@ -19,7 +19,7 @@ func under(name string) func(client.Object) {
 	}
 }
 
-// Whoever may write an upload agent could otherwise run pods as any ServiceAccount
+// A tenant who may write upload agents could otherwise run pods as any ServiceAccount
 // of the namespace, with what its cloud identity may read.
 var _ = Describe("The ServiceAccount of workers", func() {
 	It("has to carry the label that makes it one for workers", func(ctx SpecContext) {

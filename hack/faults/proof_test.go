@@ -126,7 +126,7 @@ func wasSearchable(c edm.Column) bool {
 	return at >= 0 && columns[at].IsSearchable
 }
 
-// lookupsAreTrue: rows are found with their whole row, what is no row is not, and
+// lookupsAreTrue: rows are found with their whole row, a row that the table does not have is not, and
 // a question under other rules or another key is refused instead of answered.
 func (w *world) lookupsAreTrue(edition string) {
 	w.t.Helper()
@@ -149,7 +149,7 @@ func (w *world) lookupsAreTrue(edition string) {
 	for by, row := range map[string]map[string]string{"ID": rowOf(edition, tableRows), "Email": rowOf("no", 7)} {
 		got, err := ask(w.question(live, by, row))
 		w.Expect(err).NotTo(HaveOccurred())
-		w.Expect(got.Total).To(BeZero(), "what is no row is not found by %s", by)
+		w.Expect(got.Total).To(BeZero(), "a row that the table does not have is not found by %s", by)
 	}
 	q := w.question(live, "ID", rowOf(edition, 7))
 	q.RulesIDs["ID"] = "v1:caseInsensitive:u+007e"

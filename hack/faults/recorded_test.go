@@ -10,8 +10,8 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 )
 
-// recorded notices a call that the object does not know of when it comes: whoever
-// follows a manager that dies right behind it would not learn that it was sent.
+// recorded notices a call that the object does not know of when it comes: if
+// the manager died right behind it, the next one would not learn that it was sent.
 func (f *front) recorded(c *call) {
 	if c.Method != http.MethodPost || !c.isSession() {
 		return
