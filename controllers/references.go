@@ -130,7 +130,7 @@ var refusedTypes = map[corev1.SecretType]bool{
 func (r *referenceReader) serviceAccount(ctx context.Context, name string) (*corev1.ServiceAccount, error) {
 	found, err := read(ctx, r, name, &corev1.ServiceAccount{})
 	if apierrors.IsNotFound(err) {
-		return nil, absent(v1alpha1.ReasonServiceAccountNotFound, "ServiceAccount %q does not exist in namespace %q; create it, with the label %s: \"true\"",
+		return nil, absent(v1alpha1.ReasonAccountNotFound, "ServiceAccount %q does not exist in namespace %q; create it, with the label %s: \"true\"",
 			name, r.namespace, jobs.WorkerLabel)
 	}
 	if err != nil {

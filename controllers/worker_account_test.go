@@ -48,7 +48,7 @@ var _ = Describe("The ServiceAccount of workers", func() {
 		w := newWorld(ctx, under("reader"))
 		w.node().claim("exports", corev1.ReadOnlyMany, rowsOf(20))
 		s := w.apply(onClaim("exports"))
-		w.comesTo(s, stuck(v1alpha1.ReasonServiceAccountNotFound), "it does not exist")
+		w.comesTo(s, stuck(v1alpha1.ReasonAccountNotFound), "it does not exist")
 		Expect(message(s)).To(And(ContainSubstring(`ServiceAccount "reader"`), ContainSubstring("create it"), ContainSubstring("exactmatch.dev/worker")))
 		account := &corev1.ServiceAccount{ObjectMeta: w.named("reader")}
 		account.Labels = map[string]string{"exactmatch.dev/worker": "true"}

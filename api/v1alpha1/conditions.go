@@ -153,7 +153,7 @@ const (
 	ReasonRowDecrease        = "RowDecrease"        // guard, in Held's message: too few rows against those that are live
 	ReasonColumnsMissing     = "ColumnsMissing"     // guard, in Held's message: fields leave columns of the store out
 
-	ReasonServiceAccountNotFound = "ServiceAccountNotFound" // the ServiceAccount of the workers is missing
+	ReasonAccountNotFound = "AccountNotFound" // the ServiceAccount of the workers is missing
 
 	ReasonUploadAgentNotFound = "UploadAgentNotFound" // the upload agent is missing
 	ReasonUploadAgentNotReady = "UploadAgentNotReady" // the upload agent is not registered, or its spec cannot be used
