@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// An id comes from a storage or from whoever has an upload URI: what ID has not made
-// is none.
+// An id comes from a storage, or from a caller that has an upload URI: one that ID did
+// not make is refused.
 func TestOnlyOurIDsAreRead(t *testing.T) {
 	for _, index := range []int{0, 7, math.MaxInt32} {
 		id := ID(index, 0x0123456789abcdef)

@@ -17,7 +17,7 @@ const recheck = time.Second
 type File struct {
 	path string
 	log  *slog.Logger
-	// Reloaded is told the outcome of each reading, nil where it is good. It may be nil.
+	// reloaded is told the outcome of each reading, nil where it is good; it may be nil itself.
 	reloaded func(error)
 
 	mu      sync.Mutex

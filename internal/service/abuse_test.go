@@ -251,8 +251,8 @@ func TestASessionHasSoManyUploads(t *testing.T) {
 	}
 }
 
-// A caller without a token or a signature of ours may send so many bytes and has
-// its connection closed.
+// A caller without a valid token or signature may send a bounded number of bytes,
+// and its connection is closed.
 func TestUnprovenBytesAreBounded(t *testing.T) {
 	h := newHouse(t)
 	at := h.over()
@@ -291,8 +291,8 @@ func TestUnprovenBytesAreBounded(t *testing.T) {
 	}
 }
 
-// Of connections that have shown nothing there are so many: one more closes the
-// oldest, and none of those that have.
+// Connections without a valid token or signature are bounded in number: one more
+// closes the oldest of them, and never one that has shown either.
 func TestUnprovenConnectionsAreBounded(t *testing.T) {
 	h := newHouse(t)
 	const most = 5

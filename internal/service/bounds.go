@@ -117,7 +117,7 @@ func (b *blockFiles) different(session string) int {
 	return len(b.sessions[session])
 }
 
-// readOut reads what is left of a body that is refused, but no more than so many
+// readOut reads what is left of a body that is refused, up to a number of
 // bytes. A caller that still sends when its connection is closed sees a broken pipe
 // and not why it was refused.
 func readOut(body io.Reader, most int64) { _, _ = io.CopyN(io.Discard, body, most) }

@@ -74,8 +74,8 @@ func errorOf(k call, response *http.Response, body []byte) *edm.Error {
 // never shown.
 const maxEcho = 4096
 
-// withoutEcho is at most so many bytes of what an answer says, without what it
-// repeats of the request's secrets.
+// withoutEcho returns at most the given number of bytes of what an answer says,
+// without what it repeats of the request's secrets.
 func (k call) withoutEcho(response *http.Response, said string, most int) string {
 	secrets := k.secrets
 	if response.Request != nil {

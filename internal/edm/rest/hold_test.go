@@ -84,8 +84,8 @@ func held(errs []error) (n int) {
 	return n
 }
 
-// TestAnEndpointIsHeldBackForMinutesThenProbed: a service, or whoever answers for
-// it, that asks to wait for a day is asked again by one call every five minutes.
+// TestAnEndpointIsHeldBackForMinutesThenProbed: a service, or a proxy in its
+// place, that asks to wait for a day is asked again by one call every five minutes.
 func TestAnEndpointIsHeldBackForMinutesThenProbed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &busy{wait: "86400"}

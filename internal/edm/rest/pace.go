@@ -17,8 +17,8 @@ import (
 // long it waits for the outcome of another's probe.
 const gatePatience = 2 * time.Second
 
-// maxHold is how long one Retry-After holds an endpoint back at most: whoever asks
-// for a day may be a proxy, or have changed its mind. Then one call probes.
+// maxHold is how long one Retry-After holds an endpoint back at most: a day may
+// be a proxy's idea, or out of date soon. Then one call probes.
 const maxHold = 5 * time.Minute
 
 // Pace is how fast one endpoint is called, by whatever number of clients: so many

@@ -158,7 +158,7 @@ func TestACollectionThatIsCutIsAnError(t *testing.T) {
 // have, and knows the resource at another.
 func TestAWrongPathIsNoMissingResource(t *testing.T) {
 	s := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
-		reply(w, http.StatusNotFound, `{"error":{"code":"NoSuchCall","message":"GET of this path is no call of this service"}}`)
+		reply(w, http.StatusNotFound, `{"error":{"code":"NoSuchCall","message":"this service has no such call"}}`)
 	})
 	_, err := s.client.Sessions().Get(t.Context(), "d", "s")
 	_ = fails(t, err, edm.Transient)
