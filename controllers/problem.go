@@ -9,7 +9,7 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/dial"
 	"exactmatch.dev/operator/internal/edm"
-	"exactmatch.dev/operator/internal/transfer"
+	"exactmatch.dev/operator/internal/failure"
 )
 
 // remedy says who acts next on a problem.
@@ -115,7 +115,7 @@ func asProblem(err error) *problem {
 	if errors.As(err, &service) {
 		return serviceProblem(service)
 	}
-	var moved *transfer.Error
+	var moved *failure.Error
 	if errors.As(err, &moved) {
 		return transferProblem(moved)
 	}
@@ -147,10 +147,10 @@ func serviceProblem(e *edm.Error) *problem {
 
 // transferProblem maps what reading or moving the table met to a reason. The
 // reasons of transfer carry the API's names.
-func transferProblem(e *transfer.Error) *problem {
+func transferProblem(e *failure.Error) *problem {
 	p := &problem{reason: string(e.Reason), message: bounded(e.Message), remedy: change, after: e.RetryAfter, err: e}
 	switch {
-	case e.Reason == transfer.NotPermitted:
+	case e.Reason == failure.NotPermitted:
 		p.remedy = repair
 	case e.Transient:
 		p.remedy = retry

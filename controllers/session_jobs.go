@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/jobs"
 	"exactmatch.dev/operator/internal/transfer"
 	"exactmatch.dev/operator/internal/worker"
@@ -128,7 +129,7 @@ func (j inJobs) reading(ctx context.Context, s *scope, name string) (transfer.St
 
 // workersFailed is a fault of pods that another Job may mend.
 func workersFailed(message string) transfer.Status {
-	return transfer.Status{Phase: transfer.PhaseFailed, Err: &transfer.Error{Reason: transfer.WorkersFailed, Transient: true, Message: message}}
+	return transfer.Status{Phase: transfer.PhaseFailed, Err: &failure.Error{Reason: failure.WorkersFailed, Transient: true, Message: message}}
 }
 
 // staging tells how far the Job that stages the blocks is.

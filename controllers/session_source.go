@@ -12,6 +12,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/session"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/transfer"
@@ -66,7 +67,7 @@ func pinned(s *scope) bool {
 
 // transient reports whether the pool's error passes by itself.
 func transient(err error) bool {
-	var moved *transfer.Error
+	var moved *failure.Error
 	return !errors.As(err, &moved) || moved.Transient
 }
 

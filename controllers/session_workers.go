@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/jobs"
 	"exactmatch.dev/operator/internal/transfer"
 	"exactmatch.dev/operator/internal/worker"
@@ -135,10 +136,10 @@ func (r *SessionReconciler) sealStaged(ctx context.Context, s *scope) error {
 	bounded, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
 	defer stop()
 	err := transfer.Seal(bounded, s.work.Prepared, r.target(s))
-	var failed *transfer.Error
+	var failed *failure.Error
 	switch {
 	case errors.As(err, &failed) && failed.Transient && !errors.Is(err, transfer.ErrBlocksMissing):
-		if failed.Reason == transfer.StorageRefused {
+		if failed.Reason == failure.StorageRefused {
 			r.memory.refuse(s.object.UID, worker.NameURI(s.remote.DataUploadURI))
 		}
 		return err

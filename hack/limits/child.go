@@ -11,6 +11,7 @@ import (
 	"exactmatch.dev/operator/internal/dial"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/edm/rest"
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/transfer"
 )
@@ -50,7 +51,7 @@ func runChild(ctx context.Context) error {
 		return fmt.Errorf("read the task: %w", err)
 	}
 	found, err := t.run(ctx)
-	var refused *transfer.Error
+	var refused *failure.Error
 	if errors.As(err, &refused) && !refused.Transient {
 		found.Refusal, err = refused.Error(), nil
 	}

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/jobs"
 	"exactmatch.dev/operator/internal/transfer"
 	"exactmatch.dev/operator/internal/worker"
@@ -179,7 +180,7 @@ func TestObserve(t *testing.T) {
 		job      *batchv1.Job
 		pods     []corev1.Pod
 		phase    jobs.Phase
-		reason   transfer.Reason
+		reason   failure.Reason
 		final    bool
 		note     string
 		prepared string
@@ -188,21 +189,21 @@ func TestObserve(t *testing.T) {
 	}{
 		"begins":                 {job: job(""), phase: jobs.Running},
 		"sure of success":        {job: job(batchv1.JobSuccessCriteriaMet), phase: jobs.Succeeded},
-		"sure of failure":        {job: job(batchv1.JobFailureTarget), phase: jobs.Failed, reason: transfer.WorkersFailed, note: ""},
+		"sure of failure":        {job: job(batchv1.JobFailureTarget), phase: jobs.Failed, reason: failure.WorkersFailed, note: ""},
 		"handed over":            {job: job(""), pods: []corev1.Pod{ended(0, "Completed", `{"prepared":"AAA"}`)}, phase: jobs.Running, prepared: "AAA"},
-		"bad input":              {job: job(""), pods: []corev1.Pod{ended(1, "Error", problem(worker.Problem{Reason: transfer.MissingColumn, Message: "no SSN"}))}, phase: jobs.Failed, reason: transfer.MissingColumn, final: true},
-		"a fault that passes":    {job: job(""), pods: []corev1.Pod{ended(1, "Error", problem(worker.Problem{Reason: transfer.SourceUnavailable, Message: "no answer", Transient: true}))}, phase: jobs.Running, note: "no answer"},
-		"the last fault is told": {job: job(batchv1.JobFailed), pods: []corev1.Pod{ended(1, "Error", problem(worker.Problem{Reason: transfer.SourceUnavailable, Message: "no answer", Transient: true}))}, phase: jobs.Failed, reason: transfer.SourceUnavailable},
+		"bad input":              {job: job(""), pods: []corev1.Pod{ended(1, "Error", problem(worker.Problem{Reason: failure.MissingColumn, Message: "no SSN"}))}, phase: jobs.Failed, reason: failure.MissingColumn, final: true},
+		"a fault that passes":    {job: job(""), pods: []corev1.Pod{ended(1, "Error", problem(worker.Problem{Reason: failure.SourceUnavailable, Message: "no answer", Transient: true}))}, phase: jobs.Running, note: "no answer"},
+		"the last fault is told": {job: job(batchv1.JobFailed), pods: []corev1.Pod{ended(1, "Error", problem(worker.Problem{Reason: failure.SourceUnavailable, Message: "no answer", Transient: true}))}, phase: jobs.Failed, reason: failure.SourceUnavailable},
 		"out of memory":          {job: job(""), pods: []corev1.Pod{ended(137, "OOMKilled", "")}, phase: jobs.Running, note: "want of memory"},
-		"killed":                 {job: job(batchv1.JobFailed), pods: []corev1.Pod{ended(137, "Error", "no report")}, phase: jobs.Failed, reason: transfer.WorkersFailed},
+		"killed":                 {job: job(batchv1.JobFailed), pods: []corev1.Pod{ended(137, "Error", "no report")}, phase: jobs.Failed, reason: failure.WorkersFailed},
 		"no image":               {job: job(""), pods: []corev1.Pod{pod(corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ErrImagePull", Message: "not found"}})}, phase: jobs.Running, note: "ErrImagePull: not found"},
-		"refused": {job: job(""), pods: []corev1.Pod{ended(1, "Error", problem(worker.Problem{Reason: transfer.StorageRefused, Message: "403", Transient: true, RefusedURI: "ab12"}))},
+		"refused": {job: job(""), pods: []corev1.Pod{ended(1, "Error", problem(worker.Problem{Reason: failure.StorageRefused, Message: "403", Transient: true, RefusedURI: "ab12"}))},
 			phase: jobs.Running, note: "403", refused: "ab12"},
 		"no node": {job: job(""), pods: []corev1.Pod{{Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: "0/2 nodes"}}}}}, phase: jobs.Running, note: "0/2 nodes"},
 		"evicted": {job: job(""), pods: []corev1.Pod{{Status: corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted", Message: "disk"}}}, phase: jobs.Running, note: "Evicted: disk"},
 		"compared": {job: job(""), pods: []corev1.Pod{
 			ended(0, "Completed", worker.Report{Staged: &worker.Staged{Sent: 2}, Checked: &transfer.Checked{Compared: 1, Unverified: 1}}.Text()),
-			ended(1, "Error", worker.Report{Problem: &worker.Problem{Reason: transfer.StorageUnavailable, Message: "gone", Transient: true}, Checked: &transfer.Checked{Compared: 3, HeaderRefused: true}}.Text()),
+			ended(1, "Error", worker.Report{Problem: &worker.Problem{Reason: failure.StorageUnavailable, Message: "gone", Transient: true}, Checked: &transfer.Checked{Compared: 3, HeaderRefused: true}}.Text()),
 		}, phase: jobs.Running, note: "gone", checked: transfer.Checked{Compared: 4, Unverified: 1, HeaderRefused: true}},
 		"queued": {job: suspended, phase: jobs.Running, note: "is suspended"},
 	} {

@@ -9,6 +9,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/transfer"
 	"exactmatch.dev/operator/internal/worker"
 )
@@ -30,7 +31,7 @@ type State struct {
 	Prepared string
 	// Err is why the Job failed, or a problem that no other pod would mend: then
 	// Phase is Failed although the Job still runs.
-	Err *transfer.Error
+	Err *failure.Error
 	// RefusedURI names the upload URI that the storage took no more.
 	RefusedURI string
 	// Staged counts the pods that have reported their part as staged, Checked is of
@@ -62,7 +63,7 @@ func Observe(job *batchv1.Job, pods []corev1.Pod) State {
 	slices.SortFunc(pods, func(a, b corev1.Pod) int {
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
 	})
-	var last *transfer.Error
+	var last *failure.Error
 	for i := range pods {
 		if failed := s.hear(&pods[i]); failed != nil {
 			last = failed
@@ -76,7 +77,7 @@ func Observe(job *batchv1.Job, pods []corev1.Pod) State {
 	case s.Phase == Failed && last != nil:
 		s.Err = last
 	case s.Phase == Failed:
-		s.Err = &transfer.Error{Reason: transfer.WorkersFailed, Transient: true, Message: fmt.Sprintf("Job %q failed: %s", job.Name, conditionMessage(job))}
+		s.Err = &failure.Error{Reason: failure.WorkersFailed, Transient: true, Message: fmt.Sprintf("Job %q failed: %s", job.Name, conditionMessage(job))}
 	case s.Phase == Running && job.Spec.Suspend != nil && *job.Spec.Suspend:
 		s.Note = fmt.Sprintf("Job %q is suspended; it starts when its queue admits it", job.Name)
 	case s.Phase == Running && s.Note == "" && last != nil:
@@ -110,7 +111,7 @@ func conditionMessage(job *batchv1.Job) string {
 }
 
 // hear takes what one pod says, and returns why it failed, nil where it did not.
-func (s *State) hear(pod *corev1.Pod) *transfer.Error {
+func (s *State) hear(pod *corev1.Pod) *failure.Error {
 	for _, c := range pod.Status.ContainerStatuses {
 		switch {
 		case c.State.Terminated != nil:
@@ -125,13 +126,13 @@ func (s *State) hear(pod *corev1.Pod) *transfer.Error {
 		}
 	}
 	if pod.Status.Phase == corev1.PodFailed { // without a container's word: evicted, or its node is gone
-		return failure("pod %q failed: %s: %s", pod.Name, cmp.Or(pod.Status.Reason, "no reason was given"), pod.Status.Message)
+		return podFailed("pod %q failed: %s: %s", pod.Name, cmp.Or(pod.Status.Reason, "no reason was given"), pod.Status.Message)
 	}
 	return nil
 }
 
 // hearEnd takes the last word of a pod's container.
-func (s *State) hearEnd(pod *corev1.Pod, end *corev1.ContainerStateTerminated) *transfer.Error {
+func (s *State) hearEnd(pod *corev1.Pod, end *corev1.ContainerStateTerminated) *failure.Error {
 	report, ok := worker.ParseReport(end.Message)
 	if ok && report.Checked != nil {
 		s.Checked.Add(*report.Checked)
@@ -151,11 +152,11 @@ func (s *State) hearEnd(pod *corev1.Pod, end *corev1.ContainerStateTerminated) *
 	case end.ExitCode == 0:
 		return nil
 	case end.Reason == "OOMKilled":
-		return failure("pod %q was killed for want of memory; give spec.workers.template.resources of the upload agent a higher limit, or the session fewer rowsPerBlock", pod.Name)
+		return podFailed("pod %q was killed for want of memory; give spec.workers.template.resources of the upload agent a higher limit, or the session fewer rowsPerBlock", pod.Name)
 	}
-	return failure("pod %q ended with %d (%s)", pod.Name, end.ExitCode, cmp.Or(end.Reason, "no reason was given"))
+	return podFailed("pod %q ended with %d (%s)", pod.Name, end.ExitCode, cmp.Or(end.Reason, "no reason was given"))
 }
 
-func failure(format string, args ...any) *transfer.Error {
-	return &transfer.Error{Reason: transfer.WorkersFailed, Transient: true, Message: fmt.Sprintf(format, args...)}
+func podFailed(format string, args ...any) *failure.Error {
+	return &failure.Error{Reason: failure.WorkersFailed, Transient: true, Message: fmt.Sprintf(format, args...)}
 }

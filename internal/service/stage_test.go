@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/service"
 	"exactmatch.dev/operator/internal/transfer"
 )
@@ -27,8 +28,8 @@ func TestAnUploadOfOtherBlocksEnds(t *testing.T) {
 	web := &http.Client{Transport: counting{&sent}}
 	err = transfer.Upload(t.Context(), plan, p, transfer.Target{HTTP: web, URI: func() string { return one.DataUploadURI }, Parallelism: 1},
 		transfer.Options{Memory: semaphore.NewWeighted(64 << 20), MemorySize: 64 << 20})
-	var refused *transfer.Error
-	if !errors.As(err, &refused) || refused.Reason != transfer.StorageRefused || refused.Transient {
+	var refused *failure.Error
+	if !errors.As(err, &refused) || refused.Reason != failure.StorageRefused || refused.Transient {
 		t.Fatalf("the upload ends with %v", err)
 	}
 	if sent != 1 {

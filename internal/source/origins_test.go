@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/transfer"
 )
@@ -36,7 +37,7 @@ type origin func(w http.ResponseWriter, r *http.Request, n int64)
 
 // refusal is how a load ends that does not make the blocks of people. Without a reason, any reason will do: the table has its own tests.
 type refusal struct {
-	reason    transfer.Reason
+	reason    failure.Reason
 	words     string
 	transient bool
 	after     time.Duration
@@ -95,9 +96,9 @@ func TestOrigins(t *testing.T) {
 func checkRefused(t *testing.T, err error, want refusal) {
 	t.Helper()
 	var opened *source.Error
-	var moved *transfer.Error
+	var moved *failure.Error
 	if !errors.As(err, &moved) && errors.As(err, &opened) {
-		moved = &transfer.Error{Reason: transfer.ReasonOf(opened), Message: opened.Error(), Transient: opened.Transient(), RetryAfter: opened.RetryAfter}
+		moved = &failure.Error{Reason: transfer.ReasonOf(opened), Message: opened.Error(), Transient: opened.Transient(), RetryAfter: opened.RetryAfter}
 	}
 	if moved == nil {
 		t.Fatalf("got %v, want %s", err, want.reason)
@@ -178,21 +179,21 @@ func originsOfRanges() []originCase {
 			_, _ = w.Write([]byte(people))
 		}},
 		{name: "206 of everything", answer: partial(n, fmt.Sprintf("bytes 0-%d/%d", n-1, n))},
-		{"206 without Content-Range", partial(n, ""), refusal{reason: transfer.SourceInvalid, words: "206 Partial Content without a valid Content-Range"}},
-		{"206 of a part", partial(half, fmt.Sprintf("bytes 0-%d/%d", half-1, n)), refusal{reason: transfer.SourceInvalid, words: "another range than was requested"}},
+		{"206 without Content-Range", partial(n, ""), refusal{reason: failure.SourceInvalid, words: "206 Partial Content without a valid Content-Range"}},
+		{"206 of a part", partial(half, fmt.Sprintf("bytes 0-%d/%d", half-1, n)), refusal{reason: failure.SourceInvalid, words: "another range than was requested"}},
 		{"206 of an unknown total", func(w http.ResponseWriter, r *http.Request, n int64) {
 			answer := ranges("", "")
 			if n == 1 {
 				answer = partial(half, fmt.Sprintf("bytes 0-%d/*", half-1))
 			}
 			answer(w, r, n)
-		}, refusal{reason: transfer.SourceInvalid, words: "another range than was requested"}},
+		}, refusal{reason: failure.SourceInvalid, words: "another range than was requested"}},
 		{"another range", func(w http.ResponseWriter, r *http.Request, n int64) {
 			if asked := r.Header.Get("Range"); asked != "" {
 				r.Header.Set("Range", "bytes=1-1000")
 			}
 			ranges("", "")(w, r, n)
-		}, refusal{reason: transfer.SourceInvalid, words: "another range than was requested"}},
+		}, refusal{reason: failure.SourceInvalid, words: "another range than was requested"}},
 	}
 }
 
@@ -211,11 +212,11 @@ func raw(head, body string) origin {
 func originsThatEnd() []originCase {
 	const http10 = "HTTP/1.0 200 OK\nContent-Type: text/csv\n"
 	cut, length := people[:60010], "HTTP/1.1 200 OK\nContent-Length: %d\n"
-	early := refusal{transfer.SourceUnavailable, "the connection ended too early", true, 0}
+	early := refusal{failure.SourceUnavailable, "the connection ended too early", true, 0}
 	return []originCase{
 		{name: "HTTP/1.0", answer: raw(http10, people)},
 		{name: "HTTP/1.0, compressed", answer: raw(http10, gzipped(people))},
-		{"HTTP/1.0, cut off", raw(http10, cut), refusal{transfer.SourceUnavailable, "the connection ended within a line", true, 0}},
+		{"HTTP/1.0, cut off", raw(http10, cut), refusal{failure.SourceUnavailable, "the connection ended within a line", true, 0}},
 		{"HTTP/1.0, compressed and cut off", raw(http10, gzipped(people)[:1000]), refusal{words: "ends too early"}},
 		{"Content-Length too large", raw(fmt.Sprintf(length, len(people)+100), people), early},
 		{"Content-Length too small", raw(fmt.Sprintf(length, len(people)-1007), people), refusal{words: " "}},
@@ -261,12 +262,12 @@ func originsThatEncode() []originCase {
 			encoded("gzip", gzippedAt(people, 1+int(n%2)*8))(w, r, n)
 		}},
 		{name: "a coding that changes nothing", answer: encoded("aws-chunked", people)},
-		{"br", encoded("gzip, br", once), refusal{reason: transfer.SourceInvalid, words: "Content-Encoding br, which was not requested"}},
-		{"gzip around a compressed table, cut off", encoded("gzip", gzipped(once)[:5000]), refusal{transfer.SourceUnavailable, "Content-Encoding gzip ends too early", true, 0}},
-		{"gzip around a compressed table, damaged", encoded("gzip", gzipped(once)+strings.Repeat("more", 9)), refusal{reason: transfer.SourceInvalid, words: "Content-Encoding gzip is damaged"}},
-		{"gzip around too much", encoded("gzip", gzipped(strings.Repeat(gzipped(""), 1<<17))), refusal{reason: transfer.SourceInvalid, words: "more than 100 times its size"}},
+		{"br", encoded("gzip, br", once), refusal{reason: failure.SourceInvalid, words: "Content-Encoding br, which was not requested"}},
+		{"gzip around a compressed table, cut off", encoded("gzip", gzipped(once)[:5000]), refusal{failure.SourceUnavailable, "Content-Encoding gzip ends too early", true, 0}},
+		{"gzip around a compressed table, damaged", encoded("gzip", gzipped(once)+strings.Repeat("more", 9)), refusal{reason: failure.SourceInvalid, words: "Content-Encoding gzip is damaged"}},
+		{"gzip around too much", encoded("gzip", gzipped(strings.Repeat(gzipped(""), 1<<17))), refusal{reason: failure.SourceInvalid, words: "more than 100 times its size"}},
 		{"gzip around a compressed table, and a body that ends too early", raw("HTTP/1.1 200 OK\nContent-Encoding: gzip\nContent-Length: 999999\n", gzipped(once)),
-			refusal{transfer.SourceUnavailable, "the connection ended too early", true, 0}},
+			refusal{failure.SourceUnavailable, "the connection ended too early", true, 0}},
 	}
 }
 
@@ -283,8 +284,8 @@ func originsThatChange() []originCase {
 		}
 	}
 	return []originCase{
-		{"another table of the same size", changes("", [2]string{}, second), refusal{reason: transfer.SourceChanged, words: "on differ from those that were read first"}},
-		{"another table and ETag of the same size", changes("ETag", [2]string{`"v1"`, `"v2"`}, second), refusal{reason: transfer.SourceChanged, words: "on differ from those that were read first"}},
+		{"another table of the same size", changes("", [2]string{}, second), refusal{reason: failure.SourceChanged, words: "on differ from those that were read first"}},
+		{"another table and ETag of the same size", changes("ETag", [2]string{`"v1"`, `"v2"`}, second), refusal{reason: failure.SourceChanged, words: "on differ from those that were read first"}},
 		{"another table of another size", func(w http.ResponseWriter, _ *http.Request, n int64) {
 			text := people
 			if n > 1 {
@@ -292,7 +293,7 @@ func originsThatChange() []originCase {
 			}
 			w.Header().Set("Content-Length", fmt.Sprint(len(text)))
 			_, _ = w.Write([]byte(text))
-		}, refusal{reason: transfer.SourceChanged, words: "it has changed while it was read"}},
+		}, refusal{reason: failure.SourceChanged, words: "it has changed while it was read"}},
 	}
 }
 
@@ -309,31 +310,31 @@ func originsThatAnswerOtherwise() []originCase {
 		return status(code, "Content-Type", "application/xml", fmt.Sprintf(expired, word))
 	}
 	return []originCase{
-		{"expired, with 403", xml(403, "AccessDenied"), refusal{reason: transfer.SourceRefused, words: "403 Forbidden (AccessDenied): check the credentials; if the URI is signed"}},
-		{"expired, with 400", xml(400, "ExpiredToken"), refusal{reason: transfer.SourceRefused, words: "400 Bad Request (ExpiredToken): check the credentials; if the URI is signed"}},
-		{"expired, with a header", status(403, "X-Ms-Error-Code", "AuthenticationFailed", ""), refusal{reason: transfer.SourceRefused, words: "(AuthenticationFailed): check"}},
-		{"403 that repeats a token", xml(403, "hush"), refusal{reason: transfer.SourceRefused, words: "403 Forbidden: check the credentials"}},
-		{"400 of another kind", xml(400, "EntityTooLarge"), refusal{reason: transfer.SourceInvalid, words: "400 Bad Request: check the URI"}},
-		{"404", status(404, "", "", ""), refusal{reason: transfer.SourceNotFound, words: "404 Not Found: check the URI"}},
-		{"405", status(405, "", "", ""), refusal{reason: transfer.SourceInvalid, words: "405 Method Not Allowed: check the URI"}},
-		{"416", status(416, "Content-Range", "bytes */0", ""), refusal{reason: transfer.SourceInvalid, words: "416 Range Not Satisfiable although no range was requested: check"}},
-		{"302", status(302, "Location", "https://127.0.0.1/ok.csv?sig=hush", ""), refusal{reason: transfer.SourceInvalid, words: "302 Found: redirects are not followed, use the URI"}},
-		{"204", func(w http.ResponseWriter, _ *http.Request, _ int64) { w.WriteHeader(http.StatusNoContent) }, refusal{reason: transfer.SourceInvalid, words: "204 No Content: only 200 OK carries a table"}},
+		{"expired, with 403", xml(403, "AccessDenied"), refusal{reason: failure.SourceRefused, words: "403 Forbidden (AccessDenied): check the credentials; if the URI is signed"}},
+		{"expired, with 400", xml(400, "ExpiredToken"), refusal{reason: failure.SourceRefused, words: "400 Bad Request (ExpiredToken): check the credentials; if the URI is signed"}},
+		{"expired, with a header", status(403, "X-Ms-Error-Code", "AuthenticationFailed", ""), refusal{reason: failure.SourceRefused, words: "(AuthenticationFailed): check"}},
+		{"403 that repeats a token", xml(403, "hush"), refusal{reason: failure.SourceRefused, words: "403 Forbidden: check the credentials"}},
+		{"400 of another kind", xml(400, "EntityTooLarge"), refusal{reason: failure.SourceInvalid, words: "400 Bad Request: check the URI"}},
+		{"404", status(404, "", "", ""), refusal{reason: failure.SourceNotFound, words: "404 Not Found: check the URI"}},
+		{"405", status(405, "", "", ""), refusal{reason: failure.SourceInvalid, words: "405 Method Not Allowed: check the URI"}},
+		{"416", status(416, "Content-Range", "bytes */0", ""), refusal{reason: failure.SourceInvalid, words: "416 Range Not Satisfiable although no range was requested: check"}},
+		{"302", status(302, "Location", "https://127.0.0.1/ok.csv?sig=hush", ""), refusal{reason: failure.SourceInvalid, words: "302 Found: redirects are not followed, use the URI"}},
+		{"204", func(w http.ResponseWriter, _ *http.Request, _ int64) { w.WriteHeader(http.StatusNoContent) }, refusal{reason: failure.SourceInvalid, words: "204 No Content: only 200 OK carries a table"}},
 		{"a page in HTML", status(200, "Content-Type", "text/html; charset=utf-8", "<!DOCTYPE html>\n<html lang=\"en\"><body>Please sign in</body></html>\n"),
 			refusal{words: " "}},
 		{"Windows-1252", status(200, "Content-Type", "text/csv; charset=windows-1252", "ID,Account,Name\nK-00001,880000001,M\xfcller\n"),
 			refusal{words: "format.encoding"}},
 		{"503 with Retry-After", status(503, "Retry-After", "5", "busy"),
-			refusal{transfer.SourceUnavailable, "503 Service Unavailable", true, 5 * time.Second}},
+			refusal{failure.SourceUnavailable, "503 Service Unavailable", true, 5 * time.Second}},
 		{"429 with Retry-After", status(429, "Retry-After", "2", "slow"),
-			refusal{transfer.SourceUnavailable, "429 Too Many Requests", true, 2 * time.Second}},
+			refusal{failure.SourceUnavailable, "429 Too Many Requests", true, 2 * time.Second}},
 		{"429 at the second reading", func(w http.ResponseWriter, r *http.Request, n int64) {
 			if n > 1 {
 				status(429, "Retry-After", "2", "slow")(w, r, n)
 				return
 			}
 			_, _ = w.Write([]byte(people))
-		}, refusal{transfer.SourceUnavailable, "429 Too Many Requests", true, 2 * time.Second}},
+		}, refusal{failure.SourceUnavailable, "429 Too Many Requests", true, 2 * time.Second}},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/table"
 )
 
@@ -66,6 +67,6 @@ func (p *preparation) refuseBadRows(dataLines, doubtful int64) error {
 	if doubtful > 0 {
 		doubt = fmt.Sprintf(", %d more stand within a quoted cell that was given up", doubtful)
 	}
-	return refuse(TooManyBadRows, "%d of the first %d lines of data cannot be used%s, and spec.badRows.maxPercent allows %d%%: %s; %s",
+	return failure.New(failure.TooManyBadRows, "%d of the first %d lines of data cannot be used%s, and spec.badRows.maxPercent allows %d%%: %s; %s",
 		p.bad.Lines, dataLines, doubt, percent, joinSamples(p.bad.Samples), p.bad.advice())
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/fingerprint"
 	"exactmatch.dev/operator/internal/source"
 )
@@ -134,7 +135,7 @@ func isFound(t *testing.T, plan Plan, found map[string]map[fingerprint.Token]boo
 
 // verdict is what becomes of a case: refused for a reason in words, or loaded with these counts, and with a warning where weak says so.
 type verdict struct {
-	reason      Reason
+	reason      failure.Reason
 	words       string
 	rows, blank int64
 	skipped     int64
@@ -147,10 +148,10 @@ var caseVerdicts = map[string]verdict{
 	"02-nameless-unwanted-column":      {rows: 5},
 	"04a-sep-line-semicolon":           {rows: 5, skipped: 1},
 	"04c-sep-line-quoted-tab":          {rows: 5, skipped: 1},
-	"06-unquoted-tsv-swallows-rows":    {reason: TooManyBadRows, words: "SwallowedRows"},
-	"06b-unquoted-tsv-two-openers":     {reason: TooManyBadRows, words: "row 21 (line 22)"},
-	"07-unquoted-tsv-inch-marks":       {reason: TooManyBadRows, words: "format.quoting to None"},
-	"08-joined-exports-bom-and-header": {reason: TooManyBadRows, words: "ByteOrderMark"},
+	"06-unquoted-tsv-swallows-rows":    {reason: failure.TooManyBadRows, words: "SwallowedRows"},
+	"06b-unquoted-tsv-two-openers":     {reason: failure.TooManyBadRows, words: "row 21 (line 22)"},
+	"07-unquoted-tsv-inch-marks":       {reason: failure.TooManyBadRows, words: "format.quoting to None"},
+	"08-joined-exports-bom-and-header": {reason: failure.TooManyBadRows, words: "ByteOrderMark"},
 	"09-zero-width-in-identifiers":     {rows: 200, weak: "Account"},
 	"09c-zero-width-ignored":           {rows: 200},
 	"10-formula-guards":                {rows: 200, weak: "Account"},
@@ -158,39 +159,39 @@ var caseVerdicts = map[string]verdict{
 	"11b-nul-padding-in-cells":         {rows: 200, weak: "Account"},
 	"12a-ctrl-z-at-end":                {rows: 5, blank: 1},
 	"12b-ctrl-z-single-column":         {rows: 5, blank: 1},
-	"13a-cr-lines-single-column":       {reason: TooManyBadRows, words: "carriage return (CR) alone ends no line"},
-	"13c-cr-lines-all":                 {reason: InvalidEncoding, words: "CR alone"},
+	"13a-cr-lines-single-column":       {reason: failure.TooManyBadRows, words: "carriage return (CR) alone ends no line"},
+	"13c-cr-lines-all":                 {reason: failure.InvalidEncoding, words: "CR alone"},
 	"13d-crcrlf":                       {rows: 5},
 	"14a-gzip-zero-padding":            {rows: 50},
 	"14c-gzip-members":                 {rows: 100},
-	"15-gzip-twice":                    {reason: InvalidEncoding, words: "twice"},
-	"16a-bzip2":                        {reason: InvalidEncoding, words: "bzip2"},
-	"16c-zip":                          {reason: InvalidEncoding, words: "zip"},
-	"16d-tar-gz":                       {reason: InvalidEncoding, words: "tar"},
+	"15-gzip-twice":                    {reason: failure.InvalidEncoding, words: "twice"},
+	"16a-bzip2":                        {reason: failure.InvalidEncoding, words: "bzip2"},
+	"16c-zip":                          {reason: failure.InvalidEncoding, words: "zip"},
+	"16d-tar-gz":                       {reason: failure.InvalidEncoding, words: "tar"},
 	"16f-zstd-ultra":                   {rows: 5000},
-	"17a-html-login-page":              {reason: FormatInvalid, words: "HTML"},
-	"17b-json-error-body":              {reason: FormatInvalid, words: "JSON"},
+	"17a-html-login-page":              {reason: failure.FormatInvalid, words: "HTML"},
+	"17b-json-error-body":              {reason: failure.FormatInvalid, words: "JSON"},
 	"18-utf16-tab":                     {rows: 5},
 	"19-header-nfd":                    {rows: 5},
-	"19b-header-nbsp":                  {reason: MissingColumn, words: `\u00a0`},
-	"19e-header-linebreak":             {reason: MissingColumn, words: `\n`},
+	"19b-header-nbsp":                  {reason: failure.MissingColumn, words: `\u00a0`},
+	"19e-header-linebreak":             {reason: failure.MissingColumn, words: `\n`},
 	"19f-header-linebreak-named":       {rows: 5},
-	"20-only-first-header-wrong":       {reason: MissingColumn, words: "byte order mark"},
-	"21a-backslash-quote":              {reason: TooManyBadRows, words: "backslash"},
+	"20-only-first-header-wrong":       {reason: failure.MissingColumn, words: "byte order mark"},
+	"21a-backslash-quote":              {reason: failure.TooManyBadRows, words: "backslash"},
 	"21b-backslash-N":                  {rows: 300, weak: "Account"},
-	"21c-backslash-silent":             {reason: TooManyBadRows, words: "row 2 (line 3) has 2 cells, the header has 3"},
-	"22-space-before-quote":            {reason: TooManyBadRows, words: "white space"},
-	"23-sqlcmd-dashes-footer":          {reason: TooManyBadRows, words: "DashedLine"},
-	"24b-title-lines-first":            {reason: MissingColumn, words: "skipLines to 3"},
-	"25-short-rows":                    {reason: TooManyBadRows, words: "shortRows to Pad"},
-	"27a-header-only":                  {reason: EmptyTable, words: "no row"},
-	"27b-empty-file":                   {reason: EmptyTable, words: "empty"},
-	"27d-empty-gzip":                   {reason: EmptyTable, words: "empty"},
-	"36a-windows-1252-rows":            {reason: TooManyBadRows, words: "format.encoding"},
-	"36b-utf8-read-as-windows-1252":    {reason: InvalidEncoding, words: "format.encoding"},
-	"43-whole-line-quoted":             {reason: MissingColumn, words: "quoted cell"},
-	"52-delimiter-that-never-matches":  {reason: InvalidDelimiter, words: "U+2010"}, // by the data store
-	"58-tabs-where-commas-are-said":    {reason: MissingColumn, words: `format.delimiter to "\t"`},
+	"21c-backslash-silent":             {reason: failure.TooManyBadRows, words: "row 2 (line 3) has 2 cells, the header has 3"},
+	"22-space-before-quote":            {reason: failure.TooManyBadRows, words: "white space"},
+	"23-sqlcmd-dashes-footer":          {reason: failure.TooManyBadRows, words: "DashedLine"},
+	"24b-title-lines-first":            {reason: failure.MissingColumn, words: "skipLines to 3"},
+	"25-short-rows":                    {reason: failure.TooManyBadRows, words: "shortRows to Pad"},
+	"27a-header-only":                  {reason: failure.EmptyTable, words: "no row"},
+	"27b-empty-file":                   {reason: failure.EmptyTable, words: "empty"},
+	"27d-empty-gzip":                   {reason: failure.EmptyTable, words: "empty"},
+	"36a-windows-1252-rows":            {reason: failure.TooManyBadRows, words: "format.encoding"},
+	"36b-utf8-read-as-windows-1252":    {reason: failure.InvalidEncoding, words: "format.encoding"},
+	"43-whole-line-quoted":             {reason: failure.MissingColumn, words: "quoted cell"},
+	"52-delimiter-that-never-matches":  {reason: failure.InvalidDelimiter, words: "U+2010"}, // by the data store
+	"58-tabs-where-commas-are-said":    {reason: failure.MissingColumn, words: `format.delimiter to "\t"`},
 	"70-same-account-two-recipients":   {rows: 3},
 }
 
@@ -212,7 +213,7 @@ func TestCases(t *testing.T) {
 		})
 	}
 	t.Run("60-quote-pair-within-allowance", func(t *testing.T) {
-		checkCase(t, strayPair(), verdict{reason: TooManyBadRows, words: "8989 more stand within a quoted cell that was given up"})
+		checkCase(t, strayPair(), verdict{reason: failure.TooManyBadRows, words: "8989 more stand within a quoted cell that was given up"})
 	})
 }
 
@@ -302,7 +303,7 @@ func checkCase(t *testing.T, c *tableCase, want verdict) {
 
 func checkRefusal(t *testing.T, err error, want verdict) {
 	t.Helper()
-	var refused *Error
+	var refused *failure.Error
 	if !errors.As(err, &refused) || refused.Reason != want.reason || refused.Transient {
 		t.Fatalf("got %v, want %s", err, want.reason)
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/transfer"
 )
 
@@ -13,7 +14,7 @@ func TestCheckDelimiters(t *testing.T) {
 		t.Errorf("good columns are refused: %v", err)
 	}
 	err := transfer.CheckDelimiters(append(good, transfer.Column{Name: "Name", IsCaseInsensitive: true, IgnoredDelimiters: []string{"X"}}))
-	wantReason(t, err, transfer.InvalidDelimiter, false)
+	wantReason(t, err, failure.InvalidDelimiter, false)
 	if !strings.Contains(err.Error(), `column "Name": ignoredDelimiters[0]: U+0058`) {
 		t.Errorf("the error does not name the entry: %v", err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/transfer"
 )
@@ -59,7 +60,7 @@ const (
 	people  = "ID,Account,Name\nK-00000,880000000,Person A0\nK-00001,880000001,Person B1\n"
 	bzipped = "BZh91AY&SY\xd9LJ\xb6\x00\x00\x03\xdd\x80\x00\x10\x00\x04 \x00D\" $\x00@ \x00\"\x03A\x90\x80i\xa6\x82\xb2\xc1\xe9\xd6!/\x17rE8P\x90\xd9LJ\xb6"
 	signIn  = "<!DOCTYPE html>\n<html lang=\"en\">\n<head><title>Sign in</title></head>\n<body>Please sign in to download the report.</body>\n</html>\n"
-	failure = "{\"error\":{\"code\":\"AuthenticationExpired\",\"message\":\"sign in again\"}}\n"
+	expired = "{\"error\":{\"code\":\"AuthenticationExpired\",\"message\":\"sign in again\"}}\n"
 )
 
 // TestTablesOfStrangersLoad: what looks odd and has one meaning.
@@ -110,71 +111,71 @@ func TestTablesOfStrangersAreRefused(t *testing.T) {
 		text    string
 		columns []transfer.Column
 		format  transfer.Format
-		reason  transfer.Reason
+		reason  failure.Reason
 		words   []string
 		secret  string
 	}{
-		"gzip twice":            {gzipped(t, gzipped(t, people)), three, transfer.Format{}, transfer.InvalidEncoding, []string{"compressed twice", "once"}, ""},
-		"gzip in zstd":          {zstandard(t, gzipped(t, people)), three, transfer.Format{}, transfer.InvalidEncoding, []string{"compressed twice", "gzip within zstd"}, ""},
-		"gzip, and None said":   {gzipped(t, people), three, transfer.Format{Compression: "None"}, transfer.InvalidEncoding, []string{"gzip", "format.compression", "Auto"}, ""},
-		"bzip2":                 {bzipped, three, transfer.Format{}, transfer.InvalidEncoding, []string{"bzip2", "gzip or zstd"}, ""},
-		"bzip2, and gzip said":  {bzipped, three, transfer.Format{Compression: "Gzip"}, transfer.InvalidEncoding, []string{"bzip2", "gzip or zstd"}, ""},
-		"zip":                   {zipped(t, people), three, transfer.Format{}, transfer.InvalidEncoding, []string{"zip", ".xlsx", "gzip or zstd"}, ""},
-		"tar":                   {tarred(t, people), three, transfer.Format{}, transfer.InvalidEncoding, []string{"tar archive", "gzip or zstd"}, ""},
-		"tar in gzip":           {gzipped(t, tarred(t, people)), three, transfer.Format{}, transfer.InvalidEncoding, []string{"tar archive within gzip"}, ""},
-		"tar in zstd":           {zstandard(t, tarred(t, people)), three, transfer.Format{}, transfer.InvalidEncoding, []string{"tar archive within zstd"}, ""},
-		"bytes behind zstd":     {zstandard(t, people) + "something else", three, transfer.Format{}, transfer.InvalidEncoding, []string{"behind", "zstd"}, ""},
-		"a second member short": {gzipped(t, people) + gzipped(t, people)[:20], three, transfer.Format{}, transfer.InvalidEncoding, []string{"too early"}, ""},
-		"gzip of nothing":       {gzipped(t, ""), three, transfer.Format{}, transfer.EmptyTable, []string{"empty"}, ""},
-		"a sign-in page":        {signIn, three, transfer.Format{}, transfer.FormatInvalid, []string{"HTML page", "sign-in", "not a table"}, "Sign in"},
-		"an error in JSON":      {failure, three, transfer.Format{}, transfer.FormatInvalid, []string{"JSON", "not a table"}, "AuthenticationExpired"},
+		"gzip twice":            {gzipped(t, gzipped(t, people)), three, transfer.Format{}, failure.InvalidEncoding, []string{"compressed twice", "once"}, ""},
+		"gzip in zstd":          {zstandard(t, gzipped(t, people)), three, transfer.Format{}, failure.InvalidEncoding, []string{"compressed twice", "gzip within zstd"}, ""},
+		"gzip, and None said":   {gzipped(t, people), three, transfer.Format{Compression: "None"}, failure.InvalidEncoding, []string{"gzip", "format.compression", "Auto"}, ""},
+		"bzip2":                 {bzipped, three, transfer.Format{}, failure.InvalidEncoding, []string{"bzip2", "gzip or zstd"}, ""},
+		"bzip2, and gzip said":  {bzipped, three, transfer.Format{Compression: "Gzip"}, failure.InvalidEncoding, []string{"bzip2", "gzip or zstd"}, ""},
+		"zip":                   {zipped(t, people), three, transfer.Format{}, failure.InvalidEncoding, []string{"zip", ".xlsx", "gzip or zstd"}, ""},
+		"tar":                   {tarred(t, people), three, transfer.Format{}, failure.InvalidEncoding, []string{"tar archive", "gzip or zstd"}, ""},
+		"tar in gzip":           {gzipped(t, tarred(t, people)), three, transfer.Format{}, failure.InvalidEncoding, []string{"tar archive within gzip"}, ""},
+		"tar in zstd":           {zstandard(t, tarred(t, people)), three, transfer.Format{}, failure.InvalidEncoding, []string{"tar archive within zstd"}, ""},
+		"bytes behind zstd":     {zstandard(t, people) + "something else", three, transfer.Format{}, failure.InvalidEncoding, []string{"behind", "zstd"}, ""},
+		"a second member short": {gzipped(t, people) + gzipped(t, people)[:20], three, transfer.Format{}, failure.InvalidEncoding, []string{"too early"}, ""},
+		"gzip of nothing":       {gzipped(t, ""), three, transfer.Format{}, failure.EmptyTable, []string{"empty"}, ""},
+		"a sign-in page":        {signIn, three, transfer.Format{}, failure.FormatInvalid, []string{"HTML page", "sign-in", "not a table"}, "Sign in"},
+		"an error in JSON":      {expired, three, transfer.Format{}, failure.FormatInvalid, []string{"JSON", "not a table"}, "AuthenticationExpired"},
 		"an error in XML": {
-			"<?xml version=\"1.0\"?>\n<Error><Code>AccessDenied</Code></Error>\n", three, transfer.Format{}, transfer.FormatInvalid, []string{"XML", "not a table"}, "AccessDenied",
+			"<?xml version=\"1.0\"?>\n<Error><Code>AccessDenied</Code></Error>\n", three, transfer.Format{}, failure.FormatInvalid, []string{"XML", "not a table"}, "AccessDenied",
 		},
 		"a no-break space": {
-			"ID,Account,Last\u00a0Name\nK-00000,880000000,A\n", columnsOf("ID", "Account", "LastName=Last Name"), transfer.Format{}, transfer.MissingColumn,
+			"ID,Account,Last\u00a0Name\nK-00000,880000000,A\n", columnsOf("ID", "Account", "LastName=Last Name"), transfer.Format{}, failure.MissingColumn,
 			[]string{`column 3 is "Last\u00a0Name"`, `"Last Name"`, "sourceName"}, "K-00000",
 		},
 		"a line break": {
-			"ID,\"Account\nNo\",Name\nK-00000,880000000,A\n", columnsOf("ID", "Account=Account No", "Name"), transfer.Format{}, transfer.MissingColumn,
+			"ID,\"Account\nNo\",Name\nK-00000,880000000,A\n", columnsOf("ID", "Account=Account No", "Name"), transfer.Format{}, failure.MissingColumn,
 			[]string{`column 2 is "Account\nNo"`, `"Account No"`, "sourceName"}, "",
 		},
-		"two marks":       {"\ufeff\ufeffID\nK-00000\n", columnsOf("ID"), transfer.Format{}, transfer.MissingColumn, []string{"second byte order mark", "U+FEFF"}, "K-00000"},
-		"two marks, many": {"\ufeff\ufeffID,Name\nK-00000,x\n", columnsOf("ID", "Name"), transfer.Format{}, transfer.MissingColumn, []string{"second byte order mark", "U+FEFF"}, "K-00000"},
+		"two marks":       {"\ufeff\ufeffID\nK-00000\n", columnsOf("ID"), transfer.Format{}, failure.MissingColumn, []string{"second byte order mark", "U+FEFF"}, "K-00000"},
+		"two marks, many": {"\ufeff\ufeffID,Name\nK-00000,x\n", columnsOf("ID", "Name"), transfer.Format{}, failure.MissingColumn, []string{"second byte order mark", "U+FEFF"}, "K-00000"},
 		"two marks before quotes": {
-			"\ufeff\ufeff\"ID\",\"Name\"\nK-00000,x\n", columnsOf("ID", "Name"), transfer.Format{}, transfer.FormatInvalid, []string{"second byte order mark", "U+FEFF"}, "K-00000",
+			"\ufeff\ufeff\"ID\",\"Name\"\nK-00000,x\n", columnsOf("ID", "Name"), transfer.Format{}, failure.FormatInvalid, []string{"second byte order mark", "U+FEFF"}, "K-00000",
 		},
 		"title lines": {
-			"Report of accounts,,\nMade on 2024-01-05,,\n,,\nID,Account,Name\nK-00000,880000000,A\n", three, transfer.Format{}, transfer.MissingColumn,
+			"Report of accounts,,\nMade on 2024-01-05,,\n,,\nID,Account,Name\nK-00000,880000000,A\n", three, transfer.Format{}, failure.MissingColumn,
 			[]string{`"ID", "Account", "Name"`, "line 4 names them", "format.skipLines to 3"}, "Report",
 		},
-		"one value is a name": {"ID,hush-1,hush-2\nK-00000,880000000,A\n", three, transfer.Format{}, transfer.MissingColumn, []string{`"Account", "Name"`, "1 of 3 wanted columns in 3 cells"}, "hush"},
+		"one value is a name": {"ID,hush-1,hush-2\nK-00000,880000000,A\n", three, transfer.Format{}, failure.MissingColumn, []string{`"Account", "Name"`, "1 of 3 wanted columns in 3 cells"}, "hush"},
 		"UTF-8 as Windows-1252": {
-			"ID,Account,Name\nK-00000,880000000,M\u00fcller 0\n", three, transfer.Format{Encoding: "Windows-1252"}, transfer.InvalidEncoding,
+			"ID,Account,Name\nK-00000,880000000,M\u00fcller 0\n", three, transfer.Format{Encoding: "Windows-1252"}, failure.InvalidEncoding,
 			[]string{"valid UTF-8", "format.encoding says Windows-1252", "UTF-8 or Auto"}, "ller",
 		},
 		"UTF-8 in the header as Windows-1252": {
-			"ID,Gr\u00f6\u00dfe\nK-00000,1\n", columnsOf("ID", "Gr\u00f6\u00dfe"), transfer.Format{Encoding: "Windows-1252"}, transfer.InvalidEncoding,
+			"ID,Gr\u00f6\u00dfe\nK-00000,1\n", columnsOf("ID", "Gr\u00f6\u00dfe"), transfer.Format{Encoding: "Windows-1252"}, failure.InvalidEncoding,
 			[]string{"valid UTF-8", "UTF-8 or Auto"}, "K-00000",
 		},
 		"whole lines quoted": {
-			"\"ID,Account,Name\"\n\"K-00000,880000000,\"\"Person 0\"\"\"\n", three, transfer.Format{}, transfer.MissingColumn, []string{"each line", "one quoted cell"}, "K-00000",
+			"\"ID,Account,Name\"\n\"K-00000,880000000,\"\"Person 0\"\"\"\n", three, transfer.Format{}, failure.MissingColumn, []string{"each line", "one quoted cell"}, "K-00000",
 		},
-		"tabs":            {"ID\tAccount\tName\nK-00000\t880000000\tA\n", three, transfer.Format{}, transfer.MissingColumn, []string{`set format.delimiter to "\t"`}, "K-00000"},
-		"semicolons":      {"ID;Account;Name\nK-00000;880000000;A\n", three, transfer.Format{}, transfer.MissingColumn, []string{`set format.delimiter to ";"`}, "K-00000"},
-		"commas":          {people, three, transfer.Format{Delimiter: "\t"}, transfer.MissingColumn, []string{`set format.delimiter to ","`}, "K-00000"},
-		"quoted and tabs": {"\"ID\"\t\"Account\"\t\"Name\"\n\"K-00000\"\t\"8\"\t\"A\"\n", three, transfer.Format{}, transfer.FormatInvalid, []string{`set format.delimiter to "\t"`}, "K-00000"},
-		"the name twice":  {"ID,Account,Name,ID\n1,2,3,4\n", three, transfer.Format{}, transfer.DuplicateHeader, []string{`"ID"`, "columns 1, 4"}, ""},
+		"tabs":            {"ID\tAccount\tName\nK-00000\t880000000\tA\n", three, transfer.Format{}, failure.MissingColumn, []string{`set format.delimiter to "\t"`}, "K-00000"},
+		"semicolons":      {"ID;Account;Name\nK-00000;880000000;A\n", three, transfer.Format{}, failure.MissingColumn, []string{`set format.delimiter to ";"`}, "K-00000"},
+		"commas":          {people, three, transfer.Format{Delimiter: "\t"}, failure.MissingColumn, []string{`set format.delimiter to ","`}, "K-00000"},
+		"quoted and tabs": {"\"ID\"\t\"Account\"\t\"Name\"\n\"K-00000\"\t\"8\"\t\"A\"\n", three, transfer.Format{}, failure.FormatInvalid, []string{`set format.delimiter to "\t"`}, "K-00000"},
+		"the name twice":  {"ID,Account,Name,ID\n1,2,3,4\n", three, transfer.Format{}, failure.DuplicateHeader, []string{`"ID"`, "columns 1, 4"}, ""},
 		"once in each form": {
-			"Pre\u0301nom,Pr\u00e9nom\nhush,x\n", columnsOf("Pr\u00e9nom"), transfer.Format{}, transfer.DuplicateHeader, []string{"columns 1, 2"}, "hush",
+			"Pre\u0301nom,Pr\u00e9nom\nhush,x\n", columnsOf("Pr\u00e9nom"), transfer.Format{}, failure.DuplicateHeader, []string{"columns 1, 2"}, "hush",
 		},
-		"a header that is not UTF-8": {"Gr\xf6\xdfe,ID\nhush,x\n", columnsOf("ID"), transfer.Format{}, transfer.InvalidEncoding, []string{"format.encoding", "Windows-1252"}, "hush"},
+		"a header that is not UTF-8": {"Gr\xf6\xdfe,ID\nhush,x\n", columnsOf("ID"), transfer.Format{}, failure.InvalidEncoding, []string{"format.encoding", "Windows-1252"}, "hush"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			plan := planOf("", 1000)
 			plan.Source, plan.Columns, plan.Format = source.Bytes("people.csv", []byte(tc.text)), tc.columns, tc.format
 			_, err := transfer.Prepare(t.Context(), plan)
-			var e *transfer.Error
+			var e *failure.Error
 			if !errors.As(err, &e) || e.Reason != tc.reason || e.Transient {
 				t.Fatalf("want %s for good, got %v", tc.reason, err)
 			}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"exactmatch.dev/operator/internal/failure"
 )
 
 // FuzzReadable asks whether a signature may list: it may where it does not say
@@ -73,7 +75,7 @@ func FuzzStorage(f *testing.F) {
 		_, listed := s.staged(t.Context())
 		_, staged := s.stage(t.Context(), "AAAAAAAAAAAAAAAA", 7, []byte("x"))
 		for _, err := range []error{listed, staged, s.seal(t.Context(), []string{"AAAAAAAAAAAAAAAA"})} {
-			var e *Error
+			var e *failure.Error
 			switch {
 			case err == nil, errors.Is(err, errUnsealed), errors.Is(err, context.Canceled):
 				continue

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/fingerprint"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/table"
@@ -19,7 +20,7 @@ import (
 // Make makes every block of a prepared plan and hands it to emit, as an upload
 // would: stripes are read at once, rows are hashed by so many workers, and emit
 // is called from several goroutines, in no order. data is valid until emit
-// returns. Errors are *Error, emit's own, or the context's.
+// returns. Errors are *failure.Error, emit's own, or the context's.
 func Make(ctx context.Context, plan Plan, prepared *Prepared, workers int, emit func(index int, data []byte) error) error {
 	m, err := newMaker(plan, prepared, workers)
 	if err != nil {
@@ -86,7 +87,7 @@ func (m *maker) run(ctx context.Context, stripes []Stripe, atOnce int) error {
 
 // errChanged says that a stripe does not read as it did in Prepare.
 func errChanged(s *Stripe) error {
-	return refuse(SourceChanged, "rows from %d on differ from those that were read first: the source changed; a new attempt reads it afresh", s.Row)
+	return failure.New(failure.SourceChanged, "rows from %d on differ from those that were read first: the source changed; a new attempt reads it afresh", s.Row)
 }
 
 // stripe makes the blocks of one stripe and proves, by the sum of Prepare, that
@@ -285,7 +286,7 @@ func (r *stripeReader) begin(ctx context.Context) error {
 		FirstRow: int64(index) * int64(r.plan.RowsPerBlock), Rows: d.rows, Columns: r.plan.names(),
 	})
 	if errors.Is(err, block.ErrTooLarge) {
-		err = refuse(BlockTooLarge, "%s", err.Error())
+		err = failure.New(failure.BlockTooLarge, "%s", err.Error())
 	}
 	if err != nil {
 		release()

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/transfer"
 )
@@ -64,7 +65,7 @@ func TestPartsStageWhatOneUploadWould(t *testing.T) {
 	}
 	must(t, stage(0, 3))
 	early := transfer.Seal(t.Context(), prepared, target(one))
-	wantReason(t, early, transfer.StorageUnavailable, true)
+	wantReason(t, early, failure.StorageUnavailable, true)
 	if !errors.Is(early, transfer.ErrBlocksMissing) {
 		t.Errorf("a seal with two parts missing does not ask to stage again: %v", early)
 	}
@@ -96,12 +97,12 @@ func TestPartsStageWhatOneUploadWould(t *testing.T) {
 func TestSealThatFailsKeepsWhatIsStaged(t *testing.T) {
 	for name, tc := range map[string]struct {
 		answer  http.HandlerFunc
-		reason  transfer.Reason
+		reason  failure.Reason
 		missing bool
 	}{
-		"refused":        {refuseStorage(http.StatusForbidden, "AuthenticationFailed"), transfer.StorageRefused, false},
-		"busy":           {refuseStorage(http.StatusConflict, "LeaseIdPresent"), transfer.StorageUnavailable, false},
-		"a block is not": {refuseStorage(http.StatusBadRequest, "InvalidBlockList"), transfer.StorageUnavailable, true},
+		"refused":        {refuseStorage(http.StatusForbidden, "AuthenticationFailed"), failure.StorageRefused, false},
+		"busy":           {refuseStorage(http.StatusConflict, "LeaseIdPresent"), failure.StorageUnavailable, false},
+		"a block is not": {refuseStorage(http.StatusBadRequest, "InvalidBlockList"), failure.StorageUnavailable, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSink(t)
@@ -135,7 +136,7 @@ func TestSealThatIsNotAnsweredInTime(t *testing.T) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		<-r.Context().Done()
 	})
-	wantReason(t, transfer.Seal(ctx, prepared, target(one)), transfer.StorageUnavailable, true)
+	wantReason(t, transfer.Seal(ctx, prepared, target(one)), failure.StorageUnavailable, true)
 }
 
 func TestSealNeedsToList(t *testing.T) {
@@ -143,7 +144,7 @@ func TestSealNeedsToList(t *testing.T) {
 	prepared := prepare(t, plan)
 	one := &edm.Session{DataUploadURI: "https://storage.invalid/upload?sp=cw&sig=hush"}
 	err := transfer.Seal(t.Context(), prepared, target(one))
-	wantReason(t, err, transfer.StorageRefused, false)
+	wantReason(t, err, failure.StorageRefused, false)
 	if !strings.Contains(err.Error(), "spec.workers.mode") {
 		t.Errorf("the error does not say what to do: %v", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/transfer"
 )
 
@@ -86,7 +87,7 @@ func TestPoolKeepsTheError(t *testing.T) {
 	start()
 	p.Prepare("bad/1", planOf("ID\n1\n", 10))
 	s := reaches(t, p, woken, "bad/1", transfer.PhaseFailed)
-	wantReason(t, s.Err, transfer.MissingColumn, false)
+	wantReason(t, s.Err, failure.MissingColumn, false)
 }
 
 func TestPoolForgetsWhatIsCancelled(t *testing.T) {
@@ -154,7 +155,7 @@ func TestPoolUploadsAgainWithoutReadingAgain(t *testing.T) {
 	one := s.open(prepared, plan)
 	s.spoilOnce(isSeal, refuseStorage(http.StatusConflict, "LeaseAlreadyPresent"))
 	p.Upload("a/1", plan, prepared, target(one))
-	wantReason(t, reaches(t, p, woken, "a/1", transfer.PhaseFailed).Err, transfer.StorageUnavailable, true)
+	wantReason(t, reaches(t, p, woken, "a/1", transfer.PhaseFailed).Err, failure.StorageUnavailable, true)
 	p.Again("a/1")
 	if got := p.Status("a/1"); got.Phase != transfer.PhasePrepared || got.Prepared != prepared {
 		t.Fatalf("the work is %+v", got)

@@ -12,13 +12,14 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/fingerprint"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/table"
 )
 
 // Prepare reads the source once and decides everything that can be decided
-// without the service, so that bad input costs no quota. Errors are *Error, or
+// without the service, so that bad input costs no quota. Errors are *failure.Error, or
 // the context's.
 func Prepare(ctx context.Context, plan Plan) (*Prepared, error) {
 	if err := plan.check(); err != nil {
@@ -37,14 +38,14 @@ func Prepare(ctx context.Context, plan Plan) (*Prepared, error) {
 // check refuses what no table could mend.
 func (p Plan) check() error {
 	if most := block.LargestRowsPerBlock(len(p.Columns)); p.RowsPerBlock > most {
-		return refuse(BlockTooLarge, "spec.rowsPerBlock %d with %d fields makes blocks over %d MiB; give at most %d",
+		return failure.New(failure.BlockTooLarge, "spec.rowsPerBlock %d with %d fields makes blocks over %d MiB; give at most %d",
 			p.RowsPerBlock, len(p.Columns), block.MaxSize>>20, most)
 	}
 	if len(p.Columns) > block.MaxColumns {
-		return refuse(LimitExceeded, "spec.fields names %d fields (or, left out, the data store has as many columns); name at most %d", len(p.Columns), block.MaxColumns)
+		return failure.New(failure.LimitExceeded, "spec.fields names %d fields (or, left out, the data store has as many columns); name at most %d", len(p.Columns), block.MaxColumns)
 	}
 	if len(p.Columns) == 0 || p.RowsPerBlock < 1 {
-		return refuse(FormatInvalid, "a session needs at least one field and one row a block")
+		return failure.New(failure.FormatInvalid, "a session needs at least one field and one row a block")
 	}
 	key, err := fingerprint.NewKey(p.Key)
 	if err != nil {
@@ -297,17 +298,17 @@ func putCell(to *[4 + shortCell]byte, n uint32, cell *[shortCell]byte) {
 func (p *preparation) result() (*Prepared, error) {
 	checksum := sumOf(p.stored.hash)
 	if p.plan.Pin != "" && p.plan.Pin != checksum {
-		return nil, refuse(ChecksumMismatch, "the source's checksum is %s, spec.checksum asks for %s; correct either", checksum, p.plan.Pin)
+		return nil, failure.New(failure.ChecksumMismatch, "the source's checksum is %s, spec.checksum asks for %s; correct either", checksum, p.plan.Pin)
 	}
 	if err := p.refuseBadRows(p.lines.Good+p.lines.Bad, p.lines.Doubtful); err != nil {
 		return nil, err
 	}
 	if p.good == 0 {
-		return nil, refuse(EmptyTable, "the table has no row that can be used (%d rows read, %d bad)", p.all, p.bad.Count)
+		return nil, failure.New(failure.EmptyTable, "the table has no row that can be used (%d rows read, %d bad)", p.all, p.bad.Count)
 	}
 	if p.blocks > MaxBlocks {
 		least := (p.good + MaxBlocks - 1) / MaxBlocks
-		return nil, refuse(TooManyBlocks, "%d rows make %d blocks of %d; at most %d blocks are allowed: give spec.rowsPerBlock at least %d",
+		return nil, failure.New(failure.TooManyBlocks, "%d rows make %d blocks of %d; at most %d blocks are allowed: give spec.rowsPerBlock at least %d",
 			p.good, p.blocks, p.plan.RowsPerBlock, MaxBlocks, least)
 	}
 	keyID, err := KeyID(p.plan.Key, p.plan.Store)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/transfer"
 )
@@ -110,25 +111,25 @@ func TestPrepareRefuses(t *testing.T) {
 	for name, tc := range map[string]struct {
 		text   string
 		change func(*transfer.Plan)
-		reason transfer.Reason
+		reason failure.Reason
 		words  string
 	}{
-		"missing column":   {"ID\n1\n", nil, transfer.MissingColumn, "Mail"},
-		"duplicate header": {"ID,Mail,ID\n1,2,3\n", nil, transfer.DuplicateHeader, "columns 1, 3"},
-		"empty":            {"ID,Mail\n", nil, transfer.EmptyTable, "no row"},
-		"all bad":          {"ID,Mail\n1\n", func(p *transfer.Plan) { p.BadRows.MaxPercent = 100 }, transfer.EmptyTable, "1 bad"},
-		"pin":              {"ID,Mail\n1,2\n", func(p *transfer.Plan) { p.Pin = "sha256:00" }, transfer.ChecksumMismatch, "spec.checksum"},
-		"short key":        {"ID,Mail\n1,2\n", func(p *transfer.Plan) { p.Key = []byte("short") }, transfer.KeyTooShort, "32"},
-		"bad rows":         {"ID,Mail\n1,2\n1\n", nil, transfer.TooManyBadRows, "row 2"},
-		"bad rows soon":    {"ID,Mail\n1\n" + strings.Repeat("1,2\n", 100), func(p *transfer.Plan) { p.BadRows.MinSample = 1 }, transfer.TooManyBadRows, "1 of the first 1 lines of data"},
-		"too many blocks":  {csvOf(transfer.MaxBlocks + 1), func(p *transfer.Plan) { p.RowsPerBlock = 1 }, transfer.TooManyBlocks, "at least 2"},
-		"block too large":  {"ID,Mail\n1,2\n", func(p *transfer.Plan) { p.RowsPerBlock = 1 << 40 }, transfer.BlockTooLarge, "at most"},
-		"long cell":        {"ID,Mail\n1," + strings.Repeat("x", 64<<10+1) + "\n", nil, transfer.TooManyBadRows, "row 1 (line 2): CellTooLong (over 65536 bytes); correct"},
-		"long record":      {"ID,Mail\n1,2\n1,\"" + strings.Repeat("x", 1<<20) + "\"\n", nil, transfer.TooManyBadRows, "row 2 (line 3): RecordTooLong (over 1048576 bytes); correct"},
-		"long header":      {strings.Repeat("x", 1<<20+1) + "\n", nil, transfer.FormatInvalid, "RecordTooLong (over 1048576 bytes)"},
-		"wide header":      {strings.Repeat("x,", 1024) + "x\n", nil, transfer.LimitExceeded, "more than 1024 columns: check the delimiter"},
-		"gzip bomb":        {gzipped(t, "ID,Mail\n"+strings.Repeat("1,2\n", 4<<20)), nil, transfer.LimitExceeded, "more than 200 times its stored size: store it"},
-		"not compressed":   {"ID,Mail\n1,2\n", func(p *transfer.Plan) { p.Format.Compression = "Gzip" }, transfer.InvalidEncoding, "format.compression"},
+		"missing column":   {"ID\n1\n", nil, failure.MissingColumn, "Mail"},
+		"duplicate header": {"ID,Mail,ID\n1,2,3\n", nil, failure.DuplicateHeader, "columns 1, 3"},
+		"empty":            {"ID,Mail\n", nil, failure.EmptyTable, "no row"},
+		"all bad":          {"ID,Mail\n1\n", func(p *transfer.Plan) { p.BadRows.MaxPercent = 100 }, failure.EmptyTable, "1 bad"},
+		"pin":              {"ID,Mail\n1,2\n", func(p *transfer.Plan) { p.Pin = "sha256:00" }, failure.ChecksumMismatch, "spec.checksum"},
+		"short key":        {"ID,Mail\n1,2\n", func(p *transfer.Plan) { p.Key = []byte("short") }, failure.KeyTooShort, "32"},
+		"bad rows":         {"ID,Mail\n1,2\n1\n", nil, failure.TooManyBadRows, "row 2"},
+		"bad rows soon":    {"ID,Mail\n1\n" + strings.Repeat("1,2\n", 100), func(p *transfer.Plan) { p.BadRows.MinSample = 1 }, failure.TooManyBadRows, "1 of the first 1 lines of data"},
+		"too many blocks":  {csvOf(transfer.MaxBlocks + 1), func(p *transfer.Plan) { p.RowsPerBlock = 1 }, failure.TooManyBlocks, "at least 2"},
+		"block too large":  {"ID,Mail\n1,2\n", func(p *transfer.Plan) { p.RowsPerBlock = 1 << 40 }, failure.BlockTooLarge, "at most"},
+		"long cell":        {"ID,Mail\n1," + strings.Repeat("x", 64<<10+1) + "\n", nil, failure.TooManyBadRows, "row 1 (line 2): CellTooLong (over 65536 bytes); correct"},
+		"long record":      {"ID,Mail\n1,2\n1,\"" + strings.Repeat("x", 1<<20) + "\"\n", nil, failure.TooManyBadRows, "row 2 (line 3): RecordTooLong (over 1048576 bytes); correct"},
+		"long header":      {strings.Repeat("x", 1<<20+1) + "\n", nil, failure.FormatInvalid, "RecordTooLong (over 1048576 bytes)"},
+		"wide header":      {strings.Repeat("x,", 1024) + "x\n", nil, failure.LimitExceeded, "more than 1024 columns: check the delimiter"},
+		"gzip bomb":        {gzipped(t, "ID,Mail\n"+strings.Repeat("1,2\n", 4<<20)), nil, failure.LimitExceeded, "more than 200 times its stored size: store it"},
+		"not compressed":   {"ID,Mail\n1,2\n", func(p *transfer.Plan) { p.Format.Compression = "Gzip" }, failure.InvalidEncoding, "format.compression"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			plan := planOf(tc.text, 1000)
@@ -136,7 +137,7 @@ func TestPrepareRefuses(t *testing.T) {
 				tc.change(&plan)
 			}
 			_, err := transfer.Prepare(t.Context(), plan)
-			var e *transfer.Error
+			var e *failure.Error
 			if !errors.As(err, &e) || e.Reason != tc.reason || e.Transient {
 				t.Fatalf("want %s for good, got %v", tc.reason, err)
 			}

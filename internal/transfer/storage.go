@@ -19,6 +19,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
 	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/failure"
 )
 
 // Target is where blocks go. URI returns the upload URI as it is now: it is a
@@ -74,7 +75,7 @@ func (s *storage) at() (*blockblob.Client, string, error) {
 		Telemetry: policy.TelemetryOptions{ApplicationID: "exactmatch-operator"},
 	}})
 	if err != nil {
-		return nil, "", refuse(StorageRefused, "the service gave an upload URI that cannot be used")
+		return nil, "", failure.New(failure.StorageRefused, "the service gave an upload URI that cannot be used")
 	}
 	s.client, s.uri = client, uri
 	return client, uri, nil
@@ -170,10 +171,10 @@ func readable(uri string) bool {
 func addStaged(ids map[int]string, id string) error {
 	index, _, err := block.ParseID(id)
 	if err != nil {
-		return refuse(SourceChanged, "the remote session holds a block that this operator did not make; a new attempt begins afresh")
+		return failure.New(failure.SourceChanged, "the remote session holds a block that this operator did not make; a new attempt begins afresh")
 	}
 	if known, ok := ids[index]; ok && known != id {
-		return refuse(SourceChanged, "the remote session holds two different blocks %d: the source changed during the upload", index)
+		return failure.New(failure.SourceChanged, "the remote session holds two different blocks %d: the source changed during the upload", index)
 	}
 	ids[index] = id
 	return nil
@@ -197,7 +198,7 @@ func (s *storage) stage(ctx context.Context, id string, sum uint64, data []byte)
 		}
 	}
 	if errors.Is(err, errDamaged) {
-		return Checked{}, refuse(StorageRefused, "the storage returned another checksum of a block than that of the bytes that were sent, %d times; look into what changes them on the way", stageTries)
+		return Checked{}, failure.New(failure.StorageRefused, "the storage returned another checksum of a block than that of the bytes that were sent, %d times; look into what changes them on the way", stageTries)
 	}
 	return Checked{}, storageError(stageOp, err)
 }

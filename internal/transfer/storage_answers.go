@@ -19,6 +19,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
 	"exactmatch.dev/operator/internal/dial"
+	"exactmatch.dev/operator/internal/failure"
 )
 
 // statusOf is the status that the storage answered, 0 where it did not.
@@ -72,8 +73,8 @@ func judged(op string, err error) error {
 
 // foreign is an answer that is not the storage's, whatever its status: it says
 // nothing of the blocks, and passes.
-func foreign(op string, status int) *Error {
-	return &Error{Reason: StorageUnavailable, Transient: true,
+func foreign(op string, status int) *failure.Error {
+	return &failure.Error{Reason: failure.StorageUnavailable, Transient: true,
 		Message: fmt.Sprintf("%s: answered with %d, and not by the storage; check the proxies on the way to the upload URI", op, status)}
 }
 
@@ -133,7 +134,7 @@ func storageError(op string, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	var done *Error
+	var done *failure.Error
 	if errors.As(err, &done) {
 		return err
 	}
@@ -143,23 +144,23 @@ func storageError(op string, err error) error {
 	}
 	var refused *dial.RefusedError
 	if errors.As(err, &refused) {
-		return &Error{Reason: NotPermitted, Transient: true, Message: op + ": " + refused.Error(), cause: refused}
+		return &failure.Error{Reason: failure.NotPermitted, Transient: true, Message: op + ": " + refused.Error(), Cause: refused}
 	}
-	return &Error{Reason: StorageUnavailable, Transient: true, Message: op + ": no answer: " + causeOf(err)}
+	return &failure.Error{Reason: failure.StorageUnavailable, Transient: true, Message: op + ": no answer: " + causeOf(err)}
 }
 
-func answeredError(op string, answered *azcore.ResponseError) *Error {
-	e := &Error{Reason: StorageUnavailable, Transient: true,
+func answeredError(op string, answered *azcore.ResponseError) *failure.Error {
+	e := &failure.Error{Reason: failure.StorageUnavailable, Transient: true,
 		Message:    fmt.Sprintf("%s: the storage answered %d %s", op, answered.StatusCode, shownCode(answered)),
 		RetryAfter: retryAfter(answered.RawResponse)}
 	switch code := answered.StatusCode; {
 	case code == http.StatusForbidden || code == http.StatusUnauthorized:
 		// The signature has expired or was revoked: a renewal mends it.
-		e.Reason = StorageRefused
+		e.Reason = failure.StorageRefused
 	case code == http.StatusProxyAuthRequired, code == http.StatusRequestTimeout, code == http.StatusConflict, code == http.StatusLocked, code == http.StatusTooEarly,
 		code == http.StatusTooManyRequests, code >= 500:
 	default:
-		e.Reason, e.Transient = StorageRefused, false
+		e.Reason, e.Transient = failure.StorageRefused, false
 	}
 	return e
 }

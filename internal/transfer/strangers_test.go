@@ -10,6 +10,7 @@ import (
 
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/edm/edmtest"
+	"exactmatch.dev/operator/internal/failure"
 )
 
 // toStorage is a storage whose requests are answered by the transport.
@@ -35,14 +36,14 @@ func storageCalls() map[string]func(context.Context, *storage) error {
 }
 
 func outcomeOf(err error) string {
-	var e *Error
+	var e *failure.Error
 	switch {
 	case err == nil:
 		return "success"
 	case errors.Is(err, errUnsealed):
 		return "blocks are missing"
 	case !errors.As(err, &e):
-		return "no *Error"
+		return "no *failure.Error"
 	case !e.Transient:
 		return "terminal: " + string(e.Reason)
 	}
@@ -60,7 +61,7 @@ func TestStrangersAreNoStorage(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { err = call(t.Context(), toStorage(stranger)) })
 			got := outcomeOf(err)
 			counts[got]++
-			if got != string(StorageUnavailable) {
+			if got != string(failure.StorageUnavailable) {
 				if counts[got] <= 5 {
 					t.Errorf("%s answered by %q is %s: %v", name, stranger.Name, got, err)
 				}

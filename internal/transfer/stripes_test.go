@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/table"
 )
@@ -34,7 +35,7 @@ func FuzzStripes(f *testing.F) {
 		if err == nil {
 			p, err = reading.result()
 		}
-		var refused *Error
+		var refused *failure.Error
 		if err != nil && (!errors.As(err, &refused) || refused.Transient) {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/transfer"
 )
 
@@ -70,8 +71,8 @@ func TestTheStoragesRetryAfterIsTold(t *testing.T) {
 				return selects(r)
 			}
 			err := transfer.Upload(t.Context(), plan, p, target(one), options())
-			wantReason(t, err, transfer.StorageUnavailable, true)
-			var e *transfer.Error
+			wantReason(t, err, failure.StorageUnavailable, true)
+			var e *failure.Error
 			if errors.As(err, &e) && e.RetryAfter != 2*time.Minute {
 				t.Errorf("the wait is %s, want 2m", e.RetryAfter)
 			}
@@ -115,7 +116,7 @@ func TestTwoBlocksOfOneIndexAreRefused(t *testing.T) {
 					_, _ = io.WriteString(w, blockList(list))
 					return true
 				}
-				wantReason(t, do(target(one)), transfer.SourceChanged, false)
+				wantReason(t, do(target(one)), failure.SourceChanged, false)
 				if state := s.state(one.ID); state == edm.StateUploadCompleted {
 					t.Error("a mixture was sealed")
 				}
@@ -150,7 +151,7 @@ func TestASealNeedsEveryBlock(t *testing.T) {
 	if !errors.Is(err, transfer.ErrBlocksMissing) {
 		t.Errorf("the seal ends with %v", err)
 	}
-	wantReason(t, err, transfer.StorageUnavailable, true)
+	wantReason(t, err, failure.StorageUnavailable, true)
 	if sealed {
 		t.Error("a list with gaps was sent")
 	}
@@ -178,7 +179,7 @@ func TestASealLeavesNoBlockOut(t *testing.T) {
 		_, _ = io.WriteString(w, blockList(ids))
 		return true
 	}
-	wantReason(t, transfer.Seal(t.Context(), p, target(one)), transfer.SourceChanged, false)
+	wantReason(t, transfer.Seal(t.Context(), p, target(one)), failure.SourceChanged, false)
 }
 
 // A table that has as many bytes and fewer rows than when it was prepared changed.
@@ -187,5 +188,5 @@ func TestARowThatIsGoneIsAChange(t *testing.T) {
 	text := csvOf(100)
 	p := prepare(t, planOf(text, 10))
 	plan := planOf(strings.Replace(text, "\nP-98,", ".P-98.", 1), 10)
-	wantReason(t, transfer.Upload(t.Context(), plan, p, target(s.open(p, plan)), options()), transfer.SourceChanged, false)
+	wantReason(t, transfer.Upload(t.Context(), plan, p, target(s.open(p, plan)), options()), failure.SourceChanged, false)
 }

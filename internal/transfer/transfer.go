@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/fingerprint"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/table"
@@ -117,12 +118,12 @@ func KeyID(key []byte, store string) (string, error) {
 }
 
 // CheckDelimiters finds an ignored delimiter of a data store's columns that can
-// never match. It fails with an *Error that says which, why, and what to give.
+// never match. It fails with an *failure.Error that says which, why, and what to give.
 // A plan is not refused for one, since it is the data store that has to be corrected.
 func CheckDelimiters(columns []Column) error {
 	for _, c := range columns {
 		if err := c.rules().CheckDelimiters(); err != nil {
-			return refuse(InvalidDelimiter, "spec.columns: %s", err)
+			return failure.New(failure.InvalidDelimiter, "spec.columns: %s", err)
 		}
 	}
 	return nil

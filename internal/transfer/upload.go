@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/failure"
 )
 
 // Progress counts blocks. Done are acknowledged ones, those found there
@@ -38,7 +39,7 @@ const sealTries = 3
 
 // Upload stages the blocks that the target does not hold yet and seals the
 // list. It may be repeated at will: what is there is not sent again. Errors are
-// *Error, or the context's.
+// *failure.Error, or the context's.
 func Upload(ctx context.Context, plan Plan, prepared *Prepared, target Target, o Options) error {
 	u := newUpload(plan, prepared, target, o)
 	for range sealTries {
@@ -55,22 +56,22 @@ func Upload(ctx context.Context, plan Plan, prepared *Prepared, target Target, o
 
 // Stage stages those blocks of some stripes that the target does not hold yet,
 // and leaves the list to Seal: several processes may stage at once, even the
-// same stripes. Errors are *Error, or the context's.
+// same stripes. Errors are *failure.Error, or the context's.
 func Stage(ctx context.Context, plan Plan, prepared *Prepared, stripes []Stripe, target Target, o Options) error {
 	u := newUpload(plan, prepared, target, o)
 	return u.settled(ctx, u.run(ctx, stripes))
 }
 
-// ErrBlocksMissing is the cause of an *Error that only staging again mends.
+// ErrBlocksMissing is the cause of an *failure.Error that only staging again mends.
 var ErrBlocksMissing = errors.New("blocks are missing")
 
 // Seal seals the list of the blocks that Stage has staged. Where one is missing the
-// *Error wraps ErrBlocksMissing; any other transient one leaves the blocks as they
+// *failure.Error wraps ErrBlocksMissing; any other transient one leaves the blocks as they
 // are: seal again. It needs an upload URI that permits to list.
 func Seal(ctx context.Context, prepared *Prepared, target Target) error {
 	err := sealStaged(ctx, prepared, target)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return &Error{Reason: StorageUnavailable, Transient: true, Message: "seal the block list: no answer in time"}
+		return &failure.Error{Reason: failure.StorageUnavailable, Transient: true, Message: "seal the block list: no answer in time"}
 	}
 	return classify(err)
 }
@@ -78,7 +79,7 @@ func Seal(ctx context.Context, prepared *Prepared, target Target) error {
 func sealStaged(ctx context.Context, prepared *Prepared, target Target) error {
 	s := &storage{target: target}
 	if !readable(target.URI()) {
-		return refuse(StorageRefused, "the upload URI does not permit to list blocks, which workers in pods need; set spec.workers.mode of the upload agent to Manager")
+		return failure.New(failure.StorageRefused, "the upload URI does not permit to list blocks, which workers in pods need; set spec.workers.mode of the upload agent to Manager")
 	}
 	there, err := s.staged(ctx)
 	if err != nil {
@@ -87,12 +88,12 @@ func sealStaged(ctx context.Context, prepared *Prepared, target Target) error {
 	ids := make([]string, prepared.Blocks)
 	for index, id := range there {
 		if index >= len(ids) {
-			return refuse(SourceChanged, "the remote session holds a block %d that the table does not have; a new attempt begins afresh", index)
+			return failure.New(failure.SourceChanged, "the remote session holds a block %d that the table does not have; a new attempt begins afresh", index)
 		}
 		ids[index] = id
 	}
 	if missing := len(ids) - len(there); missing > 0 {
-		return &Error{Reason: StorageUnavailable, Transient: true, cause: ErrBlocksMissing, Message: fmt.Sprintf("%d of %d blocks are not there after all were staged", missing, len(ids))}
+		return &failure.Error{Reason: failure.StorageUnavailable, Transient: true, Cause: ErrBlocksMissing, Message: fmt.Sprintf("%d of %d blocks are not there after all were staged", missing, len(ids))}
 	}
 	if err := s.seal(ctx, ids); !errors.Is(err, errUnsealed) {
 		return err
@@ -100,8 +101,8 @@ func sealStaged(ctx context.Context, prepared *Prepared, target Target) error {
 	return lost()
 }
 
-func lost() *Error {
-	return &Error{Reason: StorageUnavailable, Message: "the storage loses blocks between staging and sealing", Transient: true, cause: ErrBlocksMissing}
+func lost() *failure.Error {
+	return &failure.Error{Reason: failure.StorageUnavailable, Message: "the storage loses blocks between staging and sealing", Transient: true, Cause: ErrBlocksMissing}
 }
 
 // upload is the state of one run.
@@ -185,7 +186,7 @@ func (u *upload) send(ctx context.Context, index int, data []byte) error {
 	known, isThere := u.there[index]
 	switch {
 	case isThere && known != id:
-		return refuse(SourceChanged, "block %d differs from the one that was uploaded before: the source changed during the upload; a new attempt reads it afresh", index)
+		return failure.New(failure.SourceChanged, "block %d differs from the one that was uploaded before: the source changed during the upload; a new attempt reads it afresh", index)
 	case isThere:
 		u.count(index, id, Progress{Done: 1, Skipped: 1})
 		return nil

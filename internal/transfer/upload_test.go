@@ -16,13 +16,14 @@ import (
 	"pgregory.net/rapid"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/transfer"
 )
 
-func wantReason(t *testing.T, err error, reason transfer.Reason, transient bool) {
+func wantReason(t *testing.T, err error, reason failure.Reason, transient bool) {
 	t.Helper()
-	var e *transfer.Error
+	var e *failure.Error
 	if !errors.As(err, &e) || e.Reason != reason || e.Transient != transient {
 		t.Fatalf("want %s (passes: %t), got %v", reason, transient, err)
 	}
@@ -119,7 +120,7 @@ func TestUploadNoticesAChangedSource(t *testing.T) {
 			// Opened afresh, as after a restart: the source's own memory is gone.
 			again, _ := planOfFile(t, change(text), 25)
 			err := transfer.Upload(t.Context(), again, p, target(one), options())
-			wantReason(t, err, transfer.SourceChanged, false)
+			wantReason(t, err, failure.SourceChanged, false)
 			if state := s.state(one.ID); state == edm.StateUploadCompleted {
 				t.Error("a mixture was sealed")
 			}
@@ -138,9 +139,9 @@ func TestUploadRefusesTheBlocksOfAnotherContent(t *testing.T) {
 		}
 		return isSeal(r)
 	}
-	wantReason(t, transfer.Upload(t.Context(), first, p, target(one), options()), transfer.StorageRefused, false)
+	wantReason(t, transfer.Upload(t.Context(), first, p, target(one), options()), failure.StorageRefused, false)
 	s.spoil = nil
-	wantReason(t, transfer.Upload(t.Context(), second, prepare(t, second), target(one), options()), transfer.SourceChanged, false)
+	wantReason(t, transfer.Upload(t.Context(), second, prepare(t, second), target(one), options()), failure.SourceChanged, false)
 }
 
 func TestUploadGoesOnWithARenewedURI(t *testing.T) {
@@ -176,7 +177,7 @@ func TestUploadMeetsFaultsOfTheStorage(t *testing.T) {
 		selects   func(*http.Request) bool
 		answer    func(*sink) http.HandlerFunc
 		sent      int // bodies in all
-		reason    transfer.Reason
+		reason    failure.Reason
 		transient bool
 	}{
 		"a damaged body is sent again": {isBlock, func(s *sink) http.HandlerFunc {
@@ -187,10 +188,10 @@ func TestUploadMeetsFaultsOfTheStorage(t *testing.T) {
 		}, 11, "", false},
 		"a busy storage is asked again": {isBlock, func(*sink) http.HandlerFunc { return refuseStorage(http.StatusServiceUnavailable, "ServerBusy") }, 11, "", false},
 		"a lost block is staged again":  {isSeal, func(*sink) http.HandlerFunc { return refuseStorage(http.StatusBadRequest, "InvalidBlockList") }, 10, "", false},
-		"a refused block ends it":       {isBlock, func(*sink) http.HandlerFunc { return refuseStorage(http.StatusBadRequest, "InvalidBlobOrBlock") }, -1, transfer.StorageRefused, false},
+		"a refused block ends it":       {isBlock, func(*sink) http.HandlerFunc { return refuseStorage(http.StatusBadRequest, "InvalidBlobOrBlock") }, -1, failure.StorageRefused, false},
 		"a dead signature can be renewed": {isBlock, func(*sink) http.HandlerFunc {
 			return refuseStorage(http.StatusForbidden, "AuthenticationFailed")
-		}, -1, transfer.StorageRefused, true},
+		}, -1, failure.StorageRefused, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSink(t)
@@ -282,7 +283,7 @@ func TestUploadPassesOnWhatTheSourceSays(t *testing.T) {
 	one := s.open(p, plan)
 	must(t, os.Remove(path))
 	err := transfer.Upload(t.Context(), plan, p, target(one), options())
-	wantReason(t, err, transfer.SourceNotFound, false)
+	wantReason(t, err, failure.SourceNotFound, false)
 	var from *source.Error
 	if !errors.As(err, &from) {
 		t.Errorf("the cause is lost: %v", err)

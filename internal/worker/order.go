@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"exactmatch.dev/operator/internal/dial"
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/transfer"
 )
@@ -102,7 +103,7 @@ func (d folder) read(parts ...string) ([]byte, error) {
 // unreadable tells which of the worker's files is missing. It may come late: a
 // volume follows its Secret with a delay.
 func unreadable(name string, err error) error {
-	return &transfer.Error{Reason: transfer.SourceUnavailable, Transient: true, Message: fmt.Sprintf("the worker's file %s cannot be read: %v", name, errors.Unwrap(err))}
+	return &failure.Error{Reason: failure.SourceUnavailable, Transient: true, Message: fmt.Sprintf("the worker's file %s cannot be read: %v", name, errors.Unwrap(err))}
 }
 
 // open reads the order and opens what it names.
@@ -123,7 +124,7 @@ func (d folder) order() (*Order, error) {
 	}
 	o := &Order{}
 	if err := json.Unmarshal(text, o); err != nil {
-		return nil, &transfer.Error{Reason: transfer.SourceInvalid, Message: "the worker's order is not JSON of this version; roll the manager and its workers to one image"}
+		return nil, &failure.Error{Reason: failure.SourceInvalid, Message: "the worker's order is not JSON of this version; roll the manager and its workers to one image"}
 	}
 	return o, nil
 }

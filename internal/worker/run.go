@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/transfer"
 )
@@ -35,14 +36,14 @@ type Staged struct {
 	Skipped int `json:"skipped"`
 }
 
-// Problem is a transfer.Error on its way to the manager. RefusedURI names the
+// Problem is a failure.Error on its way to the manager. RefusedURI names the
 // upload URI (NameURI) that the storage took no more.
 type Problem struct {
-	Reason            transfer.Reason `json:"reason"`
-	Message           string          `json:"message"`
-	Transient         bool            `json:"transient,omitempty"`
-	RetryAfterSeconds int             `json:"retryAfterSeconds,omitempty"`
-	RefusedURI        string          `json:"refusedURI,omitempty"`
+	Reason            failure.Reason `json:"reason"`
+	Message           string         `json:"message"`
+	Transient         bool           `json:"transient,omitempty"`
+	RetryAfterSeconds int            `json:"retryAfterSeconds,omitempty"`
+	RefusedURI        string         `json:"refusedURI,omitempty"`
 }
 
 // maxMessage bounds a problem's words, so that a report fits into 4 KiB.
@@ -69,8 +70,8 @@ func ParseReport(text string) (Report, bool) {
 }
 
 // AsError is the problem as the error that it was.
-func (p *Problem) AsError() *transfer.Error {
-	return &transfer.Error{Reason: p.Reason, Message: p.Message, Transient: p.Transient, RetryAfter: time.Duration(p.RetryAfterSeconds) * time.Second}
+func (p *Problem) AsError() *failure.Error {
+	return &failure.Error{Reason: p.Reason, Message: p.Message, Transient: p.Transient, RetryAfter: time.Duration(p.RetryAfterSeconds) * time.Second}
 }
 
 // Prepare reads the table of the order in dir once and reports the handoff.
@@ -97,11 +98,11 @@ func Stage(ctx context.Context, dir string, index int, log *slog.Logger) Report 
 	prepared, err := plan.Receive(order.Prepared)
 	if err != nil {
 		// The volume may still show the order to read.
-		return failed(ctx, &transfer.Error{Reason: transfer.SourceUnavailable, Transient: true, Message: err.Error()})
+		return failed(ctx, &failure.Error{Reason: failure.SourceUnavailable, Transient: true, Message: err.Error()})
 	}
 	stripes, err := prepared.Share(index, order.Parts)
 	if err != nil {
-		return failed(ctx, &transfer.Error{Reason: transfer.SourceInvalid, Message: err.Error()})
+		return failed(ctx, &failure.Error{Reason: failure.SourceInvalid, Message: err.Error()})
 	}
 	guard, err := d.guard(order)
 	if err != nil {
@@ -113,7 +114,7 @@ func Stage(ctx context.Context, dir string, index int, log *slog.Logger) Report 
 		transfer.Options{Memory: memory, MemorySize: order.Memory, Progress: w.progress})
 	if err != nil {
 		r := failed(ctx, err)
-		if r.Problem != nil && r.Problem.Reason == transfer.StorageRefused {
+		if r.Problem != nil && r.Problem.Reason == failure.StorageRefused {
 			r.Problem.RefusedURI = w.refused
 		}
 		return w.complete(r)
@@ -168,9 +169,9 @@ func failed(ctx context.Context, err error) Report {
 	if ctx.Err() != nil {
 		return Report{}
 	}
-	var moved *transfer.Error
+	var moved *failure.Error
 	var opened *source.Error
-	p := &Problem{Reason: transfer.SourceUnavailable, Message: err.Error(), Transient: true}
+	p := &Problem{Reason: failure.SourceUnavailable, Message: err.Error(), Transient: true}
 	switch {
 	case errors.As(err, &moved):
 		p = &Problem{Reason: moved.Reason, Message: moved.Message, Transient: moved.Transient, RetryAfterSeconds: int(moved.RetryAfter / time.Second)}

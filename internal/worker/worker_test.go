@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/transfer"
 	"exactmatch.dev/operator/internal/worker"
 )
@@ -66,18 +67,18 @@ func TestProblemsAreTold(t *testing.T) {
 	for name, c := range map[string]struct {
 		do     func(string) worker.Report
 		dir    string
-		reason transfer.Reason
+		reason failure.Reason
 		passes bool
 	}{
-		"a column is missing":     {prepare, files(t, "Name\nhush\n"), transfer.MissingColumn, false},
-		"no such file":            {prepare, files(t, "", func(o *worker.Order) { o.Source.File = "other.csv" }), transfer.SourceNotFound, false},
-		"out of the volume":       {prepare, files(t, "", func(o *worker.Order) { o.Source.File = "../key/key" }), transfer.PathOutsideRoot, false},
-		"no order":                {prepare, t.TempDir(), transfer.SourceUnavailable, true},
-		"the order to read":       {stage, files(t, "ID\n1\n"), transfer.SourceUnavailable, true},
-		"another part":            {stage, files(t, "ID\n1\n2\n3\n", func(o *worker.Order) { o.Prepared, o.Parts = handoff, 0 }), transfer.SourceInvalid, false},
-		"an address not allowed":  {stage, files(t, "ID\n1\n2\n3\n", func(o *worker.Order) { o.Prepared, o.Parts = handoff, 1 }), transfer.NotPermitted, true},
-		"a scheme not allowed":    {prepare, files(t, "", func(o *worker.Order) { o.Source = worker.Source{URI: "s3://hush/key"} }), transfer.SchemeNotAllowed, false},
-		"a URI that is not there": {prepare, files(t, "", func(o *worker.Order) { o.Source = worker.Source{} }), transfer.SourceUnavailable, true},
+		"a column is missing":     {prepare, files(t, "Name\nhush\n"), failure.MissingColumn, false},
+		"no such file":            {prepare, files(t, "", func(o *worker.Order) { o.Source.File = "other.csv" }), failure.SourceNotFound, false},
+		"out of the volume":       {prepare, files(t, "", func(o *worker.Order) { o.Source.File = "../key/key" }), failure.PathOutsideRoot, false},
+		"no order":                {prepare, t.TempDir(), failure.SourceUnavailable, true},
+		"the order to read":       {stage, files(t, "ID\n1\n"), failure.SourceUnavailable, true},
+		"another part":            {stage, files(t, "ID\n1\n2\n3\n", func(o *worker.Order) { o.Prepared, o.Parts = handoff, 0 }), failure.SourceInvalid, false},
+		"an address not allowed":  {stage, files(t, "ID\n1\n2\n3\n", func(o *worker.Order) { o.Prepared, o.Parts = handoff, 1 }), failure.NotPermitted, true},
+		"a scheme not allowed":    {prepare, files(t, "", func(o *worker.Order) { o.Source = worker.Source{URI: "s3://hush/key"} }), failure.SchemeNotAllowed, false},
+		"a URI that is not there": {prepare, files(t, "", func(o *worker.Order) { o.Source = worker.Source{} }), failure.SourceUnavailable, true},
 	} {
 		r := c.do(c.dir)
 		if r.Problem == nil || r.Problem.Reason != c.reason || r.Problem.Transient != c.passes {
