@@ -1,5 +1,7 @@
 package v1alpha1
 
+import "exactmatch.dev/operator/internal/failure"
+
 // The types of conditions. They follow kstatus: Reconciling and Stalled stand
 // only while they are true.
 const (
@@ -98,10 +100,10 @@ const (
 	ReasonRetrying       = "Retrying"       // a fault that passes; the message names the next time
 	ReasonQuotaExceeded  = "QuotaExceeded"  // the store's commits of 24 hours are used up
 
-	ReasonServiceUnavailable = "ServiceUnavailable" // the service does not answer
-	ReasonSourceUnavailable  = "SourceUnavailable"  // the source does not answer
-	ReasonStorageUnavailable = "StorageUnavailable" // the upload URI's storage does not answer
-	ReasonWorkersFailed      = "WorkersFailed"      // pods of the workers failed; the message says which and why
+	ReasonServiceUnavailable = "ServiceUnavailable"               // the service does not answer
+	ReasonSourceUnavailable  = string(failure.SourceUnavailable)  // the source does not answer
+	ReasonStorageUnavailable = string(failure.StorageUnavailable) // the upload URI's storage does not answer
+	ReasonWorkersFailed      = string(failure.WorkersFailed)      // pods of the workers failed; the message says which and why
 )
 
 // Reasons when a session has reached its wish.
@@ -122,43 +124,43 @@ const (
 	ReasonCancelledRemotely = "CancelledRemotely" // somebody else cancelled
 	ReasonRejected          = "Rejected"          // the service refused the request for good
 
-	ReasonMissingColumn      = "MissingColumn"      // a field is not a column of the store, or a column is not in the header
-	ReasonDuplicateHeader    = "DuplicateHeader"    // several columns of the header have the name of a wanted one
-	ReasonChecksumMismatch   = "ChecksumMismatch"   // the stored bytes are not those that spec.checksum pins
-	ReasonTooManyBadRows     = "TooManyBadRows"     // more rows cannot be read than spec.badRows allows
-	ReasonEmptyTable         = "EmptyTable"         // the table has no good row
-	ReasonInvalidEncoding    = "InvalidEncoding"    // the bytes are no text of the format's encoding
-	ReasonTooManyBlocks      = "TooManyBlocks"      // rowsPerBlock makes more than 50,000 blocks
-	ReasonBlockTooLarge      = "BlockTooLarge"      // rowsPerBlock makes a block of more than 64 MiB
-	ReasonLimitExceeded      = "LimitExceeded"      // a cap of bytes, rows, columns, cell, record or decompression is passed
-	ReasonFormatInvalid      = "FormatInvalid"      // the format does not fit the bytes, or a column's rule cannot be used
-	ReasonSourceChanged      = "SourceChanged"      // the table changed while it was read
-	ReasonSourceInvalid      = "SourceInvalid"      // the URI, the credentials or the source's answer cannot be used
-	ReasonSourceNotFound     = "SourceNotFound"     // nothing lies at the source
-	ReasonSourceRefused      = "SourceRefused"      // the credentials do not suffice
-	ReasonNotPermitted       = "NotPermitted"       // the upload agent or the administrator's policy does not permit it
-	ReasonPathOutsideRoot    = "PathOutsideRoot"    // a file leaves the folder of the namespace
-	ReasonSchemeNotAllowed   = "SchemeNotAllowed"   // the upload agent does not allow the scheme
-	ReasonStorageRefused     = "StorageRefused"     // the upload URI's storage refused a block for good
-	ReasonSecretNotFound     = "SecretNotFound"     // a Secret, or a key of it, is missing
-	ReasonSecretTypeRefused  = "SecretTypeRefused"  // a Secret is of a type that is never read
-	ReasonConfigMapNotFound  = "ConfigMapNotFound"  // a ConfigMap, or a key of it, is missing
-	ReasonKeyTooShort        = "KeyTooShort"        // the store's key has fewer than 32 bytes
-	ReasonDataStoreNotFound  = "DataStoreNotFound"  // the data store is missing
-	ReasonDataStoreNotReady  = "DataStoreNotReady"  // the data store needs repair
-	ReasonCredentialsRefused = "CredentialsRefused" // the service refused the agent's credentials
-	ReasonFormatUnpublished  = "FormatUnpublished"  // the service does not say that it reads our blocks
-	ReasonClaimNotFound      = "ClaimNotFound"      // the PersistentVolumeClaim is missing
-	ReasonWorkersUnavailable = "WorkersUnavailable" // the source needs workers that are not there
-	ReasonRowDecrease        = "RowDecrease"        // guard, in Held's message: too few rows against those that are live
-	ReasonColumnsMissing     = "ColumnsMissing"     // guard, in Held's message: fields leave columns of the store out
+	ReasonMissingColumn      = string(failure.MissingColumn)    // a field is not a column of the store, or a column is not in the header
+	ReasonDuplicateHeader    = string(failure.DuplicateHeader)  // several columns of the header have the name of a wanted one
+	ReasonChecksumMismatch   = string(failure.ChecksumMismatch) // the stored bytes are not those that spec.checksum pins
+	ReasonTooManyBadRows     = string(failure.TooManyBadRows)   // more rows cannot be read than spec.badRows allows
+	ReasonEmptyTable         = string(failure.EmptyTable)       // the table has no good row
+	ReasonInvalidEncoding    = string(failure.InvalidEncoding)  // the bytes are no text of the format's encoding
+	ReasonTooManyBlocks      = string(failure.TooManyBlocks)    // rowsPerBlock makes more than 50,000 blocks
+	ReasonBlockTooLarge      = string(failure.BlockTooLarge)    // rowsPerBlock makes a block of more than 64 MiB
+	ReasonLimitExceeded      = string(failure.LimitExceeded)    // a cap of bytes, rows, columns, cell, record or decompression is passed
+	ReasonFormatInvalid      = string(failure.FormatInvalid)    // the format does not fit the bytes, or a column's rule cannot be used
+	ReasonSourceChanged      = string(failure.SourceChanged)    // the table changed while it was read
+	ReasonSourceInvalid      = string(failure.SourceInvalid)    // the URI, the credentials or the source's answer cannot be used
+	ReasonSourceNotFound     = string(failure.SourceNotFound)   // nothing lies at the source
+	ReasonSourceRefused      = string(failure.SourceRefused)    // the credentials do not suffice
+	ReasonNotPermitted       = string(failure.NotPermitted)     // the upload agent or the administrator's policy does not permit it
+	ReasonPathOutsideRoot    = string(failure.PathOutsideRoot)  // a file leaves the folder of the namespace
+	ReasonSchemeNotAllowed   = string(failure.SchemeNotAllowed) // the upload agent does not allow the scheme
+	ReasonStorageRefused     = string(failure.StorageRefused)   // the upload URI's storage refused a block for good
+	ReasonSecretNotFound     = "SecretNotFound"                 // a Secret, or a key of it, is missing
+	ReasonSecretTypeRefused  = "SecretTypeRefused"              // a Secret is of a type that is never read
+	ReasonConfigMapNotFound  = "ConfigMapNotFound"              // a ConfigMap, or a key of it, is missing
+	ReasonKeyTooShort        = string(failure.KeyTooShort)      // the store's key has fewer than 32 bytes
+	ReasonDataStoreNotFound  = "DataStoreNotFound"              // the data store is missing
+	ReasonDataStoreNotReady  = "DataStoreNotReady"              // the data store needs repair
+	ReasonCredentialsRefused = "CredentialsRefused"             // the service refused the agent's credentials
+	ReasonFormatUnpublished  = "FormatUnpublished"              // the service does not say that it reads our blocks
+	ReasonClaimNotFound      = "ClaimNotFound"                  // the PersistentVolumeClaim is missing
+	ReasonWorkersUnavailable = "WorkersUnavailable"             // the source needs workers that are not there
+	ReasonRowDecrease        = "RowDecrease"                    // guard, in Held's message: too few rows against those that are live
+	ReasonColumnsMissing     = "ColumnsMissing"                 // guard, in Held's message: fields leave columns of the store out
 
 	ReasonAccountNotFound = "AccountNotFound" // the ServiceAccount of the workers is missing
 
-	ReasonUploadAgentNotFound = "UploadAgentNotFound" // the upload agent is missing
-	ReasonUploadAgentNotReady = "UploadAgentNotReady" // the upload agent is not registered, or its spec cannot be used
-	ReasonOwnedElsewhere      = "OwnedElsewhere"      // the remote store belongs to another object
-	ReasonInvalidDelimiter    = "InvalidDelimiter"    // an ignored delimiter of a column can never match
+	ReasonUploadAgentNotFound = "UploadAgentNotFound"            // the upload agent is missing
+	ReasonUploadAgentNotReady = "UploadAgentNotReady"            // the upload agent is not registered, or its spec cannot be used
+	ReasonOwnedElsewhere      = "OwnedElsewhere"                 // the remote store belongs to another object
+	ReasonInvalidDelimiter    = string(failure.InvalidDelimiter) // an ignored delimiter of a column can never match
 )
 
 // Reasons of data stores, upload agents and events.

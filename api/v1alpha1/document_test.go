@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-var reasonName = regexp.MustCompile(`(?m)^\s*(?:Reason|Condition)\w+\s*=\s*"(\w+)"`)
+var reasonName = regexp.MustCompile(`(?m)^\s+(?:Reason|Condition)\w+\s+= (?:"|string\(failure\.)(\w+)`)
 
 var _ = Describe("SPEC.md", func() {
 	var words map[string]bool // of its code spans
