@@ -15,8 +15,8 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/jobs"
+	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/source"
-	"exactmatch.dev/operator/internal/transfer"
 	"exactmatch.dev/operator/internal/worker"
 )
 
@@ -289,7 +289,7 @@ func TestASecretOfAnotherIsNotWritten(t *testing.T) {
 	theirs := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: s.jobs.SecretName()}, Data: map[string][]byte{"mine": []byte("x")}}
 	e.must(e.api.Create(t.Context(), theirs))
 	s.order = theirs
-	s.plan = transfer.Plan{Store: "store"}
+	s.plan = pipeline.Plan{Store: "store"}
 	err := j.writeOrder(t.Context(), s, nil)
 	if p := asProblem(err); err == nil || p.remedy != repair || p.reason != v1alpha1.ReasonWorkersUnavailable {
 		t.Errorf("it ends with %v", err)
@@ -304,11 +304,11 @@ func TestASecretOfAnotherIsNotWritten(t *testing.T) {
 
 // What pods have found out is of the plan that they read by.
 func TestAnOrderOfAnotherPlanIsNotTaken(t *testing.T) {
-	plan := transfer.Plan{
+	plan := pipeline.Plan{
 		Source: source.Bytes("t.csv", []byte("ID\n1\n2\n")), Store: "store", Key: []byte("a key for tests that has 32 bytes or more"),
-		Columns: []transfer.Column{{Name: "ID"}}, RowsPerBlock: 1, BadRows: transfer.BadRowsAllowance{MinSample: 1000},
+		Columns: []pipeline.Column{{Name: "ID"}}, RowsPerBlock: 1, BadRows: pipeline.BadRowsAllowance{MinSample: 1000},
 	}
-	prepared, err := transfer.Prepare(t.Context(), plan)
+	prepared, err := pipeline.Prepare(t.Context(), plan)
 	if err != nil {
 		t.Fatal(err)
 	}

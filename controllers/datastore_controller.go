@@ -15,7 +15,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
-	"exactmatch.dev/operator/internal/transfer"
+	"exactmatch.dev/operator/internal/pipeline"
 )
 
 // DataStoreReconciler makes or adopts the remote data store, hands out the turn
@@ -139,11 +139,11 @@ func (r *DataStoreReconciler) reach(ctx context.Context, s *storeScope) error {
 // checkDelimiters refuses an ignored delimiter that does nothing: its author
 // believes that values match which do not.
 func checkDelimiters(store *v1alpha1.ExactMatchDataStore) error {
-	columns := make([]transfer.Column, 0, len(store.Spec.Columns))
+	columns := make([]pipeline.Column, 0, len(store.Spec.Columns))
 	for _, c := range store.Spec.Columns {
 		columns = append(columns, columnOf(c))
 	}
-	return transfer.CheckDelimiters(columns)
+	return pipeline.CheckDelimiters(columns)
 }
 
 // openService opens the client of the store's upload agent.
@@ -188,7 +188,7 @@ func (r *DataStoreReconciler) recordKey(ctx context.Context, s *storeScope) erro
 	if err != nil {
 		return err
 	}
-	keyID, err := transfer.KeyID(key, displayName(s.object))
+	keyID, err := pipeline.KeyID(key, displayName(s.object))
 	if err != nil {
 		return needsRepair(v1alpha1.ReasonKeyTooShort, "Secret %q, key %q: %v", ref.Name, ref.Key, err)
 	}

@@ -15,8 +15,8 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/policy"
-	"exactmatch.dev/operator/internal/transfer"
 )
 
 // fakeEnv is one session, its store and its agent on an API server and a service in
@@ -54,7 +54,7 @@ func newFakeEnv(t *testing.T, change ...func(*v1alpha1.ExactMatchSession)) *fake
 		WithInterceptorFuncs(interceptor.Funcs{SubResourcePatch: e.patchStatus}).Build()
 	options := Options{Instance: "this", RequestTimeout: time.Second, PollInterval: time.Second, Policy: policy.Fixed(policy.ThisMachine)}
 	e.r = &SessionReconciler{
-		Client: e.api, Reader: e.api, Recorder: events.NewFakeRecorder(100), Pool: transfer.NewPool(transfer.PoolOptions{}),
+		Client: e.api, Reader: e.api, Recorder: events.NewFakeRecorder(100), Pool: pipeline.NewPool(pipeline.PoolOptions{}),
 		Endpoints: newEndpoints(newReferences(e.api), options), Options: options, Now: func() time.Time { return e.now },
 	}
 	return e

@@ -12,8 +12,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/session"
-	"exactmatch.dev/operator/internal/transfer"
 )
 
 // Finalizer keeps an object until what it owns remotely is settled.
@@ -26,7 +26,7 @@ type SessionReconciler struct {
 	// Reader reads past the cache.
 	Reader    client.Reader
 	Recorder  events.EventRecorder
-	Pool      *transfer.Pool
+	Pool      *pipeline.Pool
 	Endpoints *endpoints
 	Recalls   *recalls
 	Options   Options

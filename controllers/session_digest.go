@@ -4,7 +4,7 @@ import (
 	"encoding/hex"
 
 	"exactmatch.dev/operator/api/v1alpha1"
-	"exactmatch.dev/operator/internal/transfer"
+	"exactmatch.dev/operator/internal/pipeline"
 )
 
 // inputsFormat is the version of the digests in status.observedSpecHash.
@@ -12,8 +12,8 @@ const inputsFormat = "inputs/v2"
 
 // versionOf names what decides the reading and its blocks, but for the pin.
 // sourceVersion names the bytes as far as the reference to them tells.
-func versionOf(s *scope, columns []transfer.Column, keyID, sourceVersion string) string {
-	spec, d := s.object.Spec, transfer.NewDigest(inputsFormat)
+func versionOf(s *scope, columns []pipeline.Column, keyID, sourceVersion string) string {
+	spec, d := s.object.Spec, pipeline.NewDigest(inputsFormat)
 	addSource(d, spec.Source)
 	d.Add("sourceVersion", sourceVersion)
 	formatOf(spec.Source.Format).AddTo(d)
@@ -29,7 +29,7 @@ func versionOf(s *scope, columns []transfer.Column, keyID, sourceVersion string)
 }
 
 // addSource adds where the table lies.
-func addSource(d *transfer.Digest, from v1alpha1.Source) {
+func addSource(d *pipeline.Digest, from v1alpha1.Source) {
 	d.AddUnless("", "uri", from.URI)
 	if ref := from.URISecretRef; ref != nil {
 		d.Add("uriSecretRef.name", ref.Name)
@@ -51,11 +51,11 @@ func addSource(d *transfer.Digest, from v1alpha1.Source) {
 // inputsOf names what decides the reading, the pin included while the prepared
 // bytes do not satisfy it.
 func inputsOf(s *scope) string {
-	d := transfer.NewDigest(inputsFormat)
+	d := pipeline.NewDigest(inputsFormat)
 	d.Add("version", s.version)
 	d.Add("checksum", pinOf(s))
 	return shortDigest(d)
 }
 
 // shortDigest is enough to tell the few inputs of one object apart.
-func shortDigest(d *transfer.Digest) string { return hex.EncodeToString(d.Bytes()[:8]) }
+func shortDigest(d *pipeline.Digest) string { return hex.EncodeToString(d.Bytes()[:8]) }

@@ -18,7 +18,7 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/jobs"
-	"exactmatch.dev/operator/internal/transfer"
+	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/worker"
 )
 
@@ -36,14 +36,14 @@ import (
 // nothing; Jobs are never changed, only made and deleted.
 type inJobs struct{ *SessionReconciler }
 
-func (j inJobs) status(ctx context.Context, s *scope) (transfer.Status, error) {
+func (j inJobs) status(ctx context.Context, s *scope) (pipeline.Status, error) {
 	j.Pool.CancelOthers(s.allKeys(), "") // of another mode
 	if err := j.describe(ctx, s); err != nil {
-		return transfer.Status{}, err
+		return pipeline.Status{}, err
 	}
 	prepared, err := j.received(ctx, s)
 	if err != nil {
-		return transfer.Status{}, err
+		return pipeline.Status{}, err
 	}
 	reading, staging := s.jobs.PrepareName(s.inputs), ""
 	if s.remote != nil && s.remoteFact().Unfinished() {
@@ -53,7 +53,7 @@ func (j inJobs) status(ctx context.Context, s *scope) (transfer.Status, error) {
 		return j.staging(ctx, s, prepared, staging)
 	}
 	if err := j.endJobs(ctx, j.Client, s, reading); err != nil {
-		return transfer.Status{}, err
+		return pipeline.Status{}, err
 	}
 	return j.reading(ctx, s, reading)
 }
@@ -77,7 +77,7 @@ func (j inJobs) describe(ctx context.Context, s *scope) error {
 }
 
 // received is what a reading of this plan has found out; nil where there was none.
-func (j inJobs) received(ctx context.Context, s *scope) (*transfer.Prepared, error) {
+func (j inJobs) received(ctx context.Context, s *scope) (*pipeline.Prepared, error) {
 	s.order = nil
 	secret := &corev1.Secret{}
 	err := j.Reader.Get(ctx, s.named(s.jobs.SecretName()), secret)
@@ -93,7 +93,7 @@ func (j inJobs) received(ctx context.Context, s *scope) (*transfer.Prepared, err
 
 // preparedBy is what the order says was read, where that was by this plan; nil
 // has it read again.
-func preparedBy(s *scope) *transfer.Prepared {
+func preparedBy(s *scope) *pipeline.Prepared {
 	order := worker.Order{}
 	if s.order.Annotations[jobs.VersionAnnotation] != s.version || json.Unmarshal(s.order.Data[worker.OrderFile], &order) != nil {
 		return nil
@@ -107,34 +107,34 @@ func preparedBy(s *scope) *transfer.Prepared {
 
 // reading tells how far the Job that reads the source is. What its pod reports
 // is kept before the Job is let go.
-func (j inJobs) reading(ctx context.Context, s *scope, name string) (transfer.Status, error) {
+func (j inJobs) reading(ctx context.Context, s *scope, name string) (pipeline.Status, error) {
 	job, state, err := j.observeJob(ctx, s, name)
 	switch {
 	case err != nil || job == nil:
-		return transfer.Status{}, err
+		return pipeline.Status{}, err
 	case state.Prepared != "":
 		prepared, refused := s.plan.Receive(state.Prepared)
 		if refused != nil {
 			return workersFailed(refused.Error()), nil
 		}
-		return transfer.Status{Phase: transfer.PhasePrepared, Prepared: prepared}, j.writeOrder(ctx, s, prepared)
+		return pipeline.Status{Phase: pipeline.PhasePrepared, Prepared: prepared}, j.writeOrder(ctx, s, prepared)
 	case state.Phase == jobs.Failed:
-		return transfer.Status{Phase: transfer.PhaseFailed, Err: state.Err}, nil
+		return pipeline.Status{Phase: pipeline.PhaseFailed, Err: state.Err}, nil
 	case state.Phase == jobs.Succeeded:
 		// Its pod was deleted before anybody heard it: read again.
 		return workersFailed(fmt.Sprintf("Job %q has ended, and what its pod reported is gone", name)), nil
 	}
-	return transfer.Status{Phase: transfer.PhasePreparing, Note: state.Note}, nil
+	return pipeline.Status{Phase: pipeline.PhasePreparing, Note: state.Note}, nil
 }
 
 // workersFailed is a fault of pods that another Job may mend.
-func workersFailed(message string) transfer.Status {
-	return transfer.Status{Phase: transfer.PhaseFailed, Err: &failure.Error{Reason: failure.WorkersFailed, Transient: true, Message: message}}
+func workersFailed(message string) pipeline.Status {
+	return pipeline.Status{Phase: pipeline.PhaseFailed, Err: &failure.Error{Reason: failure.WorkersFailed, Transient: true, Message: message}}
 }
 
 // staging tells how far the Job that stages the blocks is.
-func (j inJobs) staging(ctx context.Context, s *scope, prepared *transfer.Prepared, name string) (transfer.Status, error) {
-	status := transfer.Status{Phase: transfer.PhasePrepared, Prepared: prepared}
+func (j inJobs) staging(ctx context.Context, s *scope, prepared *pipeline.Prepared, name string) (pipeline.Status, error) {
+	status := pipeline.Status{Phase: pipeline.PhasePrepared, Prepared: prepared}
 	if err := j.endJobs(ctx, j.Client, s, name); err != nil || name == "" {
 		return status, err
 	}
@@ -147,11 +147,11 @@ func (j inJobs) staging(ctx context.Context, s *scope, prepared *transfer.Prepar
 	status.Refused = state.RefusedURI == uri || j.memory.refused(s.object.UID) == uri // by the pods, or at the seal
 	switch state.Phase {
 	case jobs.Succeeded:
-		status.Phase = transfer.PhaseStaged
+		status.Phase = pipeline.PhaseStaged
 	case jobs.Failed:
-		status.Phase, status.Err = transfer.PhaseFailed, state.Err
+		status.Phase, status.Err = pipeline.PhaseFailed, state.Err
 	default:
-		status.Phase = transfer.PhaseUploading
+		status.Phase = pipeline.PhaseUploading
 	}
 	status.Progress = j.progress(s, prepared, job)
 	j.memory.keepChecked(s.object.UID, state.Checked)
@@ -159,8 +159,8 @@ func (j inJobs) staging(ctx context.Context, s *scope, prepared *transfer.Prepar
 }
 
 // progress is what the service has acknowledged; the rate is that of this Job.
-func (j inJobs) progress(s *scope, prepared *transfer.Prepared, job *batchv1.Job) transfer.Progress {
-	p := transfer.Progress{Blocks: prepared.Blocks}
+func (j inJobs) progress(s *scope, prepared *pipeline.Prepared, job *batchv1.Job) pipeline.Progress {
+	p := pipeline.Progress{Blocks: prepared.Blocks}
 	if left := s.remote.RemainingBlockCount; left != nil {
 		p.Done = max(0, prepared.Blocks-int(*left))
 	}
@@ -216,7 +216,7 @@ func (j inJobs) prepare(ctx context.Context, s *scope) error {
 }
 
 func (j inJobs) upload(ctx context.Context, s *scope) error {
-	if err := j.writeOrder(ctx, s, s.work.Prepared); err != nil || s.work.Phase == transfer.PhaseUploading {
+	if err := j.writeOrder(ctx, s, s.work.Prepared); err != nil || s.work.Phase == pipeline.PhaseUploading {
 		return err
 	}
 	parts := s.jobs.Parts(len(s.work.Prepared.Stripes))
@@ -251,7 +251,7 @@ func (j inJobs) makeJob(ctx context.Context, s *scope, job *batchv1.Job, does st
 
 // writeOrder writes what the workers are to do, where it differs from what they
 // have. With prepared it is the order to stage, and holds the upload URI.
-func (j inJobs) writeOrder(ctx context.Context, s *scope, prepared *transfer.Prepared) error {
+func (j inJobs) writeOrder(ctx context.Context, s *scope, prepared *pipeline.Prepared) error {
 	order, uri := j.orderOf(s), ""
 	if prepared != nil {
 		order.Prepared, order.Pin = prepared.Handoff(), ""

@@ -8,8 +8,8 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/session"
-	"exactmatch.dev/operator/internal/transfer"
 )
 
 // observeLive finds out what speaks against publishing the content now, and
@@ -79,7 +79,7 @@ func showsLive(agent *v1alpha1.ExactMatchUploadAgent) bool {
 // live. It is asked only where our own record lets that be expected.
 func (r *SessionReconciler) isLive(ctx context.Context, s *scope) (bool, error) {
 	ours := s.store.Status.Live
-	if ours == nil || ours.ContentKey != s.facts.ContentKey || !transfer.KnownContentKey(ours.ContentKey) || s.wasContradicted() {
+	if ours == nil || ours.ContentKey != s.facts.ContentKey || !pipeline.KnownContentKey(ours.ContentKey) || s.wasContradicted() {
 		return false, nil
 	}
 	if err := r.showStore(ctx, s); err != nil {

@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/internal/edm"
-	"exactmatch.dev/operator/internal/transfer"
+	"exactmatch.dev/operator/internal/pipeline"
 )
 
 // cacheCheck is the wait for a cache that does not show our own last write yet.
@@ -26,8 +26,8 @@ type memory struct {
 	spent   map[string]bool // client-request-ids whose POST was sent
 	intents map[string]time.Time
 	uris    map[types.UID]string // names of upload URIs that were refused
-	samples map[types.UID][]transfer.Sample
-	checked map[types.UID]transfer.Checked // of the blocks of the present attempt
+	samples map[types.UID][]pipeline.Sample
+	checked map[types.UID]pipeline.Checked // of the blocks of the present attempt
 	pauses  map[types.UID]pause
 
 	readings readings // outlives attempts
@@ -165,36 +165,36 @@ func (m *memory) refuse(uid types.UID, name string) {
 }
 
 // keepSamples remembers rows of the blocks that this process has uploaded.
-func (m *memory) keepSamples(uid types.UID, found []transfer.Sample) {
+func (m *memory) keepSamples(uid types.UID, found []pipeline.Sample) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.samples == nil {
-		m.samples = map[types.UID][]transfer.Sample{}
+		m.samples = map[types.UID][]pipeline.Sample{}
 	}
 	m.samples[uid] = found
 }
 
 // keepChecked remembers how many blocks of an attempt were compared; none says
 // nothing new.
-func (m *memory) keepChecked(uid types.UID, checked transfer.Checked) {
-	if checked == (transfer.Checked{}) {
+func (m *memory) keepChecked(uid types.UID, checked pipeline.Checked) {
+	if checked == (pipeline.Checked{}) {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.checked == nil {
-		m.checked = map[types.UID]transfer.Checked{}
+		m.checked = map[types.UID]pipeline.Checked{}
 	}
 	m.checked[uid] = checked
 }
 
-func (m *memory) checkedOf(uid types.UID) transfer.Checked {
+func (m *memory) checkedOf(uid types.UID) pipeline.Checked {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.checked[uid]
 }
 
-func (m *memory) samplesOf(uid types.UID) []transfer.Sample {
+func (m *memory) samplesOf(uid types.UID) []pipeline.Sample {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.samples[uid]

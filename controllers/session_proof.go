@@ -8,7 +8,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
-	"exactmatch.dev/operator/internal/transfer"
+	"exactmatch.dev/operator/internal/pipeline"
 )
 
 // completed ends with a table that was published, once the service has proved it.
@@ -75,7 +75,7 @@ func contradiction(s *scope, live *edm.Live) string {
 		return fmt.Sprintf("the service shows %d rows live, and %d were uploaded", live.Rows, *status.Rows)
 	case live.KeyID != status.KeyID && status.KeyID != "":
 		return fmt.Sprintf("the service shows the table live under the key %s, and it was hashed under %s", live.KeyID, status.KeyID)
-	case live.ContentKey != s.intentContentKey() && transfer.KnownContentKey(s.intentContentKey()):
+	case live.ContentKey != s.intentContentKey() && pipeline.KnownContentKey(s.intentContentKey()):
 		return "the service shows other content live under this session's id"
 	}
 	return ""
@@ -117,7 +117,7 @@ func (r *SessionReconciler) verify(ctx context.Context, s *scope, live *edm.Live
 }
 
 // questionOf asks for a sampled row, under the rules that its tokens were made under.
-func questionOf(s *scope, one transfer.Sample) edm.MatchRequest {
+func questionOf(s *scope, one pipeline.Sample) edm.MatchRequest {
 	rules := map[string]string{}
 	for _, c := range s.status().Intent.Rules {
 		if _, asked := one.SameRow[c.Name]; asked || c.Name == one.Column {
@@ -132,7 +132,7 @@ const maxFound = 1000
 
 // finds reports whether an answer has the sampled row with all of its tokens. Of
 // more rows than an answer holds nothing is claimed.
-func finds(got *edm.MatchResult, one transfer.Sample) bool {
+func finds(got *edm.MatchResult, one pipeline.Sample) bool {
 	for _, row := range got.Rows {
 		if row.Row == one.Row {
 			return len(row.Matched) == len(one.SameRow)

@@ -8,14 +8,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"exactmatch.dev/operator/api/v1alpha1"
-	"exactmatch.dev/operator/internal/transfer"
+	"exactmatch.dev/operator/internal/pipeline"
 )
 
 // maxWeakColumns bounds how many columns the condition names.
 const maxWeakColumns = 10
 
 // columnsOf is the report of a finished reading.
-func columnsOf(p *transfer.Prepared) []v1alpha1.ColumnQuality {
+func columnsOf(p *pipeline.Prepared) []v1alpha1.ColumnQuality {
 	columns := make([]v1alpha1.ColumnQuality, 0, len(p.Columns))
 	for _, c := range p.Columns {
 		columns = append(columns, v1alpha1.ColumnQuality{
@@ -27,26 +27,26 @@ func columnsOf(p *transfer.Prepared) []v1alpha1.ColumnQuality {
 }
 
 // kindsOf are counts by kind, nil where there are none.
-func kindsOf(u transfer.Unfindable) *v1alpha1.UnfindableKinds {
+func kindsOf(u pipeline.Unfindable) *v1alpha1.UnfindableKinds {
 	if u.Total() == 0 {
 		return nil
 	}
 	return &v1alpha1.UnfindableKinds{
-		Mojibake: u[transfer.Mojibake], LostCharacters: u[transfer.LostCharacters], InvisibleCharacters: u[transfer.InvisibleCharacters],
-		SpreadsheetGuards: u[transfer.SpreadsheetGuards], ScientificNotation: u[transfer.ScientificNotation],
+		Mojibake: u[pipeline.Mojibake], LostCharacters: u[pipeline.LostCharacters], InvisibleCharacters: u[pipeline.InvisibleCharacters],
+		SpreadsheetGuards: u[pipeline.SpreadsheetGuards], ScientificNotation: u[pipeline.ScientificNotation],
 	}
 }
 
 // qualityOf is a column of status.columns in the words of transfer.
-func qualityOf(status *v1alpha1.ExactMatchSessionStatus, c v1alpha1.ColumnQuality) transfer.ColumnQuality {
-	q := transfer.ColumnQuality{
+func qualityOf(status *v1alpha1.ExactMatchSessionStatus, c v1alpha1.ColumnQuality) pipeline.ColumnQuality {
+	q := pipeline.ColumnQuality{
 		Name: c.Name, Rows: *status.Rows, Empty: c.Empty, Distinct: c.Distinct, LargestRepetition: c.LargestRepetition, Short: c.Short,
 		LineBreaks: c.LineBreaks, MostLines: c.MostLines,
 	}
 	if k := c.UnfindableKinds; k != nil {
-		q.Unfindable = transfer.Unfindable{
-			transfer.Mojibake: k.Mojibake, transfer.LostCharacters: k.LostCharacters, transfer.InvisibleCharacters: k.InvisibleCharacters,
-			transfer.SpreadsheetGuards: k.SpreadsheetGuards, transfer.ScientificNotation: k.ScientificNotation,
+		q.Unfindable = pipeline.Unfindable{
+			pipeline.Mojibake: k.Mojibake, pipeline.LostCharacters: k.LostCharacters, pipeline.InvisibleCharacters: k.InvisibleCharacters,
+			pipeline.SpreadsheetGuards: k.SpreadsheetGuards, pipeline.ScientificNotation: k.ScientificNotation,
 		}
 	}
 	return q
@@ -82,9 +82,9 @@ func setDataQuality(s *scope) {
 	if weak, reason := weaknesses(status); len(weak) > 0 {
 		condition.Status, condition.Reason = metav1.ConditionFalse, reason
 		condition.Message = weakMessage(weak)
-	} else if *status.Rows < transfer.FewestRowsJudged {
+	} else if *status.Rows < pipeline.FewestRowsJudged {
 		condition.Status, condition.Reason = metav1.ConditionUnknown, v1alpha1.ReasonTooFewRows
-		condition.Message = fmt.Sprintf("fewer than %d rows say nothing about the columns", transfer.FewestRowsJudged)
+		condition.Message = fmt.Sprintf("fewer than %d rows say nothing about the columns", pipeline.FewestRowsJudged)
 	}
 	meta.SetStatusCondition(&status.Conditions, condition)
 }

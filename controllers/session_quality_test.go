@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"exactmatch.dev/operator/api/v1alpha1"
-	"exactmatch.dev/operator/internal/transfer"
+	"exactmatch.dev/operator/internal/pipeline"
 )
 
 func TestDataQualityNamesTenColumns(t *testing.T) {
@@ -30,17 +30,17 @@ func TestDataQualityNamesTenColumns(t *testing.T) {
 
 func TestColumnsFollowTheReading(t *testing.T) {
 	report := []v1alpha1.ColumnQuality{{Name: "ID"}}
-	prepared := &transfer.Prepared{ContentKey: "this", Columns: []transfer.ColumnQuality{{Name: "ID"}}}
+	prepared := &pipeline.Prepared{ContentKey: "this", Columns: []pipeline.ColumnQuality{{Name: "ID"}}}
 	for name, tc := range map[string]struct {
 		hash   string // of the inputs that were read; "now" is asked for
 		before []v1alpha1.ColumnQuality
-		work   *transfer.Prepared
+		work   *pipeline.Prepared
 		stays  bool
 	}{
 		"the same":                {"now", report, nil, true},
 		"another table":           {"then", report, nil, false},
 		"read again":              {"now", nil, prepared, true},
-		"other content under way": {"now", nil, &transfer.Prepared{ContentKey: "other", Columns: prepared.Columns}, false},
+		"other content under way": {"now", nil, &pipeline.Prepared{ContentKey: "other", Columns: prepared.Columns}, false},
 		"not read again yet":      {"now", nil, nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"exactmatch.dev/operator/api/v1alpha1"
-	"exactmatch.dev/operator/internal/transfer"
+	"exactmatch.dev/operator/internal/pipeline"
 )
 
 // readings are what this process knows of the Secrets that sources were read with.
@@ -72,7 +72,7 @@ func (r *readings) forget(uid types.UID) {
 // beginReading remembers what a reading is made with, unless one is at work.
 func (r *SessionReconciler) beginReading(s *scope) {
 	switch s.work.Phase {
-	case transfer.PhaseNone, transfer.PhasePrepared:
+	case pipeline.PhaseNone, pipeline.PhasePrepared:
 		r.memory.readings.begin(s.object.UID, s.secrets)
 	}
 }
@@ -132,7 +132,7 @@ func sourceSecrets(from v1alpha1.Source) []string {
 // sourceSecretsDigest is a digest of what Secrets, the agent and the policy, of a
 // version, say of a source.
 func sourceSecretsDigest(s *scope, uri string, credentials map[string][]byte, permitted string) string {
-	d := transfer.NewDigest("secrets/v1")
+	d := pipeline.NewDigest("secrets/v1")
 	d.AddNumber("agent", s.agent.Generation)
 	d.Add("uri", uri)
 	d.Add("policy", permitted)

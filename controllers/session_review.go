@@ -9,8 +9,8 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/session"
-	"exactmatch.dev/operator/internal/transfer"
 )
 
 // A sealed session is what was reviewed. While the spec asks for no other
@@ -29,7 +29,7 @@ func (s *scope) stands() bool {
 		return true // nothing takes the commit back
 	case key == "" || s.facts.RestartRequested || !sealed && !completed:
 		return false
-	case !transfer.KnownContentKey(key):
+	case !pipeline.KnownContentKey(key):
 		return sealed || s.first.State != string(edm.StateCompleted)
 	}
 	// What was read last may be of another spec than the session: then a pass has
@@ -45,7 +45,7 @@ func (s *scope) specAsPrepared() bool {
 // specHash names those inputs of a reading that stand in spec, but for the pin
 // and the restart token, which are judged by themselves.
 func specHash(spec v1alpha1.ExactMatchSessionSpec) string {
-	d := transfer.NewDigest(inputsFormat)
+	d := pipeline.NewDigest(inputsFormat)
 	addSource(d, spec.Source)
 	formatOf(spec.Source.Format).AddTo(d)
 	d.AddNumber("badRows.maxPercent", int64(spec.BadRows.MaxPercent))
@@ -160,7 +160,7 @@ func (r *SessionReconciler) sourceVersion(ctx context.Context, s *scope) (string
 // versionOfContent is salted with the object, so that two objects do not show
 // that they read the same.
 func versionOfContent(s *scope, content []byte) string {
-	d := transfer.NewDigest(inputsFormat)
+	d := pipeline.NewDigest(inputsFormat)
 	d.Add("uid", string(s.object.UID))
 	d.Add("content", hex.EncodeToString(content))
 	return shortDigest(d)

@@ -10,8 +10,8 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/jobs"
+	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/session"
-	"exactmatch.dev/operator/internal/transfer"
 )
 
 // scope is what one pass knows. observe fills it, one step reads it, finish
@@ -28,7 +28,7 @@ type scope struct {
 
 	// plan is how the source becomes blocks; version is the digest of what
 	// decides it, and inputs that with a pin that asks for another reading.
-	plan            transfer.Plan
+	plan            pipeline.Plan
 	version, inputs string
 	// sourceVersion names what the source holds, as far as the reference tells.
 	sourceVersion string
@@ -37,7 +37,7 @@ type scope struct {
 	// sourceName is the last element of where the table lies.
 	sourceName string
 	// work is what the workplace knows of the plan.
-	work transfer.Status
+	work pipeline.Status
 	// jobs and order are what work in pods depends on and was told; unset in the
 	// manager.
 	jobs   jobs.Work

@@ -13,9 +13,9 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/failure"
+	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/session"
 	"exactmatch.dev/operator/internal/source"
-	"exactmatch.dev/operator/internal/transfer"
 )
 
 // observeWork makes the plan of how the source becomes blocks and judges how
@@ -40,12 +40,12 @@ func (r *SessionReconciler) observeWork(ctx context.Context, s *scope) error {
 	status := s.status()
 	s.facts.ContentKey = status.ContentKey
 	switch {
-	case s.work.Phase == transfer.PhaseFailed && s.work.Prepared == nil && !transient(s.work.Err):
+	case s.work.Phase == pipeline.PhaseFailed && s.work.Prepared == nil && !transient(s.work.Err):
 		s.facts.Preparation = session.PreparationInvalid
 	case status.ObservedSpecHash == s.inputs && status.ContentKey != "" && pinned(s):
 		s.facts.Preparation = session.PreparationReady
 	}
-	s.facts.UploadFailed = s.work.Phase == transfer.PhaseFailed && s.work.Prepared != nil && !transient(s.work.Err)
+	s.facts.UploadFailed = s.work.Phase == pipeline.PhaseFailed && s.work.Prepared != nil && !transient(s.work.Err)
 	if s.remote != nil {
 		s.facts.RenameRequested = s.remote.FileName != fileNameOf(s)
 		s.facts.LeaseExpiry = edm.LeaseEnd(s.remote.DataUploadURI)
@@ -85,7 +85,7 @@ func (r *SessionReconciler) makePlan(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	keyID, err := transfer.KeyID(key, displayName(s.store))
+	keyID, err := pipeline.KeyID(key, displayName(s.store))
 	if err != nil {
 		return needsRepair(v1alpha1.ReasonKeyTooShort, "Secret %q, key %q: %v", ref.Name, ref.Key, err)
 	}
@@ -98,10 +98,10 @@ func (r *SessionReconciler) makePlan(ctx context.Context, s *scope) error {
 		return err
 	}
 	spec := s.object.Spec
-	s.plan = transfer.Plan{
+	s.plan = pipeline.Plan{
 		Source: from, Format: formatOf(spec.Source.Format), Store: displayName(s.store), Columns: columns,
 		RowsPerBlock: int(spec.RowsPerBlock), Key: key, Pin: spec.Checksum,
-		BadRows: transfer.BadRowsAllowance{MaxPercent: int(spec.BadRows.MaxPercent), MinSample: int64(spec.BadRows.MinSample)},
+		BadRows: pipeline.BadRowsAllowance{MaxPercent: int(spec.BadRows.MaxPercent), MinSample: int64(spec.BadRows.MinSample)},
 	}
 	if !fileNamePattern.MatchString(fileNameOf(s)) {
 		return needsChange(v1alpha1.ReasonSourceInvalid, "the source's last element cannot be the session's fileName; set spec.fileName to 1 to 128 letters, digits, dots, spaces, underscores and hyphens")
@@ -116,8 +116,8 @@ func (r *SessionReconciler) makePlan(ctx context.Context, s *scope) error {
 var fileNamePattern = regexp.MustCompile(`^[A-Za-z0-9._ -]{1,128}$`)
 
 // formatOf is the spec's format in the words of transfer.
-func formatOf(f v1alpha1.Format) transfer.Format {
-	return transfer.Format{
+func formatOf(f v1alpha1.Format) pipeline.Format {
+	return pipeline.Format{
 		Delimiter: f.Delimiter, Encoding: f.Encoding, Compression: f.Compression,
 		Quoting: f.Quoting, MaxLinesPerRecord: int(f.MaxLinesPerRecord), SkipLines: int(f.SkipLines), ShortRows: f.ShortRows,
 	}
@@ -147,14 +147,14 @@ func pinOf(s *scope) string {
 }
 
 // fieldsOf resolves spec.fields against the store's columns.
-func fieldsOf(s *scope) ([]transfer.Column, error) {
+func fieldsOf(s *scope) ([]pipeline.Column, error) {
 	want := s.object.Spec.Fields
 	if len(want) == 0 {
 		for _, c := range s.store.Spec.Columns {
 			want = append(want, c.Name)
 		}
 	}
-	columns := make([]transfer.Column, 0, len(want))
+	columns := make([]pipeline.Column, 0, len(want))
 	for i, name := range want {
 		at := slices.IndexFunc(s.store.Spec.Columns, func(c v1alpha1.Column) bool { return c.Name == name })
 		if at < 0 {
@@ -167,8 +167,8 @@ func fieldsOf(s *scope) ([]transfer.Column, error) {
 }
 
 // columnOf is a store's column in the words of transfer.
-func columnOf(c v1alpha1.Column) transfer.Column {
-	return transfer.Column{
+func columnOf(c v1alpha1.Column) pipeline.Column {
+	return pipeline.Column{
 		Name: c.Name, SourceName: c.SourceName,
 		IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters, IsSearchable: c.Searchable(),
 	}
@@ -252,7 +252,7 @@ func sourceProblem(err error) error {
 	if !errors.As(err, &failed) {
 		return fmt.Errorf("open the source: %w", err)
 	}
-	p := &problem{reason: string(transfer.ReasonOf(failed)), message: bounded(failed.Error()), remedy: change, err: err}
+	p := &problem{reason: string(pipeline.ReasonOf(failed)), message: bounded(failed.Error()), remedy: change, err: err}
 	if failed.Transient() {
 		p.remedy = retry
 	}

@@ -10,8 +10,8 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/session"
-	"exactmatch.dev/operator/internal/transfer"
 )
 
 // stepFunc carries out one step. Its error becomes the pass's problem.
@@ -84,12 +84,12 @@ func (r *SessionReconciler) pause(ctx context.Context, s *scope) error { return 
 func (r *SessionReconciler) prepare(ctx context.Context, s *scope) error {
 	s.after = r.Options.PollInterval
 	switch s.work.Phase {
-	case transfer.PhaseFailed:
+	case pipeline.PhaseFailed:
 		if err := r.stopWork(ctx, s); err != nil { // a transient fault: the next attempt reads anew
 			return err
 		}
 		return s.work.Err
-	case transfer.PhaseNone:
+	case pipeline.PhaseNone:
 		return r.workers(s).prepare(ctx, s)
 	}
 	return nil

@@ -26,8 +26,8 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/dial"
 	"exactmatch.dev/operator/internal/jobs"
+	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/policy"
-	"exactmatch.dev/operator/internal/transfer"
 )
 
 // Options are the manager's flags as far as the reconcilers use them.
@@ -129,7 +129,7 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 	}
 	shared := newEndpoints(newReferences(mgr.GetAPIReader()), o)
 	wakes := make(chan event.GenericEvent, 1024)
-	pool := transfer.NewPool(transfer.PoolOptions{
+	pool := pipeline.NewPool(pipeline.PoolOptions{
 		Parallelism: o.TransferParallelism, Memory: o.TransferMemory,
 		Wake: func(key string) {
 			select {

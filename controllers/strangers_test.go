@@ -14,8 +14,8 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/edm/edmtest"
 	"exactmatch.dev/operator/internal/edm/rest"
+	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/session"
-	"exactmatch.dev/operator/internal/transfer"
 )
 
 // strangersWay is a step of a session that a stranger answers in the service's
@@ -59,7 +59,7 @@ func strangersWays() map[string]strangersWay {
 		"commit": {hasRemote, session.StepCommit, func(ctx context.Context, e *fakeEnv, s *scope) error { return e.r.commit(ctx, s) }},
 		"cancel": {hasRemote, session.StepCancel, func(ctx context.Context, e *fakeEnv, s *scope) error { return e.r.cancel(ctx, s) }},
 		"match": {hasRemote, session.StepCompleted, func(ctx context.Context, e *fakeEnv, s *scope) error {
-			e.r.memory.keepSamples("uid", []transfer.Sample{{Column: "ID"}})
+			e.r.memory.keepSamples("uid", []pipeline.Sample{{Column: "ID"}})
 			failed, err := e.r.verify(ctx, s, &edm.Live{SessionID: "remote"})
 			if failed != "" {
 				return needsChange(v1alpha1.ReasonVerificationFailed, "%s", failed)
@@ -68,7 +68,7 @@ func strangersWays() map[string]strangersWay {
 		}},
 		"list blocks, then seal": {hasRemote, session.StepUpload, func(ctx context.Context, e *fakeEnv, s *scope) error {
 			s.remote = &edm.Session{ID: "remote", DataUploadURI: "http://service/u?sp=rcw&sig=x"}
-			s.work = transfer.Status{Phase: transfer.PhaseStaged, Prepared: &transfer.Prepared{Blocks: 1}}
+			s.work = pipeline.Status{Phase: pipeline.PhaseStaged, Prepared: &pipeline.Prepared{Blocks: 1}}
 			return e.r.sealStaged(ctx, s)
 		}},
 		"delete: get":    {leaves(v1alpha1.SessionDeletionPolicyCancel, hasRemote), "", func(ctx context.Context, e *fakeEnv, s *scope) error { return e.r.orLeave(s, get(ctx, e, s)) }},

@@ -11,7 +11,7 @@ import (
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/lookup"
-	"exactmatch.dev/operator/internal/transfer"
+	"exactmatch.dev/operator/internal/pipeline"
 )
 
 // The parts of an end-to-end case, in seconds but for the memory.
@@ -92,9 +92,9 @@ func lastRow(t task) ([]string, error) {
 // wayThrough is one table on its way.
 type wayThrough struct {
 	service  *serviceProcess
-	plan     transfer.Plan
+	plan     pipeline.Plan
 	last     []string
-	prepared *transfer.Prepared
+	prepared *pipeline.Prepared
 	parts    map[string]float64
 }
 
@@ -136,7 +136,7 @@ func (w *wayThrough) fields() []string {
 func (w *wayThrough) pooled(ctx context.Context, one *edm.Session) error {
 	const key = "bench"
 	woken := make(chan struct{}, 1)
-	pool := transfer.NewPool(transfer.PoolOptions{Parallelism: 4, Memory: managerMemory, Wake: func(string) {
+	pool := pipeline.NewPool(pipeline.PoolOptions{Parallelism: 4, Memory: managerMemory, Wake: func(string) {
 		select {
 		case woken <- struct{}{}:
 		default: // it is awake
@@ -155,7 +155,7 @@ func (w *wayThrough) pooled(ctx context.Context, one *edm.Session) error {
 	if one == nil {
 		pool.Prepare(key, w.plan)
 	} else {
-		pool.Upload(key, w.plan, w.prepared, transfer.Target{
+		pool.Upload(key, w.plan, w.prepared, pipeline.Target{
 			HTTP: guarded(), URI: func() string { return one.DataUploadURI }, Parallelism: durableConnections,
 		})
 	}
@@ -166,12 +166,12 @@ func (w *wayThrough) pooled(ctx context.Context, one *edm.Session) error {
 			return ctx.Err()
 		}
 		switch now := pool.Status(key); now.Phase {
-		case transfer.PhaseFailed:
+		case pipeline.PhaseFailed:
 			return now.Err
-		case transfer.PhasePrepared:
+		case pipeline.PhasePrepared:
 			w.prepared = now.Prepared
 			return nil
-		case transfer.PhaseUploaded:
+		case pipeline.PhaseUploaded:
 			return nil
 		}
 	}

@@ -5,8 +5,8 @@ import (
 	"crypto/sha256"
 
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/simd"
-	"exactmatch.dev/operator/internal/transfer"
 )
 
 // The code under test is reached through this file; a change of its insides is
@@ -24,8 +24,8 @@ func codePath() (string, error) { return simd.Path(), simd.Err() }
 
 // makeBlocks makes every block of a prepared plan. emit may be called from
 // several goroutines; data is valid until it returns.
-func makeBlocks(ctx context.Context, plan transfer.Plan, prepared *transfer.Prepared, workers int, emit func(index int, data []byte) error) error {
-	return transfer.Make(ctx, plan, prepared, workers, emit)
+func makeBlocks(ctx context.Context, plan pipeline.Plan, prepared *pipeline.Prepared, workers int, emit func(index int, data []byte) error) error {
+	return pipeline.Make(ctx, plan, prepared, workers, emit)
 }
 
 // floor is what hashing every cell costs at least: the tokens of cells that are

@@ -15,8 +15,8 @@ import (
 
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/source"
-	"exactmatch.dev/operator/internal/transfer"
 )
 
 // plainCase runs the yardstick.
@@ -93,7 +93,7 @@ func oursCase(ctx context.Context, t task) (*sample, error) {
 		return nil, err
 	}
 	plan := t.Case.Table.plan(from)
-	prepared, err := transfer.Prepare(ctx, plan)
+	prepared, err := pipeline.Prepare(ctx, plan)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func openTable(ctx context.Context, t task) (source.Source, error) {
 	return source.Bytes(filepath.Base(t.Table), text), err
 }
 
-func sumOfOurs(ctx context.Context, t task, plan transfer.Plan, prepared *transfer.Prepared, out *blockFile) (string, error) {
+func sumOfOurs(ctx context.Context, t task, plan pipeline.Plan, prepared *pipeline.Prepared, out *blockFile) (string, error) {
 	var mu sync.Mutex
 	var sum tokenSum
 	add := func(_ int, data []byte) error {
@@ -206,9 +206,9 @@ func prepareCase(ctx context.Context, t task) (*sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	var prepared *transfer.Prepared
+	var prepared *pipeline.Prepared
 	s, err := measure(func() error {
-		prepared, err = transfer.Prepare(ctx, t.Case.Table.plan(from))
+		prepared, err = pipeline.Prepare(ctx, t.Case.Table.plan(from))
 		return err
 	})
 	if err != nil {

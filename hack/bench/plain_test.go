@@ -14,8 +14,8 @@ import (
 
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/source"
-	"exactmatch.dev/operator/internal/transfer"
 )
 
 // plainTokens are the columns of tokens that the yardstick makes.
@@ -43,7 +43,7 @@ func plainTokens(t *testing.T, text []byte, spec tableSpec) [][]byte {
 func ourTokens(t *testing.T, text []byte, spec tableSpec, workers int) [][]byte {
 	t.Helper()
 	plan := spec.plan(source.Bytes("table.csv", text))
-	prepared, err := transfer.Prepare(t.Context(), plan)
+	prepared, err := pipeline.Prepare(t.Context(), plan)
 	if err != nil {
 		t.Fatal(err)
 	}

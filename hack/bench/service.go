@@ -15,7 +15,7 @@ import (
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/edm/rest"
-	"exactmatch.dev/operator/internal/transfer"
+	"exactmatch.dev/operator/internal/pipeline"
 )
 
 // serviceToken is the bearer token of a service that lives for one case.
@@ -144,7 +144,7 @@ func (s *serviceProcess) create(ctx context.Context, fields []string, rowsPerBlo
 
 // openSession opens a session whose blocks are never read.
 func (s *serviceProcess) openSession(ctx context.Context, blocks int) (string, error) {
-	keyID, err := transfer.KeyID([]byte(storeKey), storeName)
+	keyID, err := pipeline.KeyID([]byte(storeKey), storeName)
 	if err != nil {
 		return "", err
 	}

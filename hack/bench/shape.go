@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/source"
-	"exactmatch.dev/operator/internal/transfer"
 )
 
 // The shapes of tables. All but wide have the eight columns of a table of
@@ -30,7 +30,7 @@ const (
 const mostRowsPerBlock = 100_000
 
 // patientColumns are the eight columns in the order of the table.
-var patientColumns = []transfer.Column{
+var patientColumns = []pipeline.Column{
 	{Name: "PatientID"},
 	{Name: "SSN", IgnoredDelimiters: strings.Split("- ", "")},
 	{Name: "FirstName", IsCaseInsensitive: true},
@@ -54,11 +54,11 @@ type tableSpec struct {
 func (t tableSpec) String() string { return fmt.Sprintf("%s-%d-%d", t.Shape, t.Rows, t.Fields) }
 
 // columns are all columns of the table.
-func (t tableSpec) columns() []transfer.Column {
+func (t tableSpec) columns() []pipeline.Column {
 	if t.Shape != shapeWide {
 		return patientColumns
 	}
-	var all []transfer.Column
+	var all []pipeline.Column
 	for copies := range 4 {
 		for _, c := range patientColumns {
 			if copies > 0 {
@@ -83,9 +83,9 @@ func (t tableSpec) positions() []int {
 }
 
 // hashed are the hashed columns in order.
-func (t tableSpec) hashed() []transfer.Column {
+func (t tableSpec) hashed() []pipeline.Column {
 	all := t.columns()
-	hashed := make([]transfer.Column, 0, t.Fields)
+	hashed := make([]pipeline.Column, 0, t.Fields)
 	for _, at := range t.positions() {
 		hashed = append(hashed, all[at])
 	}
@@ -96,9 +96,9 @@ func (t tableSpec) hashed() []transfer.Column {
 func (t tableSpec) rowsPerBlock() int { return min(mostRowsPerBlock, max(t.Rows/10, 1)) }
 
 // plan is how the operator takes the table.
-func (t tableSpec) plan(from source.Source) transfer.Plan {
-	return transfer.Plan{
+func (t tableSpec) plan(from source.Source) pipeline.Plan {
+	return pipeline.Plan{
 		Source: from, Store: storeName, Key: []byte(storeKey), Columns: t.hashed(), RowsPerBlock: t.rowsPerBlock(),
-		BadRows: transfer.BadRowsAllowance{MinSample: 1000},
+		BadRows: pipeline.BadRowsAllowance{MinSample: 1000},
 	}
 }

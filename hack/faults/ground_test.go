@@ -11,15 +11,15 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/source"
-	"exactmatch.dev/operator/internal/transfer"
 )
 
-var columns = []transfer.Column{{Name: "ID", IsSearchable: true}, {Name: "Email", IsCaseInsensitive: true, IsSearchable: true}, {Name: "City"}}
+var columns = []pipeline.Column{{Name: "ID", IsSearchable: true}, {Name: "Email", IsCaseInsensitive: true, IsSearchable: true}, {Name: "City"}}
 
 // plan is how an edition's table becomes blocks: as the manager's.
-func (w *world) plan(edition string) transfer.Plan {
-	return transfer.Plan{
+func (w *world) plan(edition string) pipeline.Plan {
+	return pipeline.Plan{
 		Source: source.Bytes("table.csv", []byte(tableOf(edition, w.rowsOf(edition)))), Store: w.namespace, Key: []byte(storeKey),
 		Columns: columns, RowsPerBlock: rowsPerBlock,
 	}
@@ -34,11 +34,11 @@ func (w *world) populate() {
 	old := w.openRemote("old", other.ID)
 	must := func(err error) { w.t.Helper(); w.Expect(err).NotTo(HaveOccurred()) }
 	plan := w.plan("old")
-	prepared, err := transfer.Prepare(w.ctx, plan)
+	prepared, err := pipeline.Prepare(w.ctx, plan)
 	must(err)
-	must(transfer.Upload(w.ctx, plan, prepared,
-		transfer.Target{HTTP: http.DefaultClient, URI: func() string { return old.DataUploadURI }, Parallelism: 2},
-		transfer.Options{Memory: semaphore.NewWeighted(64 << 20), MemorySize: 64 << 20}))
+	must(pipeline.Upload(w.ctx, plan, prepared,
+		pipeline.Target{HTTP: http.DefaultClient, URI: func() string { return old.DataUploadURI }, Parallelism: 2},
+		pipeline.Options{Memory: semaphore.NewWeighted(64 << 20), MemorySize: 64 << 20}))
 	must(w.direct.Sessions().Commit(w.ctx, w.store.Status.ID, old.ID, nil))
 	w.Eventually(func() (edm.State, error) {
 		got, err := w.direct.Sessions().Get(w.ctx, w.store.Status.ID, old.ID)
@@ -53,7 +53,7 @@ func (w *world) populate() {
 
 func (w *world) openRemote(edition, agent string) *edm.Session {
 	w.t.Helper()
-	prepared, err := transfer.Prepare(w.ctx, w.plan(edition))
+	prepared, err := pipeline.Prepare(w.ctx, w.plan(edition))
 	w.Expect(err).NotTo(HaveOccurred())
 	rows, blocks := int32(rowsPerBlock), int32(prepared.Blocks)
 	made, err := w.direct.Sessions().Create(w.ctx, w.store.Status.ID, edm.Session{

@@ -6,8 +6,8 @@ import (
 	"os"
 	"sync"
 
+	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/service"
-	"exactmatch.dev/operator/internal/transfer"
 )
 
 // host runs the service of a case, which can be stopped and started again while
@@ -96,7 +96,7 @@ func (s shown) Token(context.Context) (string, error) { return s.w.accepted() }
 // keep remembers a key of the data store by its id. The last one is what its Secret
 // holds now.
 func (w *world) keep(key string) {
-	id, err := transfer.KeyID([]byte(key), w.namespace)
+	id, err := pipeline.KeyID([]byte(key), w.namespace)
 	if err != nil {
 		w.t.Errorf("the id of a key: %v", err)
 	}

@@ -12,8 +12,8 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/edm/rest"
 	"exactmatch.dev/operator/internal/failure"
+	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/source"
-	"exactmatch.dev/operator/internal/transfer"
 )
 
 // task is what a child reads from its standard input; it answers with a finding.
@@ -72,9 +72,9 @@ func (t task) run(ctx context.Context) (found finding, err error) {
 	if err != nil {
 		return found, err
 	}
-	plan := transfer.Plan{
+	plan := pipeline.Plan{
 		Source: from, Store: storeName, Key: []byte(storeKey), Columns: t.columns(), RowsPerBlock: t.Table.RowsPerBlock,
-		BadRows: transfer.BadRowsAllowance{MinSample: 1000},
+		BadRows: pipeline.BadRowsAllowance{MinSample: 1000},
 	}
 	w, stop := startWork(ctx, plan)
 	defer stop()
@@ -88,31 +88,31 @@ func (t task) run(ctx context.Context) (found finding, err error) {
 	return found, err
 }
 
-func (t task) columns() []transfer.Column {
+func (t task) columns() []pipeline.Column {
 	if t.Table.Fields == 0 {
-		return []transfer.Column{{Name: "ID", IsSearchable: true}, {Name: "Mail"}}
+		return []pipeline.Column{{Name: "ID", IsSearchable: true}, {Name: "Mail"}}
 	}
-	var all []transfer.Column
+	var all []pipeline.Column
 	for i, name := range columnNames(t.Table.Fields) {
-		all = append(all, transfer.Column{Name: name, IsSearchable: i == 0})
+		all = append(all, pipeline.Column{Name: name, IsSearchable: i == 0})
 	}
 	return all
 }
 
 // work is one table in a pool as the manager has it.
 type work struct {
-	pool     *transfer.Pool
+	pool     *pipeline.Pool
 	woken    chan struct{}
-	plan     transfer.Plan
-	prepared *transfer.Prepared
+	plan     pipeline.Plan
+	prepared *pipeline.Prepared
 }
 
 const workKey = "limits"
 
 // startWork starts a pool; stop ends it.
-func startWork(ctx context.Context, plan transfer.Plan) (w *work, stop func()) {
+func startWork(ctx context.Context, plan pipeline.Plan) (w *work, stop func()) {
 	w = &work{plan: plan, woken: make(chan struct{}, 1)}
-	w.pool = transfer.NewPool(transfer.PoolOptions{Parallelism: parallelism, Memory: transferMemory, Wake: func(string) {
+	w.pool = pipeline.NewPool(pipeline.PoolOptions{Parallelism: parallelism, Memory: transferMemory, Wake: func(string) {
 		select {
 		case w.woken <- struct{}{}:
 		default: // it is awake
@@ -132,11 +132,11 @@ func startWork(ctx context.Context, plan transfer.Plan) (w *work, stop func()) {
 
 func (w *work) prepare(ctx context.Context) error {
 	w.pool.Prepare(workKey, w.plan)
-	return w.reach(ctx, transfer.PhasePrepared)
+	return w.reach(ctx, pipeline.PhasePrepared)
 }
 
 // reach waits until the work is as far as that, or has failed.
-func (w *work) reach(ctx context.Context, phase transfer.Phase) error {
+func (w *work) reach(ctx context.Context, phase pipeline.Phase) error {
 	for {
 		select {
 		case <-w.woken:
@@ -144,7 +144,7 @@ func (w *work) reach(ctx context.Context, phase transfer.Phase) error {
 			return ctx.Err()
 		}
 		switch now := w.pool.Status(workKey); now.Phase {
-		case transfer.PhaseFailed:
+		case pipeline.PhaseFailed:
 			return now.Err
 		case phase:
 			w.prepared = now.Prepared
@@ -175,8 +175,8 @@ func (w *work) upload(ctx context.Context, t task) error {
 	if err != nil {
 		return err
 	}
-	w.pool.Upload(workKey, w.plan, w.prepared, transfer.Target{HTTP: guard.HTTPClient(), URI: func() string { return one.DataUploadURI }, Parallelism: parallelism})
-	if err := w.reach(ctx, transfer.PhaseUploaded); err != nil {
+	w.pool.Upload(workKey, w.plan, w.prepared, pipeline.Target{HTTP: guard.HTTPClient(), URI: func() string { return one.DataUploadURI }, Parallelism: parallelism})
+	if err := w.reach(ctx, pipeline.PhaseUploaded); err != nil {
 		return err
 	}
 	return commit(ctx, c.Sessions(), store.ID, one.ID)

@@ -18,9 +18,9 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/edm/rest"
 	"exactmatch.dev/operator/internal/lookup"
+	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/service"
 	"exactmatch.dev/operator/internal/source"
-	"exactmatch.dev/operator/internal/transfer"
 )
 
 var key = []byte("a key for tests that has 32 bytes or more")
@@ -66,13 +66,13 @@ func upload(t testing.TB, c *rest.Client, store edm.DataStore, table string) {
 	t.Helper()
 	agent, err := c.Agents().Create(t.Context(), edm.UploadAgent{Description: "lookup"}, "agent")
 	must(t, err)
-	plan := transfer.Plan{Source: source.Bytes("table.csv", []byte(table)), Store: store.DisplayName, Key: key, RowsPerBlock: 1000}
+	plan := pipeline.Plan{Source: source.Bytes("table.csv", []byte(table)), Store: store.DisplayName, Key: key, RowsPerBlock: 1000}
 	fields := make([]string, 0, len(store.Columns))
 	for _, c := range store.Columns {
 		fields = append(fields, c.Name)
-		plan.Columns = append(plan.Columns, transfer.Column{Name: c.Name, IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters})
+		plan.Columns = append(plan.Columns, pipeline.Column{Name: c.Name, IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters})
 	}
-	p, err := transfer.Prepare(t.Context(), plan)
+	p, err := pipeline.Prepare(t.Context(), plan)
 	must(t, err)
 	rows, blocks := int32(plan.RowsPerBlock), int32(p.Blocks)
 	one, err := c.Sessions().Create(t.Context(), store.ID, edm.Session{
@@ -80,8 +80,8 @@ func upload(t testing.TB, c *rest.Client, store edm.DataStore, table string) {
 		RowsPerBlock: &rows, TotalBlockCount: &blocks, KeyID: p.KeyID, ContentKey: p.ContentKey,
 	}, "session")
 	must(t, err)
-	must(t, transfer.Upload(t.Context(), plan, p, transfer.Target{HTTP: http.DefaultClient, URI: func() string { return one.DataUploadURI }},
-		transfer.Options{Memory: semaphore.NewWeighted(1 << 20), MemorySize: 1 << 20}))
+	must(t, pipeline.Upload(t.Context(), plan, p, pipeline.Target{HTTP: http.DefaultClient, URI: func() string { return one.DataUploadURI }},
+		pipeline.Options{Memory: semaphore.NewWeighted(1 << 20), MemorySize: 1 << 20}))
 	must(t, c.Sessions().Commit(t.Context(), store.ID, one.ID, nil))
 	for deadline := time.Now().Add(time.Minute); ; {
 		now, err := c.Sessions().Get(t.Context(), store.ID, one.ID)

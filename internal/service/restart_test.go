@@ -22,16 +22,16 @@ import (
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/edm/rest"
+	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/service"
 	"exactmatch.dev/operator/internal/source"
-	"exactmatch.dev/operator/internal/transfer"
 )
 
 const people = "people"
 
 var (
 	key     = []byte("a key for tests that has 32 bytes or more")
-	columns = []transfer.Column{{Name: "ID"}, {Name: "Mail", IsCaseInsensitive: true}, {Name: "City"}}
+	columns = []pipeline.Column{{Name: "ID"}, {Name: "Mail", IsCaseInsensitive: true}, {Name: "City"}}
 )
 
 func must(t *testing.T, err error) {
@@ -75,10 +75,10 @@ func newUser(t *testing.T, c *rest.Client) *user {
 }
 
 // open prepares a table and opens its session.
-func (u *user) open(text string, rowsPerBlock int) (transfer.Plan, *transfer.Prepared, *edm.Session) {
+func (u *user) open(text string, rowsPerBlock int) (pipeline.Plan, *pipeline.Prepared, *edm.Session) {
 	u.t.Helper()
-	plan := transfer.Plan{Source: source.Bytes("people.csv", []byte(text)), Store: people, Key: key, Columns: columns, RowsPerBlock: rowsPerBlock}
-	p, err := transfer.Prepare(u.t.Context(), plan)
+	plan := pipeline.Plan{Source: source.Bytes("people.csv", []byte(text)), Store: people, Key: key, Columns: columns, RowsPerBlock: rowsPerBlock}
+	p, err := pipeline.Prepare(u.t.Context(), plan)
 	must(u.t, err)
 	rows, blocks := int32(rowsPerBlock), int32(p.Blocks)
 	one, err := u.client.Sessions().Create(u.t.Context(), u.store.ID, edm.Session{
@@ -89,11 +89,11 @@ func (u *user) open(text string, rowsPerBlock int) (transfer.Plan, *transfer.Pre
 	return plan, p, one
 }
 
-func (u *user) upload(plan transfer.Plan, p *transfer.Prepared, one *edm.Session) {
+func (u *user) upload(plan pipeline.Plan, p *pipeline.Prepared, one *edm.Session) {
 	u.t.Helper()
-	must(u.t, transfer.Upload(u.t.Context(), plan, p,
-		transfer.Target{HTTP: http.DefaultClient, URI: func() string { return one.DataUploadURI }, Parallelism: u.lanes},
-		transfer.Options{Memory: semaphore.NewWeighted(64 << 20), MemorySize: 64 << 20}))
+	must(u.t, pipeline.Upload(u.t.Context(), plan, p,
+		pipeline.Target{HTTP: http.DefaultClient, URI: func() string { return one.DataUploadURI }, Parallelism: u.lanes},
+		pipeline.Options{Memory: semaphore.NewWeighted(64 << 20), MemorySize: 64 << 20}))
 }
 
 // bring takes a table all the way to live.
@@ -133,7 +133,7 @@ func (u *user) reaches(id string, state edm.State) *edm.Session {
 
 func tokenOf(t *testing.T, column int, cell string) string {
 	t.Helper()
-	tokens, err := transfer.Tokens(key, people, columns[column], []string{cell})
+	tokens, err := pipeline.Tokens(key, people, columns[column], []string{cell})
 	must(t, err)
 	return base64.StdEncoding.EncodeToString(tokens[0][:])
 }
@@ -145,7 +145,7 @@ func match(ctx context.Context, c *rest.Client, store, id, mail, city string, ke
 
 func keyID(t *testing.T) string {
 	t.Helper()
-	id, err := transfer.KeyID(key, people)
+	id, err := pipeline.KeyID(key, people)
 	must(t, err)
 	return id
 }
@@ -231,8 +231,8 @@ func TestIndexingGoesOnAfterACrash(t *testing.T) {
 // Every block that was acknowledged is there after a crash, and none that is
 // half written.
 func TestAcknowledgedBlocksOutliveACrash(t *testing.T) {
-	var plan transfer.Plan
-	var p *transfer.Prepared
+	var plan pipeline.Plan
+	var p *pipeline.Prepared
 	var one *edm.Session
 	copies, u := crashing(t, "block staged", func(u *user) {
 		plan, p, one = u.open(tableOf(100, "a"), 10)

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"exactmatch.dev/operator/internal/failure"
+	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/service"
-	"exactmatch.dev/operator/internal/transfer"
 )
 
 // Blocks that contradict their session end the upload at the first of them, for
@@ -22,12 +22,12 @@ func TestAnUploadOfOtherBlocksEnds(t *testing.T) {
 	u := newUser(t, c)
 	plan, _, one := u.open(tableOf(30, "a"), 10)
 	plan.Key = []byte("another key for tests, of 32 bytes or more")
-	p, err := transfer.Prepare(t.Context(), plan)
+	p, err := pipeline.Prepare(t.Context(), plan)
 	must(t, err)
 	sent := 0
 	web := &http.Client{Transport: counting{&sent}}
-	err = transfer.Upload(t.Context(), plan, p, transfer.Target{HTTP: web, URI: func() string { return one.DataUploadURI }, Parallelism: 1},
-		transfer.Options{Memory: semaphore.NewWeighted(64 << 20), MemorySize: 64 << 20})
+	err = pipeline.Upload(t.Context(), plan, p, pipeline.Target{HTTP: web, URI: func() string { return one.DataUploadURI }, Parallelism: 1},
+		pipeline.Options{Memory: semaphore.NewWeighted(64 << 20), MemorySize: 64 << 20})
 	var refused *failure.Error
 	if !errors.As(err, &refused) || refused.Reason != failure.StorageRefused || refused.Transient {
 		t.Fatalf("the upload ends with %v", err)

@@ -16,8 +16,8 @@ import (
 
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/failure"
+	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/source"
-	"exactmatch.dev/operator/internal/transfer"
 )
 
 // people is the table that the origins serve: 5,000 rows, which make five blocks and as many stripes.
@@ -46,17 +46,17 @@ type refusal struct {
 // load reads a table as a session does, once to prepare it and once to make its blocks, and returns these in order.
 func load(t *testing.T, from source.Source) ([]string, error) {
 	t.Helper()
-	plan := transfer.Plan{
+	plan := pipeline.Plan{
 		Source: from, Store: "people", Key: []byte("a key for tests that has 32 bytes or more"), RowsPerBlock: 1000,
-		Columns: []transfer.Column{{Name: "ID"}, {Name: "Account"}, {Name: "Name"}}, BadRows: transfer.BadRowsAllowance{MinSample: 1000},
+		Columns: []pipeline.Column{{Name: "ID"}, {Name: "Account"}, {Name: "Name"}}, BadRows: pipeline.BadRowsAllowance{MinSample: 1000},
 	}
-	prepared, err := transfer.Prepare(t.Context(), plan)
+	prepared, err := pipeline.Prepare(t.Context(), plan)
 	if err != nil {
 		return nil, err
 	}
 	var mu sync.Mutex
 	blocks := map[int]string{}
-	err = transfer.Make(t.Context(), plan, prepared, 2, func(index int, data []byte) error {
+	err = pipeline.Make(t.Context(), plan, prepared, 2, func(index int, data []byte) error {
 		_, err := block.Decode(data)
 		mu.Lock()
 		defer mu.Unlock()
@@ -98,7 +98,7 @@ func checkRefused(t *testing.T, err error, want refusal) {
 	var opened *source.Error
 	var moved *failure.Error
 	if !errors.As(err, &moved) && errors.As(err, &opened) {
-		moved = &failure.Error{Reason: transfer.ReasonOf(opened), Message: opened.Error(), Transient: opened.Transient(), RetryAfter: opened.RetryAfter}
+		moved = &failure.Error{Reason: pipeline.ReasonOf(opened), Message: opened.Error(), Transient: opened.Transient(), RetryAfter: opened.RetryAfter}
 	}
 	if moved == nil {
 		t.Fatalf("got %v, want %s", err, want.reason)

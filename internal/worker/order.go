@@ -21,8 +21,8 @@ import (
 
 	"exactmatch.dev/operator/internal/dial"
 	"exactmatch.dev/operator/internal/failure"
+	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/source"
-	"exactmatch.dev/operator/internal/transfer"
 )
 
 // The files of a worker, below its one folder. Each folder is a volume: the
@@ -46,10 +46,10 @@ const (
 type Order struct {
 	Store        string                    `json:"store"`
 	Columns      []Column                  `json:"columns"`
-	Format       transfer.Format           `json:"format"`
+	Format       pipeline.Format           `json:"format"`
 	RowsPerBlock int                       `json:"rowsPerBlock"`
 	Pin          string                    `json:"pin,omitempty"`
-	BadRows      transfer.BadRowsAllowance `json:"badRows"`
+	BadRows      pipeline.BadRowsAllowance `json:"badRows"`
 	Source       Source                    `json:"source"`
 	Allow        Allow                     `json:"allow"`
 	// OwnIdentity lets the pod's ServiceAccount sign for the source, where no
@@ -107,10 +107,10 @@ func unreadable(name string, err error) error {
 }
 
 // open reads the order and opens what it names.
-func (d folder) open(ctx context.Context) (*Order, transfer.Plan, error) {
+func (d folder) open(ctx context.Context) (*Order, pipeline.Plan, error) {
 	order, err := d.order()
 	if err != nil {
-		return nil, transfer.Plan{}, err
+		return nil, pipeline.Plan{}, err
 	}
 	plan, err := d.plan(ctx, order)
 	return order, plan, err
@@ -130,18 +130,18 @@ func (d folder) order() (*Order, error) {
 }
 
 // plan opens what the order names.
-func (d folder) plan(ctx context.Context, o *Order) (transfer.Plan, error) {
+func (d folder) plan(ctx context.Context, o *Order) (pipeline.Plan, error) {
 	key, err := d.read(KeyDir, KeyFile)
 	if err != nil {
-		return transfer.Plan{}, err
+		return pipeline.Plan{}, err
 	}
 	from, err := d.source(ctx, o)
 	if err != nil {
-		return transfer.Plan{}, err
+		return pipeline.Plan{}, err
 	}
-	plan := transfer.Plan{Source: from, Format: o.Format, Store: o.Store, Key: key, RowsPerBlock: o.RowsPerBlock, Pin: o.Pin, BadRows: o.BadRows}
+	plan := pipeline.Plan{Source: from, Format: o.Format, Store: o.Store, Key: key, RowsPerBlock: o.RowsPerBlock, Pin: o.Pin, BadRows: o.BadRows}
 	for _, c := range o.Columns {
-		plan.Columns = append(plan.Columns, transfer.Column(c))
+		plan.Columns = append(plan.Columns, pipeline.Column(c))
 	}
 	return plan, nil
 }
@@ -221,8 +221,8 @@ func (d folder) guard(o *Order) (dial.Guard, error) {
 const uriPatience = 2 * time.Minute
 
 // target is where the blocks go: the upload URI is read anew at each use.
-func (d folder) target(o *Order, c *http.Client, refused func(string)) transfer.Target {
-	return transfer.Target{HTTP: c, Parallelism: o.Parallelism, Refused: refused, Patience: uriPatience, URI: func() string {
+func (d folder) target(o *Order, c *http.Client, refused func(string)) pipeline.Target {
+	return pipeline.Target{HTTP: c, Parallelism: o.Parallelism, Refused: refused, Patience: uriPatience, URI: func() string {
 		text, err := os.ReadFile(filepath.Join(string(d), OrderDir, URIFile))
 		if err != nil {
 			return "" // the client says that it cannot be used

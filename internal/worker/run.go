@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"exactmatch.dev/operator/internal/failure"
+	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/source"
-	"exactmatch.dev/operator/internal/transfer"
 )
 
 // Report is a worker's last word: its pod's termination message, in JSON. One of
@@ -26,7 +26,7 @@ type Report struct {
 	// Problem is why it did not get on.
 	Problem *Problem `json:"problem,omitempty"`
 	// Checked is of the blocks that this worker has sent, also where it failed then.
-	Checked *transfer.Checked `json:"checked,omitempty"`
+	Checked *pipeline.Checked `json:"checked,omitempty"`
 }
 
 // Staged counts the blocks of a part: Sent by this worker, or Skipped because
@@ -80,7 +80,7 @@ func Prepare(ctx context.Context, dir string) Report {
 	if err != nil {
 		return failed(ctx, err)
 	}
-	prepared, err := transfer.Prepare(ctx, plan)
+	prepared, err := pipeline.Prepare(ctx, plan)
 	if err != nil {
 		return failed(ctx, err)
 	}
@@ -110,8 +110,8 @@ func Stage(ctx context.Context, dir string, index int, log *slog.Logger) Report 
 	}
 	w := &watch{log: log.With("part", index)}
 	memory := semaphore.NewWeighted(order.Memory)
-	err = transfer.Stage(ctx, plan, prepared, stripes, d.target(order, guard.HTTPClient(), w.refuse),
-		transfer.Options{Memory: memory, MemorySize: order.Memory, Progress: w.progress})
+	err = pipeline.Stage(ctx, plan, prepared, stripes, d.target(order, guard.HTTPClient(), w.refuse),
+		pipeline.Options{Memory: memory, MemorySize: order.Memory, Progress: w.progress})
 	if err != nil {
 		r := failed(ctx, err)
 		if r.Problem != nil && r.Problem.Reason == failure.StorageRefused {
@@ -127,7 +127,7 @@ type watch struct {
 	log *slog.Logger
 
 	mu      sync.Mutex
-	last    transfer.Progress
+	last    pipeline.Progress
 	logged  time.Time
 	refused string
 }
@@ -136,7 +136,7 @@ type watch struct {
 func (w *watch) complete(r Report) Report {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if r != (Report{}) && w.last.Checked != (transfer.Checked{}) {
+	if r != (Report{}) && w.last.Checked != (pipeline.Checked{}) {
 		r.Checked = new(w.last.Checked)
 	}
 	return r
@@ -152,7 +152,7 @@ func (w *watch) refuse(uri string) {
 // logEvery bounds the lines of progress.
 const logEvery = 10 * time.Second
 
-func (w *watch) progress(now transfer.Progress) {
+func (w *watch) progress(now pipeline.Progress) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if now.Done > w.last.Done {
@@ -176,7 +176,7 @@ func failed(ctx context.Context, err error) Report {
 	case errors.As(err, &moved):
 		p = &Problem{Reason: moved.Reason, Message: moved.Message, Transient: moved.Transient, RetryAfterSeconds: int(moved.RetryAfter / time.Second)}
 	case errors.As(err, &opened):
-		p = &Problem{Reason: transfer.ReasonOf(opened), Message: opened.Error(), Transient: opened.Transient()}
+		p = &Problem{Reason: pipeline.ReasonOf(opened), Message: opened.Error(), Transient: opened.Transient()}
 	}
 	p.Message = strings.ToValidUTF8(p.Message[:min(len(p.Message), maxMessage)], "")
 	return Report{Problem: p}

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"exactmatch.dev/operator/internal/failure"
-	"exactmatch.dev/operator/internal/transfer"
+	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/worker"
 )
 
@@ -19,7 +19,7 @@ func files(t *testing.T, table string, change ...func(*worker.Order)) string {
 	dir := t.TempDir()
 	order := worker.Order{
 		Store: "people", Columns: []worker.Column{{Name: "ID", IsSearchable: true}}, RowsPerBlock: 2, Memory: 64 << 20,
-		Source: worker.Source{File: "table.csv"}, BadRows: transfer.BadRowsAllowance{MinSample: 1000},
+		Source: worker.Source{File: "table.csv"}, BadRows: pipeline.BadRowsAllowance{MinSample: 1000},
 	}
 	for _, c := range change {
 		c(&order)

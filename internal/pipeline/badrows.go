@@ -1,0 +1,72 @@
+package pipeline
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"exactmatch.dev/operator/internal/failure"
+	"exactmatch.dev/operator/internal/table"
+)
+
+// add counts a row that is left out.
+func (b *BadRows) add(bad table.BadRow) {
+	b.Count++
+	b.Lines += bad.Lines
+	if len(b.Samples) < maxSamples {
+		b.Samples = append(b.Samples, bad.String())
+	}
+	if hint := hintFor(bad); hint != "" && !slices.Contains(b.hints, hint) && len(b.hints) < maxHints {
+		b.hints = append(b.hints, hint)
+	}
+}
+
+// maxHints bounds the advice of one message.
+const maxHints = 3
+
+// advice says what may make the bad rows good.
+func (b *BadRows) advice() string {
+	return strings.Join(append(slices.Clone(b.hints), "correct these rows or allow more"), "; ")
+}
+
+// hintFor says what makes many rows of one reason bad at once, "" where nothing but the row itself can be told.
+func hintFor(bad table.BadRow) string {
+	const quoting = "set spec.source.format.quoting to None where a quote is a character like others"
+	switch bad.Reason {
+	case table.BareQuote, table.UnterminatedQuote:
+		return quoting
+	case table.SwallowedRows:
+		return "a quoted cell seems to hold rows: set spec.source.format.quoting to None where a quote is a character like others, to RFC4180 where the cell is meant"
+	case table.TooManyLines:
+		return "raise spec.source.format.maxLinesPerRecord where cells have so many lines; " + quoting
+	case table.EscapedQuote:
+		return "a backslash stands before a quote: write a quote within a cell twice, without a backslash"
+	case table.SpaceBeforeQuote:
+		return "white space stands before an opening quote: leave it out; " + quoting
+	case table.InvalidEncoding:
+		return "set spec.source.format.encoding (Windows-1252 is never guessed), or save the table as UTF-8"
+	case table.CarriageReturn:
+		return "a carriage return (CR) alone ends no line: save the table with LF or CRLF, or put the cell into quotes"
+	case table.RepeatedHeader, table.ByteOrderMark:
+		return "where exports were joined, keep the header and the byte order mark of the first one only"
+	case table.WrongNumberOfCells:
+		if bad.Cells < bad.Columns {
+			return "set spec.source.format.shortRows to Pad where empty cells at the end of a row are left out"
+		}
+	}
+	return ""
+}
+
+// refuseBadRows holds the lines of bad rows, and those that are rows only if a quote is a mistake, against the allowance.
+func (p *preparation) refuseBadRows(dataLines, doubtful int64) error {
+	percent := int64(p.plan.BadRows.MaxPercent)
+	if (p.bad.Lines+doubtful)*100 <= dataLines*percent {
+		return nil
+	}
+	doubt := ""
+	if doubtful > 0 {
+		doubt = fmt.Sprintf(", %d more stand within a quoted cell that was given up", doubtful)
+	}
+	return failure.New(failure.TooManyBadRows, "%d of the first %d lines of data cannot be used%s, and spec.badRows.maxPercent allows %d%%: %s; %s",
+		p.bad.Lines, dataLines, doubt, percent, joinSamples(p.bad.Samples), p.bad.advice())
+}

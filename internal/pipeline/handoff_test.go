@@ -1,0 +1,249 @@
+package pipeline
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/source"
+	"exactmatch.dev/operator/internal/table"
+)
+
+func handedOver(text []byte) Plan {
+	return Plan{
+		Source: source.Bytes("people.csv", text), Store: "people", Key: []byte("0123456789abcdef0123456789abcdef"), RowsPerBlock: 7,
+		Columns: []Column{{Name: "ID", IsSearchable: true}, {Name: "Mail", IsSearchable: true}, {Name: "City"}},
+		BadRows: BadRowsAllowance{MaxPercent: 50, MinSample: 1000},
+	}
+}
+
+func handoffTable() []byte {
+	odd := []string{"", "", "", "", "\u200b", "\ufffd", "Ã¼"} // make the column's numbers unlike each other
+	var text bytes.Buffer
+	text.WriteString("City,ID,Mail\n")
+	for i := range 500 {
+		fmt.Fprintf(&text, "Oslo,%d,p%d@example.com%s\n", i, i%9, odd[i%len(odd)])
+		if i%100 == 7 {
+			text.WriteString("too,few\n")
+		}
+	}
+	return text.Bytes()
+}
+
+func zipped(t testing.TB, text []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	z := gzip.NewWriter(&out)
+	if _, err := z.Write(text); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func TestHandoffKeepsEverything(t *testing.T) {
+	for name, text := range map[string][]byte{"plain": handoffTable(), "gzip": zipped(t, handoffTable())} {
+		plan := handedOver(text)
+		prepared, err := Prepare(t.Context(), plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := plan.Receive(prepared.Handoff())
+		prepared.BadRows.hints = nil // they have been told where the allowance was broken
+		if err != nil || !reflect.DeepEqual(got, prepared) {
+			t.Errorf("%s: got %+v, %v; want %+v", name, got, err, prepared)
+		}
+		if prepared.Striped() != (name == "plain") {
+			t.Errorf("%s: striped %t", name, prepared.Striped())
+		}
+	}
+}
+
+func TestHandoffOfAnotherTableIsRefused(t *testing.T) {
+	plan := handedOver(handoffTable())
+	prepared, err := Prepare(t.Context(), plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handoff := prepared.Handoff()
+	otherKey, otherRows, fewer := plan, plan, plan
+	otherKey.Key = []byte("another key of at least 32 bytes!")
+	otherRows.RowsPerBlock = 8
+	fewer.Columns = plan.Columns[:2]
+	for name, other := range map[string]Plan{"key": otherKey, "rows a block": otherRows, "columns": fewer} {
+		if _, err := other.Receive(handoff); err == nil {
+			t.Errorf("a plan with another %s took it", name)
+		}
+	}
+	for _, text := range []string{"", "x", handoff[:len(handoff)-4], handoff + "AAAA", "AQ" + handoff[2:], "Aw" + handoff[2:]} {
+		if _, err := plan.Receive(text); err == nil {
+			t.Errorf("%.20q was taken", text)
+		}
+	}
+}
+
+// fullest is a reading of a table with as many columns, stripes and bad rows as
+// there can be.
+func fullest(rows int64, column ColumnQuality) *Prepared {
+	hex := strings.Repeat("f", 64)
+	p := &Prepared{
+		Checksum: sumPrefix + hex, Content: sumPrefix + hex, KeyID: hex[:16], Rows: rows, Bytes: maxBytes, Blocks: MaxBlocks,
+		striped: true, BadRows: BadRows{Count: rows, Lines: rows}, BlankLines: maxBytes, SkippedLines: table.MostSkippedLines, TrailingBytes: maxBytes,
+		shape: table.Shape{Columns: 4096, Named: 4096, HeaderBytes: 1 << 20, HeaderFirst: 'x', HeaderSum: math.MaxUint64},
+	}
+	for i := range maxSamples {
+		p.BadRows.Samples = append(p.BadRows.Samples, strings.Repeat(string(rune('a'+i)), 4000))
+	}
+	for range block.MaxColumns {
+		p.positions = append(p.positions, 4095)
+		p.Columns = append(p.Columns, column)
+	}
+	for i := range MaxStripes {
+		p.Stripes = append(p.Stripes, Stripe{Offset: int64(i) * (maxBytes / MaxStripes), Row: int64(i) * (rows / MaxStripes), Bytes: maxBytes, Sum: math.MaxUint64})
+	}
+	return p
+}
+
+// TestFullestHandoff: a termination message has 4,096 bytes, its JSON included.
+func TestFullestHandoff(t *testing.T) {
+	const most = math.MaxUint32
+	column := ColumnQuality{Rows: most, Empty: most, Distinct: most, LargestRepetition: most, Short: most, LineBreaks: most, MostLines: 1 << 20}
+	for kind := range column.Unfindable {
+		column.Unfindable[kind] = most
+	}
+	if n := len(fullest(most, column).Handoff()); n > 3584 {
+		t.Errorf("the fullest handoff has %d bytes", n)
+	}
+}
+
+// TestHandoffLeavesSamplesOut: what does not fit is samples of bad rows, never
+// their count or a number of a column.
+func TestHandoffLeavesSamplesOut(t *testing.T) {
+	const rows = 100_000_000
+	plan := handedOver(nil)
+	plan.RowsPerBlock, plan.Columns = rows/MaxBlocks, nil
+	column := ColumnQuality{Rows: rows, Empty: rows / 2, Distinct: rows / 2, LargestRepetition: rows / 3, Short: rows / 2, LineBreaks: rows / 2, MostLines: 1 << 16}
+	for kind := range column.Unfindable {
+		column.Unfindable[kind] = rows / 10
+	}
+	p := fullest(rows, column)
+	for i := range p.Columns {
+		p.Columns[i].Name = fmt.Sprintf("C%d", i)
+		plan.Columns = append(plan.Columns, Column{Name: p.Columns[i].Name, IsSearchable: true})
+	}
+	var err error
+	if p.KeyID, err = KeyID(plan.Key, plan.Store); err != nil {
+		t.Fatal(err)
+	}
+	got, err := plan.Receive(p.Handoff())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got.Columns, p.Columns) || got.BadRows.Count != rows || got.BadRows.Lines != rows || len(got.Stripes) != MaxStripes {
+		t.Errorf("the columns are %+v and %d rows are bad", got.Columns, got.BadRows.Count)
+	}
+	if n := len(got.BadRows.Samples); n < 5 || n == maxSamples {
+		t.Errorf("%d of %d samples of 96 bytes are left", n, maxSamples)
+	}
+}
+
+// TestHandoffThatContradictsItselfIsRefused: shares are made of these numbers.
+func TestHandoffThatContradictsItselfIsRefused(t *testing.T) {
+	plan := handedOver(handoffTable())
+	for name, change := range map[string]func(*ColumnQuality){
+		"more empty rows than rows":        func(c *ColumnQuality) { c.Empty = c.Rows + 1 },
+		"a short value and no values":      func(c *ColumnQuality) { *c = ColumnQuality{Rows: c.Rows, Empty: c.Rows, Short: 1} },
+		"more values than rows":            func(c *ColumnQuality) { c.Distinct = c.Rows + 1 },
+		"a value more often than all":      func(c *ColumnQuality) { c.LargestRepetition = c.Rows + 1 },
+		"an unfindable value and no value": func(c *ColumnQuality) { *c = ColumnQuality{Rows: c.Rows, Empty: c.Rows, Unfindable: Unfindable{1}} },
+		"more unfindable ones than values": func(c *ColumnQuality) { c.Unfindable = Unfindable{c.Rows, 1} },
+		"more with lines than values":      func(c *ColumnQuality) { c.LineBreaks = c.Rows + 1 },
+	} {
+		prepared, err := Prepare(t.Context(), plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(&prepared.Columns[1])
+		if got, err := plan.Receive(prepared.Handoff()); err == nil {
+			t.Errorf("%s: it was taken, and its weaknesses are %q", name, got.Columns[1].Weaknesses())
+		}
+	}
+}
+
+func TestSharesAreWhole(t *testing.T) {
+	for stripes := 1; stripes <= MaxStripes; stripes++ {
+		p := &Prepared{Stripes: make([]Stripe, stripes)}
+		for i := range p.Stripes {
+			p.Stripes[i].FirstBlock = i
+		}
+		for parts := 1; parts <= stripes; parts++ {
+			next := 0
+			for index := range parts {
+				share, err := p.Share(index, parts)
+				if err != nil || len(share) == 0 {
+					t.Fatalf("part %d of %d of %d stripes: %d, %v", index, parts, stripes, len(share), err)
+				}
+				for _, s := range share {
+					if s.FirstBlock != next {
+						t.Fatalf("part %d of %d: stripe %d, want %d", index, parts, s.FirstBlock, next)
+					}
+					next++
+				}
+			}
+			if next != stripes {
+				t.Fatalf("%d parts have %d of %d stripes", parts, next, stripes)
+			}
+		}
+	}
+	if _, err := (&Prepared{}).Share(2, 2); err == nil {
+		t.Error("part 2 of 2 exists")
+	}
+}
+
+// FuzzReceive: whatever a pod reports, what is taken is taken as it was packed.
+func FuzzReceive(f *testing.F) {
+	plan := handedOver(handoffTable())
+	for _, text := range [][]byte{handoffTable(), zipped(f, handoffTable())} {
+		of := handedOver(text)
+		prepared, err := Prepare(f.Context(), of)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(prepared.Handoff())
+		raw, err := base64.StdEncoding.DecodeString(prepared.Handoff())
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(base64.StdEncoding.EncodeToString(bytes.ReplaceAll(raw, []byte("OfCells"), []byte("\xffOfCell"))))
+	}
+	f.Add("")
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := plan.Receive(text)
+		if err != nil {
+			return
+		}
+		blocks := 0
+		for _, s := range got.Stripes {
+			if s.Blocks < 1 || s.FirstBlock != blocks || s.Offset < 0 {
+				t.Fatalf("stripe %+v", s)
+			}
+			blocks += s.Blocks
+		}
+		if blocks != got.Blocks {
+			t.Fatalf("%d of %d blocks are in stripes", blocks, got.Blocks)
+		}
+		again, err := plan.Receive(got.Handoff())
+		if err != nil || !reflect.DeepEqual(got, again) {
+			t.Fatalf("packed again it is %+v, %v; was %+v", again, err, got)
+		}
+	})
+}

@@ -1,0 +1,151 @@
+package pipeline_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/failure"
+	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/source"
+)
+
+// counted counts the bytes that are read of a source.
+type counted struct {
+	source.Source
+	read atomic.Int64
+}
+
+func (c *counted) Open(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
+	body, err := c.Source.Open(ctx, offset, length)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.TeeReader(body, tally{&c.read}), body}, nil
+}
+
+type tally struct{ n *atomic.Int64 }
+
+func (t tally) Write(p []byte) (int, error) {
+	t.n.Add(int64(len(p)))
+	return len(p), nil
+}
+
+// TestPartsStageWhatOneUploadWould: every part knows only the plan and the
+// handoff, as a pod does.
+func TestPartsStageWhatOneUploadWould(t *testing.T) {
+	s := newSink(t)
+	text := csvOf(1_000)
+	plan := planOf(text, 25)
+	from := &counted{Source: plan.Source}
+	plan.Source = from
+	prepared := prepare(t, plan)
+	one := s.open(prepared, plan)
+	stage := func(index, parts int) error {
+		p, err := plan.Receive(prepared.Handoff())
+		if err != nil {
+			return err
+		}
+		stripes, err := p.Share(index, parts)
+		if err != nil {
+			return err
+		}
+		return pipeline.Stage(t.Context(), plan, p, stripes, target(one), options())
+	}
+	must(t, stage(0, 3))
+	early := pipeline.Seal(t.Context(), prepared, target(one))
+	wantReason(t, early, failure.StorageUnavailable, true)
+	if !errors.Is(early, pipeline.ErrBlocksMissing) {
+		t.Errorf("a seal with two parts missing does not ask to stage again: %v", early)
+	}
+	if n := s.sent(); n == 0 || n >= 40 {
+		t.Errorf("one part of three sent %d of 40 blocks", n)
+	}
+	var rest errgroup.Group
+	for _, index := range []int{1, 2, 0} { // part 0 again, as its successor would
+		rest.Go(func() error { return stage(index, 3) })
+	}
+	must(t, rest.Wait())
+	for id, times := range s.blocks {
+		if times != 1 {
+			t.Errorf("block %s was sent %d times", id, times)
+		}
+	}
+	must(t, pipeline.Seal(t.Context(), prepared, target(one)))
+	must(t, pipeline.Seal(t.Context(), prepared, target(one))) // as after a crash
+	if state := s.state(one.ID); state != edm.StateUploadCompleted {
+		t.Errorf("the session is %s", state)
+	}
+	// Once by Prepare, once by the parts, and a third of it by the successor.
+	if read, most := from.read.Load(), int64(len(text))*5/2; read > most {
+		t.Errorf("%d bytes were read of a table of %d", read, len(text))
+	}
+}
+
+// TestSealThatFailsKeepsWhatIsStaged: only blocks that are missing are staged again.
+func TestSealThatFailsKeepsWhatIsStaged(t *testing.T) {
+	for name, tc := range map[string]struct {
+		answer  http.HandlerFunc
+		reason  failure.Reason
+		missing bool
+	}{
+		"refused":        {refuseStorage(http.StatusForbidden, "AuthenticationFailed"), failure.StorageRefused, false},
+		"busy":           {refuseStorage(http.StatusConflict, "LeaseIdPresent"), failure.StorageUnavailable, false},
+		"a block is not": {refuseStorage(http.StatusBadRequest, "InvalidBlockList"), failure.StorageUnavailable, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSink(t)
+			plan := planOf(csvOf(100), 25)
+			prepared := prepare(t, plan)
+			one := s.open(prepared, plan)
+			must(t, pipeline.Stage(t.Context(), plan, prepared, prepared.Stripes, target(one), options()))
+			s.spoilOnce(isSeal, tc.answer)
+			err := pipeline.Seal(t.Context(), prepared, target(one))
+			wantReason(t, err, tc.reason, true)
+			if errors.Is(err, pipeline.ErrBlocksMissing) != tc.missing {
+				t.Errorf("stage again: %v, want %v: %v", !tc.missing, tc.missing, err)
+			}
+			must(t, pipeline.Seal(t.Context(), prepared, target(one)))
+			if state := s.state(one.ID); state != edm.StateUploadCompleted {
+				t.Errorf("sealed again, the session is %s", state)
+			}
+		})
+	}
+}
+
+func TestSealThatIsNotAnsweredInTime(t *testing.T) {
+	s := newSink(t)
+	plan := planOf(csvOf(10), 5)
+	prepared := prepare(t, plan)
+	one := s.open(prepared, plan)
+	must(t, pipeline.Stage(t.Context(), plan, prepared, prepared.Stripes, target(one), options()))
+	ctx, stop := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer stop()
+	s.spoilOnce(isSeal, func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	})
+	wantReason(t, pipeline.Seal(ctx, prepared, target(one)), failure.StorageUnavailable, true)
+}
+
+func TestSealNeedsToList(t *testing.T) {
+	plan := planOf(csvOf(10), 5)
+	prepared := prepare(t, plan)
+	one := &edm.Session{DataUploadURI: "https://storage.invalid/upload?sp=cw&sig=hush"}
+	err := pipeline.Seal(t.Context(), prepared, target(one))
+	wantReason(t, err, failure.StorageRefused, false)
+	if !strings.Contains(err.Error(), "spec.workers.mode") {
+		t.Errorf("the error does not say what to do: %v", err)
+	}
+}

@@ -1,0 +1,228 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/failure"
+)
+
+// Progress counts blocks. Done are acknowledged ones, those found there
+// (Skipped) included; BlocksPerSecond is the rate at which this run has staged
+// blocks, 0 before the first. Checked is of those that this run has staged.
+type Progress struct {
+	Blocks, Done, Staged, Skipped int
+	BytesSent                     int64
+	BlocksPerSecond               float64
+	Checked                       Checked
+}
+
+// Options of an upload. Memory is the budget that all uploads of the process
+// share, in bytes; MemorySize its whole size. Progress is called after each
+// acknowledged block, Sampled with what was sampled when all blocks are made.
+type Options struct {
+	Memory     *semaphore.Weighted
+	MemorySize int64
+	Progress   func(Progress)
+	Sampled    func([]Sample)
+}
+
+// sealTries bounds how often blocks that went missing are staged again.
+const sealTries = 3
+
+// Upload stages the blocks that the target does not hold yet and seals the
+// list. It may be repeated at will: what is there is not sent again. Errors are
+// *failure.Error, or the context's.
+func Upload(ctx context.Context, plan Plan, prepared *Prepared, target Target, o Options) error {
+	u := newUpload(plan, prepared, target, o)
+	for range sealTries {
+		err := u.run(ctx, prepared.Stripes)
+		if err == nil {
+			err = u.storage.seal(context.WithoutCancel(ctx), u.ids)
+		}
+		if err == nil || !errors.Is(err, errUnsealed) {
+			return u.settled(ctx, err)
+		}
+	}
+	return lost()
+}
+
+// Stage stages those blocks of some stripes that the target does not hold yet,
+// and leaves the list to Seal: several processes may stage at once, even the
+// same stripes. Errors are *failure.Error, or the context's.
+func Stage(ctx context.Context, plan Plan, prepared *Prepared, stripes []Stripe, target Target, o Options) error {
+	u := newUpload(plan, prepared, target, o)
+	return u.settled(ctx, u.run(ctx, stripes))
+}
+
+// ErrBlocksMissing is the cause of an *failure.Error that only staging again mends.
+var ErrBlocksMissing = errors.New("blocks are missing")
+
+// Seal seals the list of the blocks that Stage has staged. Where one is missing the
+// *failure.Error wraps ErrBlocksMissing; any other transient one leaves the blocks as they
+// are: seal again. It needs an upload URI that permits to list.
+func Seal(ctx context.Context, prepared *Prepared, target Target) error {
+	err := sealStaged(ctx, prepared, target)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &failure.Error{Reason: failure.StorageUnavailable, Transient: true, Message: "seal the block list: no answer in time"}
+	}
+	return classify(err)
+}
+
+func sealStaged(ctx context.Context, prepared *Prepared, target Target) error {
+	s := &storage{target: target}
+	if !readable(target.URI()) {
+		return failure.New(failure.StorageRefused, "the upload URI does not permit to list blocks, which workers in pods need; set spec.workers.mode of the upload agent to Manager")
+	}
+	there, err := s.staged(ctx)
+	if err != nil {
+		return err
+	}
+	ids := make([]string, prepared.Blocks)
+	for index, id := range there {
+		if index >= len(ids) {
+			return failure.New(failure.SourceChanged, "the remote session holds a block %d that the table does not have; a new attempt begins afresh", index)
+		}
+		ids[index] = id
+	}
+	if missing := len(ids) - len(there); missing > 0 {
+		return &failure.Error{Reason: failure.StorageUnavailable, Transient: true, Cause: ErrBlocksMissing, Message: fmt.Sprintf("%d of %d blocks are not there after all were staged", missing, len(ids))}
+	}
+	if err := s.seal(ctx, ids); !errors.Is(err, errUnsealed) {
+		return err
+	}
+	return lost()
+}
+
+func lost() *failure.Error {
+	return &failure.Error{Reason: failure.StorageUnavailable, Message: "the storage loses blocks between staging and sealing", Transient: true, Cause: ErrBlocksMissing}
+}
+
+// upload is the state of one run.
+type upload struct {
+	plan     Plan
+	prepared *Prepared
+	options  Options
+	storage  *storage
+	lanes    *semaphore.Weighted // of the blocks on their way
+	stripes  int                 // that are read at once
+	there    map[int]string
+	started  time.Time
+
+	mu       sync.Mutex
+	ids      []string
+	progress Progress
+}
+
+func newUpload(plan Plan, prepared *Prepared, target Target, o Options) *upload {
+	lanes := max(target.Parallelism, 1)
+	return &upload{
+		plan: plan, prepared: prepared, options: o, storage: &storage{target: target}, ids: make([]string, prepared.Blocks),
+		lanes: semaphore.NewWeighted(int64(lanes)), stripes: lanes,
+	}
+}
+
+func (u *upload) settled(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return classify(err)
+}
+
+// run lists, and stages what is absent of the stripes.
+func (u *upload) run(ctx context.Context, stripes []Stripe) error {
+	there, err := u.storage.staged(ctx)
+	if err != nil {
+		return err
+	}
+	u.there, u.started, u.progress = there, time.Now(), Progress{}
+	for i := range stripes {
+		u.progress.Blocks += stripes[i].Blocks
+	}
+	m, err := newMaker(u.plan, u.prepared, runtime.GOMAXPROCS(0))
+	if err != nil {
+		return err
+	}
+	m.reserve, m.emit = u.reserve, u.send
+	if u.options.Sampled == nil {
+		return m.run(ctx, stripes, u.stripes)
+	}
+	sampler := newSampler(u.plan, u.prepared)
+	m.emit = func(ctx context.Context, index int, data []byte) error {
+		sampler.take(index, data)
+		return u.send(ctx, index, data)
+	}
+	err = m.run(ctx, stripes, u.stripes)
+	u.options.Sampled(sampler.samples())
+	return err
+}
+
+// reserve takes one block's memory.
+func (u *upload) reserve(ctx context.Context) (func(), error) {
+	return reserve(ctx, u.options.Memory, u.options.MemorySize, u.plan.blockMemory())
+}
+
+// reserve takes memory out of a budget of a size. What needs more than the whole
+// budget waits until it has it alone.
+func reserve(ctx context.Context, budget *semaphore.Weighted, size, weight int64) (release func(), err error) {
+	weight = min(weight, size)
+	if err := budget.Acquire(ctx, weight); err != nil {
+		return nil, err
+	}
+	return func() { budget.Release(weight) }, nil
+}
+
+// send stages a block unless it is there, and counts it.
+func (u *upload) send(ctx context.Context, index int, data []byte) error {
+	sum := block.Sum(data)
+	id := block.ID(index, sum)
+	known, isThere := u.there[index]
+	switch {
+	case isThere && known != id:
+		return failure.New(failure.SourceChanged, "block %d differs from the one that was uploaded before: the source changed during the upload; a new attempt reads it afresh", index)
+	case isThere:
+		u.count(index, id, Progress{Done: 1, Skipped: 1})
+		return nil
+	}
+	checked, err := u.stage(ctx, id, sum, data)
+	if err != nil {
+		return err
+	}
+	u.count(index, id, Progress{Done: 1, Staged: 1, BytesSent: int64(len(data)), Checked: checked})
+	return nil
+}
+
+// stage sends a block once a lane is free.
+func (u *upload) stage(ctx context.Context, id string, sum uint64, data []byte) (Checked, error) {
+	if err := u.lanes.Acquire(ctx, 1); err != nil {
+		return Checked{}, err
+	}
+	defer u.lanes.Release(1)
+	return u.storage.stage(ctx, id, sum, data)
+}
+
+// count records an acknowledged block and what it adds to the progress.
+func (u *upload) count(index int, id string, more Progress) {
+	u.mu.Lock()
+	u.ids[index] = id
+	u.progress.Done += more.Done
+	u.progress.Skipped += more.Skipped
+	u.progress.Staged += more.Staged
+	u.progress.BytesSent += more.BytesSent
+	u.progress.Checked.Add(more.Checked)
+	if passed := time.Since(u.started).Seconds(); passed > 0 {
+		u.progress.BlocksPerSecond = float64(u.progress.Staged) / passed
+	}
+	now := u.progress
+	u.mu.Unlock()
+	if u.options.Progress != nil {
+		u.options.Progress(now)
+	}
+}
