@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"exactmatch.dev/operator/api/v1alpha1"
-	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/session"
 )
 
@@ -26,7 +26,7 @@ type SessionReconciler struct {
 	// Reader reads past the cache.
 	Reader    client.Reader
 	Recorder  events.EventRecorder
-	Pool      *pipeline.Pool
+	Pool      *pool.Pool
 	Endpoints *endpoints
 	Recalls   *recalls
 	Options   Options

@@ -16,9 +16,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/jobs"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/upload"
 	"exactmatch.dev/operator/internal/worker"
 )
 
@@ -36,14 +38,14 @@ import (
 // nothing; Jobs are never changed, only made and deleted.
 type inJobs struct{ *SessionReconciler }
 
-func (j inJobs) status(ctx context.Context, s *scope) (pipeline.Status, error) {
+func (j inJobs) status(ctx context.Context, s *scope) (pool.Status, error) {
 	j.Pool.CancelOthers(s.allKeys(), "") // of another mode
 	if err := j.describe(ctx, s); err != nil {
-		return pipeline.Status{}, err
+		return pool.Status{}, err
 	}
 	prepared, err := j.received(ctx, s)
 	if err != nil {
-		return pipeline.Status{}, err
+		return pool.Status{}, err
 	}
 	reading, staging := s.jobs.PrepareName(s.inputs), ""
 	if s.remote != nil && s.remoteFact().Unfinished() {
@@ -53,7 +55,7 @@ func (j inJobs) status(ctx context.Context, s *scope) (pipeline.Status, error) {
 		return j.staging(ctx, s, prepared, staging)
 	}
 	if err := j.endJobs(ctx, j.Client, s, reading); err != nil {
-		return pipeline.Status{}, err
+		return pool.Status{}, err
 	}
 	return j.reading(ctx, s, reading)
 }
@@ -107,34 +109,34 @@ func preparedBy(s *scope) *pipeline.Prepared {
 
 // reading tells how far the Job that reads the source is. What its pod reports
 // is kept before the Job is let go.
-func (j inJobs) reading(ctx context.Context, s *scope, name string) (pipeline.Status, error) {
+func (j inJobs) reading(ctx context.Context, s *scope, name string) (pool.Status, error) {
 	job, state, err := j.observeJob(ctx, s, name)
 	switch {
 	case err != nil || job == nil:
-		return pipeline.Status{}, err
+		return pool.Status{}, err
 	case state.Prepared != "":
 		prepared, refused := s.plan.Receive(state.Prepared)
 		if refused != nil {
 			return workersFailed(refused.Error()), nil
 		}
-		return pipeline.Status{Phase: pipeline.PhasePrepared, Prepared: prepared}, j.writeOrder(ctx, s, prepared)
+		return pool.Status{Phase: pool.PhasePrepared, Prepared: prepared}, j.writeOrder(ctx, s, prepared)
 	case state.Phase == jobs.Failed:
-		return pipeline.Status{Phase: pipeline.PhaseFailed, Err: state.Err}, nil
+		return pool.Status{Phase: pool.PhaseFailed, Err: state.Err}, nil
 	case state.Phase == jobs.Succeeded:
 		// Its pod was deleted before anybody heard it: read again.
 		return workersFailed(fmt.Sprintf("Job %q has ended, and what its pod reported is gone", name)), nil
 	}
-	return pipeline.Status{Phase: pipeline.PhasePreparing, Note: state.Note}, nil
+	return pool.Status{Phase: pool.PhasePreparing, Note: state.Note}, nil
 }
 
 // workersFailed is a fault of pods that another Job may mend.
-func workersFailed(message string) pipeline.Status {
-	return pipeline.Status{Phase: pipeline.PhaseFailed, Err: &failure.Error{Reason: failure.WorkersFailed, Transient: true, Message: message}}
+func workersFailed(message string) pool.Status {
+	return pool.Status{Phase: pool.PhaseFailed, Err: &failure.Error{Reason: failure.WorkersFailed, Transient: true, Message: message}}
 }
 
 // staging tells how far the Job that stages the blocks is.
-func (j inJobs) staging(ctx context.Context, s *scope, prepared *pipeline.Prepared, name string) (pipeline.Status, error) {
-	status := pipeline.Status{Phase: pipeline.PhasePrepared, Prepared: prepared}
+func (j inJobs) staging(ctx context.Context, s *scope, prepared *pipeline.Prepared, name string) (pool.Status, error) {
+	status := pool.Status{Phase: pool.PhasePrepared, Prepared: prepared}
 	if err := j.endJobs(ctx, j.Client, s, name); err != nil || name == "" {
 		return status, err
 	}
@@ -147,11 +149,11 @@ func (j inJobs) staging(ctx context.Context, s *scope, prepared *pipeline.Prepar
 	status.Refused = state.RefusedURI == uri || j.memory.refused(s.object.UID) == uri // by the pods, or at the seal
 	switch state.Phase {
 	case jobs.Succeeded:
-		status.Phase = pipeline.PhaseStaged
+		status.Phase = pool.PhaseStaged
 	case jobs.Failed:
-		status.Phase, status.Err = pipeline.PhaseFailed, state.Err
+		status.Phase, status.Err = pool.PhaseFailed, state.Err
 	default:
-		status.Phase = pipeline.PhaseUploading
+		status.Phase = pool.PhaseUploading
 	}
 	status.Progress = j.progress(s, prepared, job)
 	j.memory.keepChecked(s.object.UID, state.Checked)
@@ -159,8 +161,8 @@ func (j inJobs) staging(ctx context.Context, s *scope, prepared *pipeline.Prepar
 }
 
 // progress is what the service has acknowledged; the rate is that of this Job.
-func (j inJobs) progress(s *scope, prepared *pipeline.Prepared, job *batchv1.Job) pipeline.Progress {
-	p := pipeline.Progress{Blocks: prepared.Blocks}
+func (j inJobs) progress(s *scope, prepared *pipeline.Prepared, job *batchv1.Job) upload.Progress {
+	p := upload.Progress{Blocks: prepared.Blocks}
 	if left := s.remote.RemainingBlockCount; left != nil {
 		p.Done = max(0, prepared.Blocks-int(*left))
 	}
@@ -216,7 +218,7 @@ func (j inJobs) prepare(ctx context.Context, s *scope) error {
 }
 
 func (j inJobs) upload(ctx context.Context, s *scope) error {
-	if err := j.writeOrder(ctx, s, s.work.Prepared); err != nil || s.work.Phase == pipeline.PhaseUploading {
+	if err := j.writeOrder(ctx, s, s.work.Prepared); err != nil || s.work.Phase == pool.PhaseUploading {
 		return err
 	}
 	parts := s.jobs.Parts(len(s.work.Prepared.Stripes))

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/pipeline"
 )
 
@@ -72,7 +73,7 @@ func (r *readings) forget(uid types.UID) {
 // beginReading remembers what a reading is made with, unless one is at work.
 func (r *SessionReconciler) beginReading(s *scope) {
 	switch s.work.Phase {
-	case pipeline.PhaseNone, pipeline.PhasePrepared:
+	case pool.PhaseNone, pool.PhasePrepared:
 		r.memory.readings.begin(s.object.UID, s.secrets)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/jobs"
 	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/session"
@@ -37,7 +38,7 @@ type scope struct {
 	// sourceName is the last element of where the table lies.
 	sourceName string
 	// work is what the workplace knows of the plan.
-	work pipeline.Status
+	work pool.Status
 	// jobs and order are what work in pods depends on and was told; unset in the
 	// manager.
 	jobs   jobs.Work

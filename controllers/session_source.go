@@ -12,6 +12,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/session"
@@ -40,12 +41,12 @@ func (r *SessionReconciler) observeWork(ctx context.Context, s *scope) error {
 	status := s.status()
 	s.facts.ContentKey = status.ContentKey
 	switch {
-	case s.work.Phase == pipeline.PhaseFailed && s.work.Prepared == nil && !transient(s.work.Err):
+	case s.work.Phase == pool.PhaseFailed && s.work.Prepared == nil && !transient(s.work.Err):
 		s.facts.Preparation = session.PreparationInvalid
 	case status.ObservedSpecHash == s.inputs && status.ContentKey != "" && pinned(s):
 		s.facts.Preparation = session.PreparationReady
 	}
-	s.facts.UploadFailed = s.work.Phase == pipeline.PhaseFailed && s.work.Prepared != nil && !transient(s.work.Err)
+	s.facts.UploadFailed = s.work.Phase == pool.PhaseFailed && s.work.Prepared != nil && !transient(s.work.Err)
 	if s.remote != nil {
 		s.facts.RenameRequested = s.remote.FileName != fileNameOf(s)
 		s.facts.LeaseExpiry = edm.LeaseEnd(s.remote.DataUploadURI)

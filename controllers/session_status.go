@@ -10,8 +10,9 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
-	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/session"
+	"exactmatch.dev/operator/internal/upload"
 )
 
 // maxHistory bounds status.history.
@@ -81,7 +82,7 @@ func (r *SessionReconciler) archive(s *scope, outcome string) {
 	setCondition(s, v1alpha1.ConditionLive, "", "", "")
 	setCondition(s, v1alpha1.ConditionSourceChanged, "", "", "")
 	setCondition(s, v1alpha1.ConditionBlocksVerified, "", "", "")
-	s.work.Progress = pipeline.Progress{} // of the attempt that has ended
+	s.work.Progress = upload.Progress{} // of the attempt that has ended
 	r.memory.forget(s.object.UID)
 }
 
@@ -166,7 +167,7 @@ func gotOn(s *scope) bool {
 	case "", session.StepPrepare, session.StepPlan, session.StepSettle, session.StepRenew:
 		return false
 	case session.StepUpload:
-		return s.work.Progress.Staged > 0 || s.work.Phase == pipeline.PhaseUploaded
+		return s.work.Progress.Staged > 0 || s.work.Phase == pool.PhaseUploaded
 	}
 	return true
 }
@@ -177,11 +178,11 @@ func reportProgress(s *scope, now time.Time) {
 	switch s.step {
 	case session.StepUpload:
 		p := s.work.Progress
-		if s.work.Phase == pipeline.PhaseUploaded {
+		if s.work.Phase == pool.PhaseUploaded {
 			status.Progress, status.EstimatedCompletionTime = "100%", nil
 			return
 		}
-		if s.work.Phase != pipeline.PhaseUploading && s.work.Phase != pipeline.PhaseStaged || p.Blocks == 0 {
+		if s.work.Phase != pool.PhaseUploading && s.work.Phase != pool.PhaseStaged || p.Blocks == 0 {
 			return
 		}
 		status.Progress = fmt.Sprintf("%d%%", 100*p.Done/p.Blocks)
@@ -207,7 +208,7 @@ var workReasons = map[session.Step]string{
 }
 
 func workReason(s *scope) string {
-	if s.step == session.StepUpload && (s.work.Phase == pipeline.PhaseNone || s.work.Phase == pipeline.PhasePreparing) {
+	if s.step == session.StepUpload && (s.work.Phase == pool.PhaseNone || s.work.Phase == pool.PhasePreparing) {
 		return v1alpha1.ReasonPreparing // read again after a restart
 	}
 	return workReasons[s.step]

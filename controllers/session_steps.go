@@ -10,7 +10,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
-	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/session"
 )
 
@@ -84,12 +84,12 @@ func (r *SessionReconciler) pause(ctx context.Context, s *scope) error { return 
 func (r *SessionReconciler) prepare(ctx context.Context, s *scope) error {
 	s.after = r.Options.PollInterval
 	switch s.work.Phase {
-	case pipeline.PhaseFailed:
+	case pool.PhaseFailed:
 		if err := r.stopWork(ctx, s); err != nil { // a transient fault: the next attempt reads anew
 			return err
 		}
 		return s.work.Err
-	case pipeline.PhaseNone:
+	case pool.PhaseNone:
 		return r.workers(s).prepare(ctx, s)
 	}
 	return nil

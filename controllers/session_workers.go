@@ -7,9 +7,10 @@ import (
 	"time"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/jobs"
-	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/upload"
 	"exactmatch.dev/operator/internal/worker"
 )
 
@@ -18,7 +19,7 @@ import (
 // how far it is. Errors are of the API server, or problems; the caller retries.
 type workplace interface {
 	// status tells how far the work on the plan is, and ends other work of the object.
-	status(ctx context.Context, s *scope) (pipeline.Status, error)
+	status(ctx context.Context, s *scope) (pool.Status, error)
 	// prepare begins to read the source, unless that has begun.
 	prepare(ctx context.Context, s *scope) error
 	// upload begins to stage the blocks, or lets the upload that runs know the
@@ -55,7 +56,7 @@ func (r *SessionReconciler) stopWork(ctx context.Context, s *scope) error {
 // inManager is the pool of this process.
 type inManager struct{ *SessionReconciler }
 
-func (m inManager) status(ctx context.Context, s *scope) (pipeline.Status, error) {
+func (m inManager) status(ctx context.Context, s *scope) (pool.Status, error) {
 	m.Pool.CancelOthers(s.allKeys(), s.key())
 	return m.Pool.Status(s.key()), m.endJobs(ctx, m.Client, s) // of another mode
 }
@@ -88,23 +89,23 @@ func (r *SessionReconciler) upload(ctx context.Context, s *scope) error {
 		return err
 	}
 	switch s.work.Phase {
-	case pipeline.PhaseNone:
+	case pool.PhaseNone:
 		return r.workers(s).prepare(ctx, s)
-	case pipeline.PhasePrepared, pipeline.PhaseUploading:
+	case pool.PhasePrepared, pool.PhaseUploading:
 		if s.work.Prepared.ContentKey != s.status().ContentKey {
 			r.takePrepared(s) // the next pass supersedes what is open
 			s.after = time.Millisecond
 			return nil
 		}
 		return r.workers(s).upload(ctx, s)
-	case pipeline.PhaseStaged:
+	case pool.PhaseStaged:
 		return r.sealStaged(ctx, s)
-	case pipeline.PhaseFailed:
+	case pool.PhaseFailed:
 		if err := r.workers(s).again(ctx, s); err != nil { // what was read serves the next attempt
 			return err
 		}
 		return s.work.Err
-	case pipeline.PhaseUploaded:
+	case pool.PhaseUploaded:
 		r.memory.lookAgain(s.object.UID) // the service shows the sealed list now
 		s.after = uploadedCheck
 	}
@@ -117,9 +118,9 @@ const uploadedCheck = 200 * time.Millisecond
 
 // target hands the pool the upload URI as it is at each use: a renewal reaches
 // a running upload, and the URI stays out of status and logs.
-func (r *SessionReconciler) target(s *scope) pipeline.Target {
+func (r *SessionReconciler) target(s *scope) upload.Target {
 	uid, id, first := s.object.UID, s.remote.ID, s.remote.DataUploadURI
-	return pipeline.Target{
+	return upload.Target{
 		HTTP: s.point.http, Parallelism: int(s.agent.Spec.Workers.Parallelism),
 		URI: func() string {
 			if last, ok := r.memory.lastPoll(uid); ok && last.remote.ID == id && last.remote.DataUploadURI != "" {
@@ -135,10 +136,10 @@ func (r *SessionReconciler) target(s *scope) pipeline.Target {
 func (r *SessionReconciler) sealStaged(ctx context.Context, s *scope) error {
 	bounded, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
 	defer stop()
-	err := pipeline.Seal(bounded, s.work.Prepared, r.target(s))
+	err := upload.Seal(bounded, s.work.Prepared, r.target(s))
 	var failed *failure.Error
 	switch {
-	case errors.As(err, &failed) && failed.Transient && !errors.Is(err, pipeline.ErrBlocksMissing):
+	case errors.As(err, &failed) && failed.Transient && !errors.Is(err, upload.ErrBlocksMissing):
 		if failed.Reason == failure.StorageRefused {
 			r.memory.refuse(s.object.UID, worker.NameURI(s.remote.DataUploadURI))
 		}
@@ -146,7 +147,7 @@ func (r *SessionReconciler) sealStaged(ctx context.Context, s *scope) error {
 	case err != nil:
 		return errors.Join(err, r.workers(s).again(ctx, s))
 	}
-	s.work.Phase = pipeline.PhaseUploaded
+	s.work.Phase = pool.PhaseUploaded
 	r.memory.lookAgain(s.object.UID) // the service shows the sealed list now
 	s.after = uploadedCheck
 	return nil

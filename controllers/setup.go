@@ -25,8 +25,8 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/dial"
+	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/jobs"
-	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/policy"
 )
 
@@ -129,7 +129,7 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 	}
 	shared := newEndpoints(newReferences(mgr.GetAPIReader()), o)
 	wakes := make(chan event.GenericEvent, 1024)
-	pool := pipeline.NewPool(pipeline.PoolOptions{
+	works := pool.NewPool(pool.PoolOptions{
 		Parallelism: o.TransferParallelism, Memory: o.TransferMemory,
 		Wake: func(key string) {
 			select {
@@ -138,7 +138,7 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 			}
 		},
 	})
-	if err := mgr.Add(manager.RunnableFunc(pool.Start)); err != nil {
+	if err := mgr.Add(manager.RunnableFunc(works.Start)); err != nil {
 		return err
 	}
 	recorder := mgr.GetEventRecorder("exactmatch-operator")
@@ -151,7 +151,7 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 		return err
 	}
 	sessions := &SessionReconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: recorder,
-		Pool: pool, Endpoints: shared, Recalls: recalls, Options: o, Now: o.Now}
+		Pool: works, Endpoints: shared, Recalls: recalls, Options: o, Now: o.Now}
 	return sessions.setup(mgr, wakes)
 }
 

@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/lookup"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/upload"
 )
 
 // The parts of an end-to-end case, in seconds but for the memory.
@@ -136,7 +138,7 @@ func (w *wayThrough) fields() []string {
 func (w *wayThrough) pooled(ctx context.Context, one *edm.Session) error {
 	const key = "bench"
 	woken := make(chan struct{}, 1)
-	pool := pipeline.NewPool(pipeline.PoolOptions{Parallelism: 4, Memory: managerMemory, Wake: func(string) {
+	works := pool.NewPool(pool.PoolOptions{Parallelism: 4, Memory: managerMemory, Wake: func(string) {
 		select {
 		case woken <- struct{}{}:
 		default: // it is awake
@@ -146,16 +148,16 @@ func (w *wayThrough) pooled(ctx context.Context, one *edm.Session) error {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = pool.Start(ctx) // it fails never
+		_ = works.Start(ctx) // it fails never
 	}()
 	defer func() {
 		stop()
 		<-ended
 	}()
 	if one == nil {
-		pool.Prepare(key, w.plan)
+		works.Prepare(key, w.plan)
 	} else {
-		pool.Upload(key, w.plan, w.prepared, pipeline.Target{
+		works.Upload(key, w.plan, w.prepared, upload.Target{
 			HTTP: guarded(), URI: func() string { return one.DataUploadURI }, Parallelism: durableConnections,
 		})
 	}
@@ -165,13 +167,13 @@ func (w *wayThrough) pooled(ctx context.Context, one *edm.Session) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		switch now := pool.Status(key); now.Phase {
-		case pipeline.PhaseFailed:
+		switch now := works.Status(key); now.Phase {
+		case pool.PhaseFailed:
 			return now.Err
-		case pipeline.PhasePrepared:
+		case pool.PhasePrepared:
 			w.prepared = now.Prepared
 			return nil
-		case pipeline.PhaseUploaded:
+		case pool.PhaseUploaded:
 			return nil
 		}
 	}

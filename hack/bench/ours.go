@@ -25,7 +25,10 @@ func codePath() (string, error) { return simd.Path(), simd.Err() }
 // makeBlocks makes every block of a prepared plan. emit may be called from
 // several goroutines; data is valid until it returns.
 func makeBlocks(ctx context.Context, plan pipeline.Plan, prepared *pipeline.Prepared, workers int, emit func(index int, data []byte) error) error {
-	return pipeline.Make(ctx, plan, prepared, workers, emit)
+	return pipeline.Make(ctx, plan, prepared, pipeline.MakeOptions{
+		Stripes: prepared.Stripes, AtOnce: workers, Workers: workers,
+		Emit: func(_ context.Context, index int, data []byte) error { return emit(index, data) },
+	})
 }
 
 // floor is what hashing every cell costs at least: the tokens of cells that are

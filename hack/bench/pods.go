@@ -15,6 +15,7 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/jobs"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/upload"
 	"exactmatch.dev/operator/internal/worker"
 )
 
@@ -60,7 +61,7 @@ func podsCase(ctx context.Context, t task) (s *sample, err error) {
 	s.Rows, s.Bytes, s.Parts = int(prepared.Rows), prepared.Bytes, run.parts
 	uri := func() string { return session.DataUploadURI }
 	// It fails where the service has not got every block.
-	return s, pipeline.Seal(ctx, prepared, pipeline.Target{HTTP: guarded(), URI: uri, Parallelism: 1})
+	return s, upload.Seal(ctx, prepared, upload.Target{HTTP: guarded(), URI: uri, Parallelism: 1})
 }
 
 // podsRun is one table on its way through workers.

@@ -13,6 +13,7 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/source"
+	"exactmatch.dev/operator/internal/upload"
 )
 
 var columns = []pipeline.Column{{Name: "ID", IsSearchable: true}, {Name: "Email", IsCaseInsensitive: true, IsSearchable: true}, {Name: "City"}}
@@ -36,9 +37,9 @@ func (w *world) populate() {
 	plan := w.plan("old")
 	prepared, err := pipeline.Prepare(w.ctx, plan)
 	must(err)
-	must(pipeline.Upload(w.ctx, plan, prepared,
-		pipeline.Target{HTTP: http.DefaultClient, URI: func() string { return old.DataUploadURI }, Parallelism: 2},
-		pipeline.Options{Memory: semaphore.NewWeighted(64 << 20), MemorySize: 64 << 20}))
+	must(upload.Run(w.ctx, plan, prepared,
+		upload.Target{HTTP: http.DefaultClient, URI: func() string { return old.DataUploadURI }, Parallelism: 2},
+		upload.Options{Memory: semaphore.NewWeighted(64 << 20), MemorySize: 64 << 20}))
 	must(w.direct.Sessions().Commit(w.ctx, w.store.Status.ID, old.ID, nil))
 	w.Eventually(func() (edm.State, error) {
 		got, err := w.direct.Sessions().Get(w.ctx, w.store.Status.ID, old.ID)

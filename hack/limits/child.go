@@ -11,9 +11,11 @@ import (
 	"exactmatch.dev/operator/internal/dial"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/edm/rest"
+	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/source"
+	"exactmatch.dev/operator/internal/upload"
 )
 
 // task is what a child reads from its standard input; it answers with a finding.
@@ -101,7 +103,7 @@ func (t task) columns() []pipeline.Column {
 
 // work is one table in a pool as the manager has it.
 type work struct {
-	pool     *pipeline.Pool
+	pool     *pool.Pool
 	woken    chan struct{}
 	plan     pipeline.Plan
 	prepared *pipeline.Prepared
@@ -112,7 +114,7 @@ const workKey = "limits"
 // startWork starts a pool; stop ends it.
 func startWork(ctx context.Context, plan pipeline.Plan) (w *work, stop func()) {
 	w = &work{plan: plan, woken: make(chan struct{}, 1)}
-	w.pool = pipeline.NewPool(pipeline.PoolOptions{Parallelism: parallelism, Memory: transferMemory, Wake: func(string) {
+	w.pool = pool.NewPool(pool.PoolOptions{Parallelism: parallelism, Memory: transferMemory, Wake: func(string) {
 		select {
 		case w.woken <- struct{}{}:
 		default: // it is awake
@@ -132,11 +134,11 @@ func startWork(ctx context.Context, plan pipeline.Plan) (w *work, stop func()) {
 
 func (w *work) prepare(ctx context.Context) error {
 	w.pool.Prepare(workKey, w.plan)
-	return w.reach(ctx, pipeline.PhasePrepared)
+	return w.reach(ctx, pool.PhasePrepared)
 }
 
 // reach waits until the work is as far as that, or has failed.
-func (w *work) reach(ctx context.Context, phase pipeline.Phase) error {
+func (w *work) reach(ctx context.Context, phase pool.Phase) error {
 	for {
 		select {
 		case <-w.woken:
@@ -144,7 +146,7 @@ func (w *work) reach(ctx context.Context, phase pipeline.Phase) error {
 			return ctx.Err()
 		}
 		switch now := w.pool.Status(workKey); now.Phase {
-		case pipeline.PhaseFailed:
+		case pool.PhaseFailed:
 			return now.Err
 		case phase:
 			w.prepared = now.Prepared
@@ -175,8 +177,8 @@ func (w *work) upload(ctx context.Context, t task) error {
 	if err != nil {
 		return err
 	}
-	w.pool.Upload(workKey, w.plan, w.prepared, pipeline.Target{HTTP: guard.HTTPClient(), URI: func() string { return one.DataUploadURI }, Parallelism: parallelism})
-	if err := w.reach(ctx, pipeline.PhaseUploaded); err != nil {
+	w.pool.Upload(workKey, w.plan, w.prepared, upload.Target{HTTP: guard.HTTPClient(), URI: func() string { return one.DataUploadURI }, Parallelism: parallelism})
+	if err := w.reach(ctx, pool.PhaseUploaded); err != nil {
 		return err
 	}
 	return commit(ctx, c.Sessions(), store.ID, one.ID)

@@ -15,7 +15,7 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/jobs"
-	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/upload"
 	"exactmatch.dev/operator/internal/worker"
 )
 
@@ -185,7 +185,7 @@ func TestObserve(t *testing.T) {
 		note     string
 		prepared string
 		refused  string
-		checked  pipeline.Checked
+		checked  upload.Checked
 	}{
 		"begins":                 {job: job(""), phase: jobs.Running},
 		"sure of success":        {job: job(batchv1.JobSuccessCriteriaMet), phase: jobs.Succeeded},
@@ -202,9 +202,9 @@ func TestObserve(t *testing.T) {
 		"no node": {job: job(""), pods: []corev1.Pod{{Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: "0/2 nodes"}}}}}, phase: jobs.Running, note: "0/2 nodes"},
 		"evicted": {job: job(""), pods: []corev1.Pod{{Status: corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted", Message: "disk"}}}, phase: jobs.Running, note: "Evicted: disk"},
 		"compared": {job: job(""), pods: []corev1.Pod{
-			ended(0, "Completed", worker.Report{Staged: &worker.Staged{Sent: 2}, Checked: &pipeline.Checked{Compared: 1, Unverified: 1}}.Text()),
-			ended(1, "Error", worker.Report{Problem: &worker.Problem{Reason: failure.StorageUnavailable, Message: "gone", Transient: true}, Checked: &pipeline.Checked{Compared: 3, HeaderRefused: true}}.Text()),
-		}, phase: jobs.Running, note: "gone", checked: pipeline.Checked{Compared: 4, Unverified: 1, HeaderRefused: true}},
+			ended(0, "Completed", worker.Report{Staged: &worker.Staged{Sent: 2}, Checked: &upload.Checked{Compared: 1, Unverified: 1}}.Text()),
+			ended(1, "Error", worker.Report{Problem: &worker.Problem{Reason: failure.StorageUnavailable, Message: "gone", Transient: true}, Checked: &upload.Checked{Compared: 3, HeaderRefused: true}}.Text()),
+		}, phase: jobs.Running, note: "gone", checked: upload.Checked{Compared: 4, Unverified: 1, HeaderRefused: true}},
 		"queued": {job: suspended, phase: jobs.Running, note: "is suspended"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"exactmatch.dev/operator/internal/failure"
-	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/upload"
 	"exactmatch.dev/operator/internal/worker"
 )
 
@@ -37,7 +37,7 @@ type State struct {
 	// Staged counts the pods that have reported their part as staged, Checked is of
 	// the blocks that all have sent.
 	Staged  int
-	Checked pipeline.Checked
+	Checked upload.Checked
 	// Note says in words what a running Job waits for, or what its last failed pod
 	// said; "" where all is well.
 	Note string

@@ -21,6 +21,7 @@ import (
 	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/service"
 	"exactmatch.dev/operator/internal/source"
+	"exactmatch.dev/operator/internal/upload"
 )
 
 var key = []byte("a key for tests that has 32 bytes or more")
@@ -57,12 +58,12 @@ func serve(t testing.TB, name, table string, columns ...edm.Column) live {
 	must(t, err)
 	store, err := c.Stores().Create(t.Context(), edm.DataStore{DisplayName: name, Columns: columns}, "store")
 	must(t, err)
-	upload(t, c, *store, table)
+	publish(t, c, *store, table)
 	return live{c.Stores(), server.URL + "/beta"}
 }
 
 // upload makes a table of the store live.
-func upload(t testing.TB, c *rest.Client, store edm.DataStore, table string) {
+func publish(t testing.TB, c *rest.Client, store edm.DataStore, table string) {
 	t.Helper()
 	agent, err := c.Agents().Create(t.Context(), edm.UploadAgent{Description: "lookup"}, "agent")
 	must(t, err)
@@ -80,8 +81,8 @@ func upload(t testing.TB, c *rest.Client, store edm.DataStore, table string) {
 		RowsPerBlock: &rows, TotalBlockCount: &blocks, KeyID: p.KeyID, ContentKey: p.ContentKey,
 	}, "session")
 	must(t, err)
-	must(t, pipeline.Upload(t.Context(), plan, p, pipeline.Target{HTTP: http.DefaultClient, URI: func() string { return one.DataUploadURI }},
-		pipeline.Options{Memory: semaphore.NewWeighted(1 << 20), MemorySize: 1 << 20}))
+	must(t, upload.Run(t.Context(), plan, p, upload.Target{HTTP: http.DefaultClient, URI: func() string { return one.DataUploadURI }},
+		upload.Options{Memory: semaphore.NewWeighted(1 << 20), MemorySize: 1 << 20}))
 	must(t, c.Sessions().Commit(t.Context(), store.ID, one.ID, nil))
 	for deadline := time.Now().Add(time.Minute); ; {
 		now, err := c.Sessions().Get(t.Context(), store.ID, one.ID)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/testkit/tables"
 )
 
 // BenchmarkPrepare reads a table whose five searchable columns have digits,
@@ -23,7 +24,7 @@ func BenchmarkPrepare(b *testing.B) {
 				fmt.Fprintf(&text, "P-%08d,%03d-%02d-%04d,%s,\"%d Main Street, Apt %d\",Springfield,+1 555 %07d,p%d@example.com,19%02d-%02d-%02d\n",
 					i, i%900, i%99, i%9999, names[i%len(names)], i%300, i%40, i, i, i%100, 1+i%12, 1+i%28)
 			}
-			plan := planOf(text.String(), 100_000)
+			plan := tables.Plan(text.String(), 100_000)
 			plan.Columns = nil
 			for _, name := range []string{"PatientID", "SSN", "Name", "Phone", "Mail", "Born"} {
 				plan.Columns = append(plan.Columns, pipeline.Column{Name: name, IsSearchable: name != "PatientID"})

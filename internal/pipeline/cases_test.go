@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -97,7 +98,7 @@ func loadCase(t *testing.T, plan Plan, p *Prepared) map[string]map[fingerprint.T
 		found[c.Name] = map[fingerprint.Token]bool{}
 	}
 	var mu sync.Mutex
-	err := Make(t.Context(), plan, p, 1, func(_ int, data []byte) error {
+	err := Make(t.Context(), plan, p, MakeOptions{Stripes: p.Stripes, AtOnce: 1, Workers: 1, Emit: func(_ context.Context, _ int, data []byte) error {
 		b, err := block.Decode(data)
 		if err != nil {
 			return err
@@ -110,7 +111,7 @@ func loadCase(t *testing.T, plan Plan, p *Prepared) map[string]map[fingerprint.T
 			}
 		}
 		return nil
-	})
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

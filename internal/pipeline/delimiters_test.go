@@ -6,6 +6,7 @@ import (
 
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/testkit"
 )
 
 func TestCheckDelimiters(t *testing.T) {
@@ -14,7 +15,7 @@ func TestCheckDelimiters(t *testing.T) {
 		t.Errorf("good columns are refused: %v", err)
 	}
 	err := pipeline.CheckDelimiters(append(good, pipeline.Column{Name: "Name", IsCaseInsensitive: true, IgnoredDelimiters: []string{"X"}}))
-	wantReason(t, err, failure.InvalidDelimiter, false)
+	testkit.WantFailure(t, err, failure.InvalidDelimiter, false)
 	if !strings.Contains(err.Error(), `column "Name": ignoredDelimiters[0]: U+0058`) {
 		t.Errorf("the error does not name the entry: %v", err)
 	}

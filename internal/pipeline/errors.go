@@ -18,9 +18,9 @@ func ReasonOf(e *source.Error) failure.Reason {
 	}[e.Reason]
 }
 
-// classify turns what the packages of the way return into an *failure.Error, in the one
+// Classify turns what the packages of the way return into an *failure.Error, in the one
 // place that knows them all. What it does not know is the network's.
-func classify(err error) error {
+func Classify(err error) error {
 	if err == nil {
 		return nil
 	}

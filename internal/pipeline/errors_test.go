@@ -14,6 +14,8 @@ import (
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/source"
+	"exactmatch.dev/operator/internal/testkit"
+	"exactmatch.dev/operator/internal/testkit/tables"
 )
 
 // columnsOf are columns by "Name" or "Name=SourceName".
@@ -29,7 +31,7 @@ func columnsOf(names ...string) []pipeline.Column {
 func zstandard(t *testing.T, text string, options ...zstd.EOption) string {
 	t.Helper()
 	w, err := zstd.NewWriter(nil, options...)
-	must(t, err)
+	testkit.Must(t, err)
 	return string(w.EncodeAll([]byte(text), nil))
 }
 
@@ -38,10 +40,10 @@ func zipped(t *testing.T, text string) string {
 	var out bytes.Buffer
 	w := zip.NewWriter(&out)
 	f, err := w.Create("table.csv")
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = f.Write([]byte(text))
-	must(t, err)
-	must(t, w.Close())
+	testkit.Must(t, err)
+	testkit.Must(t, w.Close())
 	return out.String()
 }
 
@@ -49,10 +51,10 @@ func tarred(t *testing.T, text string) string {
 	t.Helper()
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)
-	must(t, w.WriteHeader(&tar.Header{Name: "table.csv", Mode: 0o600, Size: int64(len(text))}))
+	testkit.Must(t, w.WriteHeader(&tar.Header{Name: "table.csv", Mode: 0o600, Size: int64(len(text))}))
 	_, err := w.Write([]byte(text))
-	must(t, err)
-	must(t, w.Close())
+	testkit.Must(t, err)
+	testkit.Must(t, w.Close())
 	return out.String()
 }
 
@@ -66,7 +68,7 @@ const (
 // TestTablesOfStrangersLoad: what looks odd and has one meaning.
 func TestTablesOfStrangersLoad(t *testing.T) {
 	more := "K-00002,880000002,Person C2\n"
-	padded := gzipped(t, people)
+	padded := tables.Gzip(t, people)
 	padded += strings.Repeat("\x00", 512-len(padded)%512)
 	for name, tc := range map[string]struct {
 		text    string
@@ -78,8 +80,8 @@ func TestTablesOfStrangersLoad(t *testing.T) {
 		"columns without a name":                 {"ID,Account,,Name,,\nK-00000,880000000,x0,Person 0,,\n", columnsOf("ID", "Account", "Name"), 1, pipeline.Format{}},
 		"a name twice that nobody wants":         {"ID,Note,Account,Note\nK-00000,x,880000000,y\n", columnsOf("ID", "Account"), 1, pipeline.Format{}},
 		"gzip padded to a block":                 {padded, columnsOf("ID", "Account", "Name"), 2, pipeline.Format{}},
-		"gzip members":                           {gzipped(t, people) + gzipped(t, more), columnsOf("ID", "Account", "Name"), 3, pipeline.Format{}},
-		"gzip members, padded":                   {padded + gzipped(t, more), columnsOf("ID", "Account", "Name"), 3, pipeline.Format{}},
+		"gzip members":                           {tables.Gzip(t, people) + tables.Gzip(t, more), columnsOf("ID", "Account", "Name"), 3, pipeline.Format{}},
+		"gzip members, padded":                   {padded + tables.Gzip(t, more), columnsOf("ID", "Account", "Name"), 3, pipeline.Format{}},
 		"zstd with a window of --ultra":          {zstandard(t, people, zstd.WithWindowSize(128<<20), zstd.WithSingleSegment(false)), columnsOf("ID", "Account", "Name"), 2, pipeline.Format{}},
 		"a decomposed name":                      {"ID,Account,Pre\u0301nom\nK-00000,880000000,A\n", columnsOf("ID", "Account", "Prenom=Pr\u00e9nom"), 1, pipeline.Format{}},
 		"a name with a line break, named so":     {"ID,\"Account\r\nNo\",Name\r\nK-00000,880000000,A\r\n", columnsOf("ID", "Account=Account\nNo", "Name"), 1, pipeline.Format{}},
@@ -88,7 +90,7 @@ func TestTablesOfStrangersLoad(t *testing.T) {
 		"Windows-1252 with one that is no UTF-8": {"ID,Name\n1,M\u00fcller\n2,M\xfcller\n", columnsOf("ID", "Name"), 2, pipeline.Format{Encoding: "Windows-1252"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			plan := planOf(tc.text, 1000)
+			plan := tables.Plan(tc.text, 1000)
 			plan.Columns, plan.Format = tc.columns, tc.format
 			p, err := pipeline.Prepare(t.Context(), plan)
 			if err != nil {
@@ -115,18 +117,18 @@ func TestTablesOfStrangersAreRefused(t *testing.T) {
 		words   []string
 		secret  string
 	}{
-		"gzip twice":            {gzipped(t, gzipped(t, people)), three, pipeline.Format{}, failure.InvalidEncoding, []string{"compressed twice", "once"}, ""},
-		"gzip in zstd":          {zstandard(t, gzipped(t, people)), three, pipeline.Format{}, failure.InvalidEncoding, []string{"compressed twice", "gzip within zstd"}, ""},
-		"gzip, and None said":   {gzipped(t, people), three, pipeline.Format{Compression: "None"}, failure.InvalidEncoding, []string{"gzip", "format.compression", "Auto"}, ""},
+		"gzip twice":            {tables.Gzip(t, tables.Gzip(t, people)), three, pipeline.Format{}, failure.InvalidEncoding, []string{"compressed twice", "once"}, ""},
+		"gzip in zstd":          {zstandard(t, tables.Gzip(t, people)), three, pipeline.Format{}, failure.InvalidEncoding, []string{"compressed twice", "gzip within zstd"}, ""},
+		"gzip, and None said":   {tables.Gzip(t, people), three, pipeline.Format{Compression: "None"}, failure.InvalidEncoding, []string{"gzip", "format.compression", "Auto"}, ""},
 		"bzip2":                 {bzipped, three, pipeline.Format{}, failure.InvalidEncoding, []string{"bzip2", "gzip or zstd"}, ""},
 		"bzip2, and gzip said":  {bzipped, three, pipeline.Format{Compression: "Gzip"}, failure.InvalidEncoding, []string{"bzip2", "gzip or zstd"}, ""},
 		"zip":                   {zipped(t, people), three, pipeline.Format{}, failure.InvalidEncoding, []string{"zip", ".xlsx", "gzip or zstd"}, ""},
 		"tar":                   {tarred(t, people), three, pipeline.Format{}, failure.InvalidEncoding, []string{"tar archive", "gzip or zstd"}, ""},
-		"tar in gzip":           {gzipped(t, tarred(t, people)), three, pipeline.Format{}, failure.InvalidEncoding, []string{"tar archive within gzip"}, ""},
+		"tar in gzip":           {tables.Gzip(t, tarred(t, people)), three, pipeline.Format{}, failure.InvalidEncoding, []string{"tar archive within gzip"}, ""},
 		"tar in zstd":           {zstandard(t, tarred(t, people)), three, pipeline.Format{}, failure.InvalidEncoding, []string{"tar archive within zstd"}, ""},
 		"bytes behind zstd":     {zstandard(t, people) + "something else", three, pipeline.Format{}, failure.InvalidEncoding, []string{"behind", "zstd"}, ""},
-		"a second member short": {gzipped(t, people) + gzipped(t, people)[:20], three, pipeline.Format{}, failure.InvalidEncoding, []string{"too early"}, ""},
-		"gzip of nothing":       {gzipped(t, ""), three, pipeline.Format{}, failure.EmptyTable, []string{"empty"}, ""},
+		"a second member short": {tables.Gzip(t, people) + tables.Gzip(t, people)[:20], three, pipeline.Format{}, failure.InvalidEncoding, []string{"too early"}, ""},
+		"gzip of nothing":       {tables.Gzip(t, ""), three, pipeline.Format{}, failure.EmptyTable, []string{"empty"}, ""},
 		"a sign-in page":        {signIn, three, pipeline.Format{}, failure.FormatInvalid, []string{"HTML page", "sign-in", "not a table"}, "Sign in"},
 		"an error in JSON":      {expired, three, pipeline.Format{}, failure.FormatInvalid, []string{"JSON", "not a table"}, "AuthenticationExpired"},
 		"an error in XML": {
@@ -172,7 +174,7 @@ func TestTablesOfStrangersAreRefused(t *testing.T) {
 		"a header that is not UTF-8": {"Gr\xf6\xdfe,ID\nhush,x\n", columnsOf("ID"), pipeline.Format{}, failure.InvalidEncoding, []string{"format.encoding", "Windows-1252"}, "hush"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			plan := planOf("", 1000)
+			plan := tables.Plan("", 1000)
 			plan.Source, plan.Columns, plan.Format = source.Bytes("people.csv", []byte(tc.text)), tc.columns, tc.format
 			_, err := pipeline.Prepare(t.Context(), plan)
 			var e *failure.Error

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/testkit/tables"
 )
 
 // TestExportsThatNobodyFinds reads tables as real programs write them, 200 rows
@@ -58,13 +59,13 @@ func TestExportsThatNobodyFinds(t *testing.T) {
 			for row := range 200 {
 				fmt.Fprintf(&text, "K-%05d,"+tc.account+","+tc.name+"\n", row, row, row)
 			}
-			plan := planOf(text.String(), 50)
+			plan := tables.Plan(text.String(), 50)
 			plan.Columns = []pipeline.Column{
 				{Name: "ID", IsSearchable: true},
 				{Name: "Account", IsSearchable: true, IgnoredDelimiters: tc.accountDelimiters},
 				{Name: "Name", IsSearchable: true, IgnoredDelimiters: tc.nameDelimiters},
 			}
-			got := prepare(t, plan).Columns
+			got := tables.Prepare(t, plan).Columns
 			for i, want := range []quality{good, tc.wantAccount, tc.wantName} {
 				if want.Name = plan.Columns[i].Name; got[i] != want {
 					t.Errorf("got  %+v\nwant %+v", got[i], want)
@@ -85,9 +86,9 @@ func TestNullsAreRepeated(t *testing.T) {
 		}
 		fmt.Fprintf(&text, "K-%05d,%s\n", row, account)
 	}
-	plan := planOf(text.String(), 50)
+	plan := tables.Plan(text.String(), 50)
 	plan.Columns = []pipeline.Column{{Name: "ID", IsSearchable: true}, {Name: "Account", IsSearchable: true}}
-	account := prepare(t, plan).Columns[1]
+	account := tables.Prepare(t, plan).Columns[1]
 	if account.LargestRepetition != 100 || account.Short != 100 || account.Unfindable.Total() != 0 {
 		t.Errorf("got %+v", account)
 	}

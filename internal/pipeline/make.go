@@ -17,17 +17,31 @@ import (
 	"exactmatch.dev/operator/internal/table"
 )
 
-// Make makes every block of a prepared plan and hands it to emit, as an upload
-// would: stripes are read at once, rows are hashed by so many workers, and emit
-// is called from several goroutines, in no order. data is valid until emit
-// returns. Errors are *failure.Error, emit's own, or the context's.
-func Make(ctx context.Context, plan Plan, prepared *Prepared, workers int, emit func(index int, data []byte) error) error {
-	m, err := newMaker(plan, prepared, workers)
+// MakeOptions say which blocks are made, and how. Emit gets each of them, from
+// several goroutines and in no order; data is valid until it returns.
+type MakeOptions struct {
+	// Stripes are those to make: Prepared.Stripes for the whole table.
+	Stripes []Stripe
+	// AtOnce bounds the stripes that are read at once, Workers the goroutines that
+	// hash: at least 1 each.
+	AtOnce, Workers int
+	// Reserve takes the memory of one block, Plan.BlockMemory bytes, before the
+	// block is begun; nil where nothing bounds it.
+	Reserve func(context.Context) (release func(), err error)
+	Emit    func(ctx context.Context, index int, data []byte) error
+}
+
+// Make makes the blocks of a prepared plan. Errors are *failure.Error, Emit's own,
+// or the context's.
+func Make(ctx context.Context, plan Plan, prepared *Prepared, o MakeOptions) error {
+	m, err := newMaker(plan, prepared, o.Workers)
 	if err != nil {
-		return classify(err)
+		return Classify(err)
 	}
-	m.emit = func(_ context.Context, index int, data []byte) error { return emit(index, data) }
-	return m.run(ctx, prepared.Stripes, workers)
+	if m.emit = o.Emit; o.Reserve != nil {
+		m.reserve = o.Reserve
+	}
+	return m.run(ctx, o.Stripes, o.AtOnce)
 }
 
 // maker turns the rows of a prepared plan into blocks.

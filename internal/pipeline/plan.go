@@ -199,14 +199,14 @@ func (p Plan) format() table.Format {
 	return f
 }
 
-// chunkMemory is about what the pieces of text take that are read ahead for one
-// block, or by a preparation: a few of 128 KiB, with the places of their cells.
-const chunkMemory = 4 << 20
+// ReadMemory is about what the pieces of text take, in bytes, that are read ahead
+// for one block, or by Prepare: a few of 128 KiB, with the places of their cells.
+const ReadMemory = 4 << 20
 
 // memoMemory is what one worker's hashers may keep of tokens that come again.
 const memoMemory = 8 << 20
 
-// blockMemory is about the most bytes that one block takes while it is made.
-func (p Plan) blockMemory() int64 {
-	return chunkMemory + memoMemory + int64(block.SizeBound(p.RowsPerBlock, len(p.Columns)))
+// BlockMemory is about the most bytes that one block takes while it is made.
+func (p Plan) BlockMemory() int64 {
+	return ReadMemory + memoMemory + int64(block.SizeBound(p.RowsPerBlock, len(p.Columns)))
 }

@@ -30,7 +30,7 @@ func Prepare(ctx context.Context, plan Plan) (*Prepared, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, classify(err)
+		return nil, Classify(err)
 	}
 	return p.result()
 }
@@ -49,11 +49,11 @@ func (p Plan) check() error {
 	}
 	key, err := fingerprint.NewKey(p.Key)
 	if err != nil {
-		return classify(err)
+		return Classify(err)
 	}
 	for _, c := range p.Columns {
 		if _, err := key.Hasher(p.Store, c.rules()); err != nil {
-			return classify(err)
+			return Classify(err)
 		}
 	}
 	return nil
@@ -313,7 +313,7 @@ func (p *preparation) result() (*Prepared, error) {
 	}
 	keyID, err := KeyID(p.plan.Key, p.plan.Store)
 	if err != nil {
-		return nil, classify(err)
+		return nil, Classify(err)
 	}
 	out := &Prepared{
 		Checksum: checksum, Content: sumOf(p.content), KeyID: keyID, Rows: p.good, Bytes: p.stored.bytes, Blocks: p.blocks,

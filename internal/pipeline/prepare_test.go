@@ -1,8 +1,6 @@
 package pipeline_test
 
 import (
-	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -13,23 +11,14 @@ import (
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/source"
+	"exactmatch.dev/operator/internal/testkit/tables"
 )
-
-func gzipped(t *testing.T, text string) string {
-	t.Helper()
-	var out bytes.Buffer
-	w := gzip.NewWriter(&out)
-	_, err := w.Write([]byte(text))
-	must(t, err)
-	must(t, w.Close())
-	return out.String()
-}
 
 func TestPrepareCountsAndSums(t *testing.T) {
 	text := "ID,Mail,Extra\n1,a@x,no\n2,b@x,no\nbad,row\n3,\"c\n@x\",no\n"
-	plan := planOf(text, 2)
+	plan := tables.Plan(text, 2)
 	plan.BadRows.MaxPercent = 25
-	p := prepare(t, plan)
+	p := tables.Prepare(t, plan)
 	sum := sha256.Sum256([]byte(text))
 	if want := "sha256:" + hex.EncodeToString(sum[:]); p.Checksum != want {
 		t.Errorf("the checksum is %s; sha256sum prints %s", p.Checksum, want)
@@ -46,18 +35,18 @@ func TestPrepareCountsAndSums(t *testing.T) {
 }
 
 func TestPrepareReportsOnSearchableColumns(t *testing.T) {
-	plan := planOf("City,Mail,ID\nOslo,a@x,1\nbad,row\nOslo, ,2\nOslo,a@x,2\n", 2)
+	plan := tables.Plan("City,Mail,ID\nOslo,a@x,1\nbad,row\nOslo, ,2\nOslo,a@x,2\n", 2)
 	plan.BadRows.MaxPercent = 50
 	plan.Columns = []pipeline.Column{{Name: "ID", IsSearchable: true}, {Name: "City"}, {Name: "Mail", IsSearchable: true}}
 	want := []pipeline.ColumnQuality{
 		{Name: "ID", Rows: 3, Distinct: 2, LargestRepetition: 2, Short: 3},
 		{Name: "Mail", Rows: 3, Empty: 1, Distinct: 1, LargestRepetition: 2, Short: 2},
 	}
-	if got := prepare(t, plan).Columns; !slices.Equal(got, want) {
+	if got := tables.Prepare(t, plan).Columns; !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	plan.Columns = plan.Columns[1:2]
-	if got := prepare(t, plan).Columns; len(got) != 0 {
+	if got := tables.Prepare(t, plan).Columns; len(got) != 0 {
 		t.Errorf("a column that nobody searches for is reported on: %+v", got)
 	}
 }
@@ -66,11 +55,11 @@ func TestPrepareReportsOnSearchableColumns(t *testing.T) {
 // the blocks decides the content key.
 func TestContentAndContentKey(t *testing.T) {
 	text := "ID,Mail\n1,a@x\n2,b@x\n"
-	base := prepare(t, planOf(text, 1))
+	base := tables.Prepare(t, tables.Plan(text, 1))
 	with := func(change func(*pipeline.Plan)) *pipeline.Prepared {
-		plan := planOf(text, 1)
+		plan := tables.Plan(text, 1)
 		change(&plan)
-		return prepare(t, plan)
+		return tables.Prepare(t, plan)
 	}
 	bytesOf := func(text string) func(*pipeline.Plan) {
 		return func(p *pipeline.Plan) { p.Source = source.Bytes("people.csv", []byte(text)) }
@@ -81,7 +70,7 @@ func TestContentAndContentKey(t *testing.T) {
 	}{
 		"line ends":     {with(bytesOf("ID,Mail\r\n1,a@x\r\n2,b@x")), true, false},
 		"quotes":        {with(bytesOf("ID,Mail\n\"1\",\"a@x\"\n2,b@x\n")), true, false},
-		"compression":   {with(bytesOf(gzipped(t, text))), true, false},
+		"compression":   {with(bytesOf(tables.Gzip(t, text))), true, false},
 		"extra columns": {with(bytesOf("X,ID,Mail\n,1,a@x\n,2,b@x\n")), true, false},
 		"a cell":        {with(bytesOf("ID,Mail\n1,a@x\n2,c@x\n")), false, true},
 		"cells' bounds": {with(bytesOf("ID,Mail\n1a,@x\n2,b@x\n")), false, true},
@@ -122,17 +111,17 @@ func TestPrepareRefuses(t *testing.T) {
 		"short key":        {"ID,Mail\n1,2\n", func(p *pipeline.Plan) { p.Key = []byte("short") }, failure.KeyTooShort, "32"},
 		"bad rows":         {"ID,Mail\n1,2\n1\n", nil, failure.TooManyBadRows, "row 2"},
 		"bad rows soon":    {"ID,Mail\n1\n" + strings.Repeat("1,2\n", 100), func(p *pipeline.Plan) { p.BadRows.MinSample = 1 }, failure.TooManyBadRows, "1 of the first 1 lines of data"},
-		"too many blocks":  {csvOf(pipeline.MaxBlocks + 1), func(p *pipeline.Plan) { p.RowsPerBlock = 1 }, failure.TooManyBlocks, "at least 2"},
+		"too many blocks":  {tables.CSV(pipeline.MaxBlocks + 1), func(p *pipeline.Plan) { p.RowsPerBlock = 1 }, failure.TooManyBlocks, "at least 2"},
 		"block too large":  {"ID,Mail\n1,2\n", func(p *pipeline.Plan) { p.RowsPerBlock = 1 << 40 }, failure.BlockTooLarge, "at most"},
 		"long cell":        {"ID,Mail\n1," + strings.Repeat("x", 64<<10+1) + "\n", nil, failure.TooManyBadRows, "row 1 (line 2): CellTooLong (over 65536 bytes); correct"},
 		"long record":      {"ID,Mail\n1,2\n1,\"" + strings.Repeat("x", 1<<20) + "\"\n", nil, failure.TooManyBadRows, "row 2 (line 3): RecordTooLong (over 1048576 bytes); correct"},
 		"long header":      {strings.Repeat("x", 1<<20+1) + "\n", nil, failure.FormatInvalid, "RecordTooLong (over 1048576 bytes)"},
 		"wide header":      {strings.Repeat("x,", 1024) + "x\n", nil, failure.LimitExceeded, "more than 1024 columns: check the delimiter"},
-		"gzip bomb":        {gzipped(t, "ID,Mail\n"+strings.Repeat("1,2\n", 4<<20)), nil, failure.LimitExceeded, "more than 200 times its stored size: store it"},
+		"gzip bomb":        {tables.Gzip(t, "ID,Mail\n"+strings.Repeat("1,2\n", 4<<20)), nil, failure.LimitExceeded, "more than 200 times its stored size: store it"},
 		"not compressed":   {"ID,Mail\n1,2\n", func(p *pipeline.Plan) { p.Format.Compression = "Gzip" }, failure.InvalidEncoding, "format.compression"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			plan := planOf(tc.text, 1000)
+			plan := tables.Plan(tc.text, 1000)
 			if tc.change != nil {
 				tc.change(&plan)
 			}
@@ -150,7 +139,7 @@ func TestPrepareRefuses(t *testing.T) {
 
 func TestStripesCoverTheTable(t *testing.T) {
 	for _, tc := range []struct{ rows, rowsPerBlock, stripes int }{{1, 10, 1}, {100, 10, 10}, {1000, 10, 32}, {1001, 10, 32}} {
-		p := prepare(t, planOf(csvOf(tc.rows), tc.rowsPerBlock))
+		p := tables.Prepare(t, tables.Plan(tables.CSV(tc.rows), tc.rowsPerBlock))
 		if len(p.Stripes) != tc.stripes {
 			t.Errorf("%d rows make %d stripes, want %d", tc.rows, len(p.Stripes), tc.stripes)
 		}
@@ -165,7 +154,7 @@ func TestStripesCoverTheTable(t *testing.T) {
 			t.Errorf("the stripes end with block %d of %d, byte %d of %d", next, p.Blocks, end, p.Bytes)
 		}
 	}
-	if p := prepare(t, planOf(gzipped(t, csvOf(100)), 10)); len(p.Stripes) != 1 {
+	if p := tables.Prepare(t, tables.Plan(tables.Gzip(t, tables.CSV(100)), 10)); len(p.Stripes) != 1 {
 		t.Errorf("a compressed source has %d stripes, want 1", len(p.Stripes))
 	}
 }

@@ -23,9 +23,9 @@ type Sample struct {
 	SameRow       map[string]string
 }
 
-// sampler takes samples of the blocks as they pass. Another pass over the same
+// Sampler takes samples of the blocks as they pass. Another pass over the same
 // blocks samples them anew.
-type sampler struct {
+type Sampler struct {
 	columns []Column
 	rows    map[int][]int // block → rows in it
 
@@ -33,9 +33,9 @@ type sampler struct {
 	found map[int64]Sample
 }
 
-// newSampler draws the rows to take: each row of the table as likely as any other.
-func newSampler(plan Plan, prepared *Prepared) *sampler {
-	s := &sampler{columns: plan.Columns, rows: map[int][]int{}, found: map[int64]Sample{}}
+// NewSampler draws the rows to take: each row of the table as likely as any other.
+func NewSampler(plan Plan, prepared *Prepared) *Sampler {
+	s := &Sampler{columns: plan.Columns, rows: map[int][]int{}, found: map[int64]Sample{}}
 	for range min(samplesOfUpload, prepared.Rows) {
 		row := rand.Int64N(prepared.Rows) //nolint:gosec // which rows are looked at is no secret
 		index := int(row / int64(plan.RowsPerBlock))
@@ -46,9 +46,9 @@ func newSampler(plan Plan, prepared *Prepared) *sampler {
 	return s
 }
 
-// take keeps the drawn rows of a block. A row without a value in a searchable
+// Take keeps the drawn rows of a block. A row without a value in a searchable
 // column cannot be found by anybody and is left out.
-func (s *sampler) take(index int, data []byte) {
+func (s *Sampler) Take(index int, data []byte) {
 	rows := s.rows[index]
 	if len(rows) == 0 {
 		return
@@ -66,7 +66,7 @@ func (s *sampler) take(index int, data []byte) {
 	}
 }
 
-func (s *sampler) sampleOf(b *block.Block, at int) (Sample, bool) {
+func (s *Sampler) sampleOf(b *block.Block, at int) (Sample, bool) {
 	one := Sample{Row: b.FirstRow + int64(at), SameRow: map[string]string{}}
 	for c, column := range s.columns {
 		token := b.Token(c, at)
@@ -83,8 +83,8 @@ func (s *sampler) sampleOf(b *block.Block, at int) (Sample, bool) {
 	return one, one.Column != ""
 }
 
-// samples are those taken so far, by row.
-func (s *sampler) samples() []Sample {
+// Samples are those taken so far, by row.
+func (s *Sampler) Samples() []Sample {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := make([]Sample, 0, len(s.found))

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"sync/atomic"
 	"testing"
@@ -30,7 +31,7 @@ func FuzzStripes(f *testing.F) {
 			return
 		}
 		reading := newPreparation(plan)
-		err := classify(reading.read(t.Context()))
+		err := Classify(reading.read(t.Context()))
 		var p *Prepared
 		if err == nil {
 			p, err = reading.result()
@@ -50,13 +51,13 @@ func FuzzStripes(f *testing.F) {
 			t.Fatalf("%q: %+v are %d lines of %d", text, reading.lines, sum, lines)
 		}
 		var rows atomic.Int64
-		err = Make(t.Context(), plan, p, 2, func(_ int, data []byte) error {
+		err = Make(t.Context(), plan, p, MakeOptions{Stripes: p.Stripes, AtOnce: 2, Workers: 2, Emit: func(_ context.Context, _ int, data []byte) error {
 			b, err := block.Decode(data)
 			if err == nil {
 				rows.Add(int64(b.Rows))
 			}
 			return err
-		})
+		}})
 		if err != nil || rows.Load() != p.Rows {
 			t.Fatalf("%q: the stripes have %d rows of %d: %v", text, rows.Load(), p.Rows, err)
 		}

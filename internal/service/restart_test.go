@@ -25,6 +25,7 @@ import (
 	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/service"
 	"exactmatch.dev/operator/internal/source"
+	blocks "exactmatch.dev/operator/internal/upload"
 )
 
 const people = "people"
@@ -91,9 +92,9 @@ func (u *user) open(text string, rowsPerBlock int) (pipeline.Plan, *pipeline.Pre
 
 func (u *user) upload(plan pipeline.Plan, p *pipeline.Prepared, one *edm.Session) {
 	u.t.Helper()
-	must(u.t, pipeline.Upload(u.t.Context(), plan, p,
-		pipeline.Target{HTTP: http.DefaultClient, URI: func() string { return one.DataUploadURI }, Parallelism: u.lanes},
-		pipeline.Options{Memory: semaphore.NewWeighted(64 << 20), MemorySize: 64 << 20}))
+	must(u.t, blocks.Run(u.t.Context(), plan, p,
+		blocks.Target{HTTP: http.DefaultClient, URI: func() string { return one.DataUploadURI }, Parallelism: u.lanes},
+		blocks.Options{Memory: semaphore.NewWeighted(64 << 20), MemorySize: 64 << 20}))
 }
 
 // bring takes a table all the way to live.

@@ -12,6 +12,7 @@ import (
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/service"
+	blocks "exactmatch.dev/operator/internal/upload"
 )
 
 // Blocks that contradict their session end the upload at the first of them, for
@@ -26,8 +27,8 @@ func TestAnUploadOfOtherBlocksEnds(t *testing.T) {
 	must(t, err)
 	sent := 0
 	web := &http.Client{Transport: counting{&sent}}
-	err = pipeline.Upload(t.Context(), plan, p, pipeline.Target{HTTP: web, URI: func() string { return one.DataUploadURI }, Parallelism: 1},
-		pipeline.Options{Memory: semaphore.NewWeighted(64 << 20), MemorySize: 64 << 20})
+	err = blocks.Run(t.Context(), plan, p, blocks.Target{HTTP: web, URI: func() string { return one.DataUploadURI }, Parallelism: 1},
+		blocks.Options{Memory: semaphore.NewWeighted(64 << 20), MemorySize: 64 << 20})
 	var refused *failure.Error
 	if !errors.As(err, &refused) || refused.Reason != failure.StorageRefused || refused.Transient {
 		t.Fatalf("the upload ends with %v", err)

@@ -2,6 +2,7 @@ package source_test
 
 import (
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -56,13 +57,13 @@ func load(t *testing.T, from source.Source) ([]string, error) {
 	}
 	var mu sync.Mutex
 	blocks := map[int]string{}
-	err = pipeline.Make(t.Context(), plan, prepared, 2, func(index int, data []byte) error {
+	err = pipeline.Make(t.Context(), plan, prepared, pipeline.MakeOptions{Stripes: prepared.Stripes, AtOnce: 2, Workers: 2, Emit: func(_ context.Context, index int, data []byte) error {
 		_, err := block.Decode(data)
 		mu.Lock()
 		defer mu.Unlock()
 		blocks[index] = string(data)
 		return err
-	})
+	}})
 	made := make([]string, 0, len(blocks))
 	for _, index := range slices.Sorted(maps.Keys(blocks)) {
 		made = append(made, blocks[index])

@@ -23,6 +23,7 @@ import (
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/source"
+	"exactmatch.dev/operator/internal/upload"
 )
 
 // The files of a worker, below its one folder. Each folder is a volume: the
@@ -221,8 +222,8 @@ func (d folder) guard(o *Order) (dial.Guard, error) {
 const uriPatience = 2 * time.Minute
 
 // target is where the blocks go: the upload URI is read anew at each use.
-func (d folder) target(o *Order, c *http.Client, refused func(string)) pipeline.Target {
-	return pipeline.Target{HTTP: c, Parallelism: o.Parallelism, Refused: refused, Patience: uriPatience, URI: func() string {
+func (d folder) target(o *Order, c *http.Client, refused func(string)) upload.Target {
+	return upload.Target{HTTP: c, Parallelism: o.Parallelism, Refused: refused, Patience: uriPatience, URI: func() string {
 		text, err := os.ReadFile(filepath.Join(string(d), OrderDir, URIFile))
 		if err != nil {
 			return "" // the client says that it cannot be used

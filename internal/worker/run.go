@@ -14,6 +14,7 @@ import (
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/source"
+	"exactmatch.dev/operator/internal/upload"
 )
 
 // Report is a worker's last word: its pod's termination message, in JSON. One of
@@ -26,7 +27,7 @@ type Report struct {
 	// Problem is why it did not get on.
 	Problem *Problem `json:"problem,omitempty"`
 	// Checked is of the blocks that this worker has sent, also where it failed then.
-	Checked *pipeline.Checked `json:"checked,omitempty"`
+	Checked *upload.Checked `json:"checked,omitempty"`
 }
 
 // Staged counts the blocks of a part: Sent by this worker, or Skipped because
@@ -110,8 +111,8 @@ func Stage(ctx context.Context, dir string, index int, log *slog.Logger) Report 
 	}
 	w := &watch{log: log.With("part", index)}
 	memory := semaphore.NewWeighted(order.Memory)
-	err = pipeline.Stage(ctx, plan, prepared, stripes, d.target(order, guard.HTTPClient(), w.refuse),
-		pipeline.Options{Memory: memory, MemorySize: order.Memory, Progress: w.progress})
+	err = upload.Stage(ctx, plan, prepared, stripes, d.target(order, guard.HTTPClient(), w.refuse),
+		upload.Options{Memory: memory, MemorySize: order.Memory, Progress: w.progress})
 	if err != nil {
 		r := failed(ctx, err)
 		if r.Problem != nil && r.Problem.Reason == failure.StorageRefused {
@@ -127,7 +128,7 @@ type watch struct {
 	log *slog.Logger
 
 	mu      sync.Mutex
-	last    pipeline.Progress
+	last    upload.Progress
 	logged  time.Time
 	refused string
 }
@@ -136,7 +137,7 @@ type watch struct {
 func (w *watch) complete(r Report) Report {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if r != (Report{}) && w.last.Checked != (pipeline.Checked{}) {
+	if r != (Report{}) && w.last.Checked != (upload.Checked{}) {
 		r.Checked = new(w.last.Checked)
 	}
 	return r
@@ -152,7 +153,7 @@ func (w *watch) refuse(uri string) {
 // logEvery bounds the lines of progress.
 const logEvery = 10 * time.Second
 
-func (w *watch) progress(now pipeline.Progress) {
+func (w *watch) progress(now upload.Progress) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if now.Done > w.last.Done {

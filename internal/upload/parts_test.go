@@ -1,4 +1,4 @@
-package pipeline_test
+package upload_test
 
 import (
 	"context"
@@ -14,8 +14,11 @@ import (
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/failure"
-	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/source"
+	"exactmatch.dev/operator/internal/testkit"
+	"exactmatch.dev/operator/internal/testkit/sink"
+	"exactmatch.dev/operator/internal/testkit/tables"
+	"exactmatch.dev/operator/internal/upload"
 )
 
 // counted counts the bytes that are read of a source.
@@ -45,13 +48,13 @@ func (t tally) Write(p []byte) (int, error) {
 // TestPartsStageWhatOneUploadWould: every part knows only the plan and the
 // handoff, as a pod does.
 func TestPartsStageWhatOneUploadWould(t *testing.T) {
-	s := newSink(t)
-	text := csvOf(1_000)
-	plan := planOf(text, 25)
+	s := sink.New(t)
+	text := tables.CSV(1_000)
+	plan := tables.Plan(text, 25)
 	from := &counted{Source: plan.Source}
 	plan.Source = from
-	prepared := prepare(t, plan)
-	one := s.open(prepared, plan)
+	prepared := tables.Prepare(t, plan)
+	one := s.Open(prepared, plan)
 	stage := func(index, parts int) error {
 		p, err := plan.Receive(prepared.Handoff())
 		if err != nil {
@@ -61,30 +64,30 @@ func TestPartsStageWhatOneUploadWould(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		return pipeline.Stage(t.Context(), plan, p, stripes, target(one), options())
+		return upload.Stage(t.Context(), plan, p, stripes, sink.Target(one), sink.Options())
 	}
-	must(t, stage(0, 3))
-	early := pipeline.Seal(t.Context(), prepared, target(one))
-	wantReason(t, early, failure.StorageUnavailable, true)
-	if !errors.Is(early, pipeline.ErrBlocksMissing) {
+	testkit.Must(t, stage(0, 3))
+	early := upload.Seal(t.Context(), prepared, sink.Target(one))
+	testkit.WantFailure(t, early, failure.StorageUnavailable, true)
+	if !errors.Is(early, upload.ErrBlocksMissing) {
 		t.Errorf("a seal with two parts missing does not ask to stage again: %v", early)
 	}
-	if n := s.sent(); n == 0 || n >= 40 {
+	if n := s.Sent(); n == 0 || n >= 40 {
 		t.Errorf("one part of three sent %d of 40 blocks", n)
 	}
 	var rest errgroup.Group
 	for _, index := range []int{1, 2, 0} { // part 0 again, as its successor would
 		rest.Go(func() error { return stage(index, 3) })
 	}
-	must(t, rest.Wait())
-	for id, times := range s.blocks {
+	testkit.Must(t, rest.Wait())
+	for id, times := range s.Blocks {
 		if times != 1 {
 			t.Errorf("block %s was sent %d times", id, times)
 		}
 	}
-	must(t, pipeline.Seal(t.Context(), prepared, target(one)))
-	must(t, pipeline.Seal(t.Context(), prepared, target(one))) // as after a crash
-	if state := s.state(one.ID); state != edm.StateUploadCompleted {
+	testkit.Must(t, upload.Seal(t.Context(), prepared, sink.Target(one)))
+	testkit.Must(t, upload.Seal(t.Context(), prepared, sink.Target(one))) // as after a crash
+	if state := s.State(one.ID); state != edm.StateUploadCompleted {
 		t.Errorf("the session is %s", state)
 	}
 	// Once by Prepare, once by the parts, and a third of it by the successor.
@@ -100,24 +103,24 @@ func TestSealThatFailsKeepsWhatIsStaged(t *testing.T) {
 		reason  failure.Reason
 		missing bool
 	}{
-		"refused":        {refuseStorage(http.StatusForbidden, "AuthenticationFailed"), failure.StorageRefused, false},
-		"busy":           {refuseStorage(http.StatusConflict, "LeaseIdPresent"), failure.StorageUnavailable, false},
-		"a block is not": {refuseStorage(http.StatusBadRequest, "InvalidBlockList"), failure.StorageUnavailable, true},
+		"refused":        {sink.RefuseStorage(http.StatusForbidden, "AuthenticationFailed"), failure.StorageRefused, false},
+		"busy":           {sink.RefuseStorage(http.StatusConflict, "LeaseIdPresent"), failure.StorageUnavailable, false},
+		"a block is not": {sink.RefuseStorage(http.StatusBadRequest, "InvalidBlockList"), failure.StorageUnavailable, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSink(t)
-			plan := planOf(csvOf(100), 25)
-			prepared := prepare(t, plan)
-			one := s.open(prepared, plan)
-			must(t, pipeline.Stage(t.Context(), plan, prepared, prepared.Stripes, target(one), options()))
-			s.spoilOnce(isSeal, tc.answer)
-			err := pipeline.Seal(t.Context(), prepared, target(one))
-			wantReason(t, err, tc.reason, true)
-			if errors.Is(err, pipeline.ErrBlocksMissing) != tc.missing {
+			s := sink.New(t)
+			plan := tables.Plan(tables.CSV(100), 25)
+			prepared := tables.Prepare(t, plan)
+			one := s.Open(prepared, plan)
+			testkit.Must(t, upload.Stage(t.Context(), plan, prepared, prepared.Stripes, sink.Target(one), sink.Options()))
+			s.SpoilOnce(sink.IsSeal, tc.answer)
+			err := upload.Seal(t.Context(), prepared, sink.Target(one))
+			testkit.WantFailure(t, err, tc.reason, true)
+			if errors.Is(err, upload.ErrBlocksMissing) != tc.missing {
 				t.Errorf("stage again: %v, want %v: %v", !tc.missing, tc.missing, err)
 			}
-			must(t, pipeline.Seal(t.Context(), prepared, target(one)))
-			if state := s.state(one.ID); state != edm.StateUploadCompleted {
+			testkit.Must(t, upload.Seal(t.Context(), prepared, sink.Target(one)))
+			if state := s.State(one.ID); state != edm.StateUploadCompleted {
 				t.Errorf("sealed again, the session is %s", state)
 			}
 		})
@@ -125,26 +128,26 @@ func TestSealThatFailsKeepsWhatIsStaged(t *testing.T) {
 }
 
 func TestSealThatIsNotAnsweredInTime(t *testing.T) {
-	s := newSink(t)
-	plan := planOf(csvOf(10), 5)
-	prepared := prepare(t, plan)
-	one := s.open(prepared, plan)
-	must(t, pipeline.Stage(t.Context(), plan, prepared, prepared.Stripes, target(one), options()))
+	s := sink.New(t)
+	plan := tables.Plan(tables.CSV(10), 5)
+	prepared := tables.Prepare(t, plan)
+	one := s.Open(prepared, plan)
+	testkit.Must(t, upload.Stage(t.Context(), plan, prepared, prepared.Stripes, sink.Target(one), sink.Options()))
 	ctx, stop := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer stop()
-	s.spoilOnce(isSeal, func(_ http.ResponseWriter, r *http.Request) {
+	s.SpoilOnce(sink.IsSeal, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		<-r.Context().Done()
 	})
-	wantReason(t, pipeline.Seal(ctx, prepared, target(one)), failure.StorageUnavailable, true)
+	testkit.WantFailure(t, upload.Seal(ctx, prepared, sink.Target(one)), failure.StorageUnavailable, true)
 }
 
 func TestSealNeedsToList(t *testing.T) {
-	plan := planOf(csvOf(10), 5)
-	prepared := prepare(t, plan)
+	plan := tables.Plan(tables.CSV(10), 5)
+	prepared := tables.Prepare(t, plan)
 	one := &edm.Session{DataUploadURI: "https://storage.invalid/upload?sp=cw&sig=hush"}
-	err := pipeline.Seal(t.Context(), prepared, target(one))
-	wantReason(t, err, failure.StorageRefused, false)
+	err := upload.Seal(t.Context(), prepared, sink.Target(one))
+	testkit.WantFailure(t, err, failure.StorageRefused, false)
 	if !strings.Contains(err.Error(), "spec.workers.mode") {
 		t.Errorf("the error does not say what to do: %v", err)
 	}

@@ -1,4 +1,4 @@
-package pipeline
+package upload
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/failure"
+	"exactmatch.dev/operator/internal/pipeline"
 )
 
 // Progress counts blocks. Done are acknowledged ones, those found there
@@ -31,16 +32,16 @@ type Options struct {
 	Memory     *semaphore.Weighted
 	MemorySize int64
 	Progress   func(Progress)
-	Sampled    func([]Sample)
+	Sampled    func([]pipeline.Sample)
 }
 
 // sealTries bounds how often blocks that went missing are staged again.
 const sealTries = 3
 
-// Upload stages the blocks that the target does not hold yet and seals the
+// Run stages the blocks that the target does not hold yet and seals the
 // list. It may be repeated at will: what is there is not sent again. Errors are
 // *failure.Error, or the context's.
-func Upload(ctx context.Context, plan Plan, prepared *Prepared, target Target, o Options) error {
+func Run(ctx context.Context, plan pipeline.Plan, prepared *pipeline.Prepared, target Target, o Options) error {
 	u := newUpload(plan, prepared, target, o)
 	for range sealTries {
 		err := u.run(ctx, prepared.Stripes)
@@ -57,7 +58,7 @@ func Upload(ctx context.Context, plan Plan, prepared *Prepared, target Target, o
 // Stage stages those blocks of some stripes that the target does not hold yet,
 // and leaves the list to Seal: several processes may stage at once, even the
 // same stripes. Errors are *failure.Error, or the context's.
-func Stage(ctx context.Context, plan Plan, prepared *Prepared, stripes []Stripe, target Target, o Options) error {
+func Stage(ctx context.Context, plan pipeline.Plan, prepared *pipeline.Prepared, stripes []pipeline.Stripe, target Target, o Options) error {
 	u := newUpload(plan, prepared, target, o)
 	return u.settled(ctx, u.run(ctx, stripes))
 }
@@ -68,15 +69,15 @@ var ErrBlocksMissing = errors.New("blocks are missing")
 // Seal seals the list of the blocks that Stage has staged. Where one is missing the
 // *failure.Error wraps ErrBlocksMissing; any other transient one leaves the blocks as they
 // are: seal again. It needs an upload URI that permits to list.
-func Seal(ctx context.Context, prepared *Prepared, target Target) error {
+func Seal(ctx context.Context, prepared *pipeline.Prepared, target Target) error {
 	err := sealStaged(ctx, prepared, target)
 	if errors.Is(err, context.DeadlineExceeded) {
 		return &failure.Error{Reason: failure.StorageUnavailable, Transient: true, Message: "seal the block list: no answer in time"}
 	}
-	return classify(err)
+	return pipeline.Classify(err)
 }
 
-func sealStaged(ctx context.Context, prepared *Prepared, target Target) error {
+func sealStaged(ctx context.Context, prepared *pipeline.Prepared, target Target) error {
 	s := &storage{target: target}
 	if !readable(target.URI()) {
 		return failure.New(failure.StorageRefused, "the upload URI does not permit to list blocks, which workers in pods need; set spec.workers.mode of the upload agent to Manager")
@@ -107,12 +108,12 @@ func lost() *failure.Error {
 
 // upload is the state of one run.
 type upload struct {
-	plan     Plan
-	prepared *Prepared
+	plan     pipeline.Plan
+	prepared *pipeline.Prepared
 	options  Options
 	storage  *storage
 	lanes    *semaphore.Weighted // of the blocks on their way
-	stripes  int                 // that are read at once
+	atOnce   int                 // stripes that are read at once
 	there    map[int]string
 	started  time.Time
 
@@ -121,11 +122,11 @@ type upload struct {
 	progress Progress
 }
 
-func newUpload(plan Plan, prepared *Prepared, target Target, o Options) *upload {
+func newUpload(plan pipeline.Plan, prepared *pipeline.Prepared, target Target, o Options) *upload {
 	lanes := max(target.Parallelism, 1)
 	return &upload{
 		plan: plan, prepared: prepared, options: o, storage: &storage{target: target}, ids: make([]string, prepared.Blocks),
-		lanes: semaphore.NewWeighted(int64(lanes)), stripes: lanes,
+		lanes: semaphore.NewWeighted(int64(lanes)), atOnce: lanes,
 	}
 }
 
@@ -133,11 +134,11 @@ func (u *upload) settled(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return classify(err)
+	return pipeline.Classify(err)
 }
 
 // run lists, and stages what is absent of the stripes.
-func (u *upload) run(ctx context.Context, stripes []Stripe) error {
+func (u *upload) run(ctx context.Context, stripes []pipeline.Stripe) error {
 	there, err := u.storage.staged(ctx)
 	if err != nil {
 		return err
@@ -146,32 +147,28 @@ func (u *upload) run(ctx context.Context, stripes []Stripe) error {
 	for i := range stripes {
 		u.progress.Blocks += stripes[i].Blocks
 	}
-	m, err := newMaker(u.plan, u.prepared, runtime.GOMAXPROCS(0))
-	if err != nil {
-		return err
-	}
-	m.reserve, m.emit = u.reserve, u.send
+	making := pipeline.MakeOptions{Stripes: stripes, AtOnce: u.atOnce, Workers: runtime.GOMAXPROCS(0), Reserve: u.reserve, Emit: u.send}
 	if u.options.Sampled == nil {
-		return m.run(ctx, stripes, u.stripes)
+		return pipeline.Make(ctx, u.plan, u.prepared, making)
 	}
-	sampler := newSampler(u.plan, u.prepared)
-	m.emit = func(ctx context.Context, index int, data []byte) error {
-		sampler.take(index, data)
+	sampler := pipeline.NewSampler(u.plan, u.prepared)
+	making.Emit = func(ctx context.Context, index int, data []byte) error {
+		sampler.Take(index, data)
 		return u.send(ctx, index, data)
 	}
-	err = m.run(ctx, stripes, u.stripes)
-	u.options.Sampled(sampler.samples())
+	err = pipeline.Make(ctx, u.plan, u.prepared, making)
+	u.options.Sampled(sampler.Samples())
 	return err
 }
 
 // reserve takes one block's memory.
 func (u *upload) reserve(ctx context.Context) (func(), error) {
-	return reserve(ctx, u.options.Memory, u.options.MemorySize, u.plan.blockMemory())
+	return Reserve(ctx, u.options.Memory, u.options.MemorySize, u.plan.BlockMemory())
 }
 
-// reserve takes memory out of a budget of a size. What needs more than the whole
-// budget waits until it has it alone.
-func reserve(ctx context.Context, budget *semaphore.Weighted, size, weight int64) (release func(), err error) {
+// Reserve takes memory out of a budget of a size, in bytes. What needs more than
+// the whole budget waits until it has it alone.
+func Reserve(ctx context.Context, budget *semaphore.Weighted, size, weight int64) (release func(), err error) {
 	weight = min(weight, size)
 	if err := budget.Acquire(ctx, weight); err != nil {
 		return nil, err

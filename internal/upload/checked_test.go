@@ -1,4 +1,4 @@
-package pipeline
+package upload
 
 import (
 	"crypto/md5"

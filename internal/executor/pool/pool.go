@@ -1,4 +1,4 @@
-package pipeline
+package pool
 
 import (
 	"context"
@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
+
+	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/upload"
 )
 
 // Phase is how far a piece of work is.
@@ -29,11 +32,11 @@ const (
 // says in words what work in pods waits for, "" where it gets on.
 type Status struct {
 	Phase    Phase
-	Prepared *Prepared
-	Progress Progress
+	Prepared *pipeline.Prepared
+	Progress upload.Progress
 	Refused  bool
 	Note     string
-	Samples  []Sample
+	Samples  []pipeline.Sample
 	Err      error
 }
 
@@ -71,7 +74,7 @@ type work struct {
 	woken  time.Time
 	job    func(context.Context)
 	// target is the upload's, refused the URI that the storage took no more.
-	target  Target
+	target  upload.Target
 	refused string
 }
 
@@ -123,7 +126,7 @@ func (p *Pool) Status(key string) Status {
 }
 
 // Prepare reads the plan's source in the background, unless the key has work.
-func (p *Pool) Prepare(key string, plan Plan) {
+func (p *Pool) Prepare(key string, plan pipeline.Plan) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.works[key] != nil {
@@ -131,12 +134,12 @@ func (p *Pool) Prepare(key string, plan Plan) {
 	}
 	w := &work{key: key, status: Status{Phase: PhasePreparing}}
 	w.job = func(ctx context.Context) {
-		release, err := reserve(ctx, p.memory, p.options.Memory, chunkMemory)
+		release, err := upload.Reserve(ctx, p.memory, p.options.Memory, pipeline.ReadMemory)
 		if err != nil {
 			return // cancelled
 		}
 		defer release()
-		prepared, err := Prepare(ctx, plan)
+		prepared, err := pipeline.Prepare(ctx, plan)
 		p.done(ctx, w, func(s *Status) { s.Phase, s.Prepared = PhasePrepared, prepared }, err)
 	}
 	p.works[key] = w
@@ -145,19 +148,19 @@ func (p *Pool) Prepare(key string, plan Plan) {
 
 // Upload moves the blocks of a prepared plan in the background, unless that is
 // being done or is done already.
-func (p *Pool) Upload(key string, plan Plan, prepared *Prepared, target Target) {
+func (p *Pool) Upload(key string, plan pipeline.Plan, prepared *pipeline.Prepared, target upload.Target) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if w := p.works[key]; w != nil && w.status.Phase != PhasePrepared {
 		return
 	}
-	w := &work{key: key, status: Status{Phase: PhaseUploading, Prepared: prepared, Progress: Progress{Blocks: prepared.Blocks}}, target: target}
+	w := &work{key: key, status: Status{Phase: PhaseUploading, Prepared: prepared, Progress: upload.Progress{Blocks: prepared.Blocks}}, target: target}
 	target.Refused = func(uri string) { p.refuse(w, uri) }
 	w.job = func(ctx context.Context) {
-		err := Upload(ctx, plan, prepared, target, Options{
+		err := upload.Run(ctx, plan, prepared, target, upload.Options{
 			Memory: p.memory, MemorySize: p.options.Memory,
-			Progress: func(now Progress) { p.progress(w, now) },
-			Sampled:  func(found []Sample) { p.sampled(w, found) },
+			Progress: func(now upload.Progress) { p.progress(w, now) },
+			Sampled:  func(found []pipeline.Sample) { p.sampled(w, found) },
 		})
 		p.done(ctx, w, func(s *Status) { s.Phase = PhaseUploaded }, err)
 	}
@@ -253,7 +256,7 @@ func (p *Pool) done(ctx context.Context, w *work, success func(*Status), err err
 }
 
 // Samples are those of the uploads whose keys begin with prefix.
-func (p *Pool) Samples(prefix string) []Sample {
+func (p *Pool) Samples(prefix string) []pipeline.Sample {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for k, w := range p.works {
@@ -265,7 +268,7 @@ func (p *Pool) Samples(prefix string) []Sample {
 }
 
 // Checked is what the uploads whose keys begin with prefix have compared.
-func (p *Pool) Checked(prefix string) (all Checked) {
+func (p *Pool) Checked(prefix string) (all upload.Checked) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for k, w := range p.works {
@@ -277,14 +280,14 @@ func (p *Pool) Checked(prefix string) (all Checked) {
 }
 
 // sampled keeps the samples of an upload.
-func (p *Pool) sampled(w *work, found []Sample) {
+func (p *Pool) sampled(w *work, found []pipeline.Sample) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	w.status.Samples = found
 }
 
 // progress records progress and wakes the object now and then.
-func (p *Pool) progress(w *work, now Progress) {
+func (p *Pool) progress(w *work, now upload.Progress) {
 	p.mu.Lock()
 	if now.Done >= w.status.Progress.Done {
 		w.status.Progress = now

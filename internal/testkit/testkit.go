@@ -1,0 +1,32 @@
+// Package testkit holds what tests of many packages share. The folders below it
+// bring tables, a service behind a recorder, and an API server.
+package testkit
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"exactmatch.dev/operator/internal/failure"
+)
+
+// Must ends the test where there is an error.
+func Must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// WantFailure ends the test unless the error has a reason and passes, or not, as
+// wanted. It shows no signature and no cell either.
+func WantFailure(t testing.TB, err error, reason failure.Reason, transient bool) {
+	t.Helper()
+	var e *failure.Error
+	if !errors.As(err, &e) || e.Reason != reason || e.Transient != transient {
+		t.Fatalf("want %s (passes: %t), got %v", reason, transient, err)
+	}
+	if strings.Contains(e.Error(), "sig=") || strings.Contains(e.Error(), "example.com") {
+		t.Fatalf("the error shows a signature or a cell: %v", e)
+	}
+}
