@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/schema"
 )
 
 // run runs the command line and returns its error's words.
@@ -155,7 +156,7 @@ func holder(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hasher, err := key.Hasher("s", fingerprint.Column{Name: "c"})
+	hasher, err := key.Hasher("s", schema.Column{Name: "c"})
 	if err != nil {
 		t.Fatal(err)
 	}

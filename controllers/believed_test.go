@@ -16,6 +16,7 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/jobs"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/worker"
 )
@@ -306,7 +307,7 @@ func TestASecretOfAnotherIsNotWritten(t *testing.T) {
 func TestAnOrderOfAnotherPlanIsNotTaken(t *testing.T) {
 	plan := pipeline.Plan{
 		Source: source.Bytes("t.csv", []byte("ID\n1\n2\n")), Store: "store", Key: []byte("a key for tests that has 32 bytes or more"),
-		Columns: []pipeline.Column{{Name: "ID"}}, RowsPerBlock: 1, BadRows: pipeline.BadRowsAllowance{MinSample: 1000},
+		Columns: []schema.Column{{Name: "ID"}}, RowsPerBlock: 1, BadRows: pipeline.BadRowsAllowance{MinSample: 1000},
 	}
 	prepared, err := pipeline.Prepare(t.Context(), plan)
 	if err != nil {

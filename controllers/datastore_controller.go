@@ -16,6 +16,7 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/schema"
 )
 
 // DataStoreReconciler makes or adopts the remote data store, hands out the turn
@@ -139,7 +140,7 @@ func (r *DataStoreReconciler) reach(ctx context.Context, s *storeScope) error {
 // checkDelimiters refuses an ignored delimiter that does nothing: its author
 // believes that values match which do not.
 func checkDelimiters(store *v1alpha1.ExactMatchDataStore) error {
-	columns := make([]pipeline.Column, 0, len(store.Spec.Columns))
+	columns := make([]schema.Column, 0, len(store.Spec.Columns))
 	for _, c := range store.Spec.Columns {
 		columns = append(columns, columnOf(c))
 	}

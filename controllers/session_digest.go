@@ -5,6 +5,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/schema"
 )
 
 // inputsFormat is the version of the digests in status.observedSpecHash.
@@ -12,7 +13,7 @@ const inputsFormat = "inputs/v2"
 
 // versionOf names what decides the reading and its blocks, but for the pin.
 // sourceVersion names the bytes as far as the reference to them tells.
-func versionOf(s *scope, columns []pipeline.Column, keyID, sourceVersion string) string {
+func versionOf(s *scope, columns []schema.Column, keyID, sourceVersion string) string {
 	spec, d := s.object.Spec, pipeline.NewDigest(inputsFormat)
 	addSource(d, spec.Source)
 	d.Add("sourceVersion", sourceVersion)
@@ -20,7 +21,7 @@ func versionOf(s *scope, columns []pipeline.Column, keyID, sourceVersion string)
 	d.AddNumber("badRows.maxPercent", int64(spec.BadRows.MaxPercent))
 	d.AddNumber("badRows.minSample", int64(spec.BadRows.MinSample))
 	for _, c := range columns {
-		c.AddTo(d)
+		d.AddColumn(c)
 	}
 	d.AddNumber("rowsPerBlock", int64(spec.RowsPerBlock))
 	d.Add("keyID", keyID)

@@ -287,13 +287,10 @@ func (j inJobs) writeOrder(ctx context.Context, s *scope, prepared *pipeline.Pre
 // orderOf is the plan in the workers' words.
 func (j inJobs) orderOf(s *scope) worker.Order {
 	order := worker.Order{
-		Store: s.plan.Store, Format: s.plan.Format, RowsPerBlock: s.plan.RowsPerBlock, Pin: s.plan.Pin, BadRows: s.plan.BadRows,
+		Store: s.plan.Store, Columns: s.plan.Columns, Format: s.plan.Format, RowsPerBlock: s.plan.RowsPerBlock, Pin: s.plan.Pin, BadRows: s.plan.BadRows,
 		Allow: worker.Allow{Hosts: s.agent.Spec.Allow.Hosts, PlainHTTP: s.agent.Spec.Allow.PlainHTTP,
 			Policy: j.Options.Policy.For(s.object.Namespace).Network},
 		OwnIdentity: hasWorkerIdentity(s.agent), Memory: s.jobs.Memory(),
-	}
-	for _, c := range s.plan.Columns {
-		order.Columns = append(order.Columns, worker.Column(c))
 	}
 	switch from := s.object.Spec.Source; {
 	case from.PersistentVolumeClaim != nil:

@@ -15,6 +15,7 @@ import (
 	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/session"
 	"exactmatch.dev/operator/internal/source"
 )
@@ -148,14 +149,14 @@ func pinOf(s *scope) string {
 }
 
 // fieldsOf resolves spec.fields against the store's columns.
-func fieldsOf(s *scope) ([]pipeline.Column, error) {
+func fieldsOf(s *scope) ([]schema.Column, error) {
 	want := s.object.Spec.Fields
 	if len(want) == 0 {
 		for _, c := range s.store.Spec.Columns {
 			want = append(want, c.Name)
 		}
 	}
-	columns := make([]pipeline.Column, 0, len(want))
+	columns := make([]schema.Column, 0, len(want))
 	for i, name := range want {
 		at := slices.IndexFunc(s.store.Spec.Columns, func(c v1alpha1.Column) bool { return c.Name == name })
 		if at < 0 {
@@ -168,8 +169,8 @@ func fieldsOf(s *scope) ([]pipeline.Column, error) {
 }
 
 // columnOf is a store's column in the words of transfer.
-func columnOf(c v1alpha1.Column) pipeline.Column {
-	return pipeline.Column{
+func columnOf(c v1alpha1.Column) schema.Column {
+	return schema.Column{
 		Name: c.Name, SourceName: c.SourceName,
 		IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters, IsSearchable: c.Searchable(),
 	}

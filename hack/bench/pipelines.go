@@ -16,6 +16,7 @@ import (
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/fingerprint"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/source"
 )
 
@@ -283,7 +284,7 @@ func floorColumns(t task) ([]floorColumn, error) {
 		}
 		for i, at := range t.Case.Table.positions() {
 			c := hashed[i]
-			normal, err := fingerprint.Normalize(fingerprint.Column{Name: c.Name, IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters}, []byte(record[at]))
+			normal, err := fingerprint.Normalize(schema.Column{Name: c.Name, IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters}, []byte(record[at]))
 			if err != nil {
 				return nil, err
 			}

@@ -15,6 +15,7 @@ import (
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/fingerprint"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/source"
 )
 
@@ -93,7 +94,7 @@ func TestPlainNormalisesAsTheRulesSay(t *testing.T) {
 	characters := rapid.RuneFrom([]rune("aB9 \t\n\u00a0\u2003\u3000-.'(é\u0301ÄßﬁＡ１ΣςİıᎠꭰᏸ€\x00\x7f"))
 	rapid.Check(t, func(t *rapid.T) {
 		cell := rapid.StringOfN(characters, 0, 12, -1).Draw(t, "cell")
-		rules := fingerprint.Column{
+		rules := schema.Column{
 			Name: "c", IsCaseInsensitive: rapid.Bool().Draw(t, "fold"),
 			IgnoredDelimiters: strings.Split(rapid.SampledFrom([]string{"", "-", " ", "- .'", "(é"}).Draw(t, "ignored"), ""),
 		}

@@ -15,6 +15,7 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/jobs"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/upload"
 	"exactmatch.dev/operator/internal/worker"
 )
@@ -81,7 +82,7 @@ func (r *podsRun) prepare(ctx context.Context) error {
 		Source: worker.Source{File: "table.csv"}, Allow: worker.Allow{Hosts: []string{"127.0.0.1"}},
 	}
 	for _, c := range r.plan.Columns {
-		r.order.Columns = append(r.order.Columns, worker.Column(c))
+		r.order.Columns = append(r.order.Columns, schema.Column(c))
 	}
 	r.order.Memory = jobs.Work{}.Memory()
 	for name, text := range map[string]string{worker.KeyDir + "/" + worker.KeyFile: string(r.plan.Key), worker.SourceDir + "/empty": "", worker.OrderDir + "/empty": ""} {

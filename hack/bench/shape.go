@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/source"
 )
 
@@ -30,7 +31,7 @@ const (
 const mostRowsPerBlock = 100_000
 
 // patientColumns are the eight columns in the order of the table.
-var patientColumns = []pipeline.Column{
+var patientColumns = []schema.Column{
 	{Name: "PatientID"},
 	{Name: "SSN", IgnoredDelimiters: strings.Split("- ", "")},
 	{Name: "FirstName", IsCaseInsensitive: true},
@@ -54,11 +55,11 @@ type tableSpec struct {
 func (t tableSpec) String() string { return fmt.Sprintf("%s-%d-%d", t.Shape, t.Rows, t.Fields) }
 
 // columns are all columns of the table.
-func (t tableSpec) columns() []pipeline.Column {
+func (t tableSpec) columns() []schema.Column {
 	if t.Shape != shapeWide {
 		return patientColumns
 	}
-	var all []pipeline.Column
+	var all []schema.Column
 	for copies := range 4 {
 		for _, c := range patientColumns {
 			if copies > 0 {
@@ -83,9 +84,9 @@ func (t tableSpec) positions() []int {
 }
 
 // hashed are the hashed columns in order.
-func (t tableSpec) hashed() []pipeline.Column {
+func (t tableSpec) hashed() []schema.Column {
 	all := t.columns()
-	hashed := make([]pipeline.Column, 0, t.Fields)
+	hashed := make([]schema.Column, 0, t.Fields)
 	for _, at := range t.positions() {
 		hashed = append(hashed, all[at])
 	}

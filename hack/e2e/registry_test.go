@@ -16,6 +16,7 @@ import (
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/schema"
 )
 
 // registryVariable names the file with the IEEE's registry of MA-L assignments
@@ -90,7 +91,7 @@ func sampleLookups(t *testing.T, rows [][]string) {
 	for _, n := range chosen {
 		lines, err := c.Stores().Lookup(t.Context(), store, edm.LookupRequest{
 			Key:    keyID,
-			Values: []string{tokenOf(t, key, pipeline.Column{Name: "Assignment", IsCaseInsensitive: true}, rows[n][1])}, ResultColumnNames: []string{"Organization"},
+			Values: []string{tokenOf(t, key, schema.Column{Name: "Assignment", IsCaseInsensitive: true}, rows[n][1])}, ResultColumnNames: []string{"Organization"},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -98,12 +99,12 @@ func sampleLookups(t *testing.T, rows [][]string) {
 		if len(lines) > 1 {
 			several++
 		}
-		if !holds(t, lines, tokenOf(t, key, pipeline.Column{Name: "Organization", IsCaseInsensitive: true}, rows[n][2])) {
+		if !holds(t, lines, tokenOf(t, key, schema.Column{Name: "Organization", IsCaseInsensitive: true}, rows[n][2])) {
 			t.Fatalf("row %d: the lookup of its assignment does not return its organisation", n+1)
 		}
 	}
 	absent, err := c.Stores().Lookup(t.Context(), store, edm.LookupRequest{
-		Key: keyID, Values: []string{tokenOf(t, key, pipeline.Column{Name: "Assignment", IsCaseInsensitive: true}, "no assignment")},
+		Key: keyID, Values: []string{tokenOf(t, key, schema.Column{Name: "Assignment", IsCaseInsensitive: true}, "no assignment")},
 	})
 	if err != nil || len(absent) != 0 {
 		t.Fatalf("an assignment that is not in the table finds %d rows (%v)", len(absent), err)
@@ -127,7 +128,7 @@ func sample(rows [][]string) []int {
 	return chosen
 }
 
-func tokenOf(t *testing.T, key []byte, c pipeline.Column, cell string) string {
+func tokenOf(t *testing.T, key []byte, c schema.Column, cell string) string {
 	t.Helper()
 	tokens, err := pipeline.Tokens(key, "registry", c, []string{cell})
 	if err != nil {

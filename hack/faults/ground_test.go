@@ -12,11 +12,12 @@ import (
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/upload"
 )
 
-var columns = []pipeline.Column{{Name: "ID", IsSearchable: true}, {Name: "Email", IsCaseInsensitive: true, IsSearchable: true}, {Name: "City"}}
+var columns = []schema.Column{{Name: "ID", IsSearchable: true}, {Name: "Email", IsCaseInsensitive: true, IsSearchable: true}, {Name: "City"}}
 
 // plan is how an edition's table becomes blocks: as the manager's.
 func (w *world) plan(edition string) pipeline.Plan {

@@ -20,6 +20,7 @@ import (
 
 	"exactmatch.dev/operator/hack/leaks"
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/schema"
 )
 
 // search is the one of the whole run: its report ends it.
@@ -73,7 +74,7 @@ func (w *world) canaries() []leaks.Canary {
 	found := append(w.owned(), w.front.signatures()...)
 	key, err := fingerprint.NewKey([]byte(storeKey))
 	w.Expect(err).NotTo(HaveOccurred())
-	hasher, err := key.Hasher(w.namespace, fingerprint.Column{Name: "Email", IsCaseInsensitive: true})
+	hasher, err := key.Hasher(w.namespace, schema.Column{Name: "Email", IsCaseInsensitive: true})
 	w.Expect(err).NotTo(HaveOccurred())
 	for _, n := range someRows {
 		for _, edition := range []string{"old", "new"} {

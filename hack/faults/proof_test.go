@@ -12,6 +12,7 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/schema"
 )
 
 // rowOf is one row of an edition, by its columns.
@@ -30,7 +31,7 @@ func (w *world) question(live *edm.Live, by string, row map[string]string) edm.M
 	}
 	q := edm.MatchRequest{KeyID: live.KeyID, Column: by, RulesIDs: map[string]string{}, SameRow: map[string]string{}}
 	for _, c := range live.Columns {
-		tokens, err := pipeline.Tokens(key, w.namespace, pipeline.Column{Name: c.Name, IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters}, []string{row[c.Name]})
+		tokens, err := pipeline.Tokens(key, w.namespace, schema.Column{Name: c.Name, IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters}, []string{row[c.Name]})
 		if err != nil {
 			w.t.Errorf("the token of a cell: %v", err)
 			return q
@@ -111,7 +112,7 @@ func (w *world) contentOf(live *edm.Live, s *v1alpha1.ExactMatchSession, searcha
 	plan.Key = w.keys[live.KeyID]
 	w.mu.Unlock()
 	for _, c := range live.Columns {
-		plan.Columns = append(plan.Columns, pipeline.Column{Name: c.Name, IsSearchable: searchable(c), IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters})
+		plan.Columns = append(plan.Columns, schema.Column{Name: c.Name, IsSearchable: searchable(c), IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters})
 	}
 	prepared, err := pipeline.Prepare(w.ctx, plan)
 	w.Expect(err).NotTo(HaveOccurred())
@@ -122,7 +123,7 @@ func isSearchable(c edm.Column) bool { return c.IsSearchable }
 
 // wasSearchable is whether a column was searchable when the case began.
 func wasSearchable(c edm.Column) bool {
-	at := slices.IndexFunc(columns, func(one pipeline.Column) bool { return one.Name == c.Name })
+	at := slices.IndexFunc(columns, func(one schema.Column) bool { return one.Name == c.Name })
 	return at >= 0 && columns[at].IsSearchable
 }
 

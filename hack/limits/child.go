@@ -14,6 +14,7 @@ import (
 	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/upload"
 )
@@ -90,13 +91,13 @@ func (t task) run(ctx context.Context) (found finding, err error) {
 	return found, err
 }
 
-func (t task) columns() []pipeline.Column {
+func (t task) columns() []schema.Column {
 	if t.Table.Fields == 0 {
-		return []pipeline.Column{{Name: "ID", IsSearchable: true}, {Name: "Mail"}}
+		return []schema.Column{{Name: "ID", IsSearchable: true}, {Name: "Mail"}}
 	}
-	var all []pipeline.Column
+	var all []schema.Column
 	for i, name := range columnNames(t.Table.Fields) {
-		all = append(all, pipeline.Column{Name: name, IsSearchable: i == 0})
+		all = append(all, schema.Column{Name: name, IsSearchable: i == 0})
 	}
 	return all
 }

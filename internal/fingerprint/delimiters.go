@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"exactmatch.dev/operator/internal/schema"
 )
 
 // NeverMatchesError names an ignored delimiter that no text has by the time
@@ -39,7 +41,7 @@ func codePoints(text string) string {
 // CheckDelimiters finds the first ignored delimiter that can never match, which is
 // most likely a mistake. A Hasher takes it all the same. It fails with a
 // *NeverMatchesError, or a *DelimiterError.
-func (c Column) CheckDelimiters() error {
+func CheckDelimiters(c schema.Column) error {
 	n, err := newNormalizer(c)
 	if err != nil {
 		return err

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"exactmatch.dev/operator/internal/schema"
 )
 
 // everyCharacter yields every Unicode scalar value, a few thousand at a time; of
@@ -124,7 +126,7 @@ func TestCheckDelimiters(t *testing.T) {
 		"composes its letter": {true, []string{"\u0390"}, ""}, // folds to three characters, which compose to it again
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := Column{Name: "Account", IsCaseInsensitive: tc.fold, IgnoredDelimiters: tc.ignored}.CheckDelimiters()
+			err := CheckDelimiters(schema.Column{Name: "Account", IsCaseInsensitive: tc.fold, IgnoredDelimiters: tc.ignored})
 			got := ""
 			if err != nil {
 				got = err.Error()
@@ -135,7 +137,7 @@ func TestCheckDelimiters(t *testing.T) {
 		})
 	}
 	var never *NeverMatchesError
-	err := Column{Name: "c", IgnoredDelimiters: []string{"-", "\u2011"}}.CheckDelimiters()
+	err := CheckDelimiters(schema.Column{Name: "c", IgnoredDelimiters: []string{"-", "\u2011"}})
 	if !errors.As(err, &never) || never.Index != 1 || never.Delimiter != '\u2011' || !slices.Equal([]rune(never.Form), []rune{'\u2010'}) {
 		t.Errorf("got %#v", err)
 	}

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
+
+	"exactmatch.dev/operator/internal/schema"
 )
 
 func TestKeyNeverPrintsItself(t *testing.T) {
@@ -41,12 +43,12 @@ func TestBadInputs(t *testing.T) {
 	}
 	for _, d := range []string{"", "ab", "\xff"} {
 		var bad *DelimiterError
-		if _, err := key.Hasher("s", Column{Name: "c", IgnoredDelimiters: []string{"-", d}}); !errors.As(err, &bad) || bad.Index != 1 {
+		if _, err := key.Hasher("s", schema.Column{Name: "c", IgnoredDelimiters: []string{"-", d}}); !errors.As(err, &bad) || bad.Index != 1 {
 			t.Errorf("delimiter %q: %v", d, err)
 		}
 	}
 	for _, names := range [][2]string{{"", "c"}, {"s", ""}, {string(make([]byte, 257)), "c"}} {
-		if _, err := key.Hasher(names[0], Column{Name: names[1]}); err == nil {
+		if _, err := key.Hasher(names[0], schema.Column{Name: names[1]}); err == nil {
 			t.Errorf("names %q were taken", names)
 		}
 	}
@@ -61,8 +63,8 @@ func TestBadInputs(t *testing.T) {
 	}
 }
 
-func columnOf(fold bool, delimiters string) Column {
-	c := Column{Name: "c", IsCaseInsensitive: fold}
+func columnOf(fold bool, delimiters string) schema.Column {
+	c := schema.Column{Name: "c", IsCaseInsensitive: fold}
 	for _, r := range delimiters {
 		if r != utf8.RuneError {
 			c.IgnoredDelimiters = append(c.IgnoredDelimiters, string(r))
@@ -116,7 +118,7 @@ func TestClonesAgree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := key.Hasher("s", Column{Name: "c", IsCaseInsensitive: true})
+	h, err := key.Hasher("s", schema.Column{Name: "c", IsCaseInsensitive: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +134,7 @@ func BenchmarkAppendToken(b *testing.B) {
 		b.Fatal(err)
 	}
 	for _, c := range []struct{ name, cell string }{{"ascii", "oliver.smith1234@example7.com"}, {"latin", "François Núñez"}} {
-		h, err := key.Hasher("s", Column{Name: "c", IsCaseInsensitive: true, IgnoredDelimiters: []string{"-"}})
+		h, err := key.Hasher("s", schema.Column{Name: "c", IsCaseInsensitive: true, IgnoredDelimiters: []string{"-"}})
 		if err != nil {
 			b.Fatal(err)
 		}

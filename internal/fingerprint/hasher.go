@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"unicode/utf8"
 
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/simd"
 )
 
@@ -28,7 +29,7 @@ type Hasher struct {
 
 // Hasher returns the hasher of a column of a store. It fails with a
 // *DelimiterError, or where a name is empty, has over 256 bytes or is not UTF-8.
-func (k Key) Hasher(store string, c Column) (*Hasher, error) {
+func (k Key) Hasher(store string, c schema.Column) (*Hasher, error) {
 	for _, name := range [][2]string{{"the store's displayName", store}, {"a column's name", c.Name}} {
 		if name[1] == "" || len(name[1]) > maxName || !utf8.ValidString(name[1]) {
 			return nil, fmt.Errorf("%s must have 1 to %d bytes of UTF-8", name[0], maxName)

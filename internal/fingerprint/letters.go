@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/simd"
 )
 
@@ -56,11 +57,11 @@ func (l *letter) put(out []byte, at int) int {
 // folded are the forms of each letter after rules 1 and 2, nil where it is
 // dependent: without and with folding. Every column starts from them.
 var folded = [2]func() [][]byte{
-	sync.OnceValue(func() [][]byte { return formsOf(Column{}) }),
-	sync.OnceValue(func() [][]byte { return formsOf(Column{IsCaseInsensitive: true}) }),
+	sync.OnceValue(func() [][]byte { return formsOf(schema.Column{}) }),
+	sync.OnceValue(func() [][]byte { return formsOf(schema.Column{IsCaseInsensitive: true}) }),
 }
 
-func formsOf(c Column) [][]byte {
+func formsOf(c schema.Column) [][]byte {
 	n := (&rules{fold: c.IsCaseInsensitive}).normalizer()
 	forms := make([][]byte, 0, lastLetter+1-firstLetter)
 	for r := rune(firstLetter); r <= lastLetter; r++ {

@@ -8,15 +8,9 @@ import (
 	"golang.org/x/text/cases"
 	"golang.org/x/text/transform"
 	"golang.org/x/text/unicode/norm"
-)
 
-// Column is what decides a cell's normalisation and its key.
-type Column struct {
-	Name              string
-	IsCaseInsensitive bool
-	// IgnoredDelimiters are one character each.
-	IgnoredDelimiters []string
-}
+	"exactmatch.dev/operator/internal/schema"
+)
 
 // DelimiterError names an ignored delimiter that is not one character.
 type DelimiterError struct {
@@ -57,7 +51,7 @@ type rules struct {
 }
 
 // newNormalizer fails with a *DelimiterError.
-func newNormalizer(c Column) (*normalizer, error) {
+func newNormalizer(c schema.Column) (*normalizer, error) {
 	r := &rules{ignored: map[rune]bool{}, fold: c.IsCaseInsensitive}
 	for i, d := range c.IgnoredDelimiters {
 		one, size := utf8.DecodeRuneInString(d)
@@ -187,7 +181,7 @@ func (n *normalizer) appendPlain(dst, text []byte) []byte {
 
 // Normalize returns the normal form of a cell of valid UTF-8. It fails with a
 // *DelimiterError. It is the rules without any short cut.
-func Normalize(c Column, cell []byte) ([]byte, error) {
+func Normalize(c schema.Column, cell []byte) ([]byte, error) {
 	n, err := newNormalizer(c)
 	if err != nil {
 		return nil, err

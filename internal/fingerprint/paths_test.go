@@ -13,6 +13,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 	"pgregory.net/rapid"
 
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/simd"
 )
 
@@ -25,7 +26,7 @@ func printed(v any) []string {
 	return out
 }
 
-func hasherOf(t testing.TB, c Column) *Hasher {
+func hasherOf(t testing.TB, c schema.Column) *Hasher {
 	t.Helper()
 	key, err := NewKey(bytes.Repeat([]byte("k"), MinKeySize))
 	if err != nil {
@@ -40,7 +41,7 @@ func hasherOf(t testing.TB, c Column) *Hasher {
 
 // checkTokens holds Tokens, on the path of this process, against the rules
 // without a short cut and crypto/hmac.
-func checkTokens(t *testing.T, c Column, cells []string) {
+func checkTokens(t *testing.T, c schema.Column, cells []string) {
 	t.Helper()
 	h := hasherOf(t, c)
 	var text []byte
@@ -82,8 +83,8 @@ func checkTokens(t *testing.T, c Column, cells []string) {
 	}
 }
 
-func columns() []Column {
-	return []Column{
+func columns() []schema.Column {
+	return []schema.Column{
 		columnOf(false, ""), columnOf(true, ""), columnOf(false, "- "), columnOf(true, " -'."), columnOf(true, "éßsÀ\u0301"), columnOf(false, "()- +.µ"),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/simd"
 )
 
@@ -39,7 +40,7 @@ func SelfTest() error {
 	if err != nil {
 		return err
 	}
-	h, err := key.Hasher("patients", Column{Name: "Name", IsCaseInsensitive: true})
+	h, err := key.Hasher("patients", schema.Column{Name: "Name", IsCaseInsensitive: true})
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,8 @@ import (
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
+
+	"exactmatch.dev/operator/internal/schema"
 )
 
 // packed is a text that the file gives as itself or as runs.
@@ -47,8 +49,8 @@ type vectorColumn struct {
 	ColumnKey         string
 }
 
-func (c vectorColumn) rules() Column {
-	return Column{Name: c.Name, IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters}
+func (c vectorColumn) rules() schema.Column {
+	return schema.Column{Name: c.Name, IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters}
 }
 
 // vectorCase is one cell and its token.
@@ -347,11 +349,11 @@ func TestRefused(t *testing.T) {
 		case "key":
 			_, err = NewKey(value)
 		case "store":
-			_, err = keys[0].Hasher(string(value), Column{Name: "c"})
+			_, err = keys[0].Hasher(string(value), schema.Column{Name: "c"})
 		case "column":
-			_, err = keys[0].Hasher("s", Column{Name: string(value)})
+			_, err = keys[0].Hasher("s", schema.Column{Name: string(value)})
 		case "delimiter":
-			_, err = keys[0].Hasher("s", Column{Name: "c", IgnoredDelimiters: []string{string(value)}})
+			_, err = keys[0].Hasher("s", schema.Column{Name: "c", IgnoredDelimiters: []string{string(value)}})
 		case "cell":
 			if !utf8.Valid(value) {
 				continue
@@ -381,7 +383,7 @@ func TestWorkedExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	column, cell := Column{Name: e.Column, IsCaseInsensitive: e.IsCaseInsensitive, IgnoredDelimiters: e.IgnoredDelimiters}, unhex(t, e.Cell)
+	column, cell := schema.Column{Name: e.Column, IsCaseInsensitive: e.IsCaseInsensitive, IgnoredDelimiters: e.IgnoredDelimiters}, unhex(t, e.Cell)
 	normal, err := Normalize(column, cell)
 	if err != nil || len(e.Steps) != 5 || hex.EncodeToString(normal) != e.Steps[4] || !bytes.Equal(norm.NFKC.Bytes(cell), unhex(t, e.Steps[0])) {
 		t.Errorf("the normal form is %x, want the last of %v (%v)", normal, e.Steps, err)

@@ -9,6 +9,7 @@ import (
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/schema"
 )
 
 var (
@@ -70,7 +71,7 @@ func (l *liveStore) token(c edm.Column, cell string) string {
 	if err != nil {
 		panic(err) // of the test's own making
 	}
-	hasher, err := key.Hasher("numbers", fingerprint.Column{Name: c.Name, IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters})
+	hasher, err := key.Hasher("numbers", schema.Column{Name: c.Name, IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters})
 	if err != nil {
 		panic(err)
 	}

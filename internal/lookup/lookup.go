@@ -16,6 +16,7 @@ import (
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/schema"
 )
 
 // Query is what all questions of an Asker have in common. Store is the data
@@ -213,13 +214,13 @@ func storeNamed(ctx context.Context, stores edm.Stores, name string) (*edm.DataS
 	return nil, fmt.Errorf("the service has no data store with the displayName %q; it has %s", name, strings.Join(names, ", "))
 }
 
-func columnNamed(store *edm.DataStore, name string) (fingerprint.Column, bool) {
+func columnNamed(store *edm.DataStore, name string) (schema.Column, bool) {
 	for _, c := range store.Columns {
 		if c.Name == name {
-			return fingerprint.Column{Name: c.Name, IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters}, true
+			return schema.Column{Name: c.Name, IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters}, true
 		}
 	}
-	return fingerprint.Column{}, false
+	return schema.Column{}, false
 }
 
 func columnNames(store *edm.DataStore) string {

@@ -19,6 +19,7 @@ import (
 	"exactmatch.dev/operator/internal/edm/rest"
 	"exactmatch.dev/operator/internal/lookup"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/service"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/upload"
@@ -71,7 +72,7 @@ func publish(t testing.TB, c *rest.Client, store edm.DataStore, table string) {
 	fields := make([]string, 0, len(store.Columns))
 	for _, c := range store.Columns {
 		fields = append(fields, c.Name)
-		plan.Columns = append(plan.Columns, pipeline.Column{Name: c.Name, IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters})
+		plan.Columns = append(plan.Columns, schema.Column{Name: c.Name, IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters})
 	}
 	p, err := pipeline.Prepare(t.Context(), plan)
 	must(t, err)

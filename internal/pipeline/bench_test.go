@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/testkit/tables"
 )
 
@@ -27,7 +28,7 @@ func BenchmarkPrepare(b *testing.B) {
 			plan := tables.Plan(text.String(), 100_000)
 			plan.Columns = nil
 			for _, name := range []string{"PatientID", "SSN", "Name", "Phone", "Mail", "Born"} {
-				plan.Columns = append(plan.Columns, pipeline.Column{Name: name, IsSearchable: name != "PatientID"})
+				plan.Columns = append(plan.Columns, schema.Column{Name: name, IsSearchable: name != "PatientID"})
 			}
 			b.SetBytes(int64(text.Len()))
 			b.ReportAllocs()

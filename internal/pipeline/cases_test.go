@@ -15,6 +15,7 @@ import (
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/source"
 )
 
@@ -84,7 +85,7 @@ func (c *tableCase) plan() Plan {
 		p.BadRows.MinSample = 1000
 	}
 	for _, column := range c.Columns {
-		p.Columns = append(p.Columns, Column{Name: column.Name, SourceName: column.SourceName, IsSearchable: true,
+		p.Columns = append(p.Columns, schema.Column{Name: column.Name, SourceName: column.SourceName, IsSearchable: true,
 			IsCaseInsensitive: column.IsCaseInsensitive, IgnoredDelimiters: column.IgnoredDelimiters})
 	}
 	return p

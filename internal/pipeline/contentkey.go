@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/table"
 )
 
@@ -32,7 +33,7 @@ func (p Plan) contentKey(from *Prepared) string {
 	d.AddNumber("rowsPerBlock", int64(p.RowsPerBlock))
 	p.Format.AddTo(d)
 	for _, c := range p.Columns {
-		c.addTo(d)
+		addRules(d, c)
 	}
 	return contentFormat + ":" + sumPrefix + d.Hex()
 }
@@ -52,9 +53,9 @@ func (f Format) AddTo(d *Digest) {
 	}
 }
 
-// addTo adds a column and its rules. The ignored delimiters are a set, so
+// addRules adds a column and its rules. The ignored delimiters are a set, so
 // neither their order nor a second mention counts.
-func (c Column) addTo(d *Digest) {
+func addRules(d *Digest, c schema.Column) {
 	d.Add("column", c.Name)
 	if !c.IsSearchable {
 		d.Add("isSearchable", "false")
@@ -69,8 +70,8 @@ func (c Column) addTo(d *Digest) {
 	}
 }
 
-// AddTo adds what decides how the column is read and hashed.
-func (c Column) AddTo(d *Digest) {
-	c.addTo(d)
+// AddColumn adds what decides how a column is read and hashed.
+func (d *Digest) AddColumn(c schema.Column) {
+	addRules(d, c)
 	d.AddUnless(c.Name, "sourceName", c.SourceName)
 }

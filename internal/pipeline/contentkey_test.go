@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"exactmatch.dev/operator/internal/schema"
 )
 
 // keyVector is one of testdata/contentkeys.json, which a program independent of
@@ -25,7 +27,7 @@ type keyVector struct {
 func (v keyVector) plan() (Plan, *Prepared) {
 	p := Plan{Store: v.Store, RowsPerBlock: v.RowsPerBlock, Format: v.Format}
 	for _, c := range v.Columns {
-		p.Columns = append(p.Columns, Column{Name: c.Name, SourceName: c.SourceName, IsSearchable: c.IsSearchable == nil || *c.IsSearchable,
+		p.Columns = append(p.Columns, schema.Column{Name: c.Name, SourceName: c.SourceName, IsSearchable: c.IsSearchable == nil || *c.IsSearchable,
 			IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters})
 	}
 	return p, &Prepared{Content: v.Content, KeyID: v.KeyID}

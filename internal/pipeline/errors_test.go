@@ -13,17 +13,18 @@ import (
 
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/testkit"
 	"exactmatch.dev/operator/internal/testkit/tables"
 )
 
 // columnsOf are columns by "Name" or "Name=SourceName".
-func columnsOf(names ...string) []pipeline.Column {
-	var columns []pipeline.Column
+func columnsOf(names ...string) []schema.Column {
+	var columns []schema.Column
 	for _, name := range names {
 		name, from, _ := strings.Cut(name, "=")
-		columns = append(columns, pipeline.Column{Name: name, SourceName: from})
+		columns = append(columns, schema.Column{Name: name, SourceName: from})
 	}
 	return columns
 }
@@ -72,7 +73,7 @@ func TestTablesOfStrangersLoad(t *testing.T) {
 	padded += strings.Repeat("\x00", 512-len(padded)%512)
 	for name, tc := range map[string]struct {
 		text    string
-		columns []pipeline.Column
+		columns []schema.Column
 		rows    int64
 		format  pipeline.Format
 	}{
@@ -111,7 +112,7 @@ func TestTablesOfStrangersAreRefused(t *testing.T) {
 	three := columnsOf("ID", "Account", "Name")
 	for name, tc := range map[string]struct {
 		text    string
-		columns []pipeline.Column
+		columns []schema.Column
 		format  pipeline.Format
 		reason  failure.Reason
 		words   []string

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/testkit/tables"
 )
 
@@ -60,7 +61,7 @@ func TestExportsThatNobodyFinds(t *testing.T) {
 				fmt.Fprintf(&text, "K-%05d,"+tc.account+","+tc.name+"\n", row, row, row)
 			}
 			plan := tables.Plan(text.String(), 50)
-			plan.Columns = []pipeline.Column{
+			plan.Columns = []schema.Column{
 				{Name: "ID", IsSearchable: true},
 				{Name: "Account", IsSearchable: true, IgnoredDelimiters: tc.accountDelimiters},
 				{Name: "Name", IsSearchable: true, IgnoredDelimiters: tc.nameDelimiters},
@@ -87,7 +88,7 @@ func TestNullsAreRepeated(t *testing.T) {
 		fmt.Fprintf(&text, "K-%05d,%s\n", row, account)
 	}
 	plan := tables.Plan(text.String(), 50)
-	plan.Columns = []pipeline.Column{{Name: "ID", IsSearchable: true}, {Name: "Account", IsSearchable: true}}
+	plan.Columns = []schema.Column{{Name: "ID", IsSearchable: true}, {Name: "Account", IsSearchable: true}}
 	account := tables.Prepare(t, plan).Columns[1]
 	if account.LargestRepetition != 100 || account.Short != 100 || account.Unfindable.Total() != 0 {
 		t.Errorf("got %+v", account)

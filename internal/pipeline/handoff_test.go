@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/table"
 )
@@ -19,7 +20,7 @@ import (
 func handedOver(text []byte) Plan {
 	return Plan{
 		Source: source.Bytes("people.csv", text), Store: "people", Key: []byte("0123456789abcdef0123456789abcdef"), RowsPerBlock: 7,
-		Columns: []Column{{Name: "ID", IsSearchable: true}, {Name: "Mail", IsSearchable: true}, {Name: "City"}},
+		Columns: []schema.Column{{Name: "ID", IsSearchable: true}, {Name: "Mail", IsSearchable: true}, {Name: "City"}},
 		BadRows: BadRowsAllowance{MaxPercent: 50, MinSample: 1000},
 	}
 }
@@ -138,7 +139,7 @@ func TestHandoffLeavesSamplesOut(t *testing.T) {
 	p := fullest(rows, column)
 	for i := range p.Columns {
 		p.Columns[i].Name = fmt.Sprintf("C%d", i)
-		plan.Columns = append(plan.Columns, Column{Name: p.Columns[i].Name, IsSearchable: true})
+		plan.Columns = append(plan.Columns, schema.Column{Name: p.Columns[i].Name, IsSearchable: true})
 	}
 	var err error
 	if p.KeyID, err = KeyID(plan.Key, plan.Store); err != nil {

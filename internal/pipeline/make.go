@@ -71,7 +71,7 @@ func newMaker(plan Plan, prepared *Prepared, workers int) (*maker, error) {
 	m.keyID = key.ID(plan.Store)
 	var first []*fingerprint.Hasher
 	for _, c := range plan.Columns {
-		h, err := key.Hasher(plan.Store, c.rules())
+		h, err := key.Hasher(plan.Store, c)
 		if err != nil {
 			return nil, err
 		}

@@ -9,6 +9,7 @@ import (
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/table"
 )
@@ -19,16 +20,6 @@ const (
 	MaxStripes = 32
 	maxSamples = 10
 )
-
-// Column is one column to hash. SourceName is its header in the table, Name
-// where it is empty.
-type Column struct {
-	Name, SourceName  string
-	IsCaseInsensitive bool
-	IgnoredDelimiters []string
-	// IsSearchable columns are judged by Prepare and indexed by the service.
-	IsSearchable bool
-}
 
 // BadRowsAllowance is how much may be unusable: the lines of bad rows may be at
 // most MaxPercent of the lines of all rows, judged once MinSample rows are read
@@ -57,7 +48,7 @@ type Plan struct {
 	Store string
 	Key   []byte
 	// Columns are those of the session's fields, in order.
-	Columns      []Column
+	Columns      []schema.Column
 	RowsPerBlock int
 	// Pin is "sha256:…" of the stored bytes, or "".
 	Pin     string
@@ -120,9 +111,9 @@ func KeyID(key []byte, store string) (string, error) {
 // CheckDelimiters finds an ignored delimiter of a data store's columns that can
 // never match. It fails with an *failure.Error that says which, why, and what to give.
 // A plan is not refused for one, since it is the data store that has to be corrected.
-func CheckDelimiters(columns []Column) error {
+func CheckDelimiters(columns []schema.Column) error {
 	for _, c := range columns {
-		if err := c.rules().CheckDelimiters(); err != nil {
+		if err := fingerprint.CheckDelimiters(c); err != nil {
 			return failure.New(failure.InvalidDelimiter, "spec.columns: %s", err)
 		}
 	}
@@ -131,12 +122,12 @@ func CheckDelimiters(columns []Column) error {
 
 // Tokens hashes plain values as the column of the store would hold them, for
 // lookups. A value that is empty after normalisation has the zero token.
-func Tokens(key []byte, store string, c Column, values []string) ([]fingerprint.Token, error) {
+func Tokens(key []byte, store string, c schema.Column, values []string) ([]fingerprint.Token, error) {
 	k, err := fingerprint.NewKey(key)
 	if err != nil {
 		return nil, err
 	}
-	h, err := k.Hasher(store, c.rules())
+	h, err := k.Hasher(store, c)
 	if err != nil {
 		return nil, err
 	}
@@ -147,10 +138,6 @@ func Tokens(key []byte, store string, c Column, values []string) ([]fingerprint.
 	return tokens, nil
 }
 
-func (c Column) rules() fingerprint.Column {
-	return fingerprint.Column{Name: c.Name, IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters}
-}
-
 // names are the columns' names in order.
 func (p Plan) names() []string {
 	names := make([]string, 0, len(p.Columns))
@@ -158,15 +145,6 @@ func (p Plan) names() []string {
 		names = append(names, c.Name)
 	}
 	return names
-}
-
-// wanted are the columns as the header is matched.
-func (p Plan) wanted() []table.Column {
-	wanted := make([]table.Column, 0, len(p.Columns))
-	for _, c := range p.Columns {
-		wanted = append(wanted, table.Column{Name: c.Name, SourceName: c.SourceName})
-	}
-	return wanted
 }
 
 // What a table may be at most where its plan says nothing: as many rows as the

@@ -52,7 +52,7 @@ func (p Plan) check() error {
 		return Classify(err)
 	}
 	for _, c := range p.Columns {
-		if _, err := key.Hasher(p.Store, c.rules()); err != nil {
+		if _, err := key.Hasher(p.Store, c); err != nil {
 			return Classify(err)
 		}
 	}
@@ -103,7 +103,7 @@ func (p *preparation) read(ctx context.Context) (err error) {
 	p.striped = text.Striped
 	rows := table.NewReader(text, p.plan.format(), p.plan.limits())
 	if err := p.matchHeader(rows); err != nil {
-		return text.Explain(err, p.plan.wanted(), p.plan.format())
+		return text.Explain(err, p.plan.Columns, p.plan.format())
 	}
 	p.shape = rows.Shape()
 	rows.Select(p.positions)
@@ -121,13 +121,13 @@ func (p *preparation) matchHeader(rows *table.Reader) error {
 	if err != nil {
 		return err
 	}
-	p.positions, err = table.MatchHeader(header, p.plan.wanted(), p.plan.format())
+	p.positions, err = table.MatchHeader(header, p.plan.Columns, p.plan.format())
 	var missing *table.MissingColumnsError
 	if !errors.As(err, &missing) {
 		return err
 	}
 	before := rows.LinesBefore(func(cells []string) bool {
-		_, err := table.MatchHeader(cells, p.plan.wanted(), p.plan.format())
+		_, err := table.MatchHeader(cells, p.plan.Columns, p.plan.format())
 		return err == nil
 	})
 	if before > 0 {

@@ -10,6 +10,7 @@ import (
 
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/testkit/tables"
 )
@@ -37,7 +38,7 @@ func TestPrepareCountsAndSums(t *testing.T) {
 func TestPrepareReportsOnSearchableColumns(t *testing.T) {
 	plan := tables.Plan("City,Mail,ID\nOslo,a@x,1\nbad,row\nOslo, ,2\nOslo,a@x,2\n", 2)
 	plan.BadRows.MaxPercent = 50
-	plan.Columns = []pipeline.Column{{Name: "ID", IsSearchable: true}, {Name: "City"}, {Name: "Mail", IsSearchable: true}}
+	plan.Columns = []schema.Column{{Name: "ID", IsSearchable: true}, {Name: "City"}, {Name: "Mail", IsSearchable: true}}
 	want := []pipeline.ColumnQuality{
 		{Name: "ID", Rows: 3, Distinct: 2, LargestRepetition: 2, Short: 3},
 		{Name: "Mail", Rows: 3, Empty: 1, Distinct: 1, LargestRepetition: 2, Short: 2},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/zeebo/xxh3"
 
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/simd"
 )
 
@@ -147,7 +148,7 @@ type columnQuality struct {
 }
 
 // qualitiesOf begins to gather the quality of each column.
-func qualitiesOf(columns []Column) []columnQuality {
+func qualitiesOf(columns []schema.Column) []columnQuality {
 	qualities := make([]columnQuality, len(columns))
 	for i, c := range columns {
 		for _, d := range c.IgnoredDelimiters {

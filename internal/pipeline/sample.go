@@ -8,6 +8,7 @@ import (
 
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/schema"
 )
 
 // samplesOfUpload is how many rows an upload remembers at most.
@@ -26,7 +27,7 @@ type Sample struct {
 // Sampler takes samples of the blocks as they pass. Another pass over the same
 // blocks samples them anew.
 type Sampler struct {
-	columns []Column
+	columns []schema.Column
 	rows    map[int][]int // block → rows in it
 
 	mu    sync.Mutex

@@ -9,6 +9,7 @@ import (
 
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/failure"
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/table"
 )
@@ -80,7 +81,7 @@ func fuzzedPlan(text []byte, knobs, perBlock byte) Plan {
 	}
 	for _, name := range header {
 		if name != "" && len(name) < 200 {
-			plan.Columns = append(plan.Columns, Column{Name: name, IsSearchable: true})
+			plan.Columns = append(plan.Columns, schema.Column{Name: name, IsSearchable: true})
 		}
 	}
 	return plan

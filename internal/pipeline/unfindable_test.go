@@ -9,14 +9,14 @@ import (
 
 	"pgregory.net/rapid"
 
-	"exactmatch.dev/operator/internal/simd"
-
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/schema"
+	"exactmatch.dev/operator/internal/simd"
 )
 
 // judge is the quality of one cell in a column that ignores delimiters.
 func judge(cell string, ignored ...string) ColumnQuality {
-	q := qualitiesOf([]Column{{IgnoredDelimiters: ignored}})
+	q := qualitiesOf([]schema.Column{{IgnoredDelimiters: ignored}})
 	q[0].add(spansOf([]string{cell}))
 	return q[0].result("c")
 }
@@ -109,7 +109,7 @@ func TestInvisibleCharactersCanBeIgnored(t *testing.T) {
 		}
 		found++
 		for _, fold := range []bool{false, true} {
-			if err := (fingerprint.Column{Name: "c", IsCaseInsensitive: fold, IgnoredDelimiters: []string{string(r)}}).CheckDelimiters(); err != nil {
+			if err := fingerprint.CheckDelimiters(schema.Column{Name: "c", IsCaseInsensitive: fold, IgnoredDelimiters: []string{string(r)}}); err != nil {
 				t.Error(err)
 			}
 		}

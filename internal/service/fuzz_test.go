@@ -24,6 +24,7 @@ import (
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/schema"
 )
 
 const (
@@ -470,11 +471,11 @@ func FuzzSchema(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Fuzz(func(t *testing.T, name, schema, fields string) {
+	f.Fuzz(func(t *testing.T, name, columns, fields string) {
 		h.t = t
 		defer h.restore()
 		sent := edm.DataStore{DisplayName: strings.ToValidUTF8(name, "?")}
-		for line := range strings.SplitSeq(strings.ToValidUTF8(schema, "?"), "\n") {
+		for line := range strings.SplitSeq(strings.ToValidUTF8(columns, "?"), "\n") {
 			column, ignored, has := strings.Cut(line, ":")
 			c := edm.Column{Name: column, IsSearchable: len(line)%2 == 0, IsCaseInsensitive: len(line)%3 == 0}
 			if has {
@@ -499,7 +500,7 @@ func FuzzSchema(f *testing.F) {
 			t.Fatalf("%+v comes back as %+v", sent, got)
 		}
 		for _, c := range got.Columns {
-			if _, err := key.Hasher(got.DisplayName, fingerprint.Column{Name: c.Name, IgnoredDelimiters: c.IgnoredDelimiters}); err != nil {
+			if _, err := key.Hasher(got.DisplayName, schema.Column{Name: c.Name, IgnoredDelimiters: c.IgnoredDelimiters}); err != nil {
 				t.Fatalf("the column %+v cannot be hashed: %v", c, err)
 			}
 		}

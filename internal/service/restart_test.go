@@ -23,6 +23,7 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/edm/rest"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/service"
 	"exactmatch.dev/operator/internal/source"
 	blocks "exactmatch.dev/operator/internal/upload"
@@ -32,7 +33,7 @@ const people = "people"
 
 var (
 	key     = []byte("a key for tests that has 32 bytes or more")
-	columns = []pipeline.Column{{Name: "ID"}, {Name: "Mail", IsCaseInsensitive: true}, {Name: "City"}}
+	columns = []schema.Column{{Name: "ID"}, {Name: "Mail", IsCaseInsensitive: true}, {Name: "City"}}
 )
 
 func must(t *testing.T, err error) {

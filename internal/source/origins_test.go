@@ -18,6 +18,7 @@ import (
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/source"
 )
 
@@ -49,7 +50,7 @@ func load(t *testing.T, from source.Source) ([]string, error) {
 	t.Helper()
 	plan := pipeline.Plan{
 		Source: from, Store: "people", Key: []byte("a key for tests that has 32 bytes or more"), RowsPerBlock: 1000,
-		Columns: []pipeline.Column{{Name: "ID"}, {Name: "Account"}, {Name: "Name"}}, BadRows: pipeline.BadRowsAllowance{MinSample: 1000},
+		Columns: []schema.Column{{Name: "ID"}, {Name: "Account"}, {Name: "Name"}}, BadRows: pipeline.BadRowsAllowance{MinSample: 1000},
 	}
 	prepared, err := pipeline.Prepare(t.Context(), plan)
 	if err != nil {

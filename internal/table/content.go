@@ -6,6 +6,8 @@ import (
 	"io"
 	"regexp"
 	"strings"
+
+	"exactmatch.dev/operator/internal/schema"
 )
 
 // sniffed is how many bytes tell what a file is: that of a tar archive stands at 257.
@@ -147,7 +149,7 @@ func contentOf(start []byte) Content {
 // Explain returns what is to be told in place of err, which Header or MatchHeader returned: a *ContentError where the text is
 // another document, an *EncodingError where format.encoding cannot be right, and else err, with a hint where there is one.
 // It is for the goroutine that reads.
-func (d *Decoded) Explain(err error, columns []Column, f Format) error {
+func (d *Decoded) Explain(err error, columns []schema.Column, f Format) error {
 	var header *HeaderError
 	var missing *MissingColumnsError
 	var encoding *EncodingError

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/zeebo/xxh3"
+
+	"exactmatch.dev/operator/internal/schema"
 )
 
 const maxMessage = 500
@@ -201,25 +203,10 @@ func trimmed(cells [][]byte) []string {
 	return names
 }
 
-// Column says which column of a table is wanted.
-type Column struct {
-	// Name is what the data store calls the column.
-	Name string
-	// SourceName is what the header calls it; empty means Name.
-	SourceName string
-}
-
-func (c Column) header() string {
-	if c.SourceName != "" {
-		return c.SourceName
-	}
-	return c.Name
-}
-
 // MatchHeader returns the position in header, from 0, of each of the columns. Names match to the letter in Unicode's normal form C,
 // but for white space around them. Columns of the header that nobody wants may have any name, or none. Errors are
 // *MissingColumnsError and *HeaderError (DuplicateHeader). The format, with which the header was read, is for their messages.
-func MatchHeader(header []string, columns []Column, f Format) ([]int, error) {
+func MatchHeader(header []string, columns []schema.Column, f Format) ([]int, error) {
 	places := make(map[string][]int, len(header))
 	for i, name := range header {
 		name = canonical(name)
@@ -232,7 +219,7 @@ func MatchHeader(header []string, columns []Column, f Format) ([]int, error) {
 		at := places[name]
 		switch {
 		case name == "" || len(at) == 0:
-			missing = append(missing, columns[i].header())
+			missing = append(missing, columns[i].Header())
 			continue
 		case len(at) > 1 && twice == nil:
 			twice = duplicate(name, at)
@@ -273,7 +260,7 @@ type MissingColumnsError struct {
 	hints []string
 }
 
-func newMissingColumns(header, missing []string, columns []Column, f Format) *MissingColumnsError {
+func newMissingColumns(header, missing []string, columns []schema.Column, f Format) *MissingColumnsError {
 	e := &MissingColumnsError{
 		Missing: missing, Found: len(columns) - len(missing), Columns: len(header), hints: hintsFor(header, missing, columns, f),
 	}

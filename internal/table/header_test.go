@@ -16,6 +16,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 	"pgregory.net/rapid"
 
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/table"
 )
 
@@ -105,11 +106,11 @@ func TestMatchHeader(t *testing.T) {
 }
 
 // columnsOf are columns by "Name" or "Name=SourceName".
-func columnsOf(names ...string) []table.Column {
-	var columns []table.Column
+func columnsOf(names ...string) []schema.Column {
+	var columns []schema.Column
 	for _, name := range names {
 		name, source, _ := strings.Cut(name, "=")
-		columns = append(columns, table.Column{Name: name, SourceName: source})
+		columns = append(columns, schema.Column{Name: name, SourceName: source})
 	}
 	return columns
 }
@@ -235,12 +236,12 @@ func TestAFirstRowOfValuesIsNotShown(t *testing.T) {
 }
 
 func TestMessagesAreBounded(t *testing.T) {
-	there, wanted := []string{"a"}, []table.Column{{Name: "a"}}
+	there, wanted := []string{"a"}, []schema.Column{{Name: "a"}}
 	for range 1000 {
 		there = append(there, strings.Repeat("é", 90))
-		wanted = append(wanted, table.Column{Name: strings.Repeat("ü", 100)})
+		wanted = append(wanted, schema.Column{Name: strings.Repeat("ü", 100)})
 	}
-	for _, w := range [][]table.Column{wanted, wanted[:2]} {
+	for _, w := range [][]schema.Column{wanted, wanted[:2]} {
 		_, err := table.MatchHeader(there, w, table.Format{})
 		if err == nil || len(err.Error()) > 500 || !utf8.ValidString(err.Error()) || !strings.Contains(err.Error(), "sourceName") {
 			t.Errorf("got %v", err)
@@ -342,7 +343,7 @@ func FuzzHeader(f *testing.F) {
 }
 
 // checkMatch looks for columns.
-func checkMatch(t *testing.T, names []string, columns []table.Column) {
+func checkMatch(t *testing.T, names []string, columns []schema.Column) {
 	t.Helper()
 	form := func(name string) string { return norm.NFC.String(strings.TrimSpace(name)) }
 	want, missing, twice := make([]int, len(columns)), 0, false
@@ -362,21 +363,21 @@ func checkMatch(t *testing.T, names []string, columns []table.Column) {
 	case missing > 0 && (!errors.As(err, &m) || len(m.Missing) != missing || m.Found != len(columns)-missing),
 		missing == 0 && twice && (!errors.As(err, &h) || h.Reason != table.DuplicateHeader),
 		missing == 0 && !twice && !slices.Equal(got, want):
-		t.Fatalf("%q in %q: %v, %v; want %v", columns, names, got, err, want)
+		t.Fatalf("%+v in %q: %v, %v; want %v", columns, names, got, err, want)
 	case err == nil:
 		return
 	case len(err.Error()) > 500 || !utf8.ValidString(err.Error()):
 		t.Fatalf("the message is %q", err)
 	}
 	if shows := m != nil && m.Header != nil; shows != (m != nil && missing == 1 && len(columns) > 1) {
-		t.Fatalf("%q in %q: %v shows the header: %t", columns, names, err, shows)
+		t.Fatalf("%+v in %q: %v shows the header: %t", columns, names, err, shows)
 	}
 	checkShown(t, names, columns, err.Error())
 }
 
 // checkShown looks for cells in a message: none is there that is long enough not to be there by accident, unless it is known to
 // whoever reads the message, or the header is beyond doubt.
-func checkShown(t *testing.T, names []string, columns []table.Column, message string) {
+func checkShown(t *testing.T, names []string, columns []schema.Column, message string) {
 	t.Helper()
 	if strings.Contains(message, "the header has") {
 		return

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"exactmatch.dev/operator/internal/schema"
 )
 
 // byteOrderMark is U+FEFF, which a text may begin with once.
@@ -37,18 +39,20 @@ func isInvisible(r rune) bool {
 }
 
 // namesOf are the canonical names of columns in the header.
-func namesOf(columns []Column) []string {
+func namesOf(columns []schema.Column) []string {
 	names := make([]string, len(columns))
 	for i, c := range columns {
-		names[i] = canonical(c.header())
+		names[i] = canonical(c.Header())
 	}
 	return names
 }
 
 // hasAll tells whether cells name all columns.
-func hasAll(cells []string, columns []Column) bool { return countFound(cells, columns) == len(columns) }
+func hasAll(cells []string, columns []schema.Column) bool {
+	return countFound(cells, columns) == len(columns)
+}
 
-func countFound(cells []string, columns []Column) int {
+func countFound(cells []string, columns []schema.Column) int {
 	there := make(map[string]bool, len(cells))
 	for _, cell := range cells {
 		there[canonical(cell)] = true
@@ -74,7 +78,7 @@ func splitLine(line string, delimiter byte) []string {
 }
 
 // delimiterHint says which delimiter makes the line name all columns, "" where none of the usual ones does.
-func delimiterHint(line string, columns []Column, said byte) string {
+func delimiterHint(line string, columns []schema.Column, said byte) string {
 	for _, other := range []byte("\t;|,") {
 		if cells := splitLine(line, other); other != said && len(cells) > 1 && hasAll(cells, columns) {
 			return fmt.Sprintf("set format.delimiter to %q, with which the first line names all wanted columns", string(rune(other)))
@@ -92,7 +96,7 @@ func (f Format) delimiter() byte { return cmp.Or(f.Delimiter, DefaultDelimiter) 
 
 // hintsFor says what is peculiar about a header that lacks wanted names. It shows none of its cells but those that are wanted
 // names save for what cannot be seen, and for letter case.
-func hintsFor(header, missing []string, columns []Column, f Format) []string {
+func hintsFor(header, missing []string, columns []schema.Column, f Format) []string {
 	delimiter := f.delimiter()
 	var hints []string
 	if len(header) > 0 && strings.HasPrefix(header[0], byteOrderMark) {
@@ -113,7 +117,7 @@ func hintsFor(header, missing []string, columns []Column, f Format) []string {
 }
 
 // withHint returns e with what the start of the text says about its first line.
-func (e *HeaderError) withHint(start []byte, columns []Column, f Format) *HeaderError {
+func (e *HeaderError) withHint(start []byte, columns []schema.Column, f Format) *HeaderError {
 	hinted := *e
 	line := strings.TrimPrefix(string(start), byteOrderMark)
 	if strings.HasPrefix(line, byteOrderMark) {

@@ -22,6 +22,7 @@ import (
 	"exactmatch.dev/operator/internal/dial"
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/upload"
 )
@@ -46,7 +47,7 @@ const (
 // Order is what a worker is to do. It holds no secret: those are files of their own.
 type Order struct {
 	Store        string                    `json:"store"`
-	Columns      []Column                  `json:"columns"`
+	Columns      []schema.Column           `json:"columns"`
 	Format       pipeline.Format           `json:"format"`
 	RowsPerBlock int                       `json:"rowsPerBlock"`
 	Pin          string                    `json:"pin,omitempty"`
@@ -64,15 +65,6 @@ type Order struct {
 	Parallelism int `json:"parallelism,omitempty"`
 	// Prepared is the handoff of the reading; empty in the order to read.
 	Prepared string `json:"prepared,omitempty"`
-}
-
-// Column is transfer's column as an order has it.
-type Column struct {
-	Name              string   `json:"name"`
-	SourceName        string   `json:"sourceName,omitempty"`
-	IsCaseInsensitive bool     `json:"isCaseInsensitive,omitempty"`
-	IgnoredDelimiters []string `json:"ignoredDelimiters,omitempty"`
-	IsSearchable      bool     `json:"isSearchable,omitempty"`
 }
 
 // Source says where the table lies: a file below SourceDir, or a URI; where both
@@ -140,10 +132,7 @@ func (d folder) plan(ctx context.Context, o *Order) (pipeline.Plan, error) {
 	if err != nil {
 		return pipeline.Plan{}, err
 	}
-	plan := pipeline.Plan{Source: from, Format: o.Format, Store: o.Store, Key: key, RowsPerBlock: o.RowsPerBlock, Pin: o.Pin, BadRows: o.BadRows}
-	for _, c := range o.Columns {
-		plan.Columns = append(plan.Columns, pipeline.Column(c))
-	}
+	plan := pipeline.Plan{Source: from, Format: o.Format, Store: o.Store, Columns: o.Columns, Key: key, RowsPerBlock: o.RowsPerBlock, Pin: o.Pin, BadRows: o.BadRows}
 	return plan, nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/worker"
 )
 
@@ -18,7 +19,7 @@ func files(t *testing.T, table string, change ...func(*worker.Order)) string {
 	t.Helper()
 	dir := t.TempDir()
 	order := worker.Order{
-		Store: "people", Columns: []worker.Column{{Name: "ID", IsSearchable: true}}, RowsPerBlock: 2, Memory: 64 << 20,
+		Store: "people", Columns: []schema.Column{{Name: "ID", IsSearchable: true}}, RowsPerBlock: 2, Memory: 64 << 20,
 		Source: worker.Source{File: "table.csv"}, BadRows: pipeline.BadRowsAllowance{MinSample: 1000},
 	}
 	for _, c := range change {

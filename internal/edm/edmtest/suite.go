@@ -15,6 +15,7 @@ import (
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/schema"
 )
 
 // Subject is what the suite runs against. Every case gets one of its own.
@@ -170,7 +171,7 @@ func (f *fixture) tokenUnder(t *testing.T, columns []edm.Column, column, cell st
 		if c.Name != column {
 			continue
 		}
-		h, err := f.key.Hasher(f.store.DisplayName, fingerprint.Column{Name: c.Name, IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters})
+		h, err := f.key.Hasher(f.store.DisplayName, schema.Column{Name: c.Name, IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters})
 		must(t, err)
 		return base64.StdEncoding.EncodeToString(h.AppendToken(nil, []byte(cell)))
 	}

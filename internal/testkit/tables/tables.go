@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/testkit"
 )
@@ -29,7 +30,7 @@ func CSV(n int) string {
 func Plan(text string, rowsPerBlock int) pipeline.Plan {
 	return pipeline.Plan{
 		Source: source.Bytes("people.csv", []byte(text)), Store: "people", Key: []byte("a key for tests that has 32 bytes or more"),
-		Columns:      []pipeline.Column{{Name: "ID"}, {Name: "Mail", IsCaseInsensitive: true}},
+		Columns:      []schema.Column{{Name: "ID"}, {Name: "Mail", IsCaseInsensitive: true}},
 		RowsPerBlock: rowsPerBlock, BadRows: pipeline.BadRowsAllowance{MinSample: 1000},
 	}
 }
