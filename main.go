@@ -30,13 +30,13 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/controllers"
 	"exactmatch.dev/operator/internal/dial"
+	"exactmatch.dev/operator/internal/executor/worker"
 	"exactmatch.dev/operator/internal/fingerprint"
 	"exactmatch.dev/operator/internal/lookup"
 	"exactmatch.dev/operator/internal/policy"
 	"exactmatch.dev/operator/internal/service"
 	"exactmatch.dev/operator/internal/simd"
 	"exactmatch.dev/operator/internal/version"
-	"exactmatch.dev/operator/internal/worker"
 )
 
 func main() {

@@ -14,11 +14,12 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
-	"exactmatch.dev/operator/internal/jobs"
+	"exactmatch.dev/operator/internal/executor/jobs"
+	"exactmatch.dev/operator/internal/executor/protocol"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/plan"
 	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/source"
-	"exactmatch.dev/operator/internal/worker"
 )
 
 const (
@@ -250,7 +251,7 @@ func (e *fakeEnv) inPods() (inJobs, *scope) {
 // Names and labels can be given by anybody of the namespace; what pods say counts
 // only where the session made them.
 func TestOnlyOwnPodsAndJobsAreHeard(t *testing.T) {
-	handed := worker.Report{Prepared: "what was read"}.Text()
+	handed := protocol.Report{Prepared: "what was read"}.Text()
 	for name, tc := range map[string]struct {
 		job, pod func(metav1.Object)
 		job0     bool // the Job is heard
@@ -290,7 +291,7 @@ func TestASecretOfAnotherIsNotWritten(t *testing.T) {
 	theirs := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: s.jobs.SecretName()}, Data: map[string][]byte{"mine": []byte("x")}}
 	e.must(e.api.Create(t.Context(), theirs))
 	s.order = theirs
-	s.plan = pipeline.Plan{Store: "store"}
+	s.plan = pipeline.Plan{Plan: plan.Plan{Store: "store"}}
 	err := j.writeOrder(t.Context(), s, nil)
 	if p := asProblem(err); err == nil || p.remedy != repair || p.reason != v1alpha1.ReasonWorkersUnavailable {
 		t.Errorf("it ends with %v", err)
@@ -306,8 +307,10 @@ func TestASecretOfAnotherIsNotWritten(t *testing.T) {
 // What pods have found out is of the plan that they read by.
 func TestAnOrderOfAnotherPlanIsNotTaken(t *testing.T) {
 	plan := pipeline.Plan{
-		Source: source.Bytes("t.csv", []byte("ID\n1\n2\n")), Store: "store", Key: []byte("a key for tests that has 32 bytes or more"),
-		Columns: []schema.Column{{Name: "ID"}}, RowsPerBlock: 1, BadRows: pipeline.BadRowsAllowance{MinSample: 1000},
+		Plan: plan.Plan{
+			Store: "store", Columns: []schema.Column{{Name: "ID"}}, RowsPerBlock: 1, BadRows: plan.BadRowsAllowance{MinSample: 1000},
+		},
+		Source: source.Bytes("t.csv", []byte("ID\n1\n2\n")), Key: []byte("a key for tests that has 32 bytes or more"),
 	}
 	prepared, err := pipeline.Prepare(t.Context(), plan)
 	if err != nil {
@@ -325,11 +328,11 @@ func TestAnOrderOfAnotherPlanIsNotTaken(t *testing.T) {
 	} {
 		s := newScope(&v1alpha1.ExactMatchSession{})
 		s.plan, s.version = plan, "version"
-		text, err := json.Marshal(worker.Order{Prepared: prepared.Handoff()})
+		text, err := json.Marshal(protocol.Order{Prepared: prepared.Handoff()})
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.order = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{jobs.VersionAnnotation: "version"}}, Data: map[string][]byte{worker.OrderFile: text}}
+		s.order = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{jobs.VersionAnnotation: "version"}}, Data: map[string][]byte{protocol.OrderFile: text}}
 		tc.change(s)
 		if got := preparedBy(s) != nil; got != tc.taken {
 			t.Errorf("%s: taken is %t", name, got)

@@ -26,8 +26,8 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/hack/pods"
 	"exactmatch.dev/operator/internal/edm"
-	"exactmatch.dev/operator/internal/jobs"
-	"exactmatch.dev/operator/internal/worker"
+	"exactmatch.dev/operator/internal/executor/jobs"
+	"exactmatch.dev/operator/internal/executor/protocol"
 )
 
 // inPods lets a world's agent work in pods.
@@ -280,7 +280,7 @@ var _ = Describe("Workers in pods", func() {
 		order := &corev1.Secret{ObjectMeta: w.named(jobs.Work{Session: s}.SecretName())}
 		uri := func() (string, error) {
 			err := kube.Get(ctx, client.ObjectKeyFromObject(order), order)
-			return string(order.Data[worker.URIFile]), err
+			return string(order.Data[protocol.URIFile]), err
 		}
 		before, err := uri()
 		Expect(err).NotTo(HaveOccurred())

@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/api/v1alpha1"
-	"exactmatch.dev/operator/internal/jobs"
+	"exactmatch.dev/operator/internal/executor/jobs"
 )
 
 // What is remembered of Secrets and ConfigMaps: the few passes that follow each

@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"exactmatch.dev/operator/api/v1alpha1"
-	"exactmatch.dev/operator/internal/jobs"
+	"exactmatch.dev/operator/internal/executor/jobs"
 	"exactmatch.dev/operator/internal/session"
 )
 

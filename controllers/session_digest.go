@@ -4,7 +4,7 @@ import (
 	"encoding/hex"
 
 	"exactmatch.dev/operator/api/v1alpha1"
-	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/plan"
 	"exactmatch.dev/operator/internal/schema"
 )
 
@@ -14,10 +14,10 @@ const inputsFormat = "inputs/v2"
 // versionOf names what decides the reading and its blocks, but for the pin.
 // sourceVersion names the bytes as far as the reference to them tells.
 func versionOf(s *scope, columns []schema.Column, keyID, sourceVersion string) string {
-	spec, d := s.object.Spec, pipeline.NewDigest(inputsFormat)
+	spec, d := s.object.Spec, plan.NewDigest(inputsFormat)
 	addSource(d, spec.Source)
 	d.Add("sourceVersion", sourceVersion)
-	formatOf(spec.Source.Format).AddTo(d)
+	d.AddFormat(formatOf(spec.Source.Format))
 	d.AddNumber("badRows.maxPercent", int64(spec.BadRows.MaxPercent))
 	d.AddNumber("badRows.minSample", int64(spec.BadRows.MinSample))
 	for _, c := range columns {
@@ -30,7 +30,7 @@ func versionOf(s *scope, columns []schema.Column, keyID, sourceVersion string) s
 }
 
 // addSource adds where the table lies.
-func addSource(d *pipeline.Digest, from v1alpha1.Source) {
+func addSource(d *plan.Digest, from v1alpha1.Source) {
 	d.AddUnless("", "uri", from.URI)
 	if ref := from.URISecretRef; ref != nil {
 		d.Add("uriSecretRef.name", ref.Name)
@@ -52,11 +52,11 @@ func addSource(d *pipeline.Digest, from v1alpha1.Source) {
 // inputsOf names what decides the reading, the pin included while the prepared
 // bytes do not satisfy it.
 func inputsOf(s *scope) string {
-	d := pipeline.NewDigest(inputsFormat)
+	d := plan.NewDigest(inputsFormat)
 	d.Add("version", s.version)
 	d.Add("checksum", pinOf(s))
 	return shortDigest(d)
 }
 
 // shortDigest is enough to tell the few inputs of one object apart.
-func shortDigest(d *pipeline.Digest) string { return hex.EncodeToString(d.Bytes()[:8]) }
+func shortDigest(d *plan.Digest) string { return hex.EncodeToString(d.Bytes()[:8]) }

@@ -16,12 +16,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/executor/jobs"
 	"exactmatch.dev/operator/internal/executor/pool"
+	"exactmatch.dev/operator/internal/executor/protocol"
 	"exactmatch.dev/operator/internal/failure"
-	"exactmatch.dev/operator/internal/jobs"
 	"exactmatch.dev/operator/internal/pipeline"
-	"exactmatch.dev/operator/internal/upload"
-	"exactmatch.dev/operator/internal/worker"
+	"exactmatch.dev/operator/internal/progress"
 )
 
 // What workers in pods need is granted only where there are any. The finalizers
@@ -96,8 +96,8 @@ func (j inJobs) received(ctx context.Context, s *scope) (*pipeline.Prepared, err
 // preparedBy is what the order says was read, where that was by this plan; nil
 // has it read again.
 func preparedBy(s *scope) *pipeline.Prepared {
-	order := worker.Order{}
-	if s.order.Annotations[jobs.VersionAnnotation] != s.version || json.Unmarshal(s.order.Data[worker.OrderFile], &order) != nil {
+	order := protocol.Order{}
+	if s.order.Annotations[jobs.VersionAnnotation] != s.version || json.Unmarshal(s.order.Data[protocol.OrderFile], &order) != nil {
 		return nil
 	}
 	prepared, err := s.plan.Receive(order.Prepared)
@@ -145,7 +145,7 @@ func (j inJobs) staging(ctx context.Context, s *scope, prepared *pipeline.Prepar
 		return status, err
 	}
 	status.Note = state.Note
-	uri := worker.NameURI(s.remote.DataUploadURI)
+	uri := protocol.NameURI(s.remote.DataUploadURI)
 	status.Refused = state.RefusedURI == uri || j.memory.refused(s.object.UID) == uri // by the pods, or at the seal
 	switch state.Phase {
 	case jobs.Succeeded:
@@ -161,8 +161,8 @@ func (j inJobs) staging(ctx context.Context, s *scope, prepared *pipeline.Prepar
 }
 
 // progress is what the service has acknowledged; the rate is that of this Job.
-func (j inJobs) progress(s *scope, prepared *pipeline.Prepared, job *batchv1.Job) upload.Progress {
-	p := upload.Progress{Blocks: prepared.Blocks}
+func (j inJobs) progress(s *scope, prepared *pipeline.Prepared, job *batchv1.Job) progress.Blocks {
+	p := progress.Blocks{Blocks: prepared.Blocks}
 	if left := s.remote.RemainingBlockCount; left != nil {
 		p.Done = max(0, prepared.Blocks-int(*left))
 	}
@@ -285,11 +285,11 @@ func (j inJobs) writeOrder(ctx context.Context, s *scope, prepared *pipeline.Pre
 }
 
 // orderOf is the plan in the workers' words.
-func (j inJobs) orderOf(s *scope) worker.Order {
-	order := worker.Order{
+func (j inJobs) orderOf(s *scope) protocol.Order {
+	order := protocol.Order{
 		Store: s.plan.Store, Columns: s.plan.Columns, Format: s.plan.Format, RowsPerBlock: s.plan.RowsPerBlock, Pin: s.plan.Pin, BadRows: s.plan.BadRows,
-		Allow: worker.Allow{Hosts: s.agent.Spec.Allow.Hosts, PlainHTTP: s.agent.Spec.Allow.PlainHTTP,
-			Policy: j.Options.Policy.For(s.object.Namespace).Network},
+		Allow: protocol.Allow{Hosts: s.agent.Spec.Allow.Hosts, PlainHTTP: s.agent.Spec.Allow.PlainHTTP,
+			Policy: protocol.Policy(j.Options.Policy.For(s.object.Namespace).Network)},
 		OwnIdentity: hasWorkerIdentity(s.agent), Memory: s.jobs.Memory(),
 	}
 	switch from := s.object.Spec.Source; {

@@ -12,7 +12,7 @@ import (
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/pipeline"
-	"exactmatch.dev/operator/internal/upload"
+	"exactmatch.dev/operator/internal/progress"
 )
 
 // cacheCheck is the wait for a cache that does not show our own last write yet.
@@ -28,7 +28,7 @@ type memory struct {
 	intents map[string]time.Time
 	uris    map[types.UID]string // names of upload URIs that were refused
 	samples map[types.UID][]pipeline.Sample
-	checked map[types.UID]upload.Checked // of the blocks of the present attempt
+	checked map[types.UID]progress.Checked // of the blocks of the present attempt
 	pauses  map[types.UID]pause
 
 	readings readings // outlives attempts
@@ -177,19 +177,19 @@ func (m *memory) keepSamples(uid types.UID, found []pipeline.Sample) {
 
 // keepChecked remembers how many blocks of an attempt were compared; none says
 // nothing new.
-func (m *memory) keepChecked(uid types.UID, checked upload.Checked) {
-	if checked == (upload.Checked{}) {
+func (m *memory) keepChecked(uid types.UID, checked progress.Checked) {
+	if checked == (progress.Checked{}) {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.checked == nil {
-		m.checked = map[types.UID]upload.Checked{}
+		m.checked = map[types.UID]progress.Checked{}
 	}
 	m.checked[uid] = checked
 }
 
-func (m *memory) checkedOf(uid types.UID) upload.Checked {
+func (m *memory) checkedOf(uid types.UID) progress.Checked {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.checked[uid]

@@ -13,7 +13,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/executor/pool"
-	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/plan"
 )
 
 // readings are what this process knows of the Secrets that sources were read with.
@@ -133,7 +133,7 @@ func sourceSecrets(from v1alpha1.Source) []string {
 // sourceSecretsDigest is a digest of what Secrets, the agent and the policy, of a
 // version, say of a source.
 func sourceSecretsDigest(s *scope, uri string, credentials map[string][]byte, permitted string) string {
-	d := pipeline.NewDigest("secrets/v1")
+	d := plan.NewDigest("secrets/v1")
 	d.AddNumber("agent", s.agent.Generation)
 	d.Add("uri", uri)
 	d.Add("policy", permitted)

@@ -10,6 +10,7 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/plan"
 	"exactmatch.dev/operator/internal/session"
 )
 
@@ -45,9 +46,9 @@ func (s *scope) specAsPrepared() bool {
 // specHash names those inputs of a reading that stand in spec, but for the pin
 // and the restart token, which are judged by themselves.
 func specHash(spec v1alpha1.ExactMatchSessionSpec) string {
-	d := pipeline.NewDigest(inputsFormat)
+	d := plan.NewDigest(inputsFormat)
 	addSource(d, spec.Source)
-	formatOf(spec.Source.Format).AddTo(d)
+	d.AddFormat(formatOf(spec.Source.Format))
 	d.AddNumber("badRows.maxPercent", int64(spec.BadRows.MaxPercent))
 	d.AddNumber("badRows.minSample", int64(spec.BadRows.MinSample))
 	for _, name := range spec.Fields {
@@ -160,7 +161,7 @@ func (r *SessionReconciler) sourceVersion(ctx context.Context, s *scope) (string
 // versionOfContent is salted with the object, so that two objects do not show
 // that they read the same.
 func versionOfContent(s *scope, content []byte) string {
-	d := pipeline.NewDigest(inputsFormat)
+	d := plan.NewDigest(inputsFormat)
 	d.Add("uid", string(s.object.UID))
 	d.Add("content", hex.EncodeToString(content))
 	return shortDigest(d)

@@ -15,6 +15,7 @@ import (
 	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/plan"
 	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/session"
 	"exactmatch.dev/operator/internal/source"
@@ -101,9 +102,10 @@ func (r *SessionReconciler) makePlan(ctx context.Context, s *scope) error {
 	}
 	spec := s.object.Spec
 	s.plan = pipeline.Plan{
-		Source: from, Format: formatOf(spec.Source.Format), Store: displayName(s.store), Columns: columns,
-		RowsPerBlock: int(spec.RowsPerBlock), Key: key, Pin: spec.Checksum,
-		BadRows: pipeline.BadRowsAllowance{MaxPercent: int(spec.BadRows.MaxPercent), MinSample: int64(spec.BadRows.MinSample)},
+		Plan: plan.Plan{
+			Format: formatOf(spec.Source.Format), Store: displayName(s.store), Columns: columns, RowsPerBlock: int(spec.RowsPerBlock), Pin: spec.Checksum, BadRows: plan.BadRowsAllowance{MaxPercent: int(spec.BadRows.MaxPercent), MinSample: int64(spec.BadRows.MinSample)},
+		},
+		Source: from, Key: key,
 	}
 	if !fileNamePattern.MatchString(fileNameOf(s)) {
 		return needsChange(v1alpha1.ReasonSourceInvalid, "the source's last element cannot be the session's fileName; set spec.fileName to 1 to 128 letters, digits, dots, spaces, underscores and hyphens")
@@ -118,8 +120,8 @@ func (r *SessionReconciler) makePlan(ctx context.Context, s *scope) error {
 var fileNamePattern = regexp.MustCompile(`^[A-Za-z0-9._ -]{1,128}$`)
 
 // formatOf is the spec's format in the words of transfer.
-func formatOf(f v1alpha1.Format) pipeline.Format {
-	return pipeline.Format{
+func formatOf(f v1alpha1.Format) schema.Format {
+	return schema.Format{
 		Delimiter: f.Delimiter, Encoding: f.Encoding, Compression: f.Compression,
 		Quoting: f.Quoting, MaxLinesPerRecord: int(f.MaxLinesPerRecord), SkipLines: int(f.SkipLines), ShortRows: f.ShortRows,
 	}

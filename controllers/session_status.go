@@ -11,8 +11,8 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/executor/pool"
+	"exactmatch.dev/operator/internal/progress"
 	"exactmatch.dev/operator/internal/session"
-	"exactmatch.dev/operator/internal/upload"
 )
 
 // maxHistory bounds status.history.
@@ -82,7 +82,7 @@ func (r *SessionReconciler) archive(s *scope, outcome string) {
 	setCondition(s, v1alpha1.ConditionLive, "", "", "")
 	setCondition(s, v1alpha1.ConditionSourceChanged, "", "", "")
 	setCondition(s, v1alpha1.ConditionBlocksVerified, "", "", "")
-	s.work.Progress = upload.Progress{} // of the attempt that has ended
+	s.work.Progress = progress.Blocks{} // of the attempt that has ended
 	r.memory.forget(s.object.UID)
 }
 

@@ -4,20 +4,20 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"exactmatch.dev/operator/api/v1alpha1"
-	"exactmatch.dev/operator/internal/upload"
+	"exactmatch.dev/operator/internal/progress"
 )
 
 // setBlocksVerified says whether the storage returned the checksums of the blocks
 // that were sent in this attempt. It only advises. What is less sure stays: blocks
 // of which nothing was returned are not sent again.
-func setBlocksVerified(s *scope, checked upload.Checked) {
+func setBlocksVerified(s *scope, checked progress.Checked) {
 	status, reason, message := metav1.ConditionTrue, v1alpha1.ReasonChecksumsCompared, "the storage returned the checksums of the blocks, and they are those of what was sent"
 	known := ""
 	if c := findCondition(s.status().Conditions, v1alpha1.ConditionBlocksVerified); c != nil {
 		known = c.Reason
 	}
 	switch {
-	case checked == upload.Checked{} || known == v1alpha1.ReasonStorageUnverified:
+	case checked == progress.Checked{} || known == v1alpha1.ReasonStorageUnverified:
 		return
 	case checked.Unverified > 0:
 		status, reason, message = metav1.ConditionFalse, v1alpha1.ReasonStorageUnverified,

@@ -7,11 +7,11 @@ import (
 	"time"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/executor/jobs"
 	"exactmatch.dev/operator/internal/executor/pool"
+	"exactmatch.dev/operator/internal/executor/protocol"
 	"exactmatch.dev/operator/internal/failure"
-	"exactmatch.dev/operator/internal/jobs"
 	"exactmatch.dev/operator/internal/upload"
-	"exactmatch.dev/operator/internal/worker"
 )
 
 // workplace is where a session's table is read and its blocks are made: in this
@@ -141,7 +141,7 @@ func (r *SessionReconciler) sealStaged(ctx context.Context, s *scope) error {
 	switch {
 	case errors.As(err, &failed) && failed.Transient && !errors.Is(err, upload.ErrBlocksMissing):
 		if failed.Reason == failure.StorageRefused {
-			r.memory.refuse(s.object.UID, worker.NameURI(s.remote.DataUploadURI))
+			r.memory.refuse(s.object.UID, protocol.NameURI(s.remote.DataUploadURI))
 		}
 		return err
 	case err != nil:

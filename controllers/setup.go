@@ -25,8 +25,8 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/dial"
+	"exactmatch.dev/operator/internal/executor/jobs"
 	"exactmatch.dev/operator/internal/executor/pool"
-	"exactmatch.dev/operator/internal/jobs"
 	"exactmatch.dev/operator/internal/policy"
 )
 

@@ -13,11 +13,11 @@ import (
 	"time"
 
 	"exactmatch.dev/operator/api/v1alpha1"
-	"exactmatch.dev/operator/internal/jobs"
+	"exactmatch.dev/operator/internal/executor/jobs"
+	"exactmatch.dev/operator/internal/executor/protocol"
 	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/upload"
-	"exactmatch.dev/operator/internal/worker"
 )
 
 // podsCase stages a table with as many workers as pods would run: processes of the
@@ -70,28 +70,28 @@ type podsRun struct {
 	task     task
 	plan     pipeline.Plan
 	dir      string
-	order    worker.Order
+	order    protocol.Order
 	prepared *pipeline.Prepared
 	parts    map[string]float64
 }
 
 // prepare reads the table as the one-pod Job does.
 func (r *podsRun) prepare(ctx context.Context) error {
-	r.order = worker.Order{
+	r.order = protocol.Order{
 		Store: r.plan.Store, RowsPerBlock: r.plan.RowsPerBlock, BadRows: r.plan.BadRows,
-		Source: worker.Source{File: "table.csv"}, Allow: worker.Allow{Hosts: []string{"127.0.0.1"}},
+		Source: protocol.Source{File: "table.csv"}, Allow: protocol.Allow{Hosts: []string{"127.0.0.1"}},
 	}
 	for _, c := range r.plan.Columns {
 		r.order.Columns = append(r.order.Columns, schema.Column(c))
 	}
 	r.order.Memory = jobs.Work{}.Memory()
-	for name, text := range map[string]string{worker.KeyDir + "/" + worker.KeyFile: string(r.plan.Key), worker.SourceDir + "/empty": "", worker.OrderDir + "/empty": ""} {
+	for name, text := range map[string]string{protocol.KeyDir + "/" + protocol.KeyFile: string(r.plan.Key), protocol.SourceDir + "/empty": "", protocol.OrderDir + "/empty": ""} {
 		path := filepath.Join(r.dir, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o750), os.WriteFile(path, []byte(text), 0o600)); err != nil {
 			return err
 		}
 	}
-	if err := os.Link(r.task.Table, filepath.Join(r.dir, worker.SourceDir, r.order.Source.File)); err != nil {
+	if err := os.Link(r.task.Table, filepath.Join(r.dir, protocol.SourceDir, r.order.Source.File)); err != nil {
 		return err
 	}
 	if err := r.writeOrder(""); err != nil {
@@ -113,8 +113,8 @@ func (r *podsRun) writeOrder(uri string) error {
 	if err != nil {
 		return err
 	}
-	folder := filepath.Join(r.dir, worker.OrderDir)
-	return errors.Join(os.WriteFile(filepath.Join(folder, worker.OrderFile), text, 0o600), os.WriteFile(filepath.Join(folder, worker.URIFile), []byte(uri), 0o600))
+	folder := filepath.Join(r.dir, protocol.OrderDir)
+	return errors.Join(os.WriteFile(filepath.Join(folder, protocol.OrderFile), text, 0o600), os.WriteFile(filepath.Join(folder, protocol.URIFile), []byte(uri), 0o600))
 }
 
 // stage runs the workers beside each other.
@@ -161,7 +161,7 @@ type workerUsage struct {
 }
 
 // run is one worker as a process.
-func (r *podsRun) run(ctx context.Context, args ...string) (report worker.Report, took workerUsage, err error) {
+func (r *podsRun) run(ctx context.Context, args ...string) (report protocol.Report, took workerUsage, err error) {
 	file, err := os.CreateTemp(r.task.Work, "report-")
 	if err != nil {
 		return report, took, err
@@ -184,7 +184,7 @@ func (r *podsRun) run(ctx context.Context, args ...string) (report worker.Report
 	if err = errors.Join(err, readErr); err != nil {
 		return report, took, fmt.Errorf("exactmatch upload %v: %w: %s", args, err, text)
 	}
-	report, ok := worker.ParseReport(string(text))
+	report, ok := protocol.ParseReport(string(text))
 	if !ok {
 		return report, took, fmt.Errorf("exactmatch upload %v reports %q", args, text)
 	}

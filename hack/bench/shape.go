@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/plan"
 	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/source"
 )
@@ -99,7 +100,9 @@ func (t tableSpec) rowsPerBlock() int { return min(mostRowsPerBlock, max(t.Rows/
 // plan is how the operator takes the table.
 func (t tableSpec) plan(from source.Source) pipeline.Plan {
 	return pipeline.Plan{
-		Source: from, Store: storeName, Key: []byte(storeKey), Columns: t.hashed(), RowsPerBlock: t.rowsPerBlock(),
-		BadRows: pipeline.BadRowsAllowance{MinSample: 1000},
+		Plan: plan.Plan{
+			Store: storeName, Columns: t.hashed(), RowsPerBlock: t.rowsPerBlock(), BadRows: plan.BadRowsAllowance{MinSample: 1000},
+		},
+		Source: from, Key: []byte(storeKey),
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/plan"
 	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/upload"
@@ -22,8 +23,10 @@ var columns = []schema.Column{{Name: "ID", IsSearchable: true}, {Name: "Email", 
 // plan is how an edition's table becomes blocks: as the manager's.
 func (w *world) plan(edition string) pipeline.Plan {
 	return pipeline.Plan{
-		Source: source.Bytes("table.csv", []byte(tableOf(edition, w.rowsOf(edition)))), Store: w.namespace, Key: []byte(storeKey),
-		Columns: columns, RowsPerBlock: rowsPerBlock,
+		Plan: plan.Plan{
+			Store: w.namespace, Columns: columns, RowsPerBlock: rowsPerBlock,
+		},
+		Source: source.Bytes("table.csv", []byte(tableOf(edition, w.rowsOf(edition)))), Key: []byte(storeKey),
 	}
 }
 

@@ -12,8 +12,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/hack/pods"
-	"exactmatch.dev/operator/internal/jobs"
-	"exactmatch.dev/operator/internal/worker"
+	"exactmatch.dev/operator/internal/executor/jobs"
+	"exactmatch.dev/operator/internal/executor/protocol"
 )
 
 // podSteps are those in which workers in pods have a part: what the manager writes
@@ -26,7 +26,7 @@ func podSteps() []step {
 			write: written(creates, jobOf("prepare")),
 		}),
 		forward(step{name: "pods-handoff", write: written(updates, func(s *corev1.Secret) bool {
-			return isOrder(s) && strings.Contains(string(s.Data[worker.OrderFile]), `"prepared"`)
+			return isOrder(s) && strings.Contains(string(s.Data[protocol.OrderFile]), `"prepared"`)
 		})}),
 		forward(step{
 			name: "pods-stage", call: nth(3, (*call).isBlock), podCalls: true,

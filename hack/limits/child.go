@@ -14,6 +14,7 @@ import (
 	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/plan"
 	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/upload"
@@ -76,8 +77,10 @@ func (t task) run(ctx context.Context) (found finding, err error) {
 		return found, err
 	}
 	plan := pipeline.Plan{
-		Source: from, Store: storeName, Key: []byte(storeKey), Columns: t.columns(), RowsPerBlock: t.Table.RowsPerBlock,
-		BadRows: pipeline.BadRowsAllowance{MinSample: 1000},
+		Plan: plan.Plan{
+			Store: storeName, Columns: t.columns(), RowsPerBlock: t.Table.RowsPerBlock, BadRows: plan.BadRowsAllowance{MinSample: 1000},
+		},
+		Source: from, Key: []byte(storeKey),
 	}
 	w, stop := startWork(ctx, plan)
 	defer stop()

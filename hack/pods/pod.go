@@ -15,7 +15,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"exactmatch.dev/operator/internal/worker"
+	"exactmatch.dev/operator/internal/executor/protocol"
+	"exactmatch.dev/operator/internal/executor/worker"
 )
 
 // errKilled is the cause where somebody killed a pod.
@@ -106,7 +107,7 @@ func (r *Runner) container(ctx context.Context, pod *corev1.Pod, index int, faul
 		defer close(followed)
 		r.keepUp(until, dir, pod.Spec.Volumes)
 	}()
-	var report worker.Report
+	var report protocol.Report
 	switch args := pod.Spec.Containers[0].Args; args[1] {
 	case "prepare":
 		report = worker.Prepare(ctx, dir)

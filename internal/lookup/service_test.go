@@ -19,6 +19,7 @@ import (
 	"exactmatch.dev/operator/internal/edm/rest"
 	"exactmatch.dev/operator/internal/lookup"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/plan"
 	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/service"
 	"exactmatch.dev/operator/internal/source"
@@ -68,7 +69,7 @@ func publish(t testing.TB, c *rest.Client, store edm.DataStore, table string) {
 	t.Helper()
 	agent, err := c.Agents().Create(t.Context(), edm.UploadAgent{Description: "lookup"}, "agent")
 	must(t, err)
-	plan := pipeline.Plan{Source: source.Bytes("table.csv", []byte(table)), Store: store.DisplayName, Key: key, RowsPerBlock: 1000}
+	plan := pipeline.Plan{Plan: plan.Plan{Store: store.DisplayName, RowsPerBlock: 1000}, Source: source.Bytes("table.csv", []byte(table)), Key: key}
 	fields := make([]string, 0, len(store.Columns))
 	for _, c := range store.Columns {
 		fields = append(fields, c.Name)

@@ -15,6 +15,7 @@ import (
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/plan"
 	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/source"
 )
@@ -28,10 +29,10 @@ type tableCase struct {
 		IsCaseInsensitive bool
 		IgnoredDelimiters []string
 	}
-	Format       Format
+	Format       schema.Format
 	Hits, Misses [][2]string
 	Rows         *int64
-	Extra        struct{ BadRows BadRowsAllowance }
+	Extra        struct{ BadRows plan.BadRowsAllowance }
 
 	text []byte
 }
@@ -67,7 +68,7 @@ func strayPair() *tableCase {
 		}
 		fmt.Fprintf(&text, "K-%05d\t%d\t%s\n", i, 880_000_000+i, name)
 	}
-	c := &tableCase{File: "table.tsv", Format: Format{Delimiter: "\t"}, text: text.Bytes(), Hits: [][2]string{{"ID", "K-00003"}, {"ID", "K-05000"}, {"ID", "K-09500"}}}
+	c := &tableCase{File: "table.tsv", Format: schema.Format{Delimiter: "\t"}, text: text.Bytes(), Hits: [][2]string{{"ID", "K-00003"}, {"ID", "K-05000"}, {"ID", "K-09500"}}}
 	for _, name := range []string{"ID", "Account", "Name"} {
 		c.Columns = append(c.Columns, struct {
 			Name, SourceName  string
@@ -80,7 +81,7 @@ func strayPair() *tableCase {
 }
 
 func (c *tableCase) plan() Plan {
-	p := Plan{Source: source.Bytes(c.File, c.text), Format: c.Format, Store: "cases", Key: []byte("0123456789abcdef0123456789abcdef"), RowsPerBlock: 1000, BadRows: c.Extra.BadRows}
+	p := Plan{Plan: plan.Plan{Format: c.Format, Store: "cases", RowsPerBlock: 1000, BadRows: c.Extra.BadRows}, Source: source.Bytes(c.File, c.text), Key: []byte("0123456789abcdef0123456789abcdef")}
 	if p.BadRows.MinSample == 0 {
 		p.BadRows.MinSample = 1000
 	}
@@ -222,17 +223,17 @@ func TestCases(t *testing.T) {
 // Read as they are meant, the same tables load whole.
 func TestCasesWithTheirFormat(t *testing.T) {
 	for id, c := range map[string]struct {
-		change func(*Format)
+		change func(*schema.Format)
 		want   verdict
 	}{
-		"06-unquoted-tsv-swallows-rows": {func(f *Format) { f.Quoting = "None" }, verdict{rows: 40}},
-		"06b-unquoted-tsv-two-openers":  {func(f *Format) { f.Quoting = "None" }, verdict{rows: 40}},
-		"07-unquoted-tsv-inch-marks":    {func(f *Format) { f.Quoting = "None" }, verdict{rows: 20}},
-		"25-short-rows":                 {func(f *Format) { f.ShortRows = "Pad" }, verdict{rows: 7}},
-		"24b-title-lines-first":         {func(f *Format) { f.SkipLines = 3 }, verdict{rows: 5, skipped: 3}},
-		"58-tabs-where-commas-are-said": {func(f *Format) { f.Delimiter = "\t" }, verdict{rows: 5}},
-		"36a-windows-1252-rows":         {func(f *Format) { f.Encoding = "Windows-1252" }, verdict{rows: 20}},
-		"36b-utf8-read-as-windows-1252": {func(f *Format) { f.Encoding = "Auto" }, verdict{rows: 200}},
+		"06-unquoted-tsv-swallows-rows": {func(f *schema.Format) { f.Quoting = "None" }, verdict{rows: 40}},
+		"06b-unquoted-tsv-two-openers":  {func(f *schema.Format) { f.Quoting = "None" }, verdict{rows: 40}},
+		"07-unquoted-tsv-inch-marks":    {func(f *schema.Format) { f.Quoting = "None" }, verdict{rows: 20}},
+		"25-short-rows":                 {func(f *schema.Format) { f.ShortRows = "Pad" }, verdict{rows: 7}},
+		"24b-title-lines-first":         {func(f *schema.Format) { f.SkipLines = 3 }, verdict{rows: 5, skipped: 3}},
+		"58-tabs-where-commas-are-said": {func(f *schema.Format) { f.Delimiter = "\t" }, verdict{rows: 5}},
+		"36a-windows-1252-rows":         {func(f *schema.Format) { f.Encoding = "Windows-1252" }, verdict{rows: 20}},
+		"36b-utf8-read-as-windows-1252": {func(f *schema.Format) { f.Encoding = "Auto" }, verdict{rows: 200}},
 	} {
 		t.Run(id, func(t *testing.T) {
 			table := readCase(t, id)
@@ -257,7 +258,7 @@ func TestDeletedRowsAreBlankLines(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := strayPair()
-		c.Format, c.File, c.text, c.Hits = Format{}, file, text, nil
+		c.Format, c.File, c.text, c.Hits = schema.Format{}, file, text, nil
 		checkCase(t, c, want)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"exactmatch.dev/operator/internal/plan"
 	"exactmatch.dev/operator/internal/schema"
 )
 
@@ -15,7 +16,7 @@ import (
 type keyVector struct {
 	About, Content, Store, KeyID, ContentKey string
 	RowsPerBlock                             int
-	Format                                   Format
+	Format                                   schema.Format
 	Columns                                  []struct {
 		Name, SourceName  string
 		IsSearchable      *bool
@@ -25,7 +26,7 @@ type keyVector struct {
 }
 
 func (v keyVector) plan() (Plan, *Prepared) {
-	p := Plan{Store: v.Store, RowsPerBlock: v.RowsPerBlock, Format: v.Format}
+	p := Plan{Plan: plan.Plan{Store: v.Store, RowsPerBlock: v.RowsPerBlock, Format: v.Format}}
 	for _, c := range v.Columns {
 		p.Columns = append(p.Columns, schema.Column{Name: c.Name, SourceName: c.SourceName, IsSearchable: c.IsSearchable == nil || *c.IsSearchable,
 			IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters})
@@ -67,7 +68,7 @@ func TestDigestsKeepFieldsApart(t *testing.T) {
 		fields := rapid.SliceOfN(text, 2, 6)
 		one, two := fields.Draw(t, "one"), fields.Draw(t, "two")
 		sum := func(texts []string) string {
-			d := NewDigest("test/v1")
+			d := plan.NewDigest("test/v1")
 			for i := 0; i+1 < len(texts); i += 2 {
 				d.Add(texts[i], texts[i+1])
 			}

@@ -75,20 +75,20 @@ func TestTablesOfStrangersLoad(t *testing.T) {
 		text    string
 		columns []schema.Column
 		rows    int64
-		format  pipeline.Format
+		format  schema.Format
 	}{
-		"every line ends with the delimiter":     {"ID|Account|Name|\nK-00000|880000000|Person A0|\n", columnsOf("ID", "Account", "Name"), 1, pipeline.Format{Delimiter: "|"}},
-		"columns without a name":                 {"ID,Account,,Name,,\nK-00000,880000000,x0,Person 0,,\n", columnsOf("ID", "Account", "Name"), 1, pipeline.Format{}},
-		"a name twice that nobody wants":         {"ID,Note,Account,Note\nK-00000,x,880000000,y\n", columnsOf("ID", "Account"), 1, pipeline.Format{}},
-		"gzip padded to a block":                 {padded, columnsOf("ID", "Account", "Name"), 2, pipeline.Format{}},
-		"gzip members":                           {tables.Gzip(t, people) + tables.Gzip(t, more), columnsOf("ID", "Account", "Name"), 3, pipeline.Format{}},
-		"gzip members, padded":                   {padded + tables.Gzip(t, more), columnsOf("ID", "Account", "Name"), 3, pipeline.Format{}},
-		"zstd with a window of --ultra":          {zstandard(t, people, zstd.WithWindowSize(128<<20), zstd.WithSingleSegment(false)), columnsOf("ID", "Account", "Name"), 2, pipeline.Format{}},
-		"a decomposed name":                      {"ID,Account,Pre\u0301nom\nK-00000,880000000,A\n", columnsOf("ID", "Account", "Prenom=Pr\u00e9nom"), 1, pipeline.Format{}},
-		"a name with a line break, named so":     {"ID,\"Account\r\nNo\",Name\r\nK-00000,880000000,A\r\n", columnsOf("ID", "Account=Account\nNo", "Name"), 1, pipeline.Format{}},
-		"Windows-1252":                           {"ID,Name\n1,M\xfcller\n", columnsOf("ID", "Name"), 1, pipeline.Format{Encoding: "Windows-1252"}},
-		"Windows-1252 with letters of ASCII":     {people, columnsOf("ID", "Name"), 2, pipeline.Format{Encoding: "Windows-1252"}},
-		"Windows-1252 with one that is no UTF-8": {"ID,Name\n1,M\u00fcller\n2,M\xfcller\n", columnsOf("ID", "Name"), 2, pipeline.Format{Encoding: "Windows-1252"}},
+		"every line ends with the delimiter":     {"ID|Account|Name|\nK-00000|880000000|Person A0|\n", columnsOf("ID", "Account", "Name"), 1, schema.Format{Delimiter: "|"}},
+		"columns without a name":                 {"ID,Account,,Name,,\nK-00000,880000000,x0,Person 0,,\n", columnsOf("ID", "Account", "Name"), 1, schema.Format{}},
+		"a name twice that nobody wants":         {"ID,Note,Account,Note\nK-00000,x,880000000,y\n", columnsOf("ID", "Account"), 1, schema.Format{}},
+		"gzip padded to a block":                 {padded, columnsOf("ID", "Account", "Name"), 2, schema.Format{}},
+		"gzip members":                           {tables.Gzip(t, people) + tables.Gzip(t, more), columnsOf("ID", "Account", "Name"), 3, schema.Format{}},
+		"gzip members, padded":                   {padded + tables.Gzip(t, more), columnsOf("ID", "Account", "Name"), 3, schema.Format{}},
+		"zstd with a window of --ultra":          {zstandard(t, people, zstd.WithWindowSize(128<<20), zstd.WithSingleSegment(false)), columnsOf("ID", "Account", "Name"), 2, schema.Format{}},
+		"a decomposed name":                      {"ID,Account,Pre\u0301nom\nK-00000,880000000,A\n", columnsOf("ID", "Account", "Prenom=Pr\u00e9nom"), 1, schema.Format{}},
+		"a name with a line break, named so":     {"ID,\"Account\r\nNo\",Name\r\nK-00000,880000000,A\r\n", columnsOf("ID", "Account=Account\nNo", "Name"), 1, schema.Format{}},
+		"Windows-1252":                           {"ID,Name\n1,M\xfcller\n", columnsOf("ID", "Name"), 1, schema.Format{Encoding: "Windows-1252"}},
+		"Windows-1252 with letters of ASCII":     {people, columnsOf("ID", "Name"), 2, schema.Format{Encoding: "Windows-1252"}},
+		"Windows-1252 with one that is no UTF-8": {"ID,Name\n1,M\u00fcller\n2,M\xfcller\n", columnsOf("ID", "Name"), 2, schema.Format{Encoding: "Windows-1252"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			plan := tables.Plan(tc.text, 1000)
@@ -113,66 +113,66 @@ func TestTablesOfStrangersAreRefused(t *testing.T) {
 	for name, tc := range map[string]struct {
 		text    string
 		columns []schema.Column
-		format  pipeline.Format
+		format  schema.Format
 		reason  failure.Reason
 		words   []string
 		secret  string
 	}{
-		"gzip twice":            {tables.Gzip(t, tables.Gzip(t, people)), three, pipeline.Format{}, failure.InvalidEncoding, []string{"compressed twice", "once"}, ""},
-		"gzip in zstd":          {zstandard(t, tables.Gzip(t, people)), three, pipeline.Format{}, failure.InvalidEncoding, []string{"compressed twice", "gzip within zstd"}, ""},
-		"gzip, and None said":   {tables.Gzip(t, people), three, pipeline.Format{Compression: "None"}, failure.InvalidEncoding, []string{"gzip", "format.compression", "Auto"}, ""},
-		"bzip2":                 {bzipped, three, pipeline.Format{}, failure.InvalidEncoding, []string{"bzip2", "gzip or zstd"}, ""},
-		"bzip2, and gzip said":  {bzipped, three, pipeline.Format{Compression: "Gzip"}, failure.InvalidEncoding, []string{"bzip2", "gzip or zstd"}, ""},
-		"zip":                   {zipped(t, people), three, pipeline.Format{}, failure.InvalidEncoding, []string{"zip", ".xlsx", "gzip or zstd"}, ""},
-		"tar":                   {tarred(t, people), three, pipeline.Format{}, failure.InvalidEncoding, []string{"tar archive", "gzip or zstd"}, ""},
-		"tar in gzip":           {tables.Gzip(t, tarred(t, people)), three, pipeline.Format{}, failure.InvalidEncoding, []string{"tar archive within gzip"}, ""},
-		"tar in zstd":           {zstandard(t, tarred(t, people)), three, pipeline.Format{}, failure.InvalidEncoding, []string{"tar archive within zstd"}, ""},
-		"bytes behind zstd":     {zstandard(t, people) + "something else", three, pipeline.Format{}, failure.InvalidEncoding, []string{"behind", "zstd"}, ""},
-		"a second member short": {tables.Gzip(t, people) + tables.Gzip(t, people)[:20], three, pipeline.Format{}, failure.InvalidEncoding, []string{"too early"}, ""},
-		"gzip of nothing":       {tables.Gzip(t, ""), three, pipeline.Format{}, failure.EmptyTable, []string{"empty"}, ""},
-		"a sign-in page":        {signIn, three, pipeline.Format{}, failure.FormatInvalid, []string{"HTML page", "sign-in", "not a table"}, "Sign in"},
-		"an error in JSON":      {expired, three, pipeline.Format{}, failure.FormatInvalid, []string{"JSON", "not a table"}, "AuthenticationExpired"},
+		"gzip twice":            {tables.Gzip(t, tables.Gzip(t, people)), three, schema.Format{}, failure.InvalidEncoding, []string{"compressed twice", "once"}, ""},
+		"gzip in zstd":          {zstandard(t, tables.Gzip(t, people)), three, schema.Format{}, failure.InvalidEncoding, []string{"compressed twice", "gzip within zstd"}, ""},
+		"gzip, and None said":   {tables.Gzip(t, people), three, schema.Format{Compression: "None"}, failure.InvalidEncoding, []string{"gzip", "format.compression", "Auto"}, ""},
+		"bzip2":                 {bzipped, three, schema.Format{}, failure.InvalidEncoding, []string{"bzip2", "gzip or zstd"}, ""},
+		"bzip2, and gzip said":  {bzipped, three, schema.Format{Compression: "Gzip"}, failure.InvalidEncoding, []string{"bzip2", "gzip or zstd"}, ""},
+		"zip":                   {zipped(t, people), three, schema.Format{}, failure.InvalidEncoding, []string{"zip", ".xlsx", "gzip or zstd"}, ""},
+		"tar":                   {tarred(t, people), three, schema.Format{}, failure.InvalidEncoding, []string{"tar archive", "gzip or zstd"}, ""},
+		"tar in gzip":           {tables.Gzip(t, tarred(t, people)), three, schema.Format{}, failure.InvalidEncoding, []string{"tar archive within gzip"}, ""},
+		"tar in zstd":           {zstandard(t, tarred(t, people)), three, schema.Format{}, failure.InvalidEncoding, []string{"tar archive within zstd"}, ""},
+		"bytes behind zstd":     {zstandard(t, people) + "something else", three, schema.Format{}, failure.InvalidEncoding, []string{"behind", "zstd"}, ""},
+		"a second member short": {tables.Gzip(t, people) + tables.Gzip(t, people)[:20], three, schema.Format{}, failure.InvalidEncoding, []string{"too early"}, ""},
+		"gzip of nothing":       {tables.Gzip(t, ""), three, schema.Format{}, failure.EmptyTable, []string{"empty"}, ""},
+		"a sign-in page":        {signIn, three, schema.Format{}, failure.FormatInvalid, []string{"HTML page", "sign-in", "not a table"}, "Sign in"},
+		"an error in JSON":      {expired, three, schema.Format{}, failure.FormatInvalid, []string{"JSON", "not a table"}, "AuthenticationExpired"},
 		"an error in XML": {
-			"<?xml version=\"1.0\"?>\n<Error><Code>AccessDenied</Code></Error>\n", three, pipeline.Format{}, failure.FormatInvalid, []string{"XML", "not a table"}, "AccessDenied",
+			"<?xml version=\"1.0\"?>\n<Error><Code>AccessDenied</Code></Error>\n", three, schema.Format{}, failure.FormatInvalid, []string{"XML", "not a table"}, "AccessDenied",
 		},
 		"a no-break space": {
-			"ID,Account,Last\u00a0Name\nK-00000,880000000,A\n", columnsOf("ID", "Account", "LastName=Last Name"), pipeline.Format{}, failure.MissingColumn,
+			"ID,Account,Last\u00a0Name\nK-00000,880000000,A\n", columnsOf("ID", "Account", "LastName=Last Name"), schema.Format{}, failure.MissingColumn,
 			[]string{`column 3 is "Last\u00a0Name"`, `"Last Name"`, "sourceName"}, "K-00000",
 		},
 		"a line break": {
-			"ID,\"Account\nNo\",Name\nK-00000,880000000,A\n", columnsOf("ID", "Account=Account No", "Name"), pipeline.Format{}, failure.MissingColumn,
+			"ID,\"Account\nNo\",Name\nK-00000,880000000,A\n", columnsOf("ID", "Account=Account No", "Name"), schema.Format{}, failure.MissingColumn,
 			[]string{`column 2 is "Account\nNo"`, `"Account No"`, "sourceName"}, "",
 		},
-		"two marks":       {"\ufeff\ufeffID\nK-00000\n", columnsOf("ID"), pipeline.Format{}, failure.MissingColumn, []string{"second byte order mark", "U+FEFF"}, "K-00000"},
-		"two marks, many": {"\ufeff\ufeffID,Name\nK-00000,x\n", columnsOf("ID", "Name"), pipeline.Format{}, failure.MissingColumn, []string{"second byte order mark", "U+FEFF"}, "K-00000"},
+		"two marks":       {"\ufeff\ufeffID\nK-00000\n", columnsOf("ID"), schema.Format{}, failure.MissingColumn, []string{"second byte order mark", "U+FEFF"}, "K-00000"},
+		"two marks, many": {"\ufeff\ufeffID,Name\nK-00000,x\n", columnsOf("ID", "Name"), schema.Format{}, failure.MissingColumn, []string{"second byte order mark", "U+FEFF"}, "K-00000"},
 		"two marks before quotes": {
-			"\ufeff\ufeff\"ID\",\"Name\"\nK-00000,x\n", columnsOf("ID", "Name"), pipeline.Format{}, failure.FormatInvalid, []string{"second byte order mark", "U+FEFF"}, "K-00000",
+			"\ufeff\ufeff\"ID\",\"Name\"\nK-00000,x\n", columnsOf("ID", "Name"), schema.Format{}, failure.FormatInvalid, []string{"second byte order mark", "U+FEFF"}, "K-00000",
 		},
 		"title lines": {
-			"Report of accounts,,\nMade on 2024-01-05,,\n,,\nID,Account,Name\nK-00000,880000000,A\n", three, pipeline.Format{}, failure.MissingColumn,
+			"Report of accounts,,\nMade on 2024-01-05,,\n,,\nID,Account,Name\nK-00000,880000000,A\n", three, schema.Format{}, failure.MissingColumn,
 			[]string{`"ID", "Account", "Name"`, "line 4 names them", "format.skipLines to 3"}, "Report",
 		},
-		"one value is a name": {"ID,hush-1,hush-2\nK-00000,880000000,A\n", three, pipeline.Format{}, failure.MissingColumn, []string{`"Account", "Name"`, "1 of 3 wanted columns in 3 cells"}, "hush"},
+		"one value is a name": {"ID,hush-1,hush-2\nK-00000,880000000,A\n", three, schema.Format{}, failure.MissingColumn, []string{`"Account", "Name"`, "1 of 3 wanted columns in 3 cells"}, "hush"},
 		"UTF-8 as Windows-1252": {
-			"ID,Account,Name\nK-00000,880000000,M\u00fcller 0\n", three, pipeline.Format{Encoding: "Windows-1252"}, failure.InvalidEncoding,
+			"ID,Account,Name\nK-00000,880000000,M\u00fcller 0\n", three, schema.Format{Encoding: "Windows-1252"}, failure.InvalidEncoding,
 			[]string{"valid UTF-8", "format.encoding says Windows-1252", "UTF-8 or Auto"}, "ller",
 		},
 		"UTF-8 in the header as Windows-1252": {
-			"ID,Gr\u00f6\u00dfe\nK-00000,1\n", columnsOf("ID", "Gr\u00f6\u00dfe"), pipeline.Format{Encoding: "Windows-1252"}, failure.InvalidEncoding,
+			"ID,Gr\u00f6\u00dfe\nK-00000,1\n", columnsOf("ID", "Gr\u00f6\u00dfe"), schema.Format{Encoding: "Windows-1252"}, failure.InvalidEncoding,
 			[]string{"valid UTF-8", "UTF-8 or Auto"}, "K-00000",
 		},
 		"whole lines quoted": {
-			"\"ID,Account,Name\"\n\"K-00000,880000000,\"\"Person 0\"\"\"\n", three, pipeline.Format{}, failure.MissingColumn, []string{"each line", "one quoted cell"}, "K-00000",
+			"\"ID,Account,Name\"\n\"K-00000,880000000,\"\"Person 0\"\"\"\n", three, schema.Format{}, failure.MissingColumn, []string{"each line", "one quoted cell"}, "K-00000",
 		},
-		"tabs":            {"ID\tAccount\tName\nK-00000\t880000000\tA\n", three, pipeline.Format{}, failure.MissingColumn, []string{`set format.delimiter to "\t"`}, "K-00000"},
-		"semicolons":      {"ID;Account;Name\nK-00000;880000000;A\n", three, pipeline.Format{}, failure.MissingColumn, []string{`set format.delimiter to ";"`}, "K-00000"},
-		"commas":          {people, three, pipeline.Format{Delimiter: "\t"}, failure.MissingColumn, []string{`set format.delimiter to ","`}, "K-00000"},
-		"quoted and tabs": {"\"ID\"\t\"Account\"\t\"Name\"\n\"K-00000\"\t\"8\"\t\"A\"\n", three, pipeline.Format{}, failure.FormatInvalid, []string{`set format.delimiter to "\t"`}, "K-00000"},
-		"the name twice":  {"ID,Account,Name,ID\n1,2,3,4\n", three, pipeline.Format{}, failure.DuplicateHeader, []string{`"ID"`, "columns 1, 4"}, ""},
+		"tabs":            {"ID\tAccount\tName\nK-00000\t880000000\tA\n", three, schema.Format{}, failure.MissingColumn, []string{`set format.delimiter to "\t"`}, "K-00000"},
+		"semicolons":      {"ID;Account;Name\nK-00000;880000000;A\n", three, schema.Format{}, failure.MissingColumn, []string{`set format.delimiter to ";"`}, "K-00000"},
+		"commas":          {people, three, schema.Format{Delimiter: "\t"}, failure.MissingColumn, []string{`set format.delimiter to ","`}, "K-00000"},
+		"quoted and tabs": {"\"ID\"\t\"Account\"\t\"Name\"\n\"K-00000\"\t\"8\"\t\"A\"\n", three, schema.Format{}, failure.FormatInvalid, []string{`set format.delimiter to "\t"`}, "K-00000"},
+		"the name twice":  {"ID,Account,Name,ID\n1,2,3,4\n", three, schema.Format{}, failure.DuplicateHeader, []string{`"ID"`, "columns 1, 4"}, ""},
 		"once in each form": {
-			"Pre\u0301nom,Pr\u00e9nom\nhush,x\n", columnsOf("Pr\u00e9nom"), pipeline.Format{}, failure.DuplicateHeader, []string{"columns 1, 2"}, "hush",
+			"Pre\u0301nom,Pr\u00e9nom\nhush,x\n", columnsOf("Pr\u00e9nom"), schema.Format{}, failure.DuplicateHeader, []string{"columns 1, 2"}, "hush",
 		},
-		"a header that is not UTF-8": {"Gr\xf6\xdfe,ID\nhush,x\n", columnsOf("ID"), pipeline.Format{}, failure.InvalidEncoding, []string{"format.encoding", "Windows-1252"}, "hush"},
+		"a header that is not UTF-8": {"Gr\xf6\xdfe,ID\nhush,x\n", columnsOf("ID"), schema.Format{}, failure.InvalidEncoding, []string{"format.encoding", "Windows-1252"}, "hush"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			plan := tables.Plan("", 1000)

@@ -145,17 +145,6 @@ func (p Plan) Receive(handoff string) (*Prepared, error) {
 	return out, nil
 }
 
-// searchable are the names of the columns that Prepare judges, in order.
-func (p Plan) searchable() []string {
-	var names []string
-	for _, c := range p.Columns {
-		if c.IsSearchable {
-			names = append(names, c.Name)
-		}
-	}
-	return names
-}
-
 // fits holds a handoff against the plan: blocks follow from rows, and every
 // column has its place and its quality.
 func (p Plan) fits(out *Prepared) bool {
@@ -163,7 +152,7 @@ func (p Plan) fits(out *Prepared) bool {
 	if out.Rows < 1 || perBlock < 1 || int64(out.Blocks) != (out.Rows+perBlock-1)/perBlock || out.Blocks > MaxBlocks {
 		return false
 	}
-	if len(out.positions) != len(p.Columns) || len(out.Columns) != len(p.searchable()) {
+	if len(out.positions) != len(p.Columns) || len(out.Columns) != len(p.Searchable()) {
 		return false
 	}
 	for _, at := range out.positions {
@@ -243,7 +232,7 @@ func (r *handoffReader) text(most int) string {
 
 func (r *handoffReader) columns(p Plan, of *Prepared) []ColumnQuality {
 	var columns []ColumnQuality
-	searchable := p.searchable()
+	searchable := p.Searchable()
 	for i := range r.count(len(searchable)) {
 		c := ColumnQuality{Name: searchable[i], Rows: of.Rows}
 		for _, n := range c.numbers() {

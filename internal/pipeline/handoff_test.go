@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/plan"
 	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/table"
@@ -19,9 +20,10 @@ import (
 
 func handedOver(text []byte) Plan {
 	return Plan{
-		Source: source.Bytes("people.csv", text), Store: "people", Key: []byte("0123456789abcdef0123456789abcdef"), RowsPerBlock: 7,
-		Columns: []schema.Column{{Name: "ID", IsSearchable: true}, {Name: "Mail", IsSearchable: true}, {Name: "City"}},
-		BadRows: BadRowsAllowance{MaxPercent: 50, MinSample: 1000},
+		Plan: plan.Plan{
+			Store: "people", RowsPerBlock: 7, Columns: []schema.Column{{Name: "ID", IsSearchable: true}, {Name: "Mail", IsSearchable: true}, {Name: "City"}}, BadRows: plan.BadRowsAllowance{MaxPercent: 50, MinSample: 1000},
+		},
+		Source: source.Bytes("people.csv", text), Key: []byte("0123456789abcdef0123456789abcdef"),
 	}
 }
 

@@ -297,7 +297,7 @@ func (r *stripeReader) begin(ctx context.Context) error {
 	d := &draft{Draft: r.drafts.Get().(*block.Draft), index: index, rows: int(min(r.left, int64(r.plan.RowsPerBlock))), release: release}
 	err = d.Begin(block.Header{
 		Rules: fingerprint.Rules, KeyID: r.keyID, Store: r.plan.Store, Index: index,
-		FirstRow: int64(index) * int64(r.plan.RowsPerBlock), Rows: d.rows, Columns: r.plan.names(),
+		FirstRow: int64(index) * int64(r.plan.RowsPerBlock), Rows: d.rows, Columns: r.plan.Names(),
 	})
 	if errors.Is(err, block.ErrTooLarge) {
 		err = failure.New(failure.BlockTooLarge, "%s", err.Error())

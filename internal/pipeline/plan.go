@@ -9,6 +9,7 @@ import (
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/plan"
 	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/table"
@@ -21,38 +22,13 @@ const (
 	maxSamples = 10
 )
 
-// BadRowsAllowance is how much may be unusable: the lines of bad rows may be at
-// most MaxPercent of the lines of all rows, judged once MinSample rows are read
-// and at the end.
-type BadRowsAllowance struct {
-	MaxPercent int
-	MinSample  int64
-}
-
-// Format is how the bytes of a table are to be read, in the words of the API;
-// package table says what they mean. Empty words and zeros are the defaults.
-type Format struct {
-	Delimiter, Encoding, Compression string
-	Quoting                          string
-	MaxLinesPerRecord, SkipLines     int
-	ShortRows                        string
-}
-
-// Plan is everything that decides a session's blocks. Limits without a
-// value are those of defaultLimits.
+// Plan is a plan with what it is carried out on. Limits without a value are those
+// of defaultLimits; Key is the data store's secret (never logged).
 type Plan struct {
+	plan.Plan
 	Source source.Source
-	Format Format
+	Key    []byte
 	Limits table.Limits
-	// Store is the data store's displayName, Key its secret (never logged).
-	Store string
-	Key   []byte
-	// Columns are those of the session's fields, in order.
-	Columns      []schema.Column
-	RowsPerBlock int
-	// Pin is "sha256:…" of the stored bytes, or "".
-	Pin     string
-	BadRows BadRowsAllowance
 }
 
 // BadRows counts the rows that are left out, and their lines. Samples are the
@@ -136,15 +112,6 @@ func Tokens(key []byte, store string, c schema.Column, values []string) ([]finge
 		tokens = append(tokens, fingerprint.Token(h.AppendToken(nil, []byte(v))))
 	}
 	return tokens, nil
-}
-
-// names are the columns' names in order.
-func (p Plan) names() []string {
-	names := make([]string, 0, len(p.Columns))
-	for _, c := range p.Columns {
-		names = append(names, c.Name)
-	}
-	return names
 }
 
 // What a table may be at most where its plan says nothing: as many rows as the

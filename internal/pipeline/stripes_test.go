@@ -9,6 +9,7 @@ import (
 
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/failure"
+	"exactmatch.dev/operator/internal/plan"
 	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/table"
@@ -67,13 +68,15 @@ func FuzzStripes(f *testing.F) {
 
 // fuzzedPlan hashes the columns that the header of a text names, whatever they are.
 func fuzzedPlan(text []byte, knobs, perBlock byte) Plan {
-	format := Format{
+	format := schema.Format{
 		Quoting: []string{"Auto", "RFC4180", "None"}[knobs%3], ShortRows: []string{"Bad", "Pad"}[knobs/3%2],
 		MaxLinesPerRecord: []int{0, 1, 2, 5}[knobs/6%4], Compression: "None", Encoding: "UTF-8", Delimiter: []string{",", "\t"}[knobs/24%2],
 	}
 	plan := Plan{
-		Source: source.Bytes("any.csv", text), Store: "any", Key: []byte("0123456789abcdef0123456789abcdef"), RowsPerBlock: 1 + int(perBlock%3),
-		Format: format, BadRows: BadRowsAllowance{MaxPercent: 100, MinSample: 1 << 40},
+		Plan: plan.Plan{
+			Store: "any", RowsPerBlock: 1 + int(perBlock%3), Format: format, BadRows: plan.BadRowsAllowance{MaxPercent: 100, MinSample: 1 << 40},
+		},
+		Source: source.Bytes("any.csv", text), Key: []byte("0123456789abcdef0123456789abcdef"),
 	}
 	header, err := table.NewReader(bytes.NewReader(text), plan.format(), plan.limits()).Header()
 	if err != nil || len(header) > 8 {

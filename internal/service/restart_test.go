@@ -23,6 +23,7 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/edm/rest"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/plan"
 	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/service"
 	"exactmatch.dev/operator/internal/source"
@@ -79,7 +80,7 @@ func newUser(t *testing.T, c *rest.Client) *user {
 // open prepares a table and opens its session.
 func (u *user) open(text string, rowsPerBlock int) (pipeline.Plan, *pipeline.Prepared, *edm.Session) {
 	u.t.Helper()
-	plan := pipeline.Plan{Source: source.Bytes("people.csv", []byte(text)), Store: people, Key: key, Columns: columns, RowsPerBlock: rowsPerBlock}
+	plan := pipeline.Plan{Plan: plan.Plan{Store: people, Columns: columns, RowsPerBlock: rowsPerBlock}, Source: source.Bytes("people.csv", []byte(text)), Key: key}
 	p, err := pipeline.Prepare(u.t.Context(), plan)
 	must(u.t, err)
 	rows, blocks := int32(rowsPerBlock), int32(p.Blocks)

@@ -18,6 +18,7 @@ import (
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/plan"
 	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/source"
 )
@@ -49,8 +50,10 @@ type refusal struct {
 func load(t *testing.T, from source.Source) ([]string, error) {
 	t.Helper()
 	plan := pipeline.Plan{
-		Source: from, Store: "people", Key: []byte("a key for tests that has 32 bytes or more"), RowsPerBlock: 1000,
-		Columns: []schema.Column{{Name: "ID"}, {Name: "Account"}, {Name: "Name"}}, BadRows: pipeline.BadRowsAllowance{MinSample: 1000},
+		Plan: plan.Plan{
+			Store: "people", RowsPerBlock: 1000, Columns: []schema.Column{{Name: "ID"}, {Name: "Account"}, {Name: "Name"}}, BadRows: plan.BadRowsAllowance{MinSample: 1000},
+		},
+		Source: from, Key: []byte("a key for tests that has 32 bytes or more"),
 	}
 	prepared, err := pipeline.Prepare(t.Context(), plan)
 	if err != nil {

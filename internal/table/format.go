@@ -5,7 +5,11 @@
 // the input. Nothing here ever puts a cell into an error: bad rows are told by position.
 package table
 
-import "fmt"
+import (
+	"fmt"
+
+	"exactmatch.dev/operator/internal/schema"
+)
 
 // Encoding is how the text of a table is encoded. The zero value is EncodingAuto.
 type Encoding string
@@ -65,7 +69,7 @@ const (
 
 // The bounds of Format's numbers. DefaultMaxLinesPerRecord stands for the zero value.
 const (
-	DefaultMaxLinesPerRecord = 100
+	DefaultMaxLinesPerRecord = schema.DefaultMaxLinesPerRecord
 	MostLinesPerRecord       = 10_000
 	MostSkippedLines         = 1000
 )

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 
 	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/progress"
 )
 
 // fakeBlob answers as a storage of the protocol does, and counts what it was asked.
@@ -85,32 +86,32 @@ func noSum([]byte) http.Header { return http.Header{} }
 func TestReturnedChecksumsAreCompared(t *testing.T) {
 	for name, tc := range map[string]struct {
 		answer  blobAnswer
-		checked Checked
+		checked progress.Checked
 		calls   int
 		outcome string
 	}{
-		"CRC":                   {keeps(crcOf), Checked{Compared: 2}, 2, "success"},
-		"MD5":                   {keeps(md5Of), Checked{Compared: 2}, 2, "success"},
-		"none":                  {keeps(noSum), Checked{Unverified: 2}, 2, "success"},
-		"one damaged, by CRC":   {damages(1, crcOf), Checked{Compared: 2}, 3, "success"},
-		"one damaged, by MD5":   {damages(1, md5Of), Checked{Compared: 2}, 3, "success"},
-		"all damaged, by CRC":   {damages(99, crcOf), Checked{}, 4, "terminal: StorageRefused"},
-		"all damaged, by MD5":   {damages(99, md5Of), Checked{}, 4, "terminal: StorageRefused"},
-		"a CRC that is none":    {keeps(func([]byte) http.Header { return headerOf("x-ms-content-crc64", "AAAA") }), Checked{}, 4, "terminal: StorageRefused"},
-		"Azurite, strict":       {strict(500, "FeatureNotSupported", noSum), Checked{Unverified: 2, HeaderRefused: true}, 3, "success"},
-		"an unsupported header": {strict(400, "UnsupportedHeader", crcOf), Checked{Compared: 2, HeaderRefused: true}, 3, "success"},
-		"an invalid header":     {strict(400, "InvalidHeaderValue", md5Of), Checked{Compared: 2, HeaderRefused: true}, 3, "success"},
-		"not implemented":       {strict(501, "NotImplemented", md5Of), Checked{Compared: 2, HeaderRefused: true}, 3, "success"},
+		"CRC":                   {keeps(crcOf), progress.Checked{Compared: 2}, 2, "success"},
+		"MD5":                   {keeps(md5Of), progress.Checked{Compared: 2}, 2, "success"},
+		"none":                  {keeps(noSum), progress.Checked{Unverified: 2}, 2, "success"},
+		"one damaged, by CRC":   {damages(1, crcOf), progress.Checked{Compared: 2}, 3, "success"},
+		"one damaged, by MD5":   {damages(1, md5Of), progress.Checked{Compared: 2}, 3, "success"},
+		"all damaged, by CRC":   {damages(99, crcOf), progress.Checked{}, 4, "terminal: StorageRefused"},
+		"all damaged, by MD5":   {damages(99, md5Of), progress.Checked{}, 4, "terminal: StorageRefused"},
+		"a CRC that is none":    {keeps(func([]byte) http.Header { return headerOf("x-ms-content-crc64", "AAAA") }), progress.Checked{}, 4, "terminal: StorageRefused"},
+		"Azurite, strict":       {strict(500, "FeatureNotSupported", noSum), progress.Checked{Unverified: 2, HeaderRefused: true}, 3, "success"},
+		"an unsupported header": {strict(400, "UnsupportedHeader", crcOf), progress.Checked{Compared: 2, HeaderRefused: true}, 3, "success"},
+		"an invalid header":     {strict(400, "InvalidHeaderValue", md5Of), progress.Checked{Compared: 2, HeaderRefused: true}, 3, "success"},
+		"not implemented":       {strict(501, "NotImplemented", md5Of), progress.Checked{Compared: 2, HeaderRefused: true}, 3, "success"},
 		"refused without a checksum": {func(int, *http.Request, []byte) (int, http.Header, string) {
 			return http.StatusBadRequest, headerOf("x-ms-error-code", "InvalidHeaderValue"), ""
-		}, Checked{}, 2, "terminal: StorageRefused"},
+		}, progress.Checked{}, 2, "terminal: StorageRefused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				blob := &fakeBlob{answer: tc.answer}
-				s, checked, err := toStorage(blob), Checked{}, error(nil)
+				s, checked, err := toStorage(blob), progress.Checked{}, error(nil)
 				for index, data := range [][]byte{[]byte("one block"), []byte("another")} {
-					var one Checked
+					var one progress.Checked
 					if one, err = s.stage(t.Context(), block.ID(index, block.Sum(data)), block.Sum(data), data); err != nil {
 						break
 					}

@@ -20,6 +20,7 @@ import (
 
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/failure"
+	"exactmatch.dev/operator/internal/progress"
 )
 
 // Target is where blocks go. URI returns the upload URI as it is now: it is a
@@ -183,8 +184,8 @@ func addStaged(ids map[int]string, id string) error {
 // stage sends one block. A sum that is wrong at either end means bytes that were
 // damaged on the way, so they are sent again. A storage that refuses the checksum
 // beside a block gets blocks without one from then on.
-func (s *storage) stage(ctx context.Context, id string, sum uint64, data []byte) (Checked, error) {
-	var checked Checked
+func (s *storage) stage(ctx context.Context, id string, sum uint64, data []byte) (progress.Checked, error) {
+	var checked progress.Checked
 	var err error
 	for range stageTries {
 		options := s.validation(sum)
@@ -198,9 +199,9 @@ func (s *storage) stage(ctx context.Context, id string, sum uint64, data []byte)
 		}
 	}
 	if errors.Is(err, errDamaged) {
-		return Checked{}, failure.New(failure.StorageRefused, "the storage returned another checksum of a block than that of the bytes that were sent, %d times; look into what changes them on the way", stageTries)
+		return progress.Checked{}, failure.New(failure.StorageRefused, "the storage returned another checksum of a block than that of the bytes that were sent, %d times; look into what changes them on the way", stageTries)
 	}
-	return Checked{}, storageError(stageOp, err)
+	return progress.Checked{}, storageError(stageOp, err)
 }
 
 const stageOp = "stage a block"
@@ -214,7 +215,7 @@ func (s *storage) validation(sum uint64) *blockblob.StageBlockOptions {
 	return &blockblob.StageBlockOptions{TransactionalValidation: blob.TransferValidationTypeCRC64(sum)}
 }
 
-func (s *storage) stageOnce(ctx context.Context, id string, sum uint64, data []byte, o *blockblob.StageBlockOptions) (checked Checked, err error) {
+func (s *storage) stageOnce(ctx context.Context, id string, sum uint64, data []byte, o *blockblob.StageBlockOptions) (checked progress.Checked, err error) {
 	err = s.do(ctx, stageOp, func(c *blockblob.Client) error {
 		got, err := c.StageBlock(ctx, id, streaming.NopCloser(bytes.NewReader(data)), o)
 		if err != nil {

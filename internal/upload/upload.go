@@ -13,17 +13,8 @@ import (
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/progress"
 )
-
-// Progress counts blocks. Done are acknowledged ones, those found there
-// (Skipped) included; BlocksPerSecond is the rate at which this run has staged
-// blocks, 0 before the first. Checked is of those that this run has staged.
-type Progress struct {
-	Blocks, Done, Staged, Skipped int
-	BytesSent                     int64
-	BlocksPerSecond               float64
-	Checked                       Checked
-}
 
 // Options of an upload. Memory is the budget that all uploads of the process
 // share, in bytes; MemorySize its whole size. Progress is called after each
@@ -31,7 +22,7 @@ type Progress struct {
 type Options struct {
 	Memory     *semaphore.Weighted
 	MemorySize int64
-	Progress   func(Progress)
+	Progress   func(progress.Blocks)
 	Sampled    func([]pipeline.Sample)
 }
 
@@ -117,9 +108,9 @@ type upload struct {
 	there    map[int]string
 	started  time.Time
 
-	mu       sync.Mutex
-	ids      []string
-	progress Progress
+	mu      sync.Mutex
+	ids     []string
+	counted progress.Blocks
 }
 
 func newUpload(plan pipeline.Plan, prepared *pipeline.Prepared, target Target, o Options) *upload {
@@ -143,9 +134,9 @@ func (u *upload) run(ctx context.Context, stripes []pipeline.Stripe) error {
 	if err != nil {
 		return err
 	}
-	u.there, u.started, u.progress = there, time.Now(), Progress{}
+	u.there, u.started, u.counted = there, time.Now(), progress.Blocks{}
 	for i := range stripes {
-		u.progress.Blocks += stripes[i].Blocks
+		u.counted.Blocks += stripes[i].Blocks
 	}
 	making := pipeline.MakeOptions{Stripes: stripes, AtOnce: u.atOnce, Workers: runtime.GOMAXPROCS(0), Reserve: u.reserve, Emit: u.send}
 	if u.options.Sampled == nil {
@@ -185,39 +176,39 @@ func (u *upload) send(ctx context.Context, index int, data []byte) error {
 	case isThere && known != id:
 		return failure.New(failure.SourceChanged, "block %d differs from the one that was uploaded before: the source changed during the upload; a new attempt reads it afresh", index)
 	case isThere:
-		u.count(index, id, Progress{Done: 1, Skipped: 1})
+		u.count(index, id, progress.Blocks{Done: 1, Skipped: 1})
 		return nil
 	}
 	checked, err := u.stage(ctx, id, sum, data)
 	if err != nil {
 		return err
 	}
-	u.count(index, id, Progress{Done: 1, Staged: 1, BytesSent: int64(len(data)), Checked: checked})
+	u.count(index, id, progress.Blocks{Done: 1, Staged: 1, BytesSent: int64(len(data)), Checked: checked})
 	return nil
 }
 
 // stage sends a block once a lane is free.
-func (u *upload) stage(ctx context.Context, id string, sum uint64, data []byte) (Checked, error) {
+func (u *upload) stage(ctx context.Context, id string, sum uint64, data []byte) (progress.Checked, error) {
 	if err := u.lanes.Acquire(ctx, 1); err != nil {
-		return Checked{}, err
+		return progress.Checked{}, err
 	}
 	defer u.lanes.Release(1)
 	return u.storage.stage(ctx, id, sum, data)
 }
 
 // count records an acknowledged block and what it adds to the progress.
-func (u *upload) count(index int, id string, more Progress) {
+func (u *upload) count(index int, id string, more progress.Blocks) {
 	u.mu.Lock()
 	u.ids[index] = id
-	u.progress.Done += more.Done
-	u.progress.Skipped += more.Skipped
-	u.progress.Staged += more.Staged
-	u.progress.BytesSent += more.BytesSent
-	u.progress.Checked.Add(more.Checked)
+	u.counted.Done += more.Done
+	u.counted.Skipped += more.Skipped
+	u.counted.Staged += more.Staged
+	u.counted.BytesSent += more.BytesSent
+	u.counted.Checked.Add(more.Checked)
 	if passed := time.Since(u.started).Seconds(); passed > 0 {
-		u.progress.BlocksPerSecond = float64(u.progress.Staged) / passed
+		u.counted.BlocksPerSecond = float64(u.counted.Staged) / passed
 	}
-	now := u.progress
+	now := u.counted
 	u.mu.Unlock()
 	if u.options.Progress != nil {
 		u.options.Progress(now)

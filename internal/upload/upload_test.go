@@ -17,6 +17,7 @@ import (
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/failure"
+	"exactmatch.dev/operator/internal/progress"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/testkit"
 	"exactmatch.dev/operator/internal/testkit/sink"
@@ -29,10 +30,10 @@ func TestUploadSendsEachBlockOnceAndSeals(t *testing.T) {
 	plan := tables.Plan(tables.CSV(1_000), 25)
 	p := tables.Prepare(t, plan)
 	one := s.Open(p, plan)
-	var last upload.Progress
+	var last progress.Blocks
 	var mu sync.Mutex
 	o := sink.Options()
-	o.Progress = func(now upload.Progress) {
+	o.Progress = func(now progress.Blocks) {
 		mu.Lock()
 		defer mu.Unlock()
 		if now.Done > last.Done {
@@ -63,7 +64,7 @@ func TestUploadResumes(t *testing.T) {
 	one := s.Open(p, plan)
 	ctx, stop := context.WithCancel(t.Context())
 	o := sink.Options()
-	o.Progress = func(now upload.Progress) {
+	o.Progress = func(now progress.Blocks) {
 		if now.Done == 10 {
 			stop()
 		}

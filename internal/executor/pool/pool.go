@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/progress"
 	"exactmatch.dev/operator/internal/upload"
 )
 
@@ -33,7 +34,7 @@ const (
 type Status struct {
 	Phase    Phase
 	Prepared *pipeline.Prepared
-	Progress upload.Progress
+	Progress progress.Blocks
 	Refused  bool
 	Note     string
 	Samples  []pipeline.Sample
@@ -154,12 +155,12 @@ func (p *Pool) Upload(key string, plan pipeline.Plan, prepared *pipeline.Prepare
 	if w := p.works[key]; w != nil && w.status.Phase != PhasePrepared {
 		return
 	}
-	w := &work{key: key, status: Status{Phase: PhaseUploading, Prepared: prepared, Progress: upload.Progress{Blocks: prepared.Blocks}}, target: target}
+	w := &work{key: key, status: Status{Phase: PhaseUploading, Prepared: prepared, Progress: progress.Blocks{Blocks: prepared.Blocks}}, target: target}
 	target.Refused = func(uri string) { p.refuse(w, uri) }
 	w.job = func(ctx context.Context) {
 		err := upload.Run(ctx, plan, prepared, target, upload.Options{
 			Memory: p.memory, MemorySize: p.options.Memory,
-			Progress: func(now upload.Progress) { p.progress(w, now) },
+			Progress: func(now progress.Blocks) { p.progress(w, now) },
 			Sampled:  func(found []pipeline.Sample) { p.sampled(w, found) },
 		})
 		p.done(ctx, w, func(s *Status) { s.Phase = PhaseUploaded }, err)
@@ -268,7 +269,7 @@ func (p *Pool) Samples(prefix string) []pipeline.Sample {
 }
 
 // Checked is what the uploads whose keys begin with prefix have compared.
-func (p *Pool) Checked(prefix string) (all upload.Checked) {
+func (p *Pool) Checked(prefix string) (all progress.Checked) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for k, w := range p.works {
@@ -287,7 +288,7 @@ func (p *Pool) sampled(w *work, found []pipeline.Sample) {
 }
 
 // progress records progress and wakes the object now and then.
-func (p *Pool) progress(w *work, now upload.Progress) {
+func (p *Pool) progress(w *work, now progress.Blocks) {
 	p.mu.Lock()
 	if now.Done >= w.status.Progress.Done {
 		w.status.Progress = now

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/plan"
 	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/source"
 	"exactmatch.dev/operator/internal/testkit"
@@ -29,9 +30,10 @@ func CSV(n int) string {
 // Plan is a plan for a table that is at hand.
 func Plan(text string, rowsPerBlock int) pipeline.Plan {
 	return pipeline.Plan{
-		Source: source.Bytes("people.csv", []byte(text)), Store: "people", Key: []byte("a key for tests that has 32 bytes or more"),
-		Columns:      []schema.Column{{Name: "ID"}, {Name: "Mail", IsCaseInsensitive: true}},
-		RowsPerBlock: rowsPerBlock, BadRows: pipeline.BadRowsAllowance{MinSample: 1000},
+		Plan: plan.Plan{
+			Store: "people", Columns: []schema.Column{{Name: "ID"}, {Name: "Mail", IsCaseInsensitive: true}}, RowsPerBlock: rowsPerBlock, BadRows: plan.BadRowsAllowance{MinSample: 1000},
+		},
+		Source: source.Bytes("people.csv", []byte(text)), Key: []byte("a key for tests that has 32 bytes or more"),
 	}
 }
 

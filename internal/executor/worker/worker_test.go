@@ -8,19 +8,20 @@ import (
 	"strings"
 	"testing"
 
+	"exactmatch.dev/operator/internal/executor/protocol"
+	"exactmatch.dev/operator/internal/executor/worker"
 	"exactmatch.dev/operator/internal/failure"
-	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/plan"
 	"exactmatch.dev/operator/internal/schema"
-	"exactmatch.dev/operator/internal/worker"
 )
 
 // files makes a worker's folder with an order to read table.csv.
-func files(t *testing.T, table string, change ...func(*worker.Order)) string {
+func files(t *testing.T, table string, change ...func(*protocol.Order)) string {
 	t.Helper()
 	dir := t.TempDir()
-	order := worker.Order{
+	order := protocol.Order{
 		Store: "people", Columns: []schema.Column{{Name: "ID", IsSearchable: true}}, RowsPerBlock: 2, Memory: 64 << 20,
-		Source: worker.Source{File: "table.csv"}, BadRows: pipeline.BadRowsAllowance{MinSample: 1000},
+		Source: protocol.Source{File: "table.csv"}, BadRows: plan.BadRowsAllowance{MinSample: 1000},
 	}
 	for _, c := range change {
 		c(&order)
@@ -30,8 +31,8 @@ func files(t *testing.T, table string, change ...func(*worker.Order)) string {
 		t.Fatal(err)
 	}
 	for name, content := range map[string]string{
-		worker.OrderDir + "/" + worker.OrderFile: string(text), worker.OrderDir + "/" + worker.URIFile: "https://127.0.0.1:1/upload?sp=rcw&sig=hush",
-		worker.KeyDir + "/" + worker.KeyFile: "0123456789abcdef0123456789abcdef", worker.SourceDir + "/table.csv": table,
+		protocol.OrderDir + "/" + protocol.OrderFile: string(text), protocol.OrderDir + "/" + protocol.URIFile: "https://127.0.0.1:1/upload?sp=rcw&sig=hush",
+		protocol.KeyDir + "/" + protocol.KeyFile: "0123456789abcdef0123456789abcdef", protocol.SourceDir + "/table.csv": table,
 	} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
@@ -49,12 +50,12 @@ func TestReportsComeBack(t *testing.T) {
 	if r.Prepared == "" || r.Problem != nil {
 		t.Fatalf("report %+v", r)
 	}
-	got, ok := worker.ParseReport(r.Text())
+	got, ok := protocol.ParseReport(r.Text())
 	if !ok || got != r {
 		t.Errorf("got %+v, want %+v", got, r)
 	}
 	for _, text := range []string{"", "{}", "panic: runtime error", `{"prepared":1}`, `{"other":"word"}`} {
-		if r, ok := worker.ParseReport(text); ok {
+		if r, ok := protocol.ParseReport(text); ok {
 			t.Errorf("%q is a report: %+v", text, r)
 		}
 	}
@@ -62,24 +63,24 @@ func TestReportsComeBack(t *testing.T) {
 
 func TestProblemsAreTold(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
-	prepare := func(dir string) worker.Report { return worker.Prepare(t.Context(), dir) }
-	stage := func(dir string) worker.Report { return worker.Stage(t.Context(), dir, 0, log) }
+	prepare := func(dir string) protocol.Report { return worker.Prepare(t.Context(), dir) }
+	stage := func(dir string) protocol.Report { return worker.Stage(t.Context(), dir, 0, log) }
 	handoff := worker.Prepare(t.Context(), files(t, "ID\n1\n2\n3\n")).Prepared
 	for name, c := range map[string]struct {
-		do     func(string) worker.Report
+		do     func(string) protocol.Report
 		dir    string
 		reason failure.Reason
 		passes bool
 	}{
 		"a column is missing":     {prepare, files(t, "Name\nhush\n"), failure.MissingColumn, false},
-		"no such file":            {prepare, files(t, "", func(o *worker.Order) { o.Source.File = "other.csv" }), failure.SourceNotFound, false},
-		"out of the volume":       {prepare, files(t, "", func(o *worker.Order) { o.Source.File = "../key/key" }), failure.PathOutsideRoot, false},
+		"no such file":            {prepare, files(t, "", func(o *protocol.Order) { o.Source.File = "other.csv" }), failure.SourceNotFound, false},
+		"out of the volume":       {prepare, files(t, "", func(o *protocol.Order) { o.Source.File = "../key/key" }), failure.PathOutsideRoot, false},
 		"no order":                {prepare, t.TempDir(), failure.SourceUnavailable, true},
 		"the order to read":       {stage, files(t, "ID\n1\n"), failure.SourceUnavailable, true},
-		"another part":            {stage, files(t, "ID\n1\n2\n3\n", func(o *worker.Order) { o.Prepared, o.Parts = handoff, 0 }), failure.SourceInvalid, false},
-		"an address not allowed":  {stage, files(t, "ID\n1\n2\n3\n", func(o *worker.Order) { o.Prepared, o.Parts = handoff, 1 }), failure.NotPermitted, true},
-		"a scheme not allowed":    {prepare, files(t, "", func(o *worker.Order) { o.Source = worker.Source{URI: "s3://hush/key"} }), failure.SchemeNotAllowed, false},
-		"a URI that is not there": {prepare, files(t, "", func(o *worker.Order) { o.Source = worker.Source{} }), failure.SourceUnavailable, true},
+		"another part":            {stage, files(t, "ID\n1\n2\n3\n", func(o *protocol.Order) { o.Prepared, o.Parts = handoff, 0 }), failure.SourceInvalid, false},
+		"an address not allowed":  {stage, files(t, "ID\n1\n2\n3\n", func(o *protocol.Order) { o.Prepared, o.Parts = handoff, 1 }), failure.NotPermitted, true},
+		"a scheme not allowed":    {prepare, files(t, "", func(o *protocol.Order) { o.Source = protocol.Source{URI: "s3://hush/key"} }), failure.SchemeNotAllowed, false},
+		"a URI that is not there": {prepare, files(t, "", func(o *protocol.Order) { o.Source = protocol.Source{} }), failure.SourceUnavailable, true},
 	} {
 		r := c.do(c.dir)
 		if r.Problem == nil || r.Problem.Reason != c.reason || r.Problem.Transient != c.passes {
@@ -94,7 +95,7 @@ func TestProblemsAreTold(t *testing.T) {
 
 func TestNamesOfURIsRevealNothing(t *testing.T) {
 	const uri = "https://host/upload?sig=hush"
-	if name := worker.NameURI(uri); len(name) != 8 || strings.Contains(uri, name) || name == worker.NameURI(uri+"2") {
+	if name := protocol.NameURI(uri); len(name) != 8 || strings.Contains(uri, name) || name == protocol.NameURI(uri+"2") {
 		t.Errorf("name %q", name)
 	}
 }

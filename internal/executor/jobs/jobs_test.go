@@ -13,10 +13,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/executor/jobs"
+	"exactmatch.dev/operator/internal/executor/protocol"
 	"exactmatch.dev/operator/internal/failure"
-	"exactmatch.dev/operator/internal/jobs"
-	"exactmatch.dev/operator/internal/upload"
-	"exactmatch.dev/operator/internal/worker"
+	"exactmatch.dev/operator/internal/progress"
 )
 
 func work(change ...func(*jobs.Work)) jobs.Work {
@@ -66,8 +66,8 @@ func TestTheKeyStaysInItsSecret(t *testing.T) {
 	if !strings.Contains(string(text), `"secretName":"patients-key"`) {
 		t.Error("the store's Secret is not mounted")
 	}
-	order := work().Order(worker.Order{Store: "patients"}, "v", "https://host/upload?sig=hush")
-	if strings.Contains(string(order.Data[worker.OrderFile]), "hush") || string(order.Data[worker.URIFile]) != "https://host/upload?sig=hush" {
+	order := work().Order(protocol.Order{Store: "patients"}, "v", "https://host/upload?sig=hush")
+	if strings.Contains(string(order.Data[protocol.OrderFile]), "hush") || string(order.Data[protocol.URIFile]) != "https://host/upload?sig=hush" {
 		t.Errorf("order %s", order.Data)
 	}
 }
@@ -175,7 +175,7 @@ func TestObserve(t *testing.T) {
 	}
 	suspended := job("")
 	suspended.Spec.Suspend = new(true)
-	problem := func(p worker.Problem) string { return worker.Report{Problem: &p}.Text() }
+	problem := func(p protocol.Problem) string { return protocol.Report{Problem: &p}.Text() }
 	for name, c := range map[string]struct {
 		job      *batchv1.Job
 		pods     []corev1.Pod
@@ -185,26 +185,26 @@ func TestObserve(t *testing.T) {
 		note     string
 		prepared string
 		refused  string
-		checked  upload.Checked
+		checked  progress.Checked
 	}{
 		"begins":                 {job: job(""), phase: jobs.Running},
 		"sure of success":        {job: job(batchv1.JobSuccessCriteriaMet), phase: jobs.Succeeded},
 		"sure of failure":        {job: job(batchv1.JobFailureTarget), phase: jobs.Failed, reason: failure.WorkersFailed, note: ""},
 		"handed over":            {job: job(""), pods: []corev1.Pod{ended(0, "Completed", `{"prepared":"AAA"}`)}, phase: jobs.Running, prepared: "AAA"},
-		"bad input":              {job: job(""), pods: []corev1.Pod{ended(1, "Error", problem(worker.Problem{Reason: failure.MissingColumn, Message: "no SSN"}))}, phase: jobs.Failed, reason: failure.MissingColumn, final: true},
-		"a fault that passes":    {job: job(""), pods: []corev1.Pod{ended(1, "Error", problem(worker.Problem{Reason: failure.SourceUnavailable, Message: "no answer", Transient: true}))}, phase: jobs.Running, note: "no answer"},
-		"the last fault is told": {job: job(batchv1.JobFailed), pods: []corev1.Pod{ended(1, "Error", problem(worker.Problem{Reason: failure.SourceUnavailable, Message: "no answer", Transient: true}))}, phase: jobs.Failed, reason: failure.SourceUnavailable},
+		"bad input":              {job: job(""), pods: []corev1.Pod{ended(1, "Error", problem(protocol.Problem{Reason: failure.MissingColumn, Message: "no SSN"}))}, phase: jobs.Failed, reason: failure.MissingColumn, final: true},
+		"a fault that passes":    {job: job(""), pods: []corev1.Pod{ended(1, "Error", problem(protocol.Problem{Reason: failure.SourceUnavailable, Message: "no answer", Transient: true}))}, phase: jobs.Running, note: "no answer"},
+		"the last fault is told": {job: job(batchv1.JobFailed), pods: []corev1.Pod{ended(1, "Error", problem(protocol.Problem{Reason: failure.SourceUnavailable, Message: "no answer", Transient: true}))}, phase: jobs.Failed, reason: failure.SourceUnavailable},
 		"out of memory":          {job: job(""), pods: []corev1.Pod{ended(137, "OOMKilled", "")}, phase: jobs.Running, note: "want of memory"},
 		"killed":                 {job: job(batchv1.JobFailed), pods: []corev1.Pod{ended(137, "Error", "no report")}, phase: jobs.Failed, reason: failure.WorkersFailed},
 		"no image":               {job: job(""), pods: []corev1.Pod{pod(corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ErrImagePull", Message: "not found"}})}, phase: jobs.Running, note: "ErrImagePull: not found"},
-		"refused": {job: job(""), pods: []corev1.Pod{ended(1, "Error", problem(worker.Problem{Reason: failure.StorageRefused, Message: "403", Transient: true, RefusedURI: "ab12"}))},
+		"refused": {job: job(""), pods: []corev1.Pod{ended(1, "Error", problem(protocol.Problem{Reason: failure.StorageRefused, Message: "403", Transient: true, RefusedURI: "ab12"}))},
 			phase: jobs.Running, note: "403", refused: "ab12"},
 		"no node": {job: job(""), pods: []corev1.Pod{{Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: "0/2 nodes"}}}}}, phase: jobs.Running, note: "0/2 nodes"},
 		"evicted": {job: job(""), pods: []corev1.Pod{{Status: corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted", Message: "disk"}}}, phase: jobs.Running, note: "Evicted: disk"},
 		"compared": {job: job(""), pods: []corev1.Pod{
-			ended(0, "Completed", worker.Report{Staged: &worker.Staged{Sent: 2}, Checked: &upload.Checked{Compared: 1, Unverified: 1}}.Text()),
-			ended(1, "Error", worker.Report{Problem: &worker.Problem{Reason: failure.StorageUnavailable, Message: "gone", Transient: true}, Checked: &upload.Checked{Compared: 3, HeaderRefused: true}}.Text()),
-		}, phase: jobs.Running, note: "gone", checked: upload.Checked{Compared: 4, Unverified: 1, HeaderRefused: true}},
+			ended(0, "Completed", protocol.Report{Staged: &protocol.Staged{Sent: 2}, Checked: &progress.Checked{Compared: 1, Unverified: 1}}.Text()),
+			ended(1, "Error", protocol.Report{Problem: &protocol.Problem{Reason: failure.StorageUnavailable, Message: "gone", Transient: true}, Checked: &progress.Checked{Compared: 3, HeaderRefused: true}}.Text()),
+		}, phase: jobs.Running, note: "gone", checked: progress.Checked{Compared: 4, Unverified: 1, HeaderRefused: true}},
 		"queued": {job: suspended, phase: jobs.Running, note: "is suspended"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -9,9 +9,9 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 
+	"exactmatch.dev/operator/internal/executor/protocol"
 	"exactmatch.dev/operator/internal/failure"
-	"exactmatch.dev/operator/internal/upload"
-	"exactmatch.dev/operator/internal/worker"
+	"exactmatch.dev/operator/internal/progress"
 )
 
 // Phase is how far a Job is.
@@ -37,7 +37,7 @@ type State struct {
 	// Staged counts the pods that have reported their part as staged, Checked is of
 	// the blocks that all have sent.
 	Staged  int
-	Checked upload.Checked
+	Checked progress.Checked
 	// Note says in words what a running Job waits for, or what its last failed pod
 	// said; "" where all is well.
 	Note string
@@ -133,7 +133,7 @@ func (s *State) hear(pod *corev1.Pod) *failure.Error {
 
 // hearEnd takes the last word of a pod's container.
 func (s *State) hearEnd(pod *corev1.Pod, end *corev1.ContainerStateTerminated) *failure.Error {
-	report, ok := worker.ParseReport(end.Message)
+	report, ok := protocol.ParseReport(end.Message)
 	if ok && report.Checked != nil {
 		s.Checked.Add(*report.Checked)
 	}

@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"exactmatch.dev/operator/api/v1alpha1"
-	"exactmatch.dev/operator/internal/jobs"
-	"exactmatch.dev/operator/internal/worker"
+	"exactmatch.dev/operator/internal/executor/jobs"
+	"exactmatch.dev/operator/internal/executor/protocol"
 )
 
 func template(change func(*v1alpha1.WorkersTemplate)) func(*jobs.Work) {
@@ -76,12 +76,12 @@ func TestAWorkerGetsItsFilesOnly(t *testing.T) {
 		ca     bool
 		want   []string
 	}{
-		"a claim":          {v1alpha1.Source{PersistentVolumeClaim: &v1alpha1.VolumeFile{ClaimName: "exports", Path: "t.csv"}}, false, []string{worker.SourceDir}},
-		"a ConfigMap":      {v1alpha1.Source{ConfigMapKeyRef: &v1alpha1.KeyReference{Name: "tables", Key: "t.csv"}}, false, []string{worker.SourceDir}},
+		"a claim":          {v1alpha1.Source{PersistentVolumeClaim: &v1alpha1.VolumeFile{ClaimName: "exports", Path: "t.csv"}}, false, []string{protocol.SourceDir}},
+		"a ConfigMap":      {v1alpha1.Source{ConfigMapKeyRef: &v1alpha1.KeyReference{Name: "tables", Key: "t.csv"}}, false, []string{protocol.SourceDir}},
 		"a URI":            {v1alpha1.Source{URI: "https://host/t.csv"}, false, nil},
-		"a URI, Secret":    {v1alpha1.Source{URI: "https://host/t.csv", CredentialsSecretRef: &v1alpha1.LocalReference{Name: "login"}}, false, []string{worker.CredentialsDir}},
-		"a Secret's URI":   {v1alpha1.Source{URISecretRef: &v1alpha1.KeyReference{Name: "uri", Key: "uri"}}, false, []string{worker.SourceURIDir}},
-		"an own authority": {v1alpha1.Source{URI: "https://host/t.csv"}, true, []string{worker.AuthorityDir}},
+		"a URI, Secret":    {v1alpha1.Source{URI: "https://host/t.csv", CredentialsSecretRef: &v1alpha1.LocalReference{Name: "login"}}, false, []string{protocol.CredentialsDir}},
+		"a Secret's URI":   {v1alpha1.Source{URISecretRef: &v1alpha1.KeyReference{Name: "uri", Key: "uri"}}, false, []string{protocol.SourceURIDir}},
+		"an own authority": {v1alpha1.Source{URI: "https://host/t.csv"}, true, []string{protocol.AuthorityDir}},
 	} {
 		pod := work(func(w *jobs.Work) {
 			w.Session.Spec.Source = tc.source
@@ -93,7 +93,7 @@ func TestAWorkerGetsItsFilesOnly(t *testing.T) {
 		for _, v := range pod.Volumes {
 			got = append(got, v.Name)
 		}
-		if want := append([]string{worker.OrderDir, worker.KeyDir}, tc.want...); !slices.Equal(got, want) {
+		if want := append([]string{protocol.OrderDir, protocol.KeyDir}, tc.want...); !slices.Equal(got, want) {
 			t.Errorf("%s: the folders are %v, want %v", name, got, want)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"exactmatch.dev/operator/internal/executor/protocol"
 	"exactmatch.dev/operator/internal/fingerprint"
 )
 
@@ -27,7 +28,7 @@ func Command() *cobra.Command {
 	flags.StringVar(&f.dir, "dir", "/worker", "folder of the order and the files beside it")
 	flags.StringVar(&f.report, "report", "/dev/termination-log", "file that the report is written to")
 	prepare := &cobra.Command{Use: "prepare", Short: "Read the table once and report what was found", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
-		return runUpload(c.Context(), f, func(ctx context.Context) Report { return Prepare(ctx, f.dir) })
+		return runUpload(c.Context(), f, func(ctx context.Context) protocol.Report { return Prepare(ctx, f.dir) })
 	}}
 	stage := &cobra.Command{Use: "stage", Short: "Stage the missing blocks of one part of the table", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
 		if !c.Flags().Changed("index") {
@@ -36,7 +37,7 @@ func Command() *cobra.Command {
 				return errors.New("give --index, or run as a pod of an Indexed Job")
 			}
 		}
-		return runUpload(c.Context(), f, func(ctx context.Context) Report { return Stage(ctx, f.dir, f.index, slog.Default()) })
+		return runUpload(c.Context(), f, func(ctx context.Context) protocol.Report { return Stage(ctx, f.dir, f.index, slog.Default()) })
 	}}
 	stage.Flags().IntVar(&f.index, "index", 0, "which part, from 0; default: the pod's completion index")
 	c.AddCommand(prepare, stage)
@@ -44,12 +45,12 @@ func Command() *cobra.Command {
 }
 
 // runUpload works and leaves the report where the kubelet looks for it.
-func runUpload(ctx context.Context, f uploadFlags, work func(context.Context) Report) error {
+func runUpload(ctx context.Context, f uploadFlags, work func(context.Context) protocol.Report) error {
 	if err := fingerprint.SelfTest(); err != nil {
 		return err
 	}
 	report := work(ctx)
-	if report == (Report{}) {
+	if report == (protocol.Report{}) {
 		return errors.New("stopped before the end")
 	}
 	if err := os.WriteFile(f.report, []byte(report.Text()), 0o644); err != nil { //nolint:gosec // the kubelet reads it

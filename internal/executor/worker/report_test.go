@@ -5,14 +5,15 @@ import (
 	"strings"
 	"testing"
 
-	"exactmatch.dev/operator/internal/worker"
+	"exactmatch.dev/operator/internal/executor/protocol"
+	"exactmatch.dev/operator/internal/executor/worker"
 )
 
 // A termination message takes 4 KiB: what is longer would be cut and no report.
 func TestAReportFitsIntoItsMessage(t *testing.T) {
-	long := func(o *worker.Order) { o.Source.File = strings.Repeat("folder/", 1000) + "t.csv" }
+	long := func(o *protocol.Order) { o.Source.File = strings.Repeat("folder/", 1000) + "t.csv" }
 	text := worker.Prepare(t.Context(), files(t, "", long)).Text()
-	if r, ok := worker.ParseReport(text); !ok || r.Problem == nil || len(text) > 4096 {
+	if r, ok := protocol.ParseReport(text); !ok || r.Problem == nil || len(text) > 4096 {
 		t.Errorf("%d bytes: %s", len(text), text)
 	}
 }
@@ -21,14 +22,14 @@ func TestAReportFitsIntoItsMessage(t *testing.T) {
 func TestAWorkerThatStopsReportsNothing(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	if r := worker.Prepare(ctx, files(t, "ID\n1\n")); r != (worker.Report{}) {
+	if r := worker.Prepare(ctx, files(t, "ID\n1\n")); r != (protocol.Report{}) {
 		t.Errorf("it reports %s", r.Text())
 	}
 }
 
 // Of a report with words that nobody knows, nothing is believed.
 func TestAReportWithMoreInItIsNone(t *testing.T) {
-	if r, ok := worker.ParseReport(`{"prepared":"AAA","other":"word"}`); ok {
+	if r, ok := protocol.ParseReport(`{"prepared":"AAA","other":"word"}`); ok {
 		t.Errorf("it is read as %s", r.Text())
 	}
 }

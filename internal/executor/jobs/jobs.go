@@ -22,7 +22,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"exactmatch.dev/operator/api/v1alpha1"
-	"exactmatch.dev/operator/internal/worker"
+	"exactmatch.dev/operator/internal/executor/protocol"
 )
 
 // Labels and annotations of Jobs, pods and the order's Secret.
@@ -130,12 +130,12 @@ func shortened(name string, most int) string {
 }
 
 // Order makes the Secret of an order: what to do, and where to.
-func (w Work) Order(order worker.Order, version, uploadURI string) *corev1.Secret {
+func (w Work) Order(order protocol.Order, version, uploadURI string) *corev1.Secret {
 	text, err := json.Marshal(order)
 	if err != nil {
 		panic(err) // strings and numbers marshal
 	}
-	secret := &corev1.Secret{ObjectMeta: w.meta(w.SecretName()), Data: map[string][]byte{worker.OrderFile: text, worker.URIFile: []byte(uploadURI)}}
+	secret := &corev1.Secret{ObjectMeta: w.meta(w.SecretName()), Data: map[string][]byte{protocol.OrderFile: text, protocol.URIFile: []byte(uploadURI)}}
 	secret.Annotations[VersionAnnotation] = version
 	return secret
 }
@@ -297,22 +297,22 @@ func (w Work) mounts(pod *corev1.PodSpec, c *corev1.Container) {
 	configMap := func(name string, items ...corev1.KeyToPath) corev1.VolumeSource {
 		return corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: name}, Items: items}}
 	}
-	add(worker.OrderDir, secret(w.SecretName()))
-	add(worker.KeyDir, secret(w.Key.Name, corev1.KeyToPath{Key: w.Key.Key, Path: worker.KeyFile}))
+	add(protocol.OrderDir, secret(w.SecretName()))
+	add(protocol.KeyDir, secret(w.Key.Name, corev1.KeyToPath{Key: w.Key.Key, Path: protocol.KeyFile}))
 	from := w.Session.Spec.Source
 	if ref := from.CredentialsSecretRef; ref != nil {
-		add(worker.CredentialsDir, secret(ref.Name))
+		add(protocol.CredentialsDir, secret(ref.Name))
 	}
 	if ref := from.URISecretRef; ref != nil {
-		add(worker.SourceURIDir, secret(ref.Name, corev1.KeyToPath{Key: ref.Key, Path: worker.SourceURIFile}))
+		add(protocol.SourceURIDir, secret(ref.Name, corev1.KeyToPath{Key: ref.Key, Path: protocol.SourceURIFile}))
 	}
 	if ref := from.ConfigMapKeyRef; ref != nil {
-		add(worker.SourceDir, configMap(ref.Name, corev1.KeyToPath{Key: ref.Key, Path: ref.Key}))
+		add(protocol.SourceDir, configMap(ref.Name, corev1.KeyToPath{Key: ref.Key, Path: ref.Key}))
 	}
 	if ref := from.PersistentVolumeClaim; ref != nil {
-		add(worker.SourceDir, corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: ref.ClaimName, ReadOnly: true}})
+		add(protocol.SourceDir, corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: ref.ClaimName, ReadOnly: true}})
 	}
 	if ref := w.Authority; ref != nil {
-		add(worker.AuthorityDir, configMap(ref.Name, corev1.KeyToPath{Key: ref.Key, Path: worker.AuthorityFile}))
+		add(protocol.AuthorityDir, configMap(ref.Name, corev1.KeyToPath{Key: ref.Key, Path: protocol.AuthorityFile}))
 	}
 }

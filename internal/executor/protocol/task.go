@@ -1,0 +1,84 @@
+// Package protocol is what the manager and its pods tell each other: the files of
+// a worker, its task, and its report. It imports the standard library and the
+// packages of plain values below it only, so that both ends, and whoever makes
+// Jobs, may know it.
+package protocol
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/netip"
+
+	"exactmatch.dev/operator/internal/plan"
+	"exactmatch.dev/operator/internal/schema"
+)
+
+// The files of a worker, below its one folder. Each folder is a volume: the
+// order and the upload URI are a Secret of the session, the others are what the
+// user's objects hold.
+const (
+	OrderDir       = "order"
+	OrderFile      = "order.json"
+	URIFile        = "uploadURI"
+	KeyDir         = "key"
+	KeyFile        = "key"
+	CredentialsDir = "credentials" // a file for each entry; may be absent
+	SourceURIDir   = "source-uri"
+	SourceURIFile  = "uri"
+	SourceDir      = "source" // a claim, or a ConfigMap's key
+	AuthorityDir   = "authority"
+	AuthorityFile  = "ca.crt" // may be absent
+)
+
+// Order is what a worker is to do. It holds no secret: those are files of their own.
+type Order struct {
+	Store        string                `json:"store"`
+	Columns      []schema.Column       `json:"columns"`
+	Format       schema.Format         `json:"format"`
+	RowsPerBlock int                   `json:"rowsPerBlock"`
+	Pin          string                `json:"pin,omitempty"`
+	BadRows      plan.BadRowsAllowance `json:"badRows"`
+	Source       Source                `json:"source"`
+	Allow        Allow                 `json:"allow"`
+	// OwnIdentity lets the pod's ServiceAccount sign for the source, where no
+	// credentials do.
+	OwnIdentity bool `json:"ownIdentity,omitempty"`
+	// Memory is the budget of blocks in the making, in bytes.
+	Memory int64 `json:"memory"`
+	// Parts are the pods that share the stripes; Parallelism is what each reads
+	// and sends at once.
+	Parts       int `json:"parts,omitempty"`
+	Parallelism int `json:"parallelism,omitempty"`
+	// Prepared is the handoff of the reading; empty in the order to read.
+	Prepared string `json:"prepared,omitempty"`
+}
+
+// Source says where the table lies: a file below SourceDir, or a URI; where both
+// are empty the URI is in SourceURIFile.
+type Source struct {
+	File    string   `json:"file,omitempty"`
+	URI     string   `json:"uri,omitempty"`
+	Schemes []string `json:"schemes,omitempty"`
+}
+
+// Allow is the upload agent's rule of addresses, below the administrator's policy.
+type Allow struct {
+	Hosts     []string `json:"hosts,omitempty"`
+	PlainHTTP bool     `json:"plainHTTP,omitempty"`
+	Policy    Policy   `json:"policy,omitempty,omitzero"`
+}
+
+// Policy is a dial.Policy on its way: what the administrator permits.
+type Policy struct {
+	Namespace string         `json:"namespace,omitempty"`
+	Hosts     []string       `json:"hosts,omitempty"`
+	CIDRs     []netip.Prefix `json:"cidrs,omitempty"`
+	PlainHTTP []string       `json:"plainHTTP,omitempty"`
+	Note      string         `json:"note,omitempty"`
+}
+
+// NameURI names an upload URI without revealing its signature.
+func NameURI(uri string) string {
+	sum := sha256.Sum256([]byte(uri))
+	return hex.EncodeToString(sum[:4])
+}
