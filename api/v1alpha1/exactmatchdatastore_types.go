@@ -1,11 +1,9 @@
 package v1alpha1
 
-import (
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-)
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// StoreDeletionPolicy says what happens to the remote store when the object is deleted.
+// StoreDeletionPolicy says what happens to the remote data store when the object
+// is deleted.
 // +kubebuilder:validation:Enum=Orphan;Delete
 type StoreDeletionPolicy string
 
@@ -17,27 +15,31 @@ const (
 	StoreDeletionPolicyDelete StoreDeletionPolicy = "Delete"
 )
 
-// Column of the schema. The name decides the column's key: another name is
-// another column.
+// Column of the schema. The column's key is derived from its name, so a column
+// with another name is another column.
 type Column struct {
-	// Name of the column at the service.
+	// name of the column at the service: a letter, followed by up to 63 letters,
+	// digits and underscores.
+	// +required
+	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:Pattern=`^[A-Za-z][A-Za-z0-9_]{0,63}$`
 	Name string `json:"name"`
-	// SourceName is the column's header in the table; default: the name.
+	// sourceName is the column's header in the table. Default: the name.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	SourceName string `json:"sourceName,omitempty"`
-	// IsSearchable columns are indexed by the service.
+	// isSearchable says whether the service indexes the column. Default: true.
 	// +optional
 	// +kubebuilder:default=true
 	IsSearchable *bool `json:"isSearchable,omitempty"`
-	// IsCaseInsensitive folds letter case before hashing.
+	// isCaseInsensitive says whether letter case is folded before hashing. Default:
+	// false.
 	// +optional
 	IsCaseInsensitive bool `json:"isCaseInsensitive,omitempty"`
-	// IgnoredDelimiters are characters that are left out before hashing, each as
-	// NFKC, case folding and white space leave it: one that these change never
-	// matches and is refused.
+	// ignoredDelimiters are characters to remove before hashing. They are compared
+	// after NFKC, case folding and the normalization of white space; a character that
+	// these steps change never matches and is refused.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
@@ -49,20 +51,22 @@ type Column struct {
 // Searchable reports isSearchable with its default.
 func (c Column) Searchable() bool { return c.IsSearchable == nil || *c.IsSearchable }
 
-// Guards forbid content that looks like a mistake.
+// Guards hold back content that looks like a mistake.
 type Guards struct {
-	// MaxRowDecreasePercent against the rows that are live.
+	// maxRowDecreasePercent is by how many percent fewer rows a table may have than
+	// the live one. Default: 50.
 	// +optional
 	// +kubebuilder:default=50
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=100
 	MaxRowDecreasePercent int32 `json:"maxRowDecreasePercent"`
-	// RequireAllColumns refuses a session whose fields leave a column out.
+	// requireAllColumns holds a session whose fields omit a column. Default: true.
 	// +optional
 	// +kubebuilder:default=true
 	RequireAllColumns bool `json:"requireAllColumns"`
-	// MaxUnfindablePercent of the values of a searchable column: with more that
-	// nobody can find, a lookup's "no" means nothing.
+	// maxUnfindablePercent is the maximum share of unfindable values of a searchable
+	// column, in percent of its values: beyond it, a lookup that finds nothing means
+	// nothing. Default: 20.
 	// +optional
 	// +kubebuilder:default=20
 	// +kubebuilder:validation:Minimum=0
@@ -70,37 +74,46 @@ type Guards struct {
 	MaxUnfindablePercent int32 `json:"maxUnfindablePercent"`
 }
 
-// ExactMatchDataStoreSpec is a schema, its key, and what guards its table.
+// ExactMatchDataStoreSpec is the desired state of an ExactMatchDataStore: the
+// schema, the key and the guards.
 // +kubebuilder:validation:XValidation:rule="has(self.displayName) == has(oldSelf.displayName) && (!has(self.displayName) || self.displayName == oldSelf.displayName)",message="displayName is immutable: the columns' keys are derived from it"
 type ExactMatchDataStoreSpec struct {
-	// UploadAgentRef names the ExactMatchUploadAgent whose endpoint holds the store. Immutable.
+	// uploadAgentRef names the ExactMatchUploadAgent whose endpoint has the data
+	// store. Immutable.
+	// +required
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="is immutable; make a new data store for another upload agent"
 	UploadAgentRef LocalReference `json:"uploadAgentRef"`
-	// DisplayName at the service; default: metadata.name. Immutable.
+	// displayName of the data store at the service. Immutable. Default: metadata.name.
 	// +optional
+	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9._-]{1,128}$`
 	DisplayName string `json:"displayName,omitempty"`
-	// Description at the service.
+	// description of the data store at the service.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Description string `json:"description,omitempty"`
-	// Columns of the schema, in order.
+	// columns of the schema, in order.
+	// +required
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	Columns []Column `json:"columns"`
-	// KeySecretRef names the Secret's key that holds at least 32 random bytes.
+	// keySecretRef names the key of a Secret that contains at least 32 random bytes,
+	// with which the cells are hashed.
+	// +required
 	KeySecretRef SecretKeyReference `json:"keySecretRef"`
-	// Guards hold content that looks like a mistake, before anything is spent.
+	// guards hold back content that looks like a mistake.
 	// +optional
 	// +kubebuilder:default={}
 	Guards Guards `json:"guards,omitempty"`
-	// Adopt takes over the remote data store with this id, which has the store's
-	// displayName and belongs to another object, another cluster or nobody.
+	// adopt names the remote data store to take over: one with this displayName that
+	// belongs to another object, another cluster or nobody.
 	// +optional
 	Adopt *Adoption `json:"adopt,omitempty"`
-	// DeletionPolicy says what happens to the remote store when the object is deleted.
+	// deletionPolicy says what happens to the remote data store when the object is
+	// deleted: Orphan leaves it with its live table, Delete deletes both. Default:
+	// Orphan.
 	// +optional
 	// +kubebuilder:default=Orphan
 	DeletionPolicy StoreDeletionPolicy `json:"deletionPolicy,omitempty"`
@@ -108,94 +121,29 @@ type ExactMatchDataStoreSpec struct {
 
 // SecretKeyReference names one key of a Secret of the same namespace.
 type SecretKeyReference struct {
+	// name of the Secret.
+	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	Name string `json:"name"`
+	// key in its data. Default: key.
 	// +optional
 	// +kubebuilder:default=key
 	// +kubebuilder:validation:MaxLength=253
 	Key string `json:"key,omitempty"`
 }
 
-// Quota is the rolling 24-hour allowance of commits.
-type Quota struct {
-	Max          int32        `json:"max"`
-	Remaining    int32        `json:"remaining"`
-	NextSlotTime *metav1.Time `json:"nextSlotTime,omitempty"`
-}
-
-// LiveTable is a published table.
-type LiveTable struct {
-	// SessionName and SessionUID name the ExactMatchSession that brought it, where
-	// one of this store did.
-	// +optional
-	SessionName string `json:"sessionName,omitempty"`
-	// +optional
-	SessionUID types.UID `json:"sessionUID,omitempty"`
-	RemoteID   string    `json:"remoteID"`
-	// +optional
-	ContentKey string `json:"contentKey,omitempty"`
-	Rows       int64  `json:"rows"`
-	KeyID      string `json:"keyID,omitempty"`
-	// Generation grows with every table that the service publishes in the store; 0
-	// where the service does not say it.
-	// +optional
-	Generation int64 `json:"generation,omitempty"`
-	// Columns of the table, with the rules of their tokens.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=32
-	Columns        []LiveColumn `json:"columns,omitempty"`
-	CompletionTime *metav1.Time `json:"completionTime,omitempty"`
-}
-
-// LiveColumn is a column of a published table.
-type LiveColumn struct {
-	Name string `json:"name"`
-	// RulesID names the rules that its tokens were made under (internal/edm/API.md).
-	// +optional
-	RulesID string `json:"rulesID,omitempty"`
-	// IsSearchable as the service has it indexed now.
-	IsSearchable bool `json:"isSearchable"`
-}
-
 // Adoption names the remote data store to take over.
 type Adoption struct {
-	// ID of the remote data store.
+	// id of the remote data store.
+	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	ID string `json:"id"`
 }
 
-// ExactMatchDataStoreStatus mirrors the remote store and says whose turn it is.
-type ExactMatchDataStoreStatus struct {
-	// +optional
-	// +kubebuilder:default=-1
-	ObservedGeneration      int64        `json:"observedGeneration,omitempty"`
-	ID                      string       `json:"id,omitempty"`
-	DisplayName             string       `json:"displayName,omitempty"`
-	DataLastUpdatedDateTime *metav1.Time `json:"dataLastUpdatedDateTime,omitempty"`
-	// KeyID names the key of the tokens without revealing it.
-	KeyID string `json:"keyID,omitempty"`
-	// AdoptedID is the spec.adopt.id that was honoured last.
-	AdoptedID string `json:"adoptedID,omitempty"`
-	// ActiveSession has the turn to upload; WaitingSessions counts those behind it.
-	ActiveSession   string `json:"activeSession,omitempty"`
-	WaitingSessions int32  `json:"waitingSessions,omitempty"`
-	// Live is the table that the service shows live; absent where it shows none.
-	// Published is the one that was published last as far as is known: the guards
-	// compare with it, and it is lost where it is not the live one.
-	Live             *LiveTable   `json:"live,omitempty"`
-	Published        *LiveTable   `json:"published,omitempty"`
-	Quota            *Quota       `json:"quota,omitempty"`
-	FinalizeDeadline *metav1.Time `json:"finalizeDeadline,omitempty"`
-	// +listType=map
-	// +listMapKey=type
-	Conditions []metav1.Condition `json:"conditions,omitempty"`
-}
-
-// ExactMatchDataStore is a schema and the table that is live under it.
+// ExactMatchDataStore is a schema and the table that is published under it.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -211,10 +159,16 @@ type ExactMatchDataStoreStatus struct {
 // +kubebuilder:printcolumn:name="ID",type=string,JSONPath=`.status.id`,priority=1
 // +kubebuilder:printcolumn:name="Key",type=string,JSONPath=`.status.keyID`,priority=1
 type ExactMatchDataStore struct {
-	metav1.TypeMeta   `json:",inline"`
+	metav1.TypeMeta `json:",inline"`
+	// metadata is the standard metadata of an object.
+	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
+	// spec is the desired state of the data store.
+	// +required
 	Spec ExactMatchDataStoreSpec `json:"spec"`
+	// status is the observed state of the data store.
+	// +optional
 	// +kubebuilder:default={"observedGeneration":-1}
 	Status ExactMatchDataStoreStatus `json:"status,omitempty"`
 }
@@ -224,6 +178,10 @@ type ExactMatchDataStore struct {
 // +kubebuilder:object:root=true
 type ExactMatchDataStoreList struct {
 	metav1.TypeMeta `json:",inline"`
+	// metadata is the standard metadata of a list.
+	// +optional
 	metav1.ListMeta `json:"metadata,omitempty"`
-	Items           []ExactMatchDataStore `json:"items"`
+	// items are the data stores.
+	// +required
+	Items []ExactMatchDataStore `json:"items"`
 }

@@ -4,104 +4,66 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // ClassificationErrorBase mirrors Graph's classifcationErrorBase.
 type ClassificationErrorBase struct {
-	Code       string                    `json:"code,omitempty"`
-	Message    string                    `json:"message,omitempty"`
-	Target     string                    `json:"target,omitempty"`
+	// code names the kind of the error.
+	// +optional
+	Code string `json:"code,omitempty"`
+	// message describes the error in the words of the service.
+	// +optional
+	Message string `json:"message,omitempty"`
+	// target is what the error concerns, such as a property of the request.
+	// +optional
+	Target string `json:"target,omitempty"`
+	// innerError identifies the request at the service.
+	// +optional
 	InnerError *ClassificationInnerError `json:"innerError,omitempty"`
 }
 
 // ClassificationError mirrors Graph's classificationError.
 type ClassificationError struct {
 	ClassificationErrorBase `json:",inline"`
+	// details are the errors that led to this one; at most 10 are kept.
+	// +optional
 	// +listType=atomic
 	Details []ClassificationErrorBase `json:"details,omitempty"`
 }
 
 // ClassificationInnerError mirrors Graph's classificationInnerError.
 type ClassificationInnerError struct {
-	Code            string       `json:"code,omitempty"`
-	ErrorDateTime   *metav1.Time `json:"errorDateTime,omitempty"`
-	ClientRequestID string       `json:"clientRequestId,omitempty"`
-	ActivityID      string       `json:"activityId,omitempty"`
+	// code names the kind of the error more precisely.
+	// +optional
+	Code string `json:"code,omitempty"`
+	// errorDateTime is when the error occurred.
+	// +optional
+	ErrorDateTime *metav1.Time `json:"errorDateTime,omitempty"`
+	// clientRequestId is the id that the client gave the request.
+	// +optional
+	ClientRequestID string `json:"clientRequestId,omitempty"`
+	// activityId is the id under which the service logged the request.
+	// +optional
+	ActivityID string `json:"activityId,omitempty"`
 }
 
-// BadRows counts the rows that were left out, and their lines. Samples name
-// positions, never values.
-type BadRows struct {
-	Count int64 `json:"count"`
-	// Lines of the rows that were left out.
-	Lines int64 `json:"lines"`
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=10
-	Samples []string `json:"samples,omitempty"`
-}
-
-// ColumnQuality is how well a searchable column serves to find a row by, in
-// counts of rows (status.rows is all of them). It holds no value of the table.
-// Values are counted as the table has them, before the column's rules.
-type ColumnQuality struct {
-	// Name of the column.
-	// +kubebuilder:validation:MaxLength=128
-	Name string `json:"name"`
-	// Empty rows have nothing but white space in the column. Exact.
-	Empty int64 `json:"empty"`
-	// Distinct values, the empty one left out: exact up to 4,096, above that an
-	// estimate with a standard error of at most 2.2 %.
-	Distinct int64 `json:"distinct"`
-	// LargestRepetition is how many rows have the most common value, the empty
-	// one left out: exact up to 4,096 distinct values, above that at least so
-	// many, and usually at most a thousandth of all rows more.
-	LargestRepetition int64 `json:"largestRepetition"`
-	// Short rows have a value of fewer than 4 characters. Exact.
-	Short int64 `json:"short"`
-	// Unfindable rows have a value that no message has, since nobody types what it
-	// holds; UnfindableKinds says what that is. Exact.
-	// +optional
-	Unfindable int64 `json:"unfindable,omitempty"`
-	// +optional
-	UnfindableKinds *UnfindableKinds `json:"unfindableKinds,omitempty"`
-	// LineBreaks are the rows with a value of more than one line, and MostLines is
-	// how many lines the longest of them has. Exact.
-	// +optional
-	LineBreaks int64 `json:"lineBreaks,omitempty"`
-	// +optional
-	MostLines int64 `json:"mostLines,omitempty"`
-}
-
-// UnfindableKinds counts unfindable values by what makes them so. A value counts
-// once, by the first that applies.
-type UnfindableKinds struct {
-	// Mojibake is UTF-8 that was read as Windows-1252 or Latin-1.
-	// +optional
-	Mojibake int64 `json:"mojibake,omitempty"`
-	// LostCharacters have become U+FFFD.
-	// +optional
-	LostCharacters int64 `json:"lostCharacters,omitempty"`
-	// InvisibleCharacters are controls, soft hyphens, byte order marks, and
-	// zero-width and direction marks where the value's script needs none.
-	// +optional
-	InvisibleCharacters int64 `json:"invisibleCharacters,omitempty"`
-	// SpreadsheetGuards are ="…" and a leading apostrophe.
-	// +optional
-	SpreadsheetGuards int64 `json:"spreadsheetGuards,omitempty"`
-	// ScientificNotation stands in place of an identifier's digits: 8.8E+08.
-	// +optional
-	ScientificNotation int64 `json:"scientificNotation,omitempty"`
-}
-
-// CreateIntent is written before a remote session is created, so that no crash
-// can leave one that nobody remembers.
+// CreateIntent is recorded before a remote session is created, so that after a
+// crash the session can be found.
 type CreateIntent struct {
-	ContentKey      string      `json:"contentKey"`
-	Instance        string      `json:"instance"`
-	Time            metav1.Time `json:"time"`
-	ClientRequestID string      `json:"clientRequestId"`
-	// Unanswered: an earlier create of this content was never answered and had
-	// shown no effect when it was looked for. Its session may still turn up, so it
-	// is looked for again before the commit.
+	// contentKey of the content that the session is created for.
+	// +required
+	ContentKey string `json:"contentKey"`
+	// instance names the manager that sends the create.
+	// +required
+	Instance string `json:"instance"`
+	// time when the intent was recorded.
+	// +required
+	Time metav1.Time `json:"time"`
+	// clientRequestId is the id of the request, by which the service recognizes it.
+	// +required
+	ClientRequestID string `json:"clientRequestId"`
+	// unanswered is true where an earlier create of this content was never answered
+	// and its session was not found. The session may still appear, so the operator
+	// looks for it again before the commit.
 	// +optional
 	Unanswered bool `json:"unanswered,omitempty"`
-	// Rules that the tokens of each field are made under.
+	// rules that the tokens of each field are made under.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32
@@ -111,129 +73,246 @@ type CreateIntent struct {
 // ColumnRules names the rules that a column's tokens are made under
 // (internal/edm/API.md).
 type ColumnRules struct {
-	Name    string `json:"name"`
+	// name of the column.
+	// +required
+	Name string `json:"name"`
+	// rulesID is the id of its rules.
+	// +required
 	RulesID string `json:"rulesID"`
 }
 
 // HistoryEntry is an attempt that has ended.
 type HistoryEntry struct {
-	Revision       int64        `json:"revision"`
-	Attempt        int32        `json:"attempt,omitempty"`
-	ID             string       `json:"id,omitempty"`
-	State          string       `json:"state,omitempty"`
-	Outcome        string       `json:"outcome,omitempty"`
-	Checksum       string       `json:"checksum,omitempty"`
+	// revision of the content, as in status.revision.
+	// +required
+	Revision int64 `json:"revision"`
+	// attempt within the revision, as in status.attempt.
+	// +optional
+	Attempt int32 `json:"attempt,omitempty"`
+	// id of the remote session.
+	// +optional
+	ID string `json:"id,omitempty"`
+	// state of the remote session, as it was seen last.
+	// +optional
+	State string `json:"state,omitempty"`
+	// outcome is the reason why the attempt ended.
+	// +optional
+	Outcome string `json:"outcome,omitempty"`
+	// checksum of the stored bytes of the table.
+	// +optional
+	Checksum string `json:"checksum,omitempty"`
+	// completionTime is when the operator saw that the attempt had ended.
+	// +optional
 	CompletionTime *metav1.Time `json:"completionTime,omitempty"`
 }
 
-// ExactMatchSessionStatus mirrors the remote session under Graph's names and
-// adds what the operator knows.
+// ExactMatchSessionStatus is the observed state of an ExactMatchSession: the
+// properties of the remote session under Graph's names, and what the operator
+// adds to them.
 type ExactMatchSessionStatus struct {
-	// ObservedGeneration is the spec's generation that the status speaks of; -1 before the first look.
+	// conditions of the session: Ready, Reconciling, Stalled, Suspended, Finished,
+	// Live, SourceChanged, DataQuality, Parallel and BlocksVerified.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// observedGeneration is the generation of spec that the status describes; -1
+	// before the first reconciliation.
 	// +optional
 	// +kubebuilder:default=-1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	ID                           string               `json:"id,omitempty"`
-	CreationDateTime             *metav1.Time         `json:"creationDateTime,omitempty"`
-	StartDateTime                *metav1.Time         `json:"startDateTime,omitempty"`
-	LastUpdatedDateTime          *metav1.Time         `json:"lastUpdatedDateTime,omitempty"`
-	CompletionDateTime           *metav1.Time         `json:"completionDateTime,omitempty"`
-	UploadCompletionDateTime     *metav1.Time         `json:"uploadCompletionDateTime,omitempty"`
-	ProcessingCompletionDateTime *metav1.Time         `json:"processingCompletionDateTime,omitempty"`
-	Error                        *ClassificationError `json:"error,omitempty"`
-	DatastoreID                  string               `json:"datastoreId,omitempty"`
-	UploadAgentID                string               `json:"uploadAgentId,omitempty"`
+	// id of the remote session.
+	// +optional
+	ID string `json:"id,omitempty"`
+	// creationDateTime is when the service created the remote session.
+	// +optional
+	CreationDateTime *metav1.Time `json:"creationDateTime,omitempty"`
+	// startDateTime is when the upload to the remote session began.
+	// +optional
+	StartDateTime *metav1.Time `json:"startDateTime,omitempty"`
+	// lastUpdatedDateTime is when the remote session last changed.
+	// +optional
+	LastUpdatedDateTime *metav1.Time `json:"lastUpdatedDateTime,omitempty"`
+	// completionDateTime is when the remote session ended.
+	// +optional
+	CompletionDateTime *metav1.Time `json:"completionDateTime,omitempty"`
+	// uploadCompletionDateTime is when the service had all blocks.
+	// +optional
+	UploadCompletionDateTime *metav1.Time `json:"uploadCompletionDateTime,omitempty"`
+	// processingCompletionDateTime is when the service had indexed the table.
+	// +optional
+	ProcessingCompletionDateTime *metav1.Time `json:"processingCompletionDateTime,omitempty"`
+	// error that the service reports of the remote session.
+	// +optional
+	Error *ClassificationError `json:"error,omitempty"`
+	// datastoreId is the id of the remote data store.
+	// +optional
+	DatastoreID string `json:"datastoreId,omitempty"`
+	// uploadAgentId is the id of the remote upload agent.
+	// +optional
+	UploadAgentID string `json:"uploadAgentId,omitempty"`
+	// fields of the remote session: the columns that are uploaded; at most 32 are
+	// shown.
+	// +optional
 	// +listType=atomic
-	Fields   []string `json:"fields,omitempty"`
-	FileName string   `json:"fileName,omitempty"`
-	Checksum string   `json:"checksum,omitempty"`
-	// DataUploadURI without its query: the query is a bearer capability.
-	DataUploadURI       string `json:"dataUploadURI,omitempty"`
-	State               string `json:"state,omitempty"`
-	RowsPerBlock        *int32 `json:"rowsPerBlock,omitempty"`
-	TotalBlockCount     *int32 `json:"totalBlockCount,omitempty"`
+	Fields []string `json:"fields,omitempty"`
+	// fileName of the remote session.
+	// +optional
+	FileName string `json:"fileName,omitempty"`
+	// checksum of the remote session: that of the stored bytes of the table.
+	// +optional
+	Checksum string `json:"checksum,omitempty"`
+	// dataUploadURI is where blocks are uploaded, without its query, which is a
+	// bearer capability.
+	// +optional
+	DataUploadURI string `json:"dataUploadURI,omitempty"`
+	// state of the remote session: Created, UploadInProgress, UploadCompleted,
+	// ProcessingInProgress, Completed, Cancelled, Failed, Expired, or another that the
+	// service reports.
+	// +optional
+	State string `json:"state,omitempty"`
+	// rowsPerBlock of the remote session.
+	// +optional
+	RowsPerBlock *int32 `json:"rowsPerBlock,omitempty"`
+	// totalBlockCount is the number of blocks of the table.
+	// +optional
+	TotalBlockCount *int32 `json:"totalBlockCount,omitempty"`
+	// remainingBlockCount is the number of blocks that the service does not have yet.
+	// +optional
 	RemainingBlockCount *int32 `json:"remainingBlockCount,omitempty"`
-	TotalJobCount       *int32 `json:"totalJobCount,omitempty"`
-	RemainingJobCount   *int32 `json:"remainingJobCount,omitempty"`
+	// totalJobCount is the number of jobs in which the service indexes the table.
+	// +optional
+	TotalJobCount *int32 `json:"totalJobCount,omitempty"`
+	// remainingJobCount is the number of these jobs that are not done yet.
+	// +optional
+	RemainingJobCount *int32 `json:"remainingJobCount,omitempty"`
 
-	// SessionExpiryTime is when the service gives the unfinished remote session up.
+	// sessionExpiryTime is when the service discards the unfinished remote session.
+	// +optional
 	SessionExpiryTime *metav1.Time `json:"sessionExpiryTime,omitempty"`
-	// Revision counts contents, Attempt the remote sessions opened for the revision.
+	// revision counts the contents that the session had so far.
+	// +optional
 	Revision int64 `json:"revision,omitempty"`
-	Attempt  int32 `json:"attempt,omitempty"`
-	// ContentKey names everything that decides the blocks of this revision.
+	// attempt counts the remote sessions that were created for the revision.
+	// +optional
+	Attempt int32 `json:"attempt,omitempty"`
+	// contentKey names everything that determines the blocks of this revision.
+	// +optional
 	ContentKey string `json:"contentKey,omitempty"`
-	// PreparedChecksum is the SHA-256 of the stored bytes, PreparedContent that of the cells.
+	// preparedChecksum is the SHA-256 of the stored bytes as they were read.
+	// +optional
 	PreparedChecksum string `json:"preparedChecksum,omitempty"`
-	PreparedContent  string `json:"preparedContent,omitempty"`
-	PreparedBlocks   int32  `json:"preparedBlocks,omitempty"`
-	// KeyID names the key of the tokens without revealing it.
+	// preparedContent is the SHA-256 of the cells as they were read.
+	// +optional
+	PreparedContent string `json:"preparedContent,omitempty"`
+	// preparedBlocks is the number of blocks that the cells make.
+	// +optional
+	PreparedBlocks int32 `json:"preparedBlocks,omitempty"`
+	// keyID names the key of the tokens without revealing it.
+	// +optional
 	KeyID string `json:"keyID,omitempty"`
-	// Rows that are uploaded; bad rows are not among them.
-	Rows    *int64   `json:"rows,omitempty"`
+	// rows is the number of rows to upload, without bad rows.
+	// +optional
+	Rows *int64 `json:"rows,omitempty"`
+	// badRows counts the rows that were left out.
+	// +optional
 	BadRows *BadRows `json:"badRows,omitempty"`
-	// BlankLines of the table hold no value; SkippedLines stand before its header.
-	// Every other line is the header's, or belongs to a row or a bad row.
-	BlankLines   *int64 `json:"blankLines,omitempty"`
+	// blankLines is the number of lines without a value.
+	// +optional
+	BlankLines *int64 `json:"blankLines,omitempty"`
+	// skippedLines is the number of lines before the header.
+	// +optional
 	SkippedLines *int64 `json:"skippedLines,omitempty"`
-	// TrailingBytes stand behind the compressed table and were left out.
+	// trailingBytes is the number of bytes after the compressed table that were left
+	// out.
+	// +optional
 	TrailingBytes int64 `json:"trailingBytes,omitempty"`
-	// Columns are the searchable ones of the fields, once the source is read.
+	// columns describe the searchable ones of the fields, once the source was read.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=32
 	Columns []ColumnQuality `json:"columns,omitempty"`
-	// Progress of the upload in percent of acknowledged blocks.
-	Progress                string       `json:"progress,omitempty"`
+	// progress of the upload: the share of blocks that the service has acknowledged,
+	// such as 42%.
+	// +optional
+	Progress string `json:"progress,omitempty"`
+	// estimatedCompletionTime is when the upload is expected to be complete.
+	// +optional
 	EstimatedCompletionTime *metav1.Time `json:"estimatedCompletionTime,omitempty"`
-	// Leases counts the upload URIs that this attempt has had; LeaseStartTime and
-	// LeaseExpiryTime are when the present one was issued and when it ends.
-	Leases          int32        `json:"leases,omitempty"`
-	LeaseStartTime  *metav1.Time `json:"leaseStartTime,omitempty"`
+	// leases counts the upload URIs of this attempt.
+	// +optional
+	Leases int32 `json:"leases,omitempty"`
+	// leaseStartTime is when the present upload URI was issued.
+	// +optional
+	LeaseStartTime *metav1.Time `json:"leaseStartTime,omitempty"`
+	// leaseExpiryTime is when the present upload URI expires.
+	// +optional
 	LeaseExpiryTime *metav1.Time `json:"leaseExpiryTime,omitempty"`
-	// Attempts that failed in a row, and when the next one is.
-	Attempts        int32        `json:"attempts,omitempty"`
+	// attempts counts the failures in a row.
+	// +optional
+	Attempts int32 `json:"attempts,omitempty"`
+	// nextAttemptTime is when the operator tries again after a failure.
+	// +optional
 	NextAttemptTime *metav1.Time `json:"nextAttemptTime,omitempty"`
-	WaitingFor      string       `json:"waitingFor,omitempty"`
-	// ObservedRenewToken and ObservedRestartToken are the tokens last honoured.
-	ObservedRenewToken   string `json:"observedRenewToken,omitempty"`
+	// waitingFor is the object that the session waits for, and what keeps it.
+	// +optional
+	WaitingFor string `json:"waitingFor,omitempty"`
+	// observedRenewToken is the value of spec.renewToken that was honored last.
+	// +optional
+	ObservedRenewToken string `json:"observedRenewToken,omitempty"`
+	// observedRestartToken is the value of spec.restartToken that was honored last.
+	// +optional
 	ObservedRestartToken string `json:"observedRestartToken,omitempty"`
-	// ObservedSpecHash names the inputs of the reading that the status speaks of,
-	// PreparedSpecHash those of them that stand in spec: while they are the same, a
-	// sealed session is not read again. PreparedSourceVersion names the content of
-	// a ConfigMap, or of the Secret that holds the URI, as it was read.
-	ObservedSpecHash      string `json:"observedSpecHash,omitempty"`
-	PreparedSpecHash      string `json:"preparedSpecHash,omitempty"`
+	// observedSpecHash names the inputs of the reading that the status describes.
+	// +optional
+	ObservedSpecHash string `json:"observedSpecHash,omitempty"`
+	// preparedSpecHash names those of these inputs that are part of spec. While they
+	// stay the same, a sealed session is not read again.
+	// +optional
+	PreparedSpecHash string `json:"preparedSpecHash,omitempty"`
+	// preparedSourceVersion names the content of the ConfigMap, or of the Secret with
+	// the URI, as it was read.
+	// +optional
 	PreparedSourceVersion string `json:"preparedSourceVersion,omitempty"`
-	// ObservedDataStoreGeneration is the generation of the data store that the
-	// outcome was judged under.
+	// observedDataStoreGeneration is the generation of the data store that the outcome
+	// was judged under.
+	// +optional
 	ObservedDataStoreGeneration int64 `json:"observedDataStoreGeneration,omitempty"`
 
-	// What is written down before the act.
-	Intent              *CreateIntent `json:"intent,omitempty"`
-	CommitRequestedTime *metav1.Time  `json:"commitRequestedTime,omitempty"`
-	CancelRequestedTime *metav1.Time  `json:"cancelRequestedTime,omitempty"`
-	// Outcome is the reason that ended the lifecycle for the observed generation.
-	Outcome        string `json:"outcome,omitempty"`
+	// intent is recorded before a remote session is created.
+	// +optional
+	Intent *CreateIntent `json:"intent,omitempty"`
+	// commitRequestedTime is recorded before the commit is sent.
+	// +optional
+	CommitRequestedTime *metav1.Time `json:"commitRequestedTime,omitempty"`
+	// cancelRequestedTime is recorded before the cancel is sent.
+	// +optional
+	CancelRequestedTime *metav1.Time `json:"cancelRequestedTime,omitempty"`
+	// outcome is the reason that ended the lifecycle for the observed generation.
+	// +optional
+	Outcome string `json:"outcome,omitempty"`
+	// outcomeMessage explains the outcome.
+	// +optional
 	OutcomeMessage string `json:"outcomeMessage,omitempty"`
-	// FinalizeDeadline is when the deletion of the object goes on without the
-	// service, where that does not answer.
+	// finalizeDeadline is when the deletion of the object proceeds even though the
+	// service does not answer.
+	// +optional
 	FinalizeDeadline *metav1.Time `json:"finalizeDeadline,omitempty"`
 
-	// JudgedGeneration is the generation of the live table that the commit was
-	// judged against, 0 where there was none.
+	// judgedGeneration is the generation of the live table that the commit was judged
+	// against; 0 where there was none.
+	// +optional
 	JudgedGeneration int64 `json:"judgedGeneration,omitempty"`
-	// LiveGeneration is the generation of the service's live table when this
-	// session's was published; 0 where the service does not say it.
+	// liveGeneration is the generation that the live table had when this session was
+	// published; 0 where the service does not report it.
+	// +optional
 	LiveGeneration int64 `json:"liveGeneration,omitempty"`
 
-	// History of ended attempts, newest first.
+	// history of ended attempts, newest first; at most 10.
+	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=10
 	History []HistoryEntry `json:"history,omitempty"`
-	// +listType=map
-	// +listMapKey=type
-	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }

@@ -5,24 +5,26 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Auth says how the service is spoken to: at most one of its members.
+// Auth says how the operator authenticates to the service: at most one of
+// bearerTokenSecretRef, clientSecret, workloadIdentity and managedIdentity.
 // +kubebuilder:validation:XValidation:rule="[has(self.bearerTokenSecretRef), has(self.clientSecret), has(self.workloadIdentity), has(self.managedIdentity)].filter(x, x).size() <= 1",message="give at most one of bearerTokenSecretRef, clientSecret, workloadIdentity and managedIdentity"
 type Auth struct {
-	// BearerTokenSecretRef names a Secret's key that holds the token itself.
+	// bearerTokenSecretRef names the key of a Secret that contains the token itself.
 	// +optional
 	BearerTokenSecretRef *TokenReference `json:"bearerTokenSecretRef,omitempty"`
-	// ClientSecret is an application of Microsoft Entra ID with a secret.
+	// clientSecret is an application of Microsoft Entra ID with a secret.
 	// +optional
 	ClientSecret *ClientSecret `json:"clientSecret,omitempty"`
-	// WorkloadIdentity is the operator's federated service account. The
+	// workloadIdentity is the operator's federated ServiceAccount. The
 	// administrator's policy has to permit it for the endpoint.
 	// +optional
 	WorkloadIdentity *WorkloadIdentity `json:"workloadIdentity,omitempty"`
-	// ManagedIdentity is the identity of the Azure machine. The administrator's
+	// managedIdentity is the identity of the Azure machine. The administrator's
 	// policy has to permit it for the endpoint.
 	// +optional
 	ManagedIdentity *ManagedIdentity `json:"managedIdentity,omitempty"`
-	// Scope of the tokens that Microsoft Entra ID issues.
+	// scope of the tokens that Microsoft Entra ID issues. Default:
+	// https://graph.microsoft.com/.default.
 	// +optional
 	// +kubebuilder:default="https://graph.microsoft.com/.default"
 	// +kubebuilder:validation:MaxLength=256
@@ -31,10 +33,13 @@ type Auth struct {
 
 // TokenReference names one key of a Secret of the same namespace.
 type TokenReference struct {
+	// name of the Secret.
+	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	Name string `json:"name"`
+	// key in its data. Default: token.
 	// +optional
 	// +kubebuilder:default=token
 	// +kubebuilder:validation:MaxLength=253
@@ -43,45 +48,61 @@ type TokenReference struct {
 
 // ClientSecret is an application of Microsoft Entra ID with a secret.
 type ClientSecret struct {
+	// tenantID is the id of the tenant in Microsoft Entra ID.
+	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	TenantID string `json:"tenantID"`
+	// clientID is the id of the application.
+	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	ClientID  string       `json:"clientID"`
+	ClientID string `json:"clientID"`
+	// secretRef names the key of a Secret that contains the application's secret.
+	// +required
 	SecretRef KeyReference `json:"secretRef"`
 }
 
-// WorkloadIdentity is a federated service account. What is empty comes from the
-// environment that the workload identity webhook sets.
+// WorkloadIdentity is a federated ServiceAccount.
 type WorkloadIdentity struct {
+	// tenantID is the id of the tenant in Microsoft Entra ID. Default: the one that
+	// the workload identity webhook sets in the environment.
 	// +optional
+	// +kubebuilder:validation:MaxLength=253
 	TenantID string `json:"tenantID,omitempty"`
+	// clientID is the id of the application or of the user-assigned identity. Default:
+	// the one that the workload identity webhook sets in the environment.
 	// +optional
+	// +kubebuilder:validation:MaxLength=253
 	ClientID string `json:"clientID,omitempty"`
 }
 
-// ManagedIdentity is the identity of the Azure machine; an empty client id means
-// the one that the system assigned.
+// ManagedIdentity is the identity of the Azure machine.
 type ManagedIdentity struct {
+	// clientID is the client id of a user-assigned identity. Default: the identity
+	// that the system assigned.
 	// +optional
+	// +kubebuilder:validation:MaxLength=253
 	ClientID string `json:"clientID,omitempty"`
 }
 
-// Allow says which addresses the operator may talk to for this agent.
+// Allow says which addresses the operator may connect to for this upload agent.
 type Allow struct {
-	// Hosts ("host" or "host:port") that may have a loopback, private or other special
-	// address, as far as the administrator's policy permits them.
+	// hosts ("host" or "host:port") that may have a loopback, private or other special
+	// address, as far as the administrator's policy permits them. Default: none.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MaxLength=253
 	Hosts []string `json:"hosts,omitempty"`
-	// PlainHTTP allows http to the hosts that the administrator's policy permits it
-	// for. Without it http is only for loopback hosts in hosts.
+	// plainHTTP allows http for the hosts for which the administrator's policy permits
+	// it. While it is false, http is allowed only for loopback hosts that are listed in
+	// hosts. Default: false.
 	// +optional
 	PlainHTTP bool `json:"plainHTTP,omitempty"`
-	// SourceSchemes that a session's source may have. https admits http where plainHTTP or a loopback host does.
+	// sourceSchemes are the schemes that the source of a session may have. https
+	// includes http where plainHTTP or hosts allow it. Default: https, s3, gs, azblob
+	// and file.
 	// +optional
 	// +listType=set
 	// +kubebuilder:default={https,s3,gs,azblob,file}
@@ -98,40 +119,43 @@ const (
 	WorkersModeJob = "Job"
 )
 
-// WorkersTemplate is what the Jobs of workers and their pods take over.
+// WorkersTemplate is what the Jobs of the workers and their pods take over.
 type WorkersTemplate struct {
-	// Labels of the Jobs and their pods, such as kueue.x-k8s.io/queue-name.
+	// labels of the Jobs and their pods, such as kueue.x-k8s.io/queue-name.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
 	Labels map[string]string `json:"labels,omitempty"`
-	// Annotations of the Jobs and their pods.
+	// annotations of the Jobs and their pods.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
 	Annotations map[string]string `json:"annotations,omitempty"`
-	// Resources of each pod's one container. A third of the memory limit, at most
-	// 256 MiB, is the budget of blocks in the making.
+	// resources of the only container of each pod. Blocks that are being made take at
+	// most a third of the memory limit, and at most 256 MiB.
 	// +optional
 	Resources corev1.ResourceRequirements `json:"resources,omitempty"`
-	// NodeSelector of the pods.
+	// nodeSelector of the pods.
 	// +optional
 	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
-	// Tolerations of the pods. Unless they speak of it, a pod leaves a node that
-	// does not answer after 30 s.
+	// tolerations of the pods. Unless they say otherwise, a pod is evicted from a node
+	// that has not answered for 30 seconds.
 	// +optional
 	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
 	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
-	// ServiceAccountName of the pods, which must carry the label exactmatch.dev/worker:
-	// "true". Its token is not mounted; its cloud identity may read sources without
-	// credentials. Default: the namespace's default, without identity.
+	// serviceAccountName is the name of the pods' ServiceAccount, which must carry the
+	// label exactmatch.dev/worker: "true". Its token is not mounted; its cloud identity
+	// reads sources that have no credentials. Default: the ServiceAccount default,
+	// without a cloud identity.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$`
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
-	// ImagePullSecrets of the pods.
+	// imagePullSecrets of the pods.
 	// +optional
 	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
 	ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
-	// PriorityClassName of the pods.
+	// priorityClassName is the name of the PriorityClass of the pods.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	PriorityClassName string `json:"priorityClassName,omitempty"`
@@ -139,71 +163,59 @@ type WorkersTemplate struct {
 
 // Workers says where tables are read and uploaded.
 type Workers struct {
-	// Mode Manager works inside the manager; mode Job in pods of the session's
-	// namespace, which a persistentVolumeClaim source needs.
+	// mode is where tables are read and uploaded: Manager does it inside the manager,
+	// Job in pods in the namespace of the session, which a persistentVolumeClaim source
+	// requires. Default: Manager.
 	// +optional
 	// +kubebuilder:default=Manager
 	// +kubebuilder:validation:Enum=Manager;Job
 	Mode string `json:"mode,omitempty"`
-	// Parallelism of one upload: parts of the table that are read, and blocks that
-	// are on their way, at once; in mode Job the number of pods.
+	// parallelism of one upload: the number of stripes of the table that are read, and
+	// of blocks that are sent, at the same time; in mode Job the number of pods.
+	// Default: 4.
 	// +optional
 	// +kubebuilder:default=4
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=64
 	Parallelism int32 `json:"parallelism,omitempty"`
-	// Template of the Jobs' pods.
+	// template of the Jobs and their pods, in mode Job.
 	// +optional
 	Template *WorkersTemplate `json:"template,omitempty"`
 }
 
-// ExactMatchUploadAgentSpec is who uploads: endpoint, credentials and workers.
+// ExactMatchUploadAgentSpec is the desired state of an ExactMatchUploadAgent: the
+// endpoint, its credentials and the workers.
 type ExactMatchUploadAgentSpec struct {
-	// Endpoint of the service up to and without /dataClassification. Immutable while
-	// data stores have remote stores there (status.dataStores).
+	// endpoint of the service: its URL up to and without /dataClassification. Immutable
+	// while data stores have a remote store there (status.dataStores).
+	// +required
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHost() != '' && !self.matches('[@?#]')",message="must be an http or https URL without user info, query and fragment"
 	Endpoint string `json:"endpoint"`
-	// Auth says how the service is spoken to.
+	// auth says how the operator authenticates to the service. Default: not at all.
 	// +optional
 	// +kubebuilder:default={}
 	Auth Auth `json:"auth,omitempty"`
-	// Allow says which addresses the operator may talk to, and which schemes it may read from.
+	// allow says which addresses the operator may connect to, and which schemes sources
+	// may have.
 	// +optional
 	// +kubebuilder:default={}
 	Allow Allow `json:"allow,omitempty"`
-	// CABundleConfigMapRef names a ConfigMap's key with the PEM certificates of a private authority.
+	// caBundleConfigMapRef names the key of a ConfigMap that contains the certificates
+	// of a private certificate authority in PEM. Default: the system's.
 	// +optional
 	CABundleConfigMapRef *KeyReference `json:"caBundleConfigMapRef,omitempty"`
-	// AllowUnpublishedFormat uploads and commits also where the service does not publish that it reads our blocks.
+	// allowUnpublishedFormat allows upload and commit even where the service does not
+	// publish that it reads this operator's block format. Default: false.
 	// +optional
 	AllowUnpublishedFormat bool `json:"allowUnpublishedFormat,omitempty"`
-	// Workers says where tables are read and uploaded.
+	// workers says where tables are read and uploaded.
 	// +optional
 	// +kubebuilder:default={}
 	Workers Workers `json:"workers,omitempty"`
 }
 
-// ExactMatchUploadAgentStatus mirrors the remote agent.
-type ExactMatchUploadAgentStatus struct {
-	// +optional
-	// +kubebuilder:default=-1
-	ObservedGeneration int64        `json:"observedGeneration,omitempty"`
-	ID                 string       `json:"id,omitempty"`
-	CreationDateTime   *metav1.Time `json:"creationDateTime,omitempty"`
-	// BlockFormat that the service says it reads; empty where it publishes none.
-	BlockFormat string `json:"blockFormat,omitempty"`
-	// DataStores counts the ExactMatchDataStores that have a remote store through
-	// the agent. While there are any, spec.endpoint is immutable.
-	// +optional
-	DataStores       int32        `json:"dataStores,omitempty"`
-	FinalizeDeadline *metav1.Time `json:"finalizeDeadline,omitempty"`
-	// +listType=map
-	// +listMapKey=type
-	Conditions []metav1.Condition `json:"conditions,omitempty"`
-}
-
-// ExactMatchUploadAgent is who uploads.
+// ExactMatchUploadAgent is an endpoint, and how tables are uploaded to it.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -215,10 +227,16 @@ type ExactMatchUploadAgentStatus struct {
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="ID",type=string,JSONPath=`.status.id`,priority=1
 type ExactMatchUploadAgent struct {
-	metav1.TypeMeta   `json:",inline"`
+	metav1.TypeMeta `json:",inline"`
+	// metadata is the standard metadata of an object.
+	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
+	// spec is the desired state of the upload agent.
+	// +required
 	Spec ExactMatchUploadAgentSpec `json:"spec"`
+	// status is the observed state of the upload agent.
+	// +optional
 	// +kubebuilder:default={"observedGeneration":-1}
 	Status ExactMatchUploadAgentStatus `json:"status,omitempty"`
 }
@@ -228,6 +246,10 @@ type ExactMatchUploadAgent struct {
 // +kubebuilder:object:root=true
 type ExactMatchUploadAgentList struct {
 	metav1.TypeMeta `json:",inline"`
+	// metadata is the standard metadata of a list.
+	// +optional
 	metav1.ListMeta `json:"metadata,omitempty"`
-	Items           []ExactMatchUploadAgent `json:"items"`
+	// items are the upload agents.
+	// +required
+	Items []ExactMatchUploadAgent `json:"items"`
 }
