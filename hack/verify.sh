@@ -18,6 +18,9 @@ go vet -tags "e2e${BUILD_TAGS:+,$BUILD_TAGS}" ./hack/...
 step lint and import rules
 tool golangci-lint run ./...
 
+step API conventions
+tool golangci-lint-kube-api-linter run -c hack/tools/api-lint.yml ./api/...
+
 step tidy modules
 go mod tidy -diff
 (cd hack/controlplane && go mod tidy -diff)
