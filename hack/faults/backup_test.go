@@ -15,50 +15,50 @@ func backups() []disruption {
 	return []disruption{
 		{
 			name: "service-of-before", says: "the service comes back with the data folder of before the session", at: atStep,
-			trouble: trouble{in: from("create"), remakes: true, ready: func(w *world) { w.copy = w.backUp() }, person: restartsAfter("Forgotten|StorageRefused")},
-			befall:  func(w *world) { w.putBack(w.copy) },
+			trouble: trouble{in: from("create"), remakes: true, ready: func(w *testEnv) { w.copy = w.backUp() }, person: restartsAfter("Forgotten|StorageRefused")},
+			befall:  func(w *testEnv) { w.putBack(w.copy) },
 		},
 		{
 			name: "service-of-the-seal", says: "the service comes back with the data folder of just before the commit", at: atStep,
 			trouble: trouble{in: from("watch"), ready: backUpAtCommit, person: restartsAfter("nothing")},
-			befall:  func(w *world) { w.putBack(w.copy) },
+			befall:  func(w *testEnv) { w.putBack(w.copy) },
 		},
 		{
 			name: "status-emptied", says: "the objects come back without their status", at: atStep,
 			trouble: trouble{in: from("create"), remakes: true, person: restartsAfter("nothing")},
-			befall: func(w *world) {
+			befall: func(w *testEnv) {
 				w.statusBack(func(*v1alpha1.ExactMatchSessionStatus) bool { return false })
 			},
 		},
 		{
 			name: "status-of-the-intent", says: "the session's status comes back as it was before its create was answered", at: atStep,
 			trouble: trouble{in: from("upload"), remakes: true, person: restartsAfter("nothing")},
-			befall: func(w *world) {
+			befall: func(w *testEnv) {
 				w.statusBack(func(s *v1alpha1.ExactMatchSessionStatus) bool { return s.Intent != nil && s.ID == "" })
 			},
 		},
 		{
 			name: "status-of-the-upload", says: "the session's status comes back as it was while blocks were staged", at: atStep,
 			trouble: trouble{in: from("seal"), remakes: true, person: restartsAfter("nothing")},
-			befall: func(w *world) {
+			befall: func(w *testEnv) {
 				w.statusBack(func(s *v1alpha1.ExactMatchSessionStatus) bool { return s.ID != "" && s.CommitRequestedTime == nil })
 			},
 		},
 		{
 			name: "made-anew", says: "the session is deleted without its finalizer and made anew under the same name", at: atStep,
 			trouble: trouble{in: from("prepare"), remakes: true, orphans: true, person: restartsAfter("nothing")},
-			befall:  func(w *world) { w.makeAnew(w.sessionObject()) },
+			befall:  func(w *testEnv) { w.makeAnew(w.sessionObject()) },
 		},
 		{
 			name: "all-made-anew", says: "so are its data store and its upload agent", at: atStep,
 			trouble: trouble{in: from("prepare"), remakes: true, orphans: true, person: restartsAfter("nothing")},
-			befall:  func(w *world) { w.makeAnew(w.sessionObject(), w.storeObject(), w.agentObject()) },
+			befall:  func(w *testEnv) { w.makeAnew(w.sessionObject(), w.storeObject(), w.agentObject()) },
 		},
 	}
 }
 
 // backUpAtCommit copies the service's data folder when the commit comes.
-func backUpAtCommit(w *world) {
+func backUpAtCommit(w *testEnv) {
 	w.front.arm(fault{name: "back-up", spoil: func(f *front, rw http.ResponseWriter, c *call) {
 		w.copy = w.backUp()
 		f.pass(rw, c)
@@ -66,7 +66,7 @@ func backUpAtCommit(w *world) {
 }
 
 // noted keeps what a manager wrote of the session's status.
-func (w *world) noted(o client.Object) {
+func (w *testEnv) noted(o client.Object) {
 	if s, ok := o.(*v1alpha1.ExactMatchSession); ok {
 		w.mu.Lock()
 		w.statuses = append(w.statuses, *s.Status.DeepCopy())
@@ -75,7 +75,7 @@ func (w *world) noted(o client.Object) {
 }
 
 // statusBack writes the last status that was so; none leaves it empty.
-func (w *world) statusBack(so func(*v1alpha1.ExactMatchSessionStatus) bool) {
+func (w *testEnv) statusBack(so func(*v1alpha1.ExactMatchSessionStatus) bool) {
 	back := v1alpha1.ExactMatchSessionStatus{}
 	w.mu.Lock()
 	for i := range w.statuses {
@@ -97,7 +97,7 @@ func (w *world) statusBack(so func(*v1alpha1.ExactMatchSessionStatus) bool) {
 
 // makeAnew deletes objects without their finalizers and makes them again, with the
 // metadata and the spec that they had.
-func (w *world) makeAnew(objects ...client.Object) {
+func (w *testEnv) makeAnew(objects ...client.Object) {
 	for _, o := range objects {
 		if err := w.deleteAtOnce(o); err != nil {
 			w.t.Errorf("tear %T: %v", o, err)
@@ -117,7 +117,7 @@ func (w *world) makeAnew(objects ...client.Object) {
 
 // deleteAtOnce deletes an object whatever its finalizers wait for. It leaves the
 // object as it was read.
-func (w *world) deleteAtOnce(o client.Object) error {
+func (w *testEnv) deleteAtOnce(o client.Object) error {
 	if err := kube.Get(w.ctx, client.ObjectKeyFromObject(o), o); err != nil {
 		return err
 	}

@@ -31,34 +31,34 @@ type disruption struct {
 	leaders bool
 	call    func(f *front, w http.ResponseWriter, c *call)
 	// befall is what happens atStep; then the call or the write goes on.
-	befall func(w *world)
+	befall func(w *testEnv)
 	trouble
-	write func(ctx context.Context, w *world, l *life, o client.Object, write func(context.Context) error) error
+	write func(ctx context.Context, w *testEnv, l *life, o client.Object, write func(context.Context) error) error
 }
 
 // managers lists what strikes the manager; the first one is none.
 var managers = []disruption{
 	{name: "none", says: "the manager is left alone", at: nowhere},
 	{name: "crash-before-call", says: "it dies before the service gets the call", at: atCall, call: func(f *front, _ http.ResponseWriter, _ *call) {
-		f.world.die()
+		f.env.die()
 		panic(http.ErrAbortHandler)
 	}},
 	{name: "crash-after-call", says: "it dies after the call's effect, before the answer", at: atCall, call: func(f *front, _ http.ResponseWriter, c *call) {
 		f.effect(c)
-		f.world.die()
+		f.env.die()
 		panic(http.ErrAbortHandler)
 	}},
 	{name: "sigterm-in-call", says: "it is asked to stop while the call is on its way", at: atCall, call: func(f *front, w http.ResponseWriter, c *call) {
-		f.world.retire()
+		f.env.retire()
 		f.pass(w, c)
 	}},
 	{name: "leader-change-in-call", says: "another manager takes over while the call is on its way; the call comes late, then the old one stops", at: atCall, leaders: true, call: func(f *front, w http.ResponseWriter, c *call) {
-		before := f.world.overtake(c)
+		before := f.env.overtake(c)
 		f.pass(w, c)
 		before.terminate()
 	}},
 	{name: "two-leaders-in-call", says: "as before, and both go on to the end", at: atCall, leaders: true, call: func(f *front, w http.ResponseWriter, c *call) {
-		f.world.overtake(c)
+		f.env.overtake(c)
 		f.pass(w, c)
 	}},
 	{name: "pod-dies-before-call", says: "the workers' pods are killed before the call is heard", at: atCall, ofPods: true, call: func(f *front, _ http.ResponseWriter, _ *call) {
@@ -70,43 +70,43 @@ var managers = []disruption{
 		f.podsDie()
 		panic(http.ErrAbortHandler)
 	}},
-	{name: "crash-before-write", says: "it dies before the API server gets the write", at: atWrite, write: func(_ context.Context, w *world, _ *life, _ client.Object, _ func(context.Context) error) error {
+	{name: "crash-before-write", says: "it dies before the API server gets the write", at: atWrite, write: func(_ context.Context, w *testEnv, _ *life, _ client.Object, _ func(context.Context) error) error {
 		w.die()
 		return errCrashed
 	}},
-	{name: "crash-after-write", says: "it dies after the write took, before it learns so", at: atWrite, write: func(ctx context.Context, w *world, _ *life, _ client.Object, write func(context.Context) error) error {
+	{name: "crash-after-write", says: "it dies after the write took, before it learns so", at: atWrite, write: func(ctx context.Context, w *testEnv, _ *life, _ client.Object, write func(context.Context) error) error {
 		_ = write(context.WithoutCancel(ctx)) // nobody learns what came of it
 		w.die()
 		return errCrashed
 	}},
-	{name: "sigterm-in-write", says: "it is asked to stop in the middle of the patch", at: atWrite, write: func(ctx context.Context, w *world, _ *life, _ client.Object, write func(context.Context) error) error {
+	{name: "sigterm-in-write", says: "it is asked to stop in the middle of the patch", at: atWrite, write: func(ctx context.Context, w *testEnv, _ *life, _ client.Object, write func(context.Context) error) error {
 		w.retire()
 		return write(ctx)
 	}},
-	{name: "leader-change-in-write", says: "another manager takes over in the middle of the patch", at: atWrite, leaders: true, write: func(ctx context.Context, w *world, l *life, _ client.Object, write func(context.Context) error) error {
+	{name: "leader-change-in-write", says: "another manager takes over in the middle of the patch", at: atWrite, leaders: true, write: func(ctx context.Context, w *testEnv, l *life, _ client.Object, write func(context.Context) error) error {
 		w.overtake(nil)
 		defer l.terminate()
 		return write(ctx)
 	}},
-	{name: "two-leaders-in-write", says: "as before, and both go on to the end", at: atWrite, leaders: true, write: func(ctx context.Context, w *world, _ *life, _ client.Object, write func(context.Context) error) error {
+	{name: "two-leaders-in-write", says: "as before, and both go on to the end", at: atWrite, leaders: true, write: func(ctx context.Context, w *testEnv, _ *life, _ client.Object, write func(context.Context) error) error {
 		w.overtake(nil)
 		return write(ctx)
 	}},
-	{name: "stale-cache", says: "its cache stands still for half a second after the write", at: atWrite, write: func(ctx context.Context, _ *world, l *life, _ client.Object, write func(context.Context) error) error {
+	{name: "stale-cache", says: "its cache stands still for half a second after the write", at: atWrite, write: func(ctx context.Context, _ *testEnv, l *life, _ client.Object, write func(context.Context) error) error {
 		l.ice.shut()
 		time.AfterFunc(500*time.Millisecond, l.ice.open)
 		return write(ctx)
 	}},
-	{name: "conflict", says: "somebody else changes the object just before the write", at: atWrite, write: func(ctx context.Context, w *world, _ *life, o client.Object, write func(context.Context) error) error {
+	{name: "conflict", says: "somebody else changes the object just before the write", at: atWrite, write: func(ctx context.Context, w *testEnv, _ *life, o client.Object, write func(context.Context) error) error {
 		w.touch(o)
 		return write(ctx)
 	}},
-	{name: "api-server-away", says: "the API server cannot be reached for 0.7 s, watches break", at: atWrite, write: func(ctx context.Context, _ *world, l *life, _ client.Object, write func(context.Context) error) error {
+	{name: "api-server-away", says: "the API server cannot be reached for 0.7 s, watches break", at: atWrite, write: func(ctx context.Context, _ *testEnv, l *life, _ client.Object, write func(context.Context) error) error {
 		l.away.Store(true)
 		time.AfterFunc(700*time.Millisecond, func() { l.away.Store(false) })
 		return write(ctx)
 	}},
-	{name: "api-server-answer-lost", says: "the write takes, and its answer is lost", at: atWrite, write: func(ctx context.Context, _ *world, _ *life, _ client.Object, write func(context.Context) error) error {
+	{name: "api-server-answer-lost", says: "the write takes, and its answer is lost", at: atWrite, write: func(ctx context.Context, _ *testEnv, _ *life, _ client.Object, write func(context.Context) error) error {
 		_ = write(ctx) // it took, and nobody learns of it
 		return errAway
 	}},
@@ -116,7 +116,7 @@ var managers = []disruption{
 var disruptions = slices.Concat(managers, mixups(), backups(), clocks(), changes(), owners())
 
 // die crashes the newest life; its successor is born once nothing of it is left.
-func (w *world) die() {
+func (w *testEnv) die() {
 	l := w.newest()
 	w.front.shut()
 	l.crash()
@@ -124,14 +124,14 @@ func (w *world) die() {
 }
 
 // retire asks the newest life to stop, and lets its successor follow.
-func (w *world) retire() {
+func (w *testEnv) retire() {
 	l := w.newest()
 	l.terminate()
 	w.succeed(l)
 }
 
 // succeed starts the next life when one has ended.
-func (w *world) succeed(l *life) {
+func (w *testEnv) succeed(l *life) {
 	n := w.count() + 1
 	w.begin()
 	go func() {
@@ -144,7 +144,7 @@ func (w *world) succeed(l *life) {
 
 // overtake starts another manager while the first is in the middle of something,
 // and gives it time to look around.
-func (w *world) overtake(c *call) (before *life) {
+func (w *testEnv) overtake(c *call) (before *life) {
 	before = w.newest()
 	w.born(fmt.Sprintf("life-%d", w.count()+1))
 	if c == nil {
@@ -156,7 +156,7 @@ func (w *world) overtake(c *call) (before *life) {
 }
 
 // touch changes an object as somebody else would.
-func (w *world) touch(o client.Object) {
+func (w *testEnv) touch(o client.Object) {
 	other := o.DeepCopyObject().(client.Object) //nolint:forcetypeassert // of the same type
 	if err := kube.Get(w.ctx, client.ObjectKeyFromObject(o), other); err != nil {
 		w.t.Errorf("touch %s: %v", o.GetName(), err)
@@ -169,15 +169,15 @@ func (w *world) touch(o client.Object) {
 	}
 }
 
-func (w *world) newest() *life { return w.current(w.count() - 1) }
+func (w *testEnv) newest() *life { return w.current(w.count() - 1) }
 
-func (w *world) current(n int) *life {
+func (w *testEnv) current(n int) *life {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.lives[n]
 }
 
-func (w *world) count() int {
+func (w *testEnv) count() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.lives)
@@ -187,7 +187,7 @@ func (w *world) count() int {
 const patience = 30 * time.Second
 
 // pause is a moment between two looks.
-func (w *world) pause() {
+func (w *testEnv) pause() {
 	timer := time.NewTimer(50 * time.Millisecond)
 	defer timer.Stop()
 	select {

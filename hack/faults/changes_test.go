@@ -26,7 +26,7 @@ func changes() []disruption {
 		{
 			name: "column-added", says: "a column that the source does not have is added to the data store, and removed once that is complained of", at: atStep,
 			trouble: trouble{in: from("prepare"), remakes: true, person: takesColumnBack},
-			befall: func(w *world) {
+			befall: func(w *testEnv) {
 				w.changeStore(func(s *v1alpha1.ExactMatchDataStore) {
 					s.Spec.Columns = append(s.Spec.Columns, v1alpha1.Column{Name: "Phone"})
 				})
@@ -34,15 +34,15 @@ func changes() []disruption {
 		},
 		{
 			name: "guard-tightened", says: "a guard of the data store forbids the table, until somebody allows it", at: atStep,
-			trouble: trouble{in: from("prepare"), helped: true, world: func(w *world) { w.newRows = 20 }, ready: allowsFewer(100), person: allowsWhereHeld},
-			befall: func(w *world) {
+			trouble: trouble{in: from("prepare"), helped: true, arrange: func(w *testEnv) { w.newRows = 20 }, ready: allowsFewer(100), person: allowsWhereHeld},
+			befall: func(w *testEnv) {
 				w.changeStore(func(s *v1alpha1.ExactMatchDataStore) { s.Spec.Guards.MaxRowDecreasePercent = 10 })
 			},
 		},
 		{
 			name: "key-changed", says: "the Secret of the data store's key holds another", at: atStep,
 			trouble: trouble{in: from("prepare"), remakes: true, person: restartsAfter("Held")},
-			befall: func(w *world) {
+			befall: func(w *testEnv) {
 				w.keep(anotherKey)
 				w.changeSecret("key", anotherKey)
 			},
@@ -50,7 +50,7 @@ func changes() []disruption {
 		{
 			name: "token-rotated", says: "the service takes another bearer token, and then the agent's Secret holds it", at: atStep,
 			trouble: trouble{in: from("prepare"), person: restartsAfter("nothing")},
-			befall: func(w *world) {
+			befall: func(w *testEnv) {
 				w.mu.Lock()
 				w.token = anotherBearer
 				w.mu.Unlock()
@@ -67,13 +67,13 @@ func changes() []disruption {
 
 func change(name, says, ends string, to func(*v1alpha1.ExactMatchDataStore)) disruption {
 	return disruption{
-		name: name, says: says, at: atStep, befall: func(w *world) { w.changeStore(to) },
+		name: name, says: says, at: atStep, befall: func(w *testEnv) { w.changeStore(to) },
 		trouble: trouble{in: from("prepare"), remakes: true, judged: true, person: restartsAfter(ends)},
 	}
 }
 
 // changeStore patches the data store's spec.
-func (w *world) changeStore(to func(*v1alpha1.ExactMatchDataStore)) {
+func (w *testEnv) changeStore(to func(*v1alpha1.ExactMatchDataStore)) {
 	store := w.storeObject()
 	err := kube.Get(context.WithoutCancel(w.ctx), client.ObjectKeyFromObject(store), store)
 	if err == nil {
@@ -86,7 +86,7 @@ func (w *world) changeStore(to func(*v1alpha1.ExactMatchDataStore)) {
 	}
 }
 
-func (w *world) changeSecret(name, value string) {
+func (w *testEnv) changeSecret(name, value string) {
 	secret := &corev1.Secret{ObjectMeta: w.named(name), Data: map[string][]byte{name: []byte(value)}}
 	if err := kube.Update(context.WithoutCancel(w.ctx), secret); err != nil {
 		w.t.Errorf("change the Secret %s: %v", name, err)
@@ -95,7 +95,7 @@ func (w *world) changeSecret(name, value string) {
 
 // takesColumnBack is a person who removes the column again where the session
 // complains of it, or has gone live without it, and has the source read again then.
-func takesColumnBack(w *world, s *v1alpha1.ExactMatchSession) bool {
+func takesColumnBack(w *testEnv, s *v1alpha1.ExactMatchSession) bool {
 	store := w.storeObject()
 	if kube.Get(w.ctx, client.ObjectKeyFromObject(store), store) != nil {
 		return false
@@ -111,15 +111,15 @@ func takesColumnBack(w *world, s *v1alpha1.ExactMatchSession) bool {
 	return false
 }
 
-func allowsFewer(percent int32) func(*world) {
-	return func(w *world) {
+func allowsFewer(percent int32) func(*testEnv) {
+	return func(w *testEnv) {
 		w.changeStore(func(s *v1alpha1.ExactMatchDataStore) { s.Spec.Guards.MaxRowDecreasePercent = percent })
 		w.Eventually(func(g Gomega) { w.storeIsTrue(g) }).Should(Succeed(), "the change is seen")
 	}
 }
 
 // allowsWhereHeld is a person who loosens the guard that holds a session.
-func allowsWhereHeld(w *world, s *v1alpha1.ExactMatchSession) bool {
+func allowsWhereHeld(w *testEnv, s *v1alpha1.ExactMatchSession) bool {
 	store := w.storeObject()
 	if s.Status.Outcome != v1alpha1.ReasonHeld || kube.Get(w.ctx, client.ObjectKeyFromObject(store), store) != nil || store.Spec.Guards.MaxRowDecreasePercent == 100 {
 		return false
@@ -130,7 +130,7 @@ func allowsWhereHeld(w *world, s *v1alpha1.ExactMatchSession) bool {
 
 // wantsAnotherEndpoint: the API server refuses another endpoint while a store
 // depends on it.
-func wantsAnotherEndpoint(w *world) {
+func wantsAnotherEndpoint(w *testEnv) {
 	agent := w.agentObject()
 	err := kube.Get(w.ctx, client.ObjectKeyFromObject(agent), agent)
 	if err == nil {

@@ -18,7 +18,7 @@ func TestTwoOwnersAtOnce(t *testing.T) {
 	for n, cluster := range []string{"another cluster", "another cluster", "", ""} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newTestEnv(t)
 			w.compete(cluster, "/")
 			rivalGetsNothing(w)
 			var stores []*v1alpha1.ExactMatchDataStore
@@ -49,7 +49,7 @@ func TestTwoOwnersAtOnce(t *testing.T) {
 	}
 }
 
-func (w *world) readiness(stores []*v1alpha1.ExactMatchDataStore) ([]string, error) {
+func (w *testEnv) readiness(stores []*v1alpha1.ExactMatchDataStore) ([]string, error) {
 	var all []string
 	for _, store := range stores {
 		if err := kube.Get(w.ctx, client.ObjectKeyFromObject(store), store); err != nil {
@@ -64,7 +64,7 @@ func (w *world) readiness(stores []*v1alpha1.ExactMatchDataStore) ([]string, err
 // watched by a listing, and one that is not its store's says nothing of it.
 func TestASealedSessionOutlivesAnothersList(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newTestEnv(t)
 	applyUploaded()(w)
 	w.statusIsTrue()
 	others := w.front.arm(anothersList, func(_ *front, c *call) bool {

@@ -29,7 +29,7 @@ func clocks() []disruption {
 			name: fmt.Sprintf("clock-%s-%.0fh", way, by.Abs().Hours()), at: atStep,
 			says:    fmt.Sprintf("the manager's clock jumps %s by %s while the service is away", way, by.Abs()),
 			trouble: trouble{in: from("prepare"), person: restartsAfter("nothing")},
-			befall:  func(w *world) { w.jump(by) },
+			befall:  func(w *testEnv) { w.jump(by) },
 		})
 	}
 	return all
@@ -37,7 +37,7 @@ func clocks() []disruption {
 
 // jump lets calls fail until the manager has written down when it tries again, and
 // lets its clock jump then.
-func (w *world) jump(by time.Duration) {
+func (w *testEnv) jump(by time.Duration) {
 	outage := w.front.arm(fault{name: "outage", times: 3, spoil: answers(http.StatusServiceUnavailable, "ServiceUnavailable", "")},
 		func(_ *front, c *call) bool { return c.isSession() })
 	w.begin()
@@ -64,7 +64,7 @@ func (w *world) jump(by time.Duration) {
 }
 
 // othersJump lets the service's clock and every time in the objects' status jump.
-func (w *world) othersJump(by time.Duration) {
+func (w *testEnv) othersJump(by time.Duration) {
 	w.front.clock(by)
 	patience := wait.Backoff{Steps: 20, Duration: 10 * time.Millisecond}
 	for _, o := range []client.Object{w.sessionObject(), w.storeObject(), w.agentObject()} {
@@ -75,7 +75,7 @@ func (w *world) othersJump(by time.Duration) {
 }
 
 // shift moves every time in an object's status.
-func (w *world) shift(o client.Object, by time.Duration) error {
+func (w *testEnv) shift(o client.Object, by time.Duration) error {
 	ctx := context.WithoutCancel(w.ctx)
 	if err := kube.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
 		return client.IgnoreNotFound(err)
@@ -112,7 +112,7 @@ func shifted(value any, by time.Duration) any {
 }
 
 // managerNow is the managers' clock.
-func (w *world) managerNow() time.Time {
+func (w *testEnv) managerNow() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.panics > 0 {

@@ -18,7 +18,7 @@ func TestCreateHealsItself(t *testing.T) {
 	for _, matching := range []int{0, 1, 3} {
 		t.Run(fmt.Sprintf("%d-matching", matching), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newTestEnv(t)
 			loseCreate(w)
 			s, err := w.get()
 			w.Expect(err).NotTo(HaveOccurred())
@@ -61,7 +61,7 @@ func TestCreateHealsItself(t *testing.T) {
 }
 
 // ours are the remote sessions of the case's own agent, oldest first.
-func (w *world) ours() []edm.Session {
+func (w *testEnv) ours() []edm.Session {
 	var out []edm.Session
 	for _, r := range w.remotes() {
 		if r.UploadAgentID != w.foreign.UploadAgentID {
@@ -72,7 +72,7 @@ func (w *world) ours() []edm.Session {
 }
 
 // duplicate opens another session just like one.
-func (w *world) duplicate(one *edm.Session, requestID string) {
+func (w *testEnv) duplicate(one *edm.Session, requestID string) {
 	w.t.Helper()
 	_, err := w.direct.Sessions().Create(w.ctx, w.store.Status.ID, edm.Session{
 		UploadAgentID: one.UploadAgentID, Fields: one.Fields, FileName: one.FileName, RowsPerBlock: one.RowsPerBlock, TotalBlockCount: one.TotalBlockCount,
@@ -86,7 +86,7 @@ func (w *world) duplicate(one *edm.Session, requestID string) {
 // before the commit.
 func TestALateCreateIsCancelled(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newTestEnv(t)
 	taken := make(chan struct{})
 	var late *call
 	w.front.aim(&strike{matches: posts("/sessions"), do: func(_ *front, _ http.ResponseWriter, c *call) {
@@ -123,7 +123,7 @@ func TestTwoManagersThatBelieveTheyLead(t *testing.T) {
 	for n := range 8 {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newTestEnv(t)
 			w.born("another-leader")
 			apply(w)
 			w.comesTo(v1alpha1.ReasonCompleted)

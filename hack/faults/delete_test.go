@@ -20,7 +20,7 @@ import (
 // a restart keeps the deadline, and then it is let go with a warning.
 func TestDeleteWithTheServiceAway(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(w *world) { w.finalizeTimeout = 5 * time.Second })
+	w := newTestEnv(t, func(w *testEnv) { w.finalizeTimeout = 5 * time.Second })
 	applyUploaded()(w)
 	w.front.arm(fault{name: "outage", times: 1 << 30, spoil: answers(http.StatusServiceUnavailable, "ServiceUnavailable", "")}, func(_ *front, _ *call) bool { return true })
 	w.Expect(kube.Delete(w.ctx, w.sessionObject())).To(Succeed())
@@ -47,7 +47,7 @@ func TestDeleteWithTheServiceAway(t *testing.T) {
 // it does, across a restart.
 func TestCancelKeepsItsRequest(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newTestEnv(t)
 	applyUploaded()(w)
 	outage := w.front.arm(fault{name: "outage", times: 1 << 30, spoil: answers(http.StatusServiceUnavailable, "ServiceUnavailable", "")}, posts("/cancel"))
 	w.change(func(s *v1alpha1.ExactMatchSession) { s.Spec.DesiredState = v1alpha1.DesiredCancelled })
@@ -65,10 +65,10 @@ func TestCancelKeepsItsRequest(t *testing.T) {
 }
 
 // needed are the objects that a deletion would need.
-var needed = map[string]func(*world) client.Object{
-	"secret": func(w *world) client.Object { return &corev1.Secret{ObjectMeta: w.named("token")} },
-	"agent":  func(w *world) client.Object { return w.agentObject() },
-	"store":  func(w *world) client.Object { return w.storeObject() },
+var needed = map[string]func(*testEnv) client.Object{
+	"secret": func(w *testEnv) client.Object { return &corev1.Secret{ObjectMeta: w.named("token")} },
+	"agent":  func(w *testEnv) client.Object { return w.agentObject() },
+	"store":  func(w *testEnv) client.Object { return w.storeObject() },
 }
 
 // settled are those of them without which the remote session is cancelled all the
@@ -77,7 +77,7 @@ var settled = map[string]bool{"secret": true}
 
 // deleteWithout deletes the session once an object is torn away, and wants it gone:
 // with its remote session cancelled, or else with a warning.
-func (w *world) deleteWithout(name string) {
+func (w *testEnv) deleteWithout(name string) {
 	w.t.Helper()
 	s, err := w.get()
 	w.Expect(err).NotTo(HaveOccurred())
@@ -104,7 +104,7 @@ func TestDeleteWithSomethingGoneFirstEndsPods(t *testing.T) {
 	for name := range needed {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, func(w *world) { w.inPods = true })
+			w := newTestEnv(t, func(w *testEnv) { w.inPods = true })
 			holdUpload(w)
 			w.Eventually(w.pods.AtWork).Should(Equal(2), "two stage")
 			w.deleteWithout(name)
@@ -120,7 +120,7 @@ func TestDeleteWithSomethingGoneFirst(t *testing.T) {
 	for name := range needed {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newTestEnv(t)
 			applyUploaded()(w)
 			w.deleteWithout(name)
 		})
@@ -131,7 +131,7 @@ func TestDeleteWithSomethingGoneFirst(t *testing.T) {
 // only tell what it leaves.
 func TestDeleteAfterARestartWithTheSecretGone(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newTestEnv(t)
 	applyUploaded()(w)
 	s, err := w.get()
 	w.Expect(err).NotTo(HaveOccurred())
@@ -149,7 +149,7 @@ func TestDeleteAfterARestartWithTheSecretGone(t *testing.T) {
 // namespace controller: none of it may hang.
 func TestDeleteOfTheWholeNamespace(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newTestEnv(t)
 	holdUpload(w)
 	w.Expect(kube.Delete(w.ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}})).To(Succeed())
 	all := []client.Object{
@@ -165,7 +165,7 @@ func TestDeleteOfTheWholeNamespace(t *testing.T) {
 }
 
 // tear deletes an object at once, whatever holds it.
-func (w *world) tear(o client.Object) {
+func (w *testEnv) tear(o client.Object) {
 	w.t.Helper()
 	w.Eventually(func() error {
 		if err := kube.Get(w.ctx, client.ObjectKeyFromObject(o), o); err != nil {
@@ -181,13 +181,13 @@ func (w *world) tear(o client.Object) {
 	w.Eventually(func() bool { return apierrors.IsNotFound(kube.Get(w.ctx, client.ObjectKeyFromObject(o), o)) }).Should(BeTrue(), "it is gone")
 }
 
-func (w *world) gone(o client.Object) {
+func (w *testEnv) gone(o client.Object) {
 	w.t.Helper()
 	w.Eventually(func() bool { return apierrors.IsNotFound(kube.Get(w.ctx, client.ObjectKeyFromObject(o), o)) }).Should(BeTrue(), w.story)
 }
 
 // warnsOf wants the event that tells of a remote session that was left.
-func (w *world) warnsOf(s *v1alpha1.ExactMatchSession) {
+func (w *testEnv) warnsOf(s *v1alpha1.ExactMatchSession) {
 	w.t.Helper()
 	w.Eventually(func() ([]string, error) {
 		list := &corev1.EventList{}

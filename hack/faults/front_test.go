@@ -18,7 +18,7 @@ import (
 type front struct {
 	t       *testing.T
 	service http.Handler
-	world   *world
+	env     *testEnv
 	server  *httptest.Server
 	second  *httptest.Server // the same, at another address
 
@@ -122,7 +122,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	f.recorded(c)
 	if strike := f.struck(c); strike != nil {
-		defer f.world.end()
+		defer f.env.end()
 		strike.do(f, w, c)
 		return
 	}
@@ -199,7 +199,7 @@ func (f *front) struck(c *call) *strike {
 		return nil
 	}
 	s.done = true
-	f.world.begin()
+	f.env.begin()
 	return s
 }
 
@@ -366,7 +366,7 @@ func (f *front) shut() {
 
 // byPod tells the calls of workers in pods, which live on without a manager.
 func (f *front) byPod(c *call) bool {
-	return f.world.inPods && (c.isSource() || c.isBlob() && !c.isSeal())
+	return f.env.inPods && (c.isSource() || c.isBlob() && !c.isSeal())
 }
 
 // podsDie kills the pods that are at work. What is on its way to them is lost.
@@ -374,7 +374,7 @@ func (f *front) podsDie() {
 	f.mu.Lock()
 	f.deaths++
 	f.mu.Unlock()
-	if f.world.pods.Kill() == 0 {
+	if f.env.pods.Kill() == 0 {
 		f.t.Error("no pod was at work")
 	}
 }

@@ -21,7 +21,7 @@ import (
 var columns = []schema.Column{{Name: "ID", IsSearchable: true}, {Name: "Email", IsCaseInsensitive: true, IsSearchable: true}, {Name: "City"}}
 
 // plan is how an edition's table becomes blocks: as the manager's.
-func (w *world) plan(edition string) pipeline.Plan {
+func (w *testEnv) plan(edition string) pipeline.Plan {
 	return pipeline.Plan{
 		Plan: plan.Plan{
 			Store: w.namespace, Columns: columns, RowsPerBlock: rowsPerBlock,
@@ -32,7 +32,7 @@ func (w *world) plan(edition string) pipeline.Plan {
 
 // populate brings the old table to live and opens a session of another cluster
 // that carries the very content of the case.
-func (w *world) populate() {
+func (w *testEnv) populate() {
 	w.t.Helper()
 	other, err := w.direct.Agents().Create(w.ctx, edm.UploadAgent{Description: "another cluster"}, w.namespace+"-other")
 	w.Expect(err).NotTo(HaveOccurred())
@@ -56,7 +56,7 @@ func (w *world) populate() {
 	w.reader = w.startReading()
 }
 
-func (w *world) openRemote(edition, agent string) *edm.Session {
+func (w *testEnv) openRemote(edition, agent string) *edm.Session {
 	w.t.Helper()
 	prepared, err := pipeline.Prepare(w.ctx, w.plan(edition))
 	w.Expect(err).NotTo(HaveOccurred())
@@ -81,7 +81,7 @@ type reader struct {
 	latest string // edition
 }
 
-func (w *world) startReading() *reader {
+func (w *testEnv) startReading() *reader {
 	ctx, stop := context.WithCancel(w.ctx)
 	r := &reader{stop: stop, ended: make(chan struct{})}
 	go func() {
@@ -135,7 +135,7 @@ func (r *reader) forgive() {
 
 // ask looks one row up with both editions' cells, under the rules of the table
 // that is live, and says which one it is.
-func (w *world) ask(ctx context.Context, n int) (edition, wrong string) {
+func (w *testEnv) ask(ctx context.Context, n int) (edition, wrong string) {
 	store, err := w.direct.Stores().Get(ctx, w.store.Status.ID)
 	if err != nil && edm.ClassOf(err) == edm.Credentials {
 		return "", "" // the token is rotated in this moment
@@ -169,13 +169,13 @@ func (w *world) ask(ctx context.Context, n int) (edition, wrong string) {
 }
 
 // isReplaced reports whether another table is live by now.
-func (w *world) isReplaced(ctx context.Context, live *edm.Live) bool {
+func (w *testEnv) isReplaced(ctx context.Context, live *edm.Live) bool {
 	store, err := w.direct.Stores().Get(ctx, w.store.Status.ID)
 	return err == nil && store.Live != nil && store.Live.Generation != live.Generation
 }
 
 // edition is which table is live, once the reader has asked again.
-func (w *world) edition() string {
+func (w *testEnv) edition() string {
 	w.reader.mu.Lock()
 	defer w.reader.mu.Unlock()
 	return w.reader.latest
@@ -183,14 +183,14 @@ func (w *world) edition() string {
 
 // deleteSession lets the service forget a session.
 func (f *front) deleteSession(id string) {
-	if err := f.world.direct.Sessions().Delete(context.WithoutCancel(f.world.ctx), f.world.store.Status.ID, id); err != nil {
+	if err := f.env.direct.Sessions().Delete(context.WithoutCancel(f.env.ctx), f.env.store.Status.ID, id); err != nil {
 		f.t.Errorf("forget session %s: %v", id, err)
 	}
 }
 
 // clock sets the service's clock ahead.
 func (f *front) clock(by time.Duration) {
-	f.world.mu.Lock()
-	f.world.ahead = by
-	f.world.mu.Unlock()
+	f.env.mu.Lock()
+	f.env.ahead = by
+	f.env.mu.Unlock()
 }

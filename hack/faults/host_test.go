@@ -26,7 +26,7 @@ func (h *host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.service.ServeHTTP(w, r)
 }
 
-func (h *host) start(w *world) {
+func (h *host) start(w *testEnv) {
 	s, err := service.New(service.Config{
 		Dir: w.dir, Token: w.accepted, MaxCommits: 100, Now: w.serviceNow, UploadURITTL: w.lease,
 	})
@@ -39,7 +39,7 @@ func (h *host) start(w *world) {
 	go func(ended chan<- error) { ended <- s.Run(ctx) }(h.ended)
 }
 
-func (h *host) stop(w *world) {
+func (h *host) stop(w *testEnv) {
 	h.end()
 	if err := <-h.ended; err != nil {
 		w.t.Errorf("the service ended with %v", err)
@@ -50,7 +50,7 @@ func (h *host) stop(w *world) {
 }
 
 // whileAway stops the service, does something to its data folder, and starts it.
-func (w *world) whileAway(do func() error) {
+func (w *testEnv) whileAway(do func() error) {
 	w.host.mu.Lock()
 	defer w.host.mu.Unlock()
 	w.host.stop(w)
@@ -61,7 +61,7 @@ func (w *world) whileAway(do func() error) {
 }
 
 // backUp copies the service's data folder.
-func (w *world) backUp() (to string) {
+func (w *testEnv) backUp() (to string) {
 	to = w.t.TempDir()
 	w.whileAway(func() error { return os.CopyFS(to, os.DirFS(w.dir)) })
 	return to
@@ -69,7 +69,7 @@ func (w *world) backUp() (to string) {
 
 // putBack replaces the service's data folder by an earlier copy. What was live
 // then is live again, and nobody may wonder at that.
-func (w *world) putBack(from string) {
+func (w *testEnv) putBack(from string) {
 	w.whileAway(func() error {
 		if err := os.RemoveAll(w.dir); err != nil {
 			return err
@@ -81,21 +81,21 @@ func (w *world) putBack(from string) {
 }
 
 // accepted is the bearer token that the service takes.
-func (w *world) accepted() (string, error) {
+func (w *testEnv) accepted() (string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.token, nil
 }
 
 // shown is the token that the case itself shows.
-type shown struct{ w *world }
+type shown struct{ w *testEnv }
 
 // Token implements rest.TokenSource.
 func (s shown) Token(context.Context) (string, error) { return s.w.accepted() }
 
 // keep remembers a key of the data store by its id. The last one is what its Secret
 // holds now.
-func (w *world) keep(key string) {
+func (w *testEnv) keep(key string) {
 	id, err := pipeline.KeyID([]byte(key), w.namespace)
 	if err != nil {
 		w.t.Errorf("the id of a key: %v", err)

@@ -58,7 +58,7 @@ var told struct {
 var someRows = []int{0, 7, 29}
 
 // owned are the canaries that stand nowhere but in Secrets, sources and memory.
-func (w *world) owned() []leaks.Canary {
+func (w *testEnv) owned() []leaks.Canary {
 	found := []leaks.Canary{{Name: "the bearer token", Secret: []byte(bearer)}, {Name: "the store's key", Secret: []byte(storeKey)}, {Name: "a stranger's page", Secret: []byte("do-not-show")}}
 	for _, n := range someRows {
 		for _, edition := range []string{"old", "new"} {
@@ -70,7 +70,7 @@ func (w *world) owned() []leaks.Canary {
 
 // canaries are owned, the signatures of upload URIs, and the tokens, which the
 // service keeps.
-func (w *world) canaries() []leaks.Canary {
+func (w *testEnv) canaries() []leaks.Canary {
 	found := append(w.owned(), w.front.signatures()...)
 	key, err := fingerprint.NewKey([]byte(storeKey))
 	w.Expect(err).NotTo(HaveOccurred())
@@ -119,7 +119,7 @@ func (f *front) overhear(c *call, status int, body []byte) {
 // nothingLeaked: no signature, token, key, cell or stranger's page stands in the
 // objects, as the API server has them in etcd, in an error's body or on the
 // service's disk.
-func (w *world) nothingLeaked() {
+func (w *testEnv) nothingLeaked() {
 	w.t.Helper()
 	canaries := w.canaries()
 	var found []string
@@ -162,7 +162,7 @@ func kindOf(key string) string {
 }
 
 // stored is everything of the namespace in etcd but Secrets.
-func (w *world) stored() map[string][]byte {
+func (w *testEnv) stored() map[string][]byte {
 	w.t.Helper()
 	found := map[string][]byte{}
 	for key := range w.etcd(map[string]any{"key": []byte("/registry/"), "range_end": []byte("/registry0"), "keys_only": true}) {
@@ -177,7 +177,7 @@ func (w *world) stored() map[string][]byte {
 }
 
 // etcd asks for a range of keys through its JSON gateway.
-func (w *world) etcd(ask map[string]any) map[string][]byte {
+func (w *testEnv) etcd(ask map[string]any) map[string][]byte {
 	w.t.Helper()
 	type kv struct{ Key, Value []byte }
 	text, err := json.Marshal(ask)

@@ -32,7 +32,7 @@ func TestEchoesAreNotShown(t *testing.T) {
 		for _, where := range []string{"service", "match", "storage", "source"} {
 			t.Run(fmt.Sprint(where, "-", status), func(t *testing.T) {
 				t.Parallel()
-				w := newWorld(t)
+				w := newTestEnv(t)
 				matches := map[string]func(*front, *call) bool{
 					"service": func(_ *front, c *call) bool {
 						return !c.isBlob() && !c.isSource() && c.Method != http.MethodGet && !strings.HasSuffix(c.URL.Path, "/match")
@@ -96,7 +96,7 @@ func echoes(status int) func(*front, http.ResponseWriter, *call) {
 }
 
 // touchToken lets refused credentials be tried again.
-func (w *world) touchToken() {
+func (w *testEnv) touchToken() {
 	w.t.Helper()
 	secret := w.secrets()[0]
 	secret.SetAnnotations(map[string]string{"touched": time.Now().String()})
@@ -107,7 +107,7 @@ func (w *world) touchToken() {
 // the log, and the session to its end.
 func TestAPanicShowsNothing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newTestEnv(t)
 	w.front.hold()
 	apply(w)
 	w.Eventually(func() string { s, _ := w.get(); return s.StatusReason() }).Should(Equal(v1alpha1.ReasonUploading), w.story)
@@ -127,7 +127,7 @@ const deathMark = "EXACTMATCH_MANAGER_OF"
 // all its goroutines.
 func TestACrashDumpShowsNothing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newTestEnv(t)
 	w.endLives()
 	w.front.hold()
 	var dump bytes.Buffer
@@ -149,7 +149,7 @@ func TestACrashDumpShowsNothing(t *testing.T) {
 	w.nothingLeaked()
 }
 
-func (w *world) writeKubeconfig() string {
+func (w *testEnv) writeKubeconfig() string {
 	w.t.Helper()
 	path := w.t.TempDir() + "/kubeconfig"
 	w.Expect(os.WriteFile(path, kubeconfig, 0o600)).To(Succeed())
@@ -167,7 +167,7 @@ func die(namespace string) error {
 	if err != nil {
 		return err
 	}
-	w := &world{qps: 10_000, finalizeTimeout: time.Minute}
+	w := &testEnv{qps: 10_000, finalizeTimeout: time.Minute}
 	options := w.options("to-die")
 	options.Now = time.Now
 	if err := controllers.Add(context.Background(), mgr, options); err != nil {

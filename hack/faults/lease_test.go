@@ -14,7 +14,7 @@ import (
 // takes its time, and no block is ever refused or goes back to an older lease.
 func TestLeaseIsRenewedBeforeABlockFails(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(w *world) { w.lease, w.parallelism = 16*time.Second, 1 })
+	w := newTestEnv(t, func(w *testEnv) { w.lease, w.parallelism = 16*time.Second, 1 })
 	refused := w.front.watch(func(c *call, status int) bool { return c.isBlob() && status == http.StatusForbidden })
 	latest := ""
 	wentBack := w.front.watch(func(c *call, _ int) bool {
@@ -49,7 +49,7 @@ func TestLeaseIsRenewedBeforeABlockFails(t *testing.T) {
 // on meanwhile.
 func TestARenewalThatFailsIsTriedAgain(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newTestEnv(t)
 	holdUpload(w)
 	trouble := w.front.arm(fault{name: "503", times: 2, spoil: answers(http.StatusServiceUnavailable, "ServiceUnavailable", "1")}, posts("/renew"))
 	w.change(func(s *v1alpha1.ExactMatchSession) { s.Spec.RenewToken = "now" })

@@ -46,8 +46,8 @@ var errAway = errors.New("connection refused")
 // cluster; "" is the usual one.
 type post struct{ namespace, cluster string }
 
-// born starts a manager for the world's namespace.
-func (w *world) born(name string) *life {
+// born starts a manager for the namespace of the environment.
+func (w *testEnv) born(name string) *life {
 	w.t.Helper()
 	l := w.manage(name, post{namespace: w.namespace}, w.interceptor)
 	w.mu.Lock()
@@ -57,7 +57,7 @@ func (w *world) born(name string) *life {
 }
 
 // manage starts a manager whose writes pass an interceptor.
-func (w *world) manage(name string, at post, writes func(*life) interceptor.Funcs) *life {
+func (w *testEnv) manage(name string, at post, writes func(*life) interceptor.Funcs) *life {
 	w.t.Helper()
 	l := &life{name: name, ended: make(chan struct{}), ice: newGate()}
 	config := rest.CopyConfig(plane)
@@ -110,7 +110,7 @@ const (
 )
 
 // options make a manager that waits for nothing long.
-func (w *world) options(instance string) controllers.Options {
+func (w *testEnv) options(instance string) controllers.Options {
 	return controllers.Options{
 		SourceRoot: w.files, TransferMemory: 64 << 20, TransferParallelism: 2, Instance: instance, ServiceQPS: w.qps, ServiceBurst: 2 * w.qps,
 		StatusInterval: 40 * time.Millisecond, PollInterval: 40 * time.Millisecond,
@@ -132,7 +132,7 @@ const (
 )
 
 // interceptor sees every write of a life to the API server.
-func (w *world) interceptor(l *life) interceptor.Funcs {
+func (w *testEnv) interceptor(l *life) interceptor.Funcs {
 	return interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
 			return w.write(ctx, l, creates, o, func(ctx context.Context) error { return c.Create(ctx, o, opts...) })
@@ -153,7 +153,7 @@ func (w *world) interceptor(l *life) interceptor.Funcs {
 }
 
 // write lets one write happen, or the blow that waits for it.
-func (w *world) write(ctx context.Context, l *life, v verb, o client.Object, do func(context.Context) error) error {
+func (w *testEnv) write(ctx context.Context, l *life, v verb, o client.Object, do func(context.Context) error) error {
 	if l.dead.Load() {
 		return errCrashed
 	}

@@ -26,7 +26,7 @@ func mixup(name, says string, in map[string]bool, meets func(*front, *call) bool
 	spoil.name = name
 	return disruption{
 		name: name, says: says, at: atStep, trouble: trouble{in: in, ready: keepAnswers},
-		befall: func(w *world) {
+		befall: func(w *testEnv) {
 			armed := w.front.arm(spoil, meets)
 			w.mu.Lock()
 			w.owed = append(w.owed, armed)
@@ -41,13 +41,13 @@ func getsSession(_ *front, c *call) bool { return c.Method == http.MethodGet && 
 var (
 	anothersSession = fault{name: "anothers-session", times: 2, spoil: func(f *front, w http.ResponseWriter, c *call) {
 		f.effect(c)
-		f.answerWith(w, c, sessionsPath(f.world.store.Status.ID)+"/"+f.world.foreign.ID)
+		f.answerWith(w, c, sessionsPath(f.env.store.Status.ID)+"/"+f.env.foreign.ID)
 	}}
 	anothersStore = fault{name: "anothers-store", times: 2, spoil: func(f *front, w http.ResponseWriter, c *call) {
-		f.answerWith(w, c, storesPath+"/"+f.world.otherStore())
+		f.answerWith(w, c, storesPath+"/"+f.env.otherStore())
 	}}
 	anothersList = fault{name: "anothers-list", times: 2, spoil: func(f *front, w http.ResponseWriter, c *call) {
-		f.answerWith(w, c, sessionsPath(f.world.otherStore()))
+		f.answerWith(w, c, sessionsPath(f.env.otherStore()))
 	}}
 	firstAnswer = fault{name: "first-answer", times: 1, spoil: func(f *front, w http.ResponseWriter, c *call) {
 		f.mu.Lock()
@@ -80,7 +80,7 @@ func (f *front) answerWith(w http.ResponseWriter, c *call, path string) {
 }
 
 // keepAnswers keeps the first answer to each look from now on.
-func keepAnswers(w *world) {
+func keepAnswers(w *testEnv) {
 	w.front.mu.Lock()
 	defer w.front.mu.Unlock()
 	w.front.kept = map[string][]byte{}
@@ -96,7 +96,7 @@ func (f *front) keep(c *call, reply *httptest.ResponseRecorder) {
 }
 
 // otherStore is another remote data store, with a session of another cluster in it.
-func (w *world) otherStore() string {
+func (w *testEnv) otherStore() string {
 	ctx, name := context.WithoutCancel(w.ctx), w.namespace+"-other"
 	stores, err := w.direct.Stores().List(ctx, edm.Query{Filter: fmt.Sprintf("displayName eq '%s'", name)})
 	if err != nil || len(stores) == 1 {
@@ -120,7 +120,7 @@ func (w *world) otherStore() string {
 	return made.ID
 }
 
-func idOr(stores []edm.DataStore, err error, w *world) string {
+func idOr(stores []edm.DataStore, err error, w *testEnv) string {
 	if err != nil {
 		w.t.Errorf("list the stores: %v", err)
 		return ""

@@ -35,8 +35,8 @@ func owners() []disruption {
 }
 
 // competes lets a rival come while the call or the write goes on.
-func competes(cluster, suffix string) func(*world) {
-	return func(w *world) {
+func competes(cluster, suffix string) func(*testEnv) {
+	return func(w *testEnv) {
 		w.begin()
 		go func() {
 			defer w.end()
@@ -47,7 +47,7 @@ func competes(cluster, suffix string) func(*world) {
 
 // compete makes the objects of the case once more, in another namespace, with a
 // manager of their own.
-func (w *world) compete(cluster, suffix string) {
+func (w *testEnv) compete(cluster, suffix string) {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "rival-"}}
 	ctx := context.WithoutCancel(w.ctx)
 	if err := kube.Create(ctx, namespace); err != nil {
@@ -74,7 +74,7 @@ func (w *world) compete(cluster, suffix string) {
 
 // rivalGetsNothing: the second owner is told so, opens no session, and its deletion
 // leaves the remote store alone.
-func rivalGetsNothing(w *world) {
+func rivalGetsNothing(w *testEnv) {
 	w.t.Helper()
 	w.mu.Lock()
 	rival := w.rival
@@ -102,14 +102,14 @@ func rivalGetsNothing(w *world) {
 }
 
 // secondSession is of the same source, in blocks of another size.
-func (w *world) secondSession() *v1alpha1.ExactMatchSession {
+func (w *testEnv) secondSession() *v1alpha1.ExactMatchSession {
 	s := w.sessionObject()
 	s.Name, s.Spec.RowsPerBlock = "second", rowsPerBlock+1
 	return s
 }
 
 // giveTurnAway lets another session of the store come, and gives it the turn.
-func giveTurnAway(w *world) {
+func giveTurnAway(w *testEnv) {
 	ctx := context.WithoutCancel(w.ctx)
 	second := w.secondSession()
 	if err := kube.Create(ctx, second); err != nil {
@@ -131,7 +131,7 @@ func giveTurnAway(w *world) {
 }
 
 // secondEnds: the second session comes to its end too.
-func secondEnds(w *world) {
+func secondEnds(w *testEnv) {
 	w.t.Helper()
 	second := w.secondSession()
 	w.Eventually(func(g Gomega) {

@@ -43,7 +43,7 @@ func podSteps() []step {
 		forward(step{name: "pods-clear", write: written(deletes, isOrder)}),
 		{
 			name: "pods-delete", before: holdUpload, write: written(deletes, jobOf("stage")), live: "old",
-			begin: func(w *world) { w.Expect(kube.Delete(w.ctx, w.sessionObject())).To(Succeed()) },
+			begin: func(w *testEnv) { w.Expect(kube.Delete(w.ctx, w.sessionObject())).To(Succeed()) },
 		},
 	}
 	for i := range made {
@@ -53,7 +53,7 @@ func podSteps() []step {
 }
 
 // readOnce: one pod read the table and two staged it, and none had to do it again.
-func readOnce(w *world) {
+func readOnce(w *testEnv) {
 	w.t.Helper()
 	w.Expect(w.pods.Ran()).To(HaveLen(3), "what is staged is not read again")
 }
@@ -65,8 +65,8 @@ func jobOf(does string) func(*batchv1.Job) bool {
 	return func(job *batchv1.Job) bool { return slices.Contains(job.Spec.Template.Spec.Containers[0].Args, does) }
 }
 
-// runPods runs the pods of the world's Jobs.
-func (w *world) runPods() {
+// runPods runs the pods of the Jobs of the environment.
+func (w *testEnv) runPods() {
 	w.pods = pods.New(kube, w.namespace, w.t.TempDir(), func(err error) { w.t.Errorf("the cluster's part: %v", err) })
 	w.SetDefaultEventuallyTimeout(6 * time.Minute) // a pod waits two minutes for another upload URI
 	ctx, stop := context.WithCancel(context.Background())
@@ -82,7 +82,7 @@ func (w *world) runPods() {
 }
 
 // podsShow are the Jobs and pods that there are.
-func (w *world) podsShow() []any {
+func (w *testEnv) podsShow() []any {
 	w.t.Helper()
 	jobs, pods := &batchv1.JobList{}, &corev1.PodList{}
 	w.Expect(kube.List(w.ctx, jobs, client.InNamespace(w.namespace))).To(Succeed())
@@ -91,7 +91,7 @@ func (w *world) podsShow() []any {
 }
 
 // noPodsLeft: no Job and no order outlive the session.
-func (w *world) noPodsLeft() {
+func (w *testEnv) noPodsLeft() {
 	w.t.Helper()
 	w.Eventually(func() ([]string, error) {
 		jobs, secrets := &batchv1.JobList{}, &corev1.SecretList{}

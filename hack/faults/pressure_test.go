@@ -26,7 +26,7 @@ func TestTheEndOfAnOutageIsNoStampede(t *testing.T) {
 	if *all {
 		stores, sessions, span = 50, 1000, time.Minute
 	}
-	w := newWorld(t, func(w *world) { w.qps = callsPerSecond })
+	w := newTestEnv(t, func(w *testEnv) { w.qps = callsPerSecond })
 	outage := w.front.arm(fault{name: "outage", times: 1 << 30, spoil: answers(http.StatusServiceUnavailable, "ServiceUnavailable", "")}, func(_ *front, c *call) bool { return !c.isSource() })
 	for n := range stores {
 		store := w.storeObject()
@@ -73,7 +73,7 @@ func TestTheEndOfAnOutageIsNoStampede(t *testing.T) {
 // calls of the other objects at the same endpoint, another agent's too.
 func TestRetryAfterHoldsEveryObjectBack(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newTestEnv(t)
 	other := w.agentObject()
 	other.Name = "other-agent"
 	w.Expect(kube.Create(w.ctx, other)).To(Succeed())
@@ -100,7 +100,7 @@ func TestRetryAfterHoldsEveryObjectBack(t *testing.T) {
 // stands in status, so a new manager neither begins to count anew nor calls sooner.
 func TestAttemptsSurviveARestart(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newTestEnv(t)
 	trouble := w.front.arm(fault{name: "503", times: 3, spoil: answers(http.StatusServiceUnavailable, "ServiceUnavailable", "")}, posts("/sessions"))
 	apply(w)
 	w.Eventually(func() (int32, error) {

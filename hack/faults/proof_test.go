@@ -22,7 +22,7 @@ func rowOf(edition string, n int) map[string]string {
 
 // question asks for a row by one column, under the rules and the key of what is
 // live, with the row's other columns beside it.
-func (w *world) question(live *edm.Live, by string, row map[string]string) edm.MatchRequest {
+func (w *testEnv) question(live *edm.Live, by string, row map[string]string) edm.MatchRequest {
 	w.mu.Lock()
 	key, known := w.keys[live.KeyID]
 	w.mu.Unlock()
@@ -47,7 +47,7 @@ func (w *world) question(live *edm.Live, by string, row map[string]string) edm.M
 }
 
 // live is what the service shows live now.
-func (w *world) live() *edm.Live {
+func (w *testEnv) live() *edm.Live {
 	w.t.Helper()
 	store, err := w.direct.Stores().Get(w.ctx, w.store.Status.ID)
 	w.Expect(err).NotTo(HaveOccurred())
@@ -57,7 +57,7 @@ func (w *world) live() *edm.Live {
 
 // publishedIsReviewed: what is live is what was prepared, guarded and reviewed: the
 // session's, or the old table where nothing replaced that.
-func (w *world) publishedIsReviewed(edition string) {
+func (w *testEnv) publishedIsReviewed(edition string) {
 	w.t.Helper()
 	live := w.live()
 	if edition == "old" {
@@ -80,7 +80,7 @@ func (w *world) publishedIsReviewed(edition string) {
 }
 
 // isAsIntended: what is live has the content and the rules of the intent.
-func (w *world) isAsIntended(live *edm.Live, intent *v1alpha1.CreateIntent) {
+func (w *testEnv) isAsIntended(live *edm.Live, intent *v1alpha1.CreateIntent) {
 	w.t.Helper()
 	w.Expect(intent).NotTo(BeNil())
 	w.Expect(live.ContentKey).To(Equal(intent.ContentKey))
@@ -92,7 +92,7 @@ func (w *world) isAsIntended(live *edm.Live, intent *v1alpha1.CreateIntent) {
 }
 
 // publisher is the object whose session is live.
-func (w *world) publisher(live *edm.Live) *v1alpha1.ExactMatchSession {
+func (w *testEnv) publisher(live *edm.Live) *v1alpha1.ExactMatchSession {
 	w.t.Helper()
 	list := &v1alpha1.ExactMatchSessionList{}
 	w.Expect(kube.List(w.ctx, list, client.InNamespace(w.namespace))).To(Succeed())
@@ -104,7 +104,7 @@ func (w *world) publisher(live *edm.Live) *v1alpha1.ExactMatchSession {
 }
 
 // contentOf reads the new table by itself, under the live rules.
-func (w *world) contentOf(live *edm.Live, s *v1alpha1.ExactMatchSession, searchable func(edm.Column) bool) string {
+func (w *testEnv) contentOf(live *edm.Live, s *v1alpha1.ExactMatchSession, searchable func(edm.Column) bool) string {
 	w.t.Helper()
 	plan := w.plan("new")
 	plan.Columns, plan.RowsPerBlock = nil, int(s.Spec.RowsPerBlock)
@@ -129,7 +129,7 @@ func wasSearchable(c edm.Column) bool {
 
 // lookupsAreTrue: rows are found with their whole row, a row that the table does not have is not, and
 // a question under other rules or another key is refused instead of answered.
-func (w *world) lookupsAreTrue(edition string) {
+func (w *testEnv) lookupsAreTrue(edition string) {
 	w.t.Helper()
 	live := w.live()
 	ask := func(q edm.MatchRequest) (*edm.MatchResult, error) {
@@ -162,7 +162,7 @@ func (w *world) lookupsAreTrue(edition string) {
 	w.Expect(edm.HasCode(err, edm.CodeKeyMismatch)).To(BeTrue(), "a question under another key is refused: %v", err)
 }
 
-func (w *world) rowsOf(edition string) int {
+func (w *testEnv) rowsOf(edition string) int {
 	if edition == "new" {
 		return w.newRows
 	}
@@ -171,7 +171,7 @@ func (w *world) rowsOf(edition string) int {
 
 // statusIsTrue: within a resync every object says of the service what the service
 // says now, in conditions that kstatus reads.
-func (w *world) statusIsTrue() {
+func (w *testEnv) statusIsTrue() {
 	w.t.Helper()
 	w.Eventually(func(g Gomega) {
 		w.storeIsTrue(g)
@@ -179,7 +179,7 @@ func (w *world) statusIsTrue() {
 	}).Should(Succeed(), w.story)
 }
 
-func (w *world) storeIsTrue(g Gomega) {
+func (w *testEnv) storeIsTrue(g Gomega) {
 	store, agent := w.storeObject(), w.agentObject()
 	g.Expect(kube.Get(w.ctx, client.ObjectKeyFromObject(store), store)).To(Succeed())
 	g.Expect(kube.Get(w.ctx, client.ObjectKeyFromObject(agent), agent)).To(Succeed())
@@ -200,13 +200,13 @@ func (w *world) storeIsTrue(g Gomega) {
 	g.Expect(says(store.Status.Conditions, v1alpha1.ConditionLive)).To(Equal("True Published"))
 }
 
-func (w *world) currentKey() string {
+func (w *testEnv) currentKey() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.keyID
 }
 
-func (w *world) sessionIsTrue(g Gomega) {
+func (w *testEnv) sessionIsTrue(g Gomega) {
 	s, err := w.get()
 	if apierrors.IsNotFound(err) {
 		return
@@ -234,7 +234,7 @@ func (w *world) sessionIsTrue(g Gomega) {
 }
 
 // mirrorIsTrue: the mirrored properties are the service's.
-func (w *world) mirrorIsTrue(g Gomega, s *v1alpha1.ExactMatchSession) {
+func (w *testEnv) mirrorIsTrue(g Gomega, s *v1alpha1.ExactMatchSession) {
 	if s.Status.ID == "" {
 		return
 	}

@@ -17,7 +17,7 @@ func (f *front) recorded(c *call) {
 		return
 	}
 	s := &v1alpha1.ExactMatchSession{}
-	if err := kube.Get(context.Background(), client.ObjectKey{Namespace: f.world.namespace, Name: "session"}, s); err != nil {
+	if err := kube.Get(context.Background(), client.ObjectKey{Namespace: f.env.namespace, Name: "session"}, s); err != nil {
 		return // it is gone, and nobody follows
 	}
 	status := &s.Status

@@ -14,16 +14,16 @@ import (
 // is published all the same.
 func reviewSteps() []step {
 	return []step{
-		reviewed("reviewed-https", func(*world, *v1alpha1.ExactMatchSession) {}, func(w *world) { w.front.changeSource(tableOf("changed", 2*tableRows)) }),
-		alone(reviewed("reviewed-https-gone", func(*world, *v1alpha1.ExactMatchSession) {}, func(w *world) { w.front.changeSource("") })),
-		alone(reviewed("reviewed-configmap", fromConfigMap, func(w *world) {
+		reviewed("reviewed-https", func(*testEnv, *v1alpha1.ExactMatchSession) {}, func(w *testEnv) { w.front.changeSource(tableOf("changed", 2*tableRows)) }),
+		alone(reviewed("reviewed-https-gone", func(*testEnv, *v1alpha1.ExactMatchSession) {}, func(w *testEnv) { w.front.changeSource("") })),
+		alone(reviewed("reviewed-configmap", fromConfigMap, func(w *testEnv) {
 			w.Expect(kube.Update(w.ctx, w.tableObject("changed"))).To(Succeed())
 		})),
-		alone(reviewed("reviewed-configmap-gone", fromConfigMap, func(w *world) {
+		alone(reviewed("reviewed-configmap-gone", fromConfigMap, func(w *testEnv) {
 			w.Expect(kube.Delete(w.ctx, w.tableObject("new"))).To(Succeed())
 		})),
-		alone(reviewed("reviewed-file", fromFile, func(w *world) { w.writeFile(tableOf("changed", 2*tableRows)) })),
-		alone(reviewed("reviewed-file-gone", fromFile, func(w *world) {
+		alone(reviewed("reviewed-file", fromFile, func(w *testEnv) { w.writeFile(tableOf("changed", 2*tableRows)) })),
+		alone(reviewed("reviewed-file-gone", fromFile, func(w *testEnv) {
 			w.Expect(os.Remove(filepath.Join(w.files, w.namespace, "table.csv"))).To(Succeed())
 		})),
 	}
@@ -36,35 +36,35 @@ func alone(s step) step {
 }
 
 // reviewed seals a table and changes its source; the step is the commit.
-func reviewed(name string, source func(*world, *v1alpha1.ExactMatchSession), change func(*world)) step {
+func reviewed(name string, source func(*testEnv, *v1alpha1.ExactMatchSession), change func(*testEnv)) step {
 	return forward(step{
 		name: name, call: posts("/commit"), answersNothing: true, quiet: true,
-		before: func(w *world) {
+		before: func(w *testEnv) {
 			applyUploaded(func(s *v1alpha1.ExactMatchSession) { source(w, s) })(w)
 			change(w)
 		},
-		begin: func(w *world) {
+		begin: func(w *testEnv) {
 			w.change(func(s *v1alpha1.ExactMatchSession) { s.Spec.DesiredState = v1alpha1.DesiredCommitted })
 		},
 		write: on(func(s *v1alpha1.ExactMatchSession) bool { return s.Status.CommitRequestedTime != nil }),
 	})
 }
 
-func (w *world) tableObject(edition string) *corev1.ConfigMap {
+func (w *testEnv) tableObject(edition string) *corev1.ConfigMap {
 	return &corev1.ConfigMap{ObjectMeta: w.named("table"), Data: map[string]string{"table.csv": tableOf(edition, tableRows)}}
 }
 
-func fromConfigMap(w *world, s *v1alpha1.ExactMatchSession) {
+func fromConfigMap(w *testEnv, s *v1alpha1.ExactMatchSession) {
 	w.Expect(kube.Create(w.ctx, w.tableObject("new"))).To(Succeed())
 	s.Spec.Source = v1alpha1.Source{ConfigMapKeyRef: &v1alpha1.KeyReference{Name: "table", Key: "table.csv"}}
 }
 
-func fromFile(w *world, s *v1alpha1.ExactMatchSession) {
+func fromFile(w *testEnv, s *v1alpha1.ExactMatchSession) {
 	w.writeFile(tableOf("new", tableRows))
 	s.Spec.Source = v1alpha1.Source{URI: "file:///table.csv"}
 }
 
-func (w *world) writeFile(text string) {
+func (w *testEnv) writeFile(text string) {
 	w.t.Helper()
 	w.Expect(os.MkdirAll(filepath.Join(w.files, w.namespace), 0o750)).To(Succeed())
 	w.Expect(os.WriteFile(filepath.Join(w.files, w.namespace, "table.csv"), []byte(text), 0o600)).To(Succeed())

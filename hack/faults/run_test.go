@@ -18,7 +18,7 @@ import (
 
 // run lives through one case and asserts how it ends.
 func (c matrixCase) run(t *testing.T) {
-	w := newWorld(t, c.worldly()...)
+	w := newTestEnv(t, c.worldly()...)
 	if c.disruption.ready != nil {
 		c.disruption.ready(w)
 	}
@@ -45,7 +45,7 @@ func (c matrixCase) run(t *testing.T) {
 }
 
 // struck reports whether what the disruption is has happened.
-func (c matrixCase) struck(w *world) bool {
+func (c matrixCase) struck(w *testEnv) bool {
 	switch c.disruption.at {
 	case atCall:
 		return w.front.struckOnce()
@@ -58,7 +58,7 @@ func (c matrixCase) struck(w *world) bool {
 }
 
 // unmet are the faults that were armed in the step and met by nothing yet.
-func (w *world) unmet() (names []string) {
+func (w *testEnv) unmet() (names []string) {
 	w.mu.Lock()
 	owed := w.owed
 	w.mu.Unlock()
@@ -71,7 +71,7 @@ func (w *world) unmet() (names []string) {
 }
 
 // endsWell asserts what is true at the end of every case.
-func (c matrixCase) endsWell(w *world) {
+func (c matrixCase) endsWell(w *testEnv) {
 	w.t.Helper()
 	w.statusIsTrue()
 	if c.disruption.also != nil {
@@ -86,9 +86,9 @@ func (c matrixCase) endsWell(w *world) {
 	w.nothingLeaked()
 }
 
-func (c matrixCase) worldly() []func(*world) {
-	changes := []func(*world){func(w *world) { w.inPods, w.orphans = c.step.inPods, c.disruption.orphans }}
-	for _, more := range []func(*world){c.fault.world, c.disruption.world} {
+func (c matrixCase) worldly() []func(*testEnv) {
+	changes := []func(*testEnv){func(w *testEnv) { w.inPods, w.orphans = c.step.inPods, c.disruption.orphans }}
+	for _, more := range []func(*testEnv){c.fault.arrange, c.disruption.arrange} {
 		if more != nil {
 			changes = append(changes, more)
 		}
@@ -98,7 +98,7 @@ func (c matrixCase) worldly() []func(*world) {
 
 // arm sets the disruption and the fault. A fault alone meets the step's call; with
 // a disruption it meets whatever comes after that.
-func (c matrixCase) arm(w *world) *armed {
+func (c matrixCase) arm(w *testEnv) *armed {
 	switch c.disruption.at {
 	case atCall:
 		w.front.aim(&strike{matches: c.step.call, do: c.disruption.call})
@@ -120,7 +120,7 @@ func (c matrixCase) arm(w *world) *armed {
 
 // armStep lets the disruption happen at the step's call, or at its write where it
 // has none.
-func (c matrixCase) armStep(w *world) {
+func (c matrixCase) armStep(w *testEnv) {
 	if c.step.call != nil {
 		w.front.aim(&strike{matches: c.step.call, do: func(f *front, rw http.ResponseWriter, k *call) {
 			c.disruption.befall(w)
@@ -128,14 +128,14 @@ func (c matrixCase) armStep(w *world) {
 		}})
 		return
 	}
-	w.await(c.step.write, func(ctx context.Context, w *world, _ *life, _ client.Object, write func(context.Context) error) error {
+	w.await(c.step.write, func(ctx context.Context, w *testEnv, _ *life, _ client.Object, write func(context.Context) error) error {
 		c.disruption.befall(w)
 		return write(ctx)
 	})
 }
 
 // await deals a blow at the first write that is aimed at.
-func (w *world) await(at *aim, do func(context.Context, *world, *life, client.Object, func(context.Context) error) error) {
+func (w *testEnv) await(at *aim, do func(context.Context, *testEnv, *life, client.Object, func(context.Context) error) error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.blow = &blow{aim: at, do: do}
@@ -143,7 +143,7 @@ func (w *world) await(at *aim, do func(context.Context, *world, *life, client.Ob
 
 // reaches waits for the end of the step's way; where the fault ends the session,
 // for that, and then for what a restart makes of it.
-func (c matrixCase) reaches(w *world) {
+func (c matrixCase) reaches(w *testEnv) {
 	w.t.Helper()
 	if c.step.ends == "" {
 		w.Eventually(func() bool {
@@ -171,7 +171,7 @@ func (c matrixCase) reaches(w *world) {
 
 // ownSessions: exactly one remote session per attempt. What an attempt has left is
 // in the status or its history; anything else of ours was a stray, and cancelled.
-func (c matrixCase) ownSessions(w *world) {
+func (c matrixCase) ownSessions(w *testEnv) {
 	w.t.Helper()
 	known := map[string]bool{}
 	list := &v1alpha1.ExactMatchSessionList{}
@@ -209,7 +209,7 @@ func (c matrixCase) ownSessions(w *world) {
 
 // nothingSentTwice: no block that was acknowledged is sent again, unless two
 // managers were at work.
-func (w *world) nothingSentTwice(d disruption) {
+func (w *testEnv) nothingSentTwice(d disruption) {
 	w.t.Helper()
 	w.front.mu.Lock()
 	defer w.front.mu.Unlock()
@@ -221,7 +221,7 @@ func (w *world) nothingSentTwice(d disruption) {
 }
 
 // foreignIsAlone: another cluster's session of the same content is as it was.
-func (w *world) foreignIsAlone() {
+func (w *testEnv) foreignIsAlone() {
 	w.t.Helper()
 	got, err := w.direct.Sessions().Get(w.ctx, w.store.Status.ID, w.foreign.ID)
 	w.Expect(err).NotTo(HaveOccurred())
@@ -230,7 +230,7 @@ func (w *world) foreignIsAlone() {
 
 // lookupsWereWhole: every answer was the old table's or the new one's, and the last
 // one is the right one's.
-func (w *world) lookupsWereWhole(edition string) {
+func (w *testEnv) lookupsWereWhole(edition string) {
 	w.t.Helper()
 	w.Eventually(w.edition).Should(Equal(edition), "lookups answer from the right table in the end: %s", w.reader)
 	w.reader.mu.Lock()
@@ -241,7 +241,7 @@ func (w *world) lookupsWereWhole(edition string) {
 }
 
 // leavesNothing deletes everything of the case and looks for what is left.
-func (w *world) leavesNothing() {
+func (w *testEnv) leavesNothing() {
 	w.t.Helper()
 	w.Expect(kube.DeleteAllOf(w.ctx, &v1alpha1.ExactMatchSession{}, client.InNamespace(w.namespace))).To(Succeed())
 	gone := func(o client.Object) func() bool {
@@ -283,7 +283,7 @@ func (f *front) struckOnce() bool {
 	return f.strike != nil && f.strike.done
 }
 
-func (w *world) blowLanded() bool {
+func (w *testEnv) blowLanded() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.blow != nil && w.blow.done

@@ -11,12 +11,12 @@ import (
 )
 
 // fault is one way in which a call goes wrong. It meets times calls, then it has
-// passed; 0 means one. world is what a fault changes that is no call.
+// passed; 0 means one. arrange changes what is not a call.
 type fault struct {
-	name  string
-	times int
-	spoil func(*front, http.ResponseWriter, *call)
-	world func(*world)
+	name    string
+	times   int
+	spoil   func(*front, http.ResponseWriter, *call)
+	arrange func(*testEnv)
 	// ends: the session ends with a reason, and a restart is needed.
 	ends string
 }
@@ -252,6 +252,6 @@ var (
 
 // Clocks of the service that differ from the manager's.
 var skews = []fault{
-	{name: "clock-behind", world: func(w *world) { w.skew = -10 * time.Minute }},
-	{name: "clock-ahead", world: func(w *world) { w.skew = 10 * time.Minute }},
+	{name: "clock-behind", arrange: func(w *testEnv) { w.skew = -10 * time.Minute }},
+	{name: "clock-ahead", arrange: func(w *testEnv) { w.skew = 10 * time.Minute }},
 }

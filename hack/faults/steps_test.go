@@ -19,10 +19,10 @@ import (
 // it off, which call and which write it makes, and how it all must end.
 type step struct {
 	name string
-	// before brings the world to where only the step is left to do.
-	before func(*world)
+	// before brings the environment to where only the step is left to do.
+	before func(*testEnv)
 	// begin sets the step off. What was armed is met from here on.
-	begin func(*world)
+	begin func(*testEnv)
 	// call and write are what the step sends; nil where it sends none.
 	call  func(*front, *call) bool
 	write *aim
@@ -33,7 +33,7 @@ type step struct {
 	// answersNothing: a success of the call has no body.
 	answersNothing bool
 	// also is asserted at the end of a case whose fault did not end the session.
-	also func(*world)
+	also func(*testEnv)
 	// ends is the outcome, "" where the object is gone.
 	ends string
 	// reached: the end stands before the step begins, so what is to happen in it is
@@ -87,11 +87,11 @@ func nth(n int, matches func(*call) bool) func(*front, *call) bool {
 	}
 }
 
-func apply(w *world) { w.Expect(kube.Create(w.ctx, w.sessionObject())).To(Succeed()) }
+func apply(w *testEnv) { w.Expect(kube.Create(w.ctx, w.sessionObject())).To(Succeed()) }
 
 // applyUploaded brings the session to Uploaded.
-func applyUploaded(change ...func(*v1alpha1.ExactMatchSession)) func(*world) {
-	return func(w *world) {
+func applyUploaded(change ...func(*v1alpha1.ExactMatchSession)) func(*testEnv) {
+	return func(w *testEnv) {
 		s := w.sessionObject()
 		s.Spec.DesiredState = v1alpha1.DesiredUploaded
 		for _, c := range change {
@@ -103,7 +103,7 @@ func applyUploaded(change ...func(*v1alpha1.ExactMatchSession)) func(*world) {
 }
 
 // applyLive brings the session to Completed, and its store to know it.
-func applyLive(w *world) {
+func applyLive(w *testEnv) {
 	apply(w)
 	w.comesTo(v1alpha1.ReasonCompleted)
 	w.statusIsTrue()
@@ -117,7 +117,7 @@ func showsStore(_ *front, c *call) bool {
 // forward is a step on the straight way to a live table.
 func forward(s step) step {
 	if s.before == nil {
-		s.before = func(*world) {}
+		s.before = func(*testEnv) {}
 	}
 	if s.begin == nil {
 		s.begin = apply
@@ -149,7 +149,7 @@ func ownSteps() []step {
 			write: on(func(s *v1alpha1.ExactMatchSession) bool { return s.Status.ID != "" }),
 		}),
 		forward(step{
-			name: "adopt", before: loseCreate, begin: func(w *world) { w.born("life-2") },
+			name: "adopt", before: loseCreate, begin: func(w *testEnv) { w.born("life-2") },
 			call: func(_ *front, c *call) bool {
 				return c.Method == http.MethodGet && strings.HasSuffix(c.URL.Path, "/sessions")
 			},
@@ -173,7 +173,7 @@ func ownSteps() []step {
 			}),
 		}),
 		forward(step{
-			name: "look", before: applyLive, begin: func(*world) {}, reached: true, call: showsStore, around: showsStore,
+			name: "look", before: applyLive, begin: func(*testEnv) {}, reached: true, call: showsStore, around: showsStore,
 		}),
 		forward(step{
 			name: "renew", before: holdUpload, begin: renewByToken, call: posts("/renew"), around: anySession,
@@ -181,7 +181,7 @@ func ownSteps() []step {
 		}),
 		{
 			name: "cancel", before: applyUploaded(), call: posts("/cancel"), around: anySession, answersNothing: true,
-			begin: func(w *world) {
+			begin: func(w *testEnv) {
 				w.change(func(s *v1alpha1.ExactMatchSession) { s.Spec.DesiredState = v1alpha1.DesiredCancelled })
 			},
 			write: on(func(s *v1alpha1.ExactMatchSession) bool { return s.Status.CancelRequestedTime != nil }),
@@ -189,7 +189,7 @@ func ownSteps() []step {
 		},
 		{
 			name: "supersede", before: applyUploaded(), call: posts("/cancel"), around: anySession, answersNothing: true,
-			begin: func(w *world) {
+			begin: func(w *testEnv) {
 				w.change(func(s *v1alpha1.ExactMatchSession) { s.Spec.RowsPerBlock = rowsPerBlock + 1 })
 			},
 			write: on(func(s *v1alpha1.ExactMatchSession) bool { return len(s.Status.History) == 1 }),
@@ -198,7 +198,7 @@ func ownSteps() []step {
 		{
 			name:   "delete",
 			before: applyUploaded(func(s *v1alpha1.ExactMatchSession) { s.Spec.DeletionPolicy = v1alpha1.SessionDeletionPolicyDelete }),
-			begin:  func(w *world) { w.Expect(kube.Delete(w.ctx, w.sessionObject())).To(Succeed()) },
+			begin:  func(w *testEnv) { w.Expect(kube.Delete(w.ctx, w.sessionObject())).To(Succeed()) },
 			call:   func(_ *front, c *call) bool { return c.isSession() && c.Method == http.MethodDelete }, around: anySession, answersNothing: true,
 			write: on(func(s *v1alpha1.ExactMatchSession) bool {
 				return !s.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(s, controllers.Finalizer)
@@ -210,7 +210,7 @@ func ownSteps() []step {
 
 // loseCreate crashes the first life between the effect of the create and the
 // write of the id.
-func loseCreate(w *world) {
+func loseCreate(w *testEnv) {
 	crashed := make(chan struct{})
 	w.front.aim(&strike{matches: posts("/sessions"), do: func(f *front, _ http.ResponseWriter, c *call) {
 		f.effect(c)
@@ -226,7 +226,7 @@ func loseCreate(w *world) {
 }
 
 // holdUpload brings the session into its upload and keeps it there.
-func holdUpload(w *world) {
+func holdUpload(w *testEnv) {
 	w.front.hold()
 	apply(w)
 	w.Eventually(func() (string, error) {
@@ -236,7 +236,7 @@ func holdUpload(w *world) {
 }
 
 // renewByToken asks for a renewal and lets the blocks go once it is had.
-func renewByToken(w *world) {
+func renewByToken(w *testEnv) {
 	w.change(func(s *v1alpha1.ExactMatchSession) { s.Spec.RenewToken = "now" })
 	go func() {
 		defer w.front.release()

@@ -17,13 +17,13 @@ import (
 type trouble struct {
 	// in names the steps in which it makes sense.
 	in map[string]bool
-	// world alters the case from its beginning; ready comes before the step's own.
-	world, ready func(*world)
+	// arrange alters the case from its beginning; ready comes before the step's own.
+	arrange, ready func(*testEnv)
 	// person does what the session's outcome advises, where that may end it. It
 	// reports whether there was something to do.
-	person func(*world, *v1alpha1.ExactMatchSession) bool
+	person func(*testEnv, *v1alpha1.ExactMatchSession) bool
 	// also is asserted at the end.
-	also func(*world)
+	also func(*testEnv)
 	// remakes: the table may be uploaded anew; orphans: what nobody knows of any
 	// more may stay open at the service until it expires.
 	remakes, orphans bool
@@ -54,7 +54,7 @@ const mostAdvice = 3
 
 // isMended waits for the step's end, while a person does what the outcomes advise:
 // each of them once.
-func (c matrixCase) isMended(w *world) {
+func (c matrixCase) isMended(w *testEnv) {
 	w.t.Helper()
 	done := 0
 	w.Eventually(func(g Gomega) {
@@ -79,9 +79,9 @@ func (c matrixCase) isMended(w *world) {
 
 // restartsAfter is a person who changes spec.restartToken where the outcome is one
 // of a few, and where the store says that its live table needs that.
-func restartsAfter(outcomes string) func(*world, *v1alpha1.ExactMatchSession) bool {
+func restartsAfter(outcomes string) func(*testEnv, *v1alpha1.ExactMatchSession) bool {
 	ends := regexp.MustCompile("^(?:" + outcomes + ")$")
-	return func(w *world, s *v1alpha1.ExactMatchSession) bool {
+	return func(w *testEnv, s *v1alpha1.ExactMatchSession) bool {
 		store := w.storeObject()
 		if kube.Get(w.ctx, client.ObjectKeyFromObject(store), store) != nil {
 			return false

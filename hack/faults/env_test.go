@@ -28,8 +28,8 @@ const (
 	rowsPerBlock = 5
 )
 
-// world is one namespace, one service and the managers of one case.
-type world struct {
+// testEnv is one namespace, one service and the managers of one case.
+type testEnv struct {
 	Gomega
 	t         *testing.T
 	ctx       context.Context
@@ -78,15 +78,15 @@ type world struct {
 // blow is what happens once, at the first write that it matches.
 type blow struct {
 	*aim
-	do   func(ctx context.Context, w *world, l *life, o client.Object, write func(context.Context) error) error
+	do   func(ctx context.Context, w *testEnv, l *life, o client.Object, write func(context.Context) error) error
 	done bool
 }
 
-// newWorld makes a namespace whose agent and store are ready, with a table that
+// newTestEnv makes a namespace whose agent and store are ready, with a table that
 // is live already and a session of another cluster. change alters it before.
-func newWorld(t *testing.T, change ...func(*world)) *world {
+func newTestEnv(t *testing.T, change ...func(*testEnv)) *testEnv {
 	t.Helper()
-	w := &world{Gomega: NewWithT(t), t: t, ctx: t.Context(), finalizeTimeout: time.Minute, qps: 10_000, parallelism: 2, newRows: tableRows, token: bearer, keys: map[string][]byte{}}
+	w := &testEnv{Gomega: NewWithT(t), t: t, ctx: t.Context(), finalizeTimeout: time.Minute, qps: 10_000, parallelism: 2, newRows: tableRows, token: bearer, keys: map[string][]byte{}}
 	w.settled, w.files = sync.NewCond(&w.mu), t.TempDir()
 	w.SetDefaultEventuallyTimeout(3 * time.Minute) // on a machine that is busy with other cases
 	w.SetDefaultEventuallyPollingInterval(25 * time.Millisecond)
@@ -118,7 +118,7 @@ func newWorld(t *testing.T, change ...func(*world)) *world {
 }
 
 // serve runs a service of the case's own behind the front.
-func (w *world) serve() {
+func (w *testEnv) serve() {
 	w.dir = w.t.TempDir()
 	w.host.start(w)
 	direct := httptest.NewServer(&w.host)
@@ -130,25 +130,25 @@ func (w *world) serve() {
 	w.direct, err = rest.New(rest.Options{Endpoint: direct.URL + "/beta", Token: shown{w}, Pace: rest.Unpaced()})
 	w.Expect(err).NotTo(HaveOccurred())
 	w.front = newFront(w.t, &w.host)
-	w.front.world = w
+	w.front.env = w
 	w.keep(storeKey)
 }
 
 // serviceNow is the service's clock.
-func (w *world) serviceNow() time.Time {
+func (w *testEnv) serviceNow() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return time.Now().Add(w.skew + w.ahead)
 }
 
 // begin and end stand around what the end of a case has to wait for.
-func (w *world) begin() {
+func (w *testEnv) begin() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.going++
 }
 
-func (w *world) end() {
+func (w *testEnv) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.going--
@@ -156,7 +156,7 @@ func (w *world) end() {
 }
 
 // settle waits until no blow is being dealt and no life is still to follow.
-func (w *world) settle() {
+func (w *testEnv) settle() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for w.going > 0 {
@@ -165,7 +165,7 @@ func (w *world) settle() {
 }
 
 // endLives stops what still runs.
-func (w *world) endLives() {
+func (w *testEnv) endLives() {
 	w.front.release()
 	w.settle()
 	w.front.reopen()
@@ -181,19 +181,19 @@ func (w *world) endLives() {
 	}
 }
 
-func (w *world) named(name string) metav1.ObjectMeta {
+func (w *testEnv) named(name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Namespace: w.namespace, Name: name}
 }
 
 // secrets hold the agent's token and the store's key.
-func (w *world) secrets() []client.Object {
+func (w *testEnv) secrets() []client.Object {
 	return []client.Object{
 		&corev1.Secret{ObjectMeta: w.named("token"), Data: map[string][]byte{"token": []byte(bearer)}},
 		&corev1.Secret{ObjectMeta: w.named("key"), Data: map[string][]byte{"key": []byte(storeKey)}},
 	}
 }
 
-func (w *world) agentObject() *v1alpha1.ExactMatchUploadAgent {
+func (w *testEnv) agentObject() *v1alpha1.ExactMatchUploadAgent {
 	mode := v1alpha1.WorkersModeManager
 	if w.inPods {
 		mode = v1alpha1.WorkersModeJob
@@ -209,7 +209,7 @@ func (w *world) agentObject() *v1alpha1.ExactMatchUploadAgent {
 	}
 }
 
-func (w *world) storeObject() *v1alpha1.ExactMatchDataStore {
+func (w *testEnv) storeObject() *v1alpha1.ExactMatchDataStore {
 	return &v1alpha1.ExactMatchDataStore{
 		ObjectMeta: w.named("store"),
 		Spec: v1alpha1.ExactMatchDataStoreSpec{
@@ -223,7 +223,7 @@ func (w *world) storeObject() *v1alpha1.ExactMatchDataStore {
 }
 
 // sessionObject is the session of the case.
-func (w *world) sessionObject() *v1alpha1.ExactMatchSession {
+func (w *testEnv) sessionObject() *v1alpha1.ExactMatchSession {
 	return &v1alpha1.ExactMatchSession{
 		ObjectMeta: w.named("session"),
 		Spec: v1alpha1.ExactMatchSessionSpec{
@@ -246,14 +246,14 @@ func tableOf(edition string, rows int) string {
 }
 
 // get reads the session.
-func (w *world) get() (*v1alpha1.ExactMatchSession, error) {
+func (w *testEnv) get() (*v1alpha1.ExactMatchSession, error) {
 	s := &v1alpha1.ExactMatchSession{}
 	err := kube.Get(w.ctx, client.ObjectKey{Namespace: w.namespace, Name: "session"}, s)
 	return s, err
 }
 
 // change patches the session's spec.
-func (w *world) change(change func(*v1alpha1.ExactMatchSession)) {
+func (w *testEnv) change(change func(*v1alpha1.ExactMatchSession)) {
 	w.t.Helper()
 	s, err := w.get()
 	w.Expect(err).NotTo(HaveOccurred())
@@ -264,7 +264,7 @@ func (w *world) change(change func(*v1alpha1.ExactMatchSession)) {
 
 // outcome is what a person reads of the session: the reason of Finished, once it
 // is true for the spec as it is.
-func (w *world) outcome() string {
+func (w *testEnv) outcome() string {
 	s, err := w.get()
 	if err != nil {
 		return err.Error()
@@ -280,13 +280,13 @@ func (w *world) outcome() string {
 }
 
 // comesTo waits for the session's outcome.
-func (w *world) comesTo(reason string) {
+func (w *testEnv) comesTo(reason string) {
 	w.t.Helper()
 	w.Eventually(w.outcome).Should(Equal(reason), w.story)
 }
 
 // story is what to print where a case goes wrong.
-func (w *world) story() string {
+func (w *testEnv) story() string {
 	s, err := w.get()
 	if err != nil {
 		return err.Error()
@@ -311,7 +311,7 @@ func (w *world) story() string {
 }
 
 // remotes are the service's sessions of the store, oldest first.
-func (w *world) remotes() []edm.Session {
+func (w *testEnv) remotes() []edm.Session {
 	all, err := w.direct.Sessions().List(context.WithoutCancel(w.ctx), w.store.Status.ID, edm.Query{OrderBy: "creationDateTime"})
 	if err != nil {
 		w.t.Errorf("list the remote sessions: %v", err)
