@@ -59,7 +59,7 @@ func backups() []disruption {
 
 // backUpAtCommit copies the service's data folder when the commit comes.
 func backUpAtCommit(w *testEnv) {
-	w.front.arm(fault{name: "back-up", spoil: func(f *front, rw http.ResponseWriter, c *call) {
+	w.proxy.arm(fault{name: "back-up", spoil: func(f *faultProxy, rw http.ResponseWriter, c *call) {
 		w.copy = w.backUp()
 		f.pass(rw, c)
 	}}, posts("/commit"))

@@ -29,7 +29,7 @@ type disruption struct {
 	// leaders: two managers are at work for a while, so that a block may be sent by
 	// both.
 	leaders bool
-	call    func(f *front, w http.ResponseWriter, c *call)
+	call    func(f *faultProxy, w http.ResponseWriter, c *call)
 	// befall is what happens atStep; then the call or the write goes on.
 	befall func(w *testEnv)
 	trouble
@@ -39,33 +39,33 @@ type disruption struct {
 // managers lists what strikes the manager; the first one is none.
 var managers = []disruption{
 	{name: "none", says: "the manager is left alone", at: nowhere},
-	{name: "crash-before-call", says: "it dies before the service gets the call", at: atCall, call: func(f *front, _ http.ResponseWriter, _ *call) {
+	{name: "crash-before-call", says: "it dies before the service gets the call", at: atCall, call: func(f *faultProxy, _ http.ResponseWriter, _ *call) {
 		f.env.die()
 		panic(http.ErrAbortHandler)
 	}},
-	{name: "crash-after-call", says: "it dies after the call's effect, before the answer", at: atCall, call: func(f *front, _ http.ResponseWriter, c *call) {
+	{name: "crash-after-call", says: "it dies after the call's effect, before the answer", at: atCall, call: func(f *faultProxy, _ http.ResponseWriter, c *call) {
 		f.effect(c)
 		f.env.die()
 		panic(http.ErrAbortHandler)
 	}},
-	{name: "sigterm-in-call", says: "it is asked to stop while the call is on its way", at: atCall, call: func(f *front, w http.ResponseWriter, c *call) {
+	{name: "sigterm-in-call", says: "it is asked to stop while the call is on its way", at: atCall, call: func(f *faultProxy, w http.ResponseWriter, c *call) {
 		f.env.retire()
 		f.pass(w, c)
 	}},
-	{name: "leader-change-in-call", says: "another manager takes over while the call is on its way; the call comes late, then the old one stops", at: atCall, leaders: true, call: func(f *front, w http.ResponseWriter, c *call) {
+	{name: "leader-change-in-call", says: "another manager takes over while the call is on its way; the call comes late, then the old one stops", at: atCall, leaders: true, call: func(f *faultProxy, w http.ResponseWriter, c *call) {
 		before := f.env.overtake(c)
 		f.pass(w, c)
 		before.terminate()
 	}},
-	{name: "two-leaders-in-call", says: "as before, and both go on to the end", at: atCall, leaders: true, call: func(f *front, w http.ResponseWriter, c *call) {
+	{name: "two-leaders-in-call", says: "as before, and both go on to the end", at: atCall, leaders: true, call: func(f *faultProxy, w http.ResponseWriter, c *call) {
 		f.env.overtake(c)
 		f.pass(w, c)
 	}},
-	{name: "pod-dies-before-call", says: "the workers' pods are killed before the call is heard", at: atCall, ofPods: true, call: func(f *front, _ http.ResponseWriter, _ *call) {
+	{name: "pod-dies-before-call", says: "the workers' pods are killed before the call is heard", at: atCall, ofPods: true, call: func(f *faultProxy, _ http.ResponseWriter, _ *call) {
 		f.podsDie()
 		panic(http.ErrAbortHandler)
 	}},
-	{name: "pod-dies-after-call", says: "they are killed after the call's effect, before the answer", at: atCall, ofPods: true, call: func(f *front, _ http.ResponseWriter, c *call) {
+	{name: "pod-dies-after-call", says: "they are killed after the call's effect, before the answer", at: atCall, ofPods: true, call: func(f *faultProxy, _ http.ResponseWriter, c *call) {
 		f.effect(c)
 		f.podsDie()
 		panic(http.ErrAbortHandler)
@@ -118,7 +118,7 @@ var disruptions = slices.Concat(managers, mixups(), backups(), clocks(), changes
 // die crashes the newest life; its successor is born once nothing of it is left.
 func (w *testEnv) die() {
 	l := w.newest()
-	w.front.shut()
+	w.proxy.shut()
 	l.crash()
 	w.succeed(l)
 }
@@ -137,7 +137,7 @@ func (w *testEnv) succeed(l *life) {
 	go func() {
 		defer w.end()
 		within(w.t, l.ended, patience, l.name)
-		w.front.reopen()
+		w.proxy.reopen()
 		w.born(fmt.Sprintf("life-%d", n))
 	}()
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// call is one request that came to the front, its body read.
+// call is one request that reached the proxy, with its body read.
 type call struct {
 	*http.Request
 	body  []byte

@@ -135,7 +135,7 @@ func wantsAnotherEndpoint(w *testEnv) {
 	err := kube.Get(w.ctx, client.ObjectKeyFromObject(agent), agent)
 	if err == nil {
 		before := agent.DeepCopy()
-		agent.Spec.Endpoint = w.front.second.URL + "/beta"
+		agent.Spec.Endpoint = w.proxy.second.URL + "/beta"
 		err = kube.Patch(w.ctx, agent, client.MergeFrom(before))
 	}
 	if !apierrors.IsInvalid(err) {

@@ -67,10 +67,10 @@ func TestASealedSessionOutlivesAnothersList(t *testing.T) {
 	w := newTestEnv(t)
 	applyUploaded()(w)
 	w.statusIsTrue()
-	others := w.front.arm(anothersList, func(_ *front, c *call) bool {
+	others := w.proxy.arm(anothersList, func(_ *faultProxy, c *call) bool {
 		return c.isSession() && c.sessionID() == "" && c.Method == http.MethodGet
 	})
-	w.Eventually(func() int { return w.front.met(others) }).Should(Equal(others.times), "it is listed at every resync")
+	w.Eventually(func() int { return w.proxy.met(others) }).Should(Equal(others.times), "it is listed at every resync")
 	w.statusIsTrue()
 	w.Expect(w.outcome()).To(Equal(v1alpha1.ReasonUploaded), w.story)
 	w.change(func(s *v1alpha1.ExactMatchSession) { s.Spec.DesiredState = v1alpha1.DesiredCommitted })

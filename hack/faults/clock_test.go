@@ -38,8 +38,8 @@ func clocks() []disruption {
 // jump lets calls fail until the manager has written down when it tries again, and
 // lets its clock jump then.
 func (w *testEnv) jump(by time.Duration) {
-	outage := w.front.arm(fault{name: "outage", times: 3, spoil: answers(http.StatusServiceUnavailable, "ServiceUnavailable", "")},
-		func(_ *front, c *call) bool { return c.isSession() })
+	outage := w.proxy.arm(fault{name: "outage", times: 3, spoil: answers(http.StatusServiceUnavailable, "ServiceUnavailable", "")},
+		func(_ *faultProxy, c *call) bool { return c.isSession() })
 	w.begin()
 	go func() {
 		defer w.end()
@@ -57,15 +57,15 @@ func (w *testEnv) jump(by time.Duration) {
 			w.jumped += by
 			w.mu.Unlock()
 		}
-		w.front.mu.Lock()
+		w.proxy.mu.Lock()
 		outage.left = 0
-		w.front.mu.Unlock()
+		w.proxy.mu.Unlock()
 	}()
 }
 
 // othersJump lets the service's clock and every time in the objects' status jump.
 func (w *testEnv) othersJump(by time.Duration) {
-	w.front.clock(by)
+	w.proxy.clock(by)
 	patience := wait.Backoff{Steps: 20, Duration: 10 * time.Millisecond}
 	for _, o := range []client.Object{w.sessionObject(), w.storeObject(), w.agentObject()} {
 		if err := retry.OnError(patience, apierrors.IsConflict, func() error { return w.shift(o, by) }); err != nil {

@@ -28,7 +28,7 @@ func TestCreateHealsItself(t *testing.T) {
 			w.Expect(ours).To(HaveLen(1))
 			switch matching {
 			case 0:
-				w.front.deleteSession(ours[0].ID)
+				w.proxy.deleteSession(ours[0].ID)
 			case 3:
 				for n := range 2 {
 					w.duplicate(&ours[0], fmt.Sprint("again-", n))
@@ -89,20 +89,20 @@ func TestALateCreateIsCancelled(t *testing.T) {
 	w := newTestEnv(t)
 	taken := make(chan struct{})
 	var late *call
-	w.front.aim(&strike{matches: posts("/sessions"), do: func(_ *front, _ http.ResponseWriter, c *call) {
+	w.proxy.aim(&strike{matches: posts("/sessions"), do: func(_ *faultProxy, _ http.ResponseWriter, c *call) {
 		late = c
 		close(taken)
 		panic(http.ErrAbortHandler)
 	}})
-	w.front.hold()
+	w.proxy.hold()
 	apply(w)
 	within(t, taken, patience, "the create")
 	w.Eventually(func() ([]edm.Session, error) { return w.ours(), nil }).Should(HaveLen(1), "another create follows where the first had no effect")
 	// The service remembers the request id of the attempt, so the late one is another.
 	late.Header.Set("client-request-id", "late-"+w.namespace)
-	w.front.effect(late)
+	w.proxy.effect(late)
 	w.Expect(w.ours()).To(HaveLen(2))
-	w.front.release()
+	w.proxy.release()
 	w.comesTo(v1alpha1.ReasonCompleted)
 	s, err := w.get()
 	w.Expect(err).NotTo(HaveOccurred())

@@ -22,7 +22,7 @@ func TestDeleteWithTheServiceAway(t *testing.T) {
 	t.Parallel()
 	w := newTestEnv(t, func(w *testEnv) { w.finalizeTimeout = 5 * time.Second })
 	applyUploaded()(w)
-	w.front.arm(fault{name: "outage", times: 1 << 30, spoil: answers(http.StatusServiceUnavailable, "ServiceUnavailable", "")}, func(_ *front, _ *call) bool { return true })
+	w.proxy.arm(fault{name: "outage", times: 1 << 30, spoil: answers(http.StatusServiceUnavailable, "ServiceUnavailable", "")}, func(_ *faultProxy, _ *call) bool { return true })
 	w.Expect(kube.Delete(w.ctx, w.sessionObject())).To(Succeed())
 	w.Eventually(func() (string, error) {
 		s, err := w.get()
@@ -49,7 +49,7 @@ func TestCancelKeepsItsRequest(t *testing.T) {
 	t.Parallel()
 	w := newTestEnv(t)
 	applyUploaded()(w)
-	outage := w.front.arm(fault{name: "outage", times: 1 << 30, spoil: answers(http.StatusServiceUnavailable, "ServiceUnavailable", "")}, posts("/cancel"))
+	outage := w.proxy.arm(fault{name: "outage", times: 1 << 30, spoil: answers(http.StatusServiceUnavailable, "ServiceUnavailable", "")}, posts("/cancel"))
 	w.change(func(s *v1alpha1.ExactMatchSession) { s.Spec.DesiredState = v1alpha1.DesiredCancelled })
 	w.Eventually(func() (bool, error) {
 		s, err := w.get()
@@ -57,9 +57,9 @@ func TestCancelKeepsItsRequest(t *testing.T) {
 	}).Should(BeTrue(), w.story)
 	w.die()
 	w.settle()
-	w.front.mu.Lock()
+	w.proxy.mu.Lock()
 	outage.left = 0
-	w.front.mu.Unlock()
+	w.proxy.mu.Unlock()
 	w.comesTo(v1alpha1.ReasonCancelled)
 	w.Expect(w.ours()).To(HaveExactElements(HaveField("State", edm.StateCancelled)))
 }
@@ -158,7 +158,7 @@ func TestDeleteOfTheWholeNamespace(t *testing.T) {
 	for _, kind := range all {
 		w.Expect(kube.DeleteAllOf(w.ctx, kind, client.InNamespace(w.namespace))).To(Succeed())
 	}
-	w.front.release()
+	w.proxy.release()
 	for _, o := range []client.Object{w.sessionObject(), w.storeObject(), w.agentObject()} {
 		w.gone(o)
 	}

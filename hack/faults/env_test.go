@@ -34,8 +34,8 @@ type testEnv struct {
 	t         *testing.T
 	ctx       context.Context
 	namespace string
-	front     *front
-	direct    *rest.Client // to the service past the front
+	proxy     *faultProxy
+	direct    *rest.Client // to the service past the proxy
 	host      host         // runs the service
 	dir       string       // of the service
 	skew      time.Duration
@@ -100,7 +100,7 @@ func newTestEnv(t *testing.T, change ...func(*testEnv)) *testEnv {
 	if w.inPods {
 		w.runPods()
 	}
-	w.front.source = []byte(tableOf("new", w.newRows))
+	w.proxy.source = []byte(tableOf("new", w.newRows))
 	for _, o := range append(w.secrets(), w.agentObject(), w.storeObject()) {
 		w.Expect(kube.Create(w.ctx, o)).To(Succeed())
 	}
@@ -117,7 +117,7 @@ func newTestEnv(t *testing.T, change ...func(*testEnv)) *testEnv {
 	return w
 }
 
-// serve runs a service of the case's own behind the front.
+// serve runs a service for the case alone, behind the proxy.
 func (w *testEnv) serve() {
 	w.dir = w.t.TempDir()
 	w.host.start(w)
@@ -129,8 +129,8 @@ func (w *testEnv) serve() {
 	var err error
 	w.direct, err = rest.New(rest.Options{Endpoint: direct.URL + "/beta", Token: shown{w}, Pace: rest.Unpaced()})
 	w.Expect(err).NotTo(HaveOccurred())
-	w.front = newFront(w.t, &w.host)
-	w.front.env = w
+	w.proxy = newFaultProxy(w.t, &w.host)
+	w.proxy.env = w
 	w.keep(storeKey)
 }
 
@@ -166,9 +166,9 @@ func (w *testEnv) settle() {
 
 // endLives stops what still runs.
 func (w *testEnv) endLives() {
-	w.front.release()
+	w.proxy.release()
 	w.settle()
-	w.front.reopen()
+	w.proxy.reopen()
 	w.mu.Lock()
 	lives := w.lives
 	w.lives = nil
@@ -201,7 +201,7 @@ func (w *testEnv) agentObject() *v1alpha1.ExactMatchUploadAgent {
 	return &v1alpha1.ExactMatchUploadAgent{
 		ObjectMeta: w.named("agent"),
 		Spec: v1alpha1.ExactMatchUploadAgentSpec{
-			Endpoint: w.front.server.URL + "/beta",
+			Endpoint: w.proxy.server.URL + "/beta",
 			Auth:     v1alpha1.Auth{BearerTokenSecretRef: &v1alpha1.TokenReference{Name: "token"}},
 			Allow:    v1alpha1.Allow{Hosts: []string{"127.0.0.1"}},
 			Workers:  v1alpha1.Workers{Mode: mode, Parallelism: w.parallelism},
@@ -228,7 +228,7 @@ func (w *testEnv) sessionObject() *v1alpha1.ExactMatchSession {
 		ObjectMeta: w.named("session"),
 		Spec: v1alpha1.ExactMatchSessionSpec{
 			DataStoreRef: v1alpha1.LocalReference{Name: "store"},
-			Source:       v1alpha1.Source{URI: w.front.server.URL + "/source/table.csv"},
+			Source:       v1alpha1.Source{URI: w.proxy.server.URL + "/source/table.csv"},
 			RowsPerBlock: rowsPerBlock, DesiredState: v1alpha1.DesiredCommitted,
 		},
 	}

@@ -182,14 +182,14 @@ func (w *testEnv) edition() string {
 }
 
 // deleteSession lets the service forget a session.
-func (f *front) deleteSession(id string) {
+func (f *faultProxy) deleteSession(id string) {
 	if err := f.env.direct.Sessions().Delete(context.WithoutCancel(f.env.ctx), f.env.store.Status.ID, id); err != nil {
 		f.t.Errorf("forget session %s: %v", id, err)
 	}
 }
 
 // clock sets the service's clock ahead.
-func (f *front) clock(by time.Duration) {
+func (f *faultProxy) clock(by time.Duration) {
 	f.env.mu.Lock()
 	f.env.ahead = by
 	f.env.mu.Unlock()

@@ -76,7 +76,7 @@ func (w *testEnv) putBack(from string) {
 		}
 		return os.CopyFS(w.dir, os.DirFS(from))
 	})
-	w.front.forgive()
+	w.proxy.forgive()
 	w.reader.forgive()
 }
 

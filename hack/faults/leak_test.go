@@ -71,7 +71,7 @@ func (w *testEnv) owned() []leaks.Canary {
 // canaries are owned, the signatures of upload URIs, and the tokens, which the
 // service keeps.
 func (w *testEnv) canaries() []leaks.Canary {
-	found := append(w.owned(), w.front.signatures()...)
+	found := append(w.owned(), w.proxy.signatures()...)
 	key, err := fingerprint.NewKey([]byte(storeKey))
 	w.Expect(err).NotTo(HaveOccurred())
 	hasher, err := key.Hasher(w.namespace, schema.Column{Name: "Email", IsCaseInsensitive: true})
@@ -95,7 +95,7 @@ func (w *testEnv) canaries() []leaks.Canary {
 var signed = regexp.MustCompile(`[?&](?:amp;)?sig=([A-Za-z0-9%_.~-]{8,})`)
 
 // signatures are those of the upload URIs that were issued.
-func (f *front) signatures() (found []leaks.Canary) {
+func (f *faultProxy) signatures() (found []leaks.Canary) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for sig := range f.issued {
@@ -105,7 +105,7 @@ func (f *front) signatures() (found []leaks.Canary) {
 }
 
 // overhear keeps the signatures that an answer issues, and an error's body.
-func (f *front) overhear(c *call, status int, body []byte) {
+func (f *faultProxy) overhear(c *call, status int, body []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, sig := range signed.FindAllSubmatch(bytes.ReplaceAll(body, []byte(`\u0026`), []byte("&")), -1) {
@@ -131,9 +131,9 @@ func (w *testEnv) nothingLeaked() {
 		w.Expect(err).NotTo(HaveOccurred())
 		found = append(found, search.Look("pods and Jobs", w.namespace, text, canaries)...)
 	}
-	w.front.mu.Lock()
-	refusals := w.front.errors
-	w.front.mu.Unlock()
+	w.proxy.mu.Lock()
+	refusals := w.proxy.errors
+	w.proxy.mu.Unlock()
 	for _, body := range refusals {
 		found = append(found, search.Look("error bodies", w.namespace, []byte(body), canaries)...)
 	}

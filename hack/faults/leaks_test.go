@@ -33,24 +33,24 @@ func TestEchoesAreNotShown(t *testing.T) {
 			t.Run(fmt.Sprint(where, "-", status), func(t *testing.T) {
 				t.Parallel()
 				w := newTestEnv(t)
-				matches := map[string]func(*front, *call) bool{
-					"service": func(_ *front, c *call) bool {
+				matches := map[string]func(*faultProxy, *call) bool{
+					"service": func(_ *faultProxy, c *call) bool {
 						return !c.isBlob() && !c.isSource() && c.Method != http.MethodGet && !strings.HasSuffix(c.URL.Path, "/match")
 					},
-					"match":   func(_ *front, c *call) bool { return strings.HasSuffix(c.URL.Path, "/match") },
+					"match":   func(_ *faultProxy, c *call) bool { return strings.HasSuffix(c.URL.Path, "/match") },
 					"storage": anyBlob, "source": anySource,
 				}[where]
-				met := w.front.arm(fault{name: "echo", times: 2, spoil: echoes(status)}, matches)
+				met := w.proxy.arm(fault{name: "echo", times: 2, spoil: echoes(status)}, matches)
 				apply(w)
-				w.Eventually(func() int { return w.front.met(met) }).Should(BeNumerically(">=", 1), w.story)
+				w.Eventually(func() int { return w.proxy.met(met) }).Should(BeNumerically(">=", 1), w.story)
 				done := Or(Equal(v1alpha1.ReasonCompleted), Equal(v1alpha1.ReasonAlreadyUploaded))
 				w.Eventually(func() bool {
 					return strings.Contains(w.story(), fmt.Sprintf(" %d ", status)) || !strings.HasPrefix(w.outcome(), "not ")
 				}).Should(BeTrue(), w.story)
 				w.nothingLeaked()
-				w.front.mu.Lock()
-				w.front.faults = nil
-				w.front.mu.Unlock()
+				w.proxy.mu.Lock()
+				w.proxy.faults = nil
+				w.proxy.mu.Unlock()
 				w.change(func(s *v1alpha1.ExactMatchSession) { s.Spec.RestartToken = "again" })
 				w.touchToken()
 				w.Eventually(w.outcome).Should(done, w.story)
@@ -61,8 +61,8 @@ func TestEchoesAreNotShown(t *testing.T) {
 }
 
 // echoes refuses a call with all that it was shown, and a cell, in several forms.
-func echoes(status int) func(*front, http.ResponseWriter, *call) {
-	return func(f *front, w http.ResponseWriter, c *call) {
+func echoes(status int) func(*faultProxy, http.ResponseWriter, *call) {
+	return func(f *faultProxy, w http.ResponseWriter, c *call) {
 		given := []string{c.Header.Get("Authorization"), strings.TrimPrefix(c.Header.Get("Authorization"), "Bearer "), c.URL.Query().Get("sig"), c.URL.RawQuery}
 		switch {
 		case c.isSource():
@@ -108,14 +108,14 @@ func (w *testEnv) touchToken() {
 func TestAPanicShowsNothing(t *testing.T) {
 	t.Parallel()
 	w := newTestEnv(t)
-	w.front.hold()
+	w.proxy.hold()
 	apply(w)
 	w.Eventually(func() string { s, _ := w.get(); return s.StatusReason() }).Should(Equal(v1alpha1.ReasonUploading), w.story)
 	w.mu.Lock()
 	w.panics = 3
 	w.mu.Unlock()
 	w.Eventually(func() int { w.mu.Lock(); defer w.mu.Unlock(); return w.panics }).Should(BeZero(), "passes go on")
-	w.front.release()
+	w.proxy.release()
 	w.comesTo(v1alpha1.ReasonCompleted)
 	w.nothingLeaked()
 }
@@ -129,7 +129,7 @@ func TestACrashDumpShowsNothing(t *testing.T) {
 	t.Parallel()
 	w := newTestEnv(t)
 	w.endLives()
-	w.front.hold()
+	w.proxy.hold()
 	var dump bytes.Buffer
 	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$")
 	child.Env = append(os.Environ(), deathMark+"="+w.namespace, "GOTRACEBACK=all", "KUBECONFIG="+w.writeKubeconfig())
@@ -143,7 +143,7 @@ func TestACrashDumpShowsNothing(t *testing.T) {
 	for _, leak := range search.Look("crash dumps", w.namespace, dump.Bytes(), w.canaries()) {
 		t.Errorf("leaked: %s", leak)
 	}
-	w.front.release()
+	w.proxy.release()
 	w.born("life-2")
 	w.comesTo(v1alpha1.ReasonCompleted)
 	w.nothingLeaked()

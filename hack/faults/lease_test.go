@@ -15,9 +15,9 @@ import (
 func TestLeaseIsRenewedBeforeABlockFails(t *testing.T) {
 	t.Parallel()
 	w := newTestEnv(t, func(w *testEnv) { w.lease, w.parallelism = 16*time.Second, 1 })
-	refused := w.front.watch(func(c *call, status int) bool { return c.isBlob() && status == http.StatusForbidden })
+	refused := w.proxy.watch(func(c *call, status int) bool { return c.isBlob() && status == http.StatusForbidden })
 	latest := ""
-	wentBack := w.front.watch(func(c *call, _ int) bool {
+	wentBack := w.proxy.watch(func(c *call, _ int) bool {
 		if !c.isBlock() {
 			return false
 		}
@@ -25,11 +25,11 @@ func TestLeaseIsRenewedBeforeABlockFails(t *testing.T) {
 		latest = c.URL.Query().Get("se")
 		return latest < before
 	})
-	w.front.arm(fault{name: "slow", times: 100, spoil: func(f *front, rw http.ResponseWriter, c *call) {
+	w.proxy.arm(fault{name: "slow", times: 100, spoil: func(f *faultProxy, rw http.ResponseWriter, c *call) {
 		pause(c, 2*time.Second) // a block or two are sent meanwhile
 		f.pass(rw, c)
 	}}, posts("/renew"))
-	w.front.trickle(900 * time.Millisecond)
+	w.proxy.trickle(900 * time.Millisecond)
 	s := w.sessionObject()
 	s.Spec.RowsPerBlock = 1 // 30 blocks, one at a time
 	w.Expect(kube.Create(w.ctx, s)).To(Succeed())
@@ -39,8 +39,8 @@ func TestLeaseIsRenewedBeforeABlockFails(t *testing.T) {
 	w.Expect(s.Status.Leases).To(BeNumerically(">=", 3), "the upload takes longer than two leases")
 	w.Expect(s.Status.LeaseStartTime).NotTo(BeNil())
 	w.Expect(s.Status.LeaseExpiryTime).NotTo(BeNil())
-	w.Expect(w.front.seen(refused)).To(BeEmpty(), "each lease is renewed before a block fails")
-	w.Expect(w.front.seen(wentBack)).To(BeEmpty(), "a renewal on its way leaves blocks the lease that they have")
+	w.Expect(w.proxy.seen(refused)).To(BeEmpty(), "each lease is renewed before a block fails")
+	w.Expect(w.proxy.seen(wentBack)).To(BeEmpty(), "a renewal on its way leaves blocks the lease that they have")
 	w.nothingLeaked()
 	w.lookupsWereWhole("new")
 }
@@ -51,10 +51,10 @@ func TestARenewalThatFailsIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	w := newTestEnv(t)
 	holdUpload(w)
-	trouble := w.front.arm(fault{name: "503", times: 2, spoil: answers(http.StatusServiceUnavailable, "ServiceUnavailable", "1")}, posts("/renew"))
+	trouble := w.proxy.arm(fault{name: "503", times: 2, spoil: answers(http.StatusServiceUnavailable, "ServiceUnavailable", "1")}, posts("/renew"))
 	w.change(func(s *v1alpha1.ExactMatchSession) { s.Spec.RenewToken = "now" })
-	w.Eventually(func() int { return w.front.met(trouble) }).Should(BeNumerically(">=", 1))
-	w.front.release()
+	w.Eventually(func() int { return w.proxy.met(trouble) }).Should(BeNumerically(">=", 1))
+	w.proxy.release()
 	w.comesTo(v1alpha1.ReasonCompleted)
 	s, err := w.get()
 	w.Expect(err).NotTo(HaveOccurred())

@@ -6,7 +6,7 @@
 //
 // No hook stands in the code that ships. Writes to the API server are struck in
 // controller-runtime's client interceptor, its reads and watches in the transport
-// of the client's configuration, and calls of the service in a front before it.
+// of the client's configuration, and calls of the service in a proxy before it.
 package faults_test
 
 import (

@@ -22,12 +22,12 @@ func mixups() []disruption {
 	}
 }
 
-func mixup(name, says string, in map[string]bool, meets func(*front, *call) bool, spoil fault) disruption {
+func mixup(name, says string, in map[string]bool, meets func(*faultProxy, *call) bool, spoil fault) disruption {
 	spoil.name = name
 	return disruption{
 		name: name, says: says, at: atStep, trouble: trouble{in: in, ready: keepAnswers},
 		befall: func(w *testEnv) {
-			armed := w.front.arm(spoil, meets)
+			armed := w.proxy.arm(spoil, meets)
 			w.mu.Lock()
 			w.owed = append(w.owed, armed)
 			w.mu.Unlock()
@@ -35,21 +35,23 @@ func mixup(name, says string, in map[string]bool, meets func(*front, *call) bool
 	}
 }
 
-func getsSession(_ *front, c *call) bool { return c.Method == http.MethodGet && c.sessionID() != "" }
+func getsSession(_ *faultProxy, c *call) bool {
+	return c.Method == http.MethodGet && c.sessionID() != ""
+}
 
 // Answers of another.
 var (
-	anothersSession = fault{name: "anothers-session", times: 2, spoil: func(f *front, w http.ResponseWriter, c *call) {
+	anothersSession = fault{name: "anothers-session", times: 2, spoil: func(f *faultProxy, w http.ResponseWriter, c *call) {
 		f.effect(c)
 		f.answerWith(w, c, sessionsPath(f.env.store.Status.ID)+"/"+f.env.foreign.ID)
 	}}
-	anothersStore = fault{name: "anothers-store", times: 2, spoil: func(f *front, w http.ResponseWriter, c *call) {
+	anothersStore = fault{name: "anothers-store", times: 2, spoil: func(f *faultProxy, w http.ResponseWriter, c *call) {
 		f.answerWith(w, c, storesPath+"/"+f.env.otherStore())
 	}}
-	anothersList = fault{name: "anothers-list", times: 2, spoil: func(f *front, w http.ResponseWriter, c *call) {
+	anothersList = fault{name: "anothers-list", times: 2, spoil: func(f *faultProxy, w http.ResponseWriter, c *call) {
 		f.answerWith(w, c, sessionsPath(f.env.otherStore()))
 	}}
-	firstAnswer = fault{name: "first-answer", times: 1, spoil: func(f *front, w http.ResponseWriter, c *call) {
+	firstAnswer = fault{name: "first-answer", times: 1, spoil: func(f *faultProxy, w http.ResponseWriter, c *call) {
 		f.mu.Lock()
 		kept := f.kept[c.URL.Path]
 		f.mu.Unlock()
@@ -67,7 +69,7 @@ const storesPath = "/beta/dataClassification/exactMatchDataStores"
 func sessionsPath(store string) string { return storesPath + "/" + store + "/sessions" }
 
 // answerWith answers a call with what the service says at another path.
-func (f *front) answerWith(w http.ResponseWriter, c *call, path string) {
+func (f *faultProxy) answerWith(w http.ResponseWriter, c *call, path string) {
 	r := httptest.NewRequestWithContext(context.WithoutCancel(c.Context()), http.MethodGet, path, http.NoBody)
 	r.Header.Set("Authorization", c.Header.Get("Authorization"))
 	r.Host = c.Host
@@ -81,13 +83,13 @@ func (f *front) answerWith(w http.ResponseWriter, c *call, path string) {
 
 // keepAnswers keeps the first answer to each look from now on.
 func keepAnswers(w *testEnv) {
-	w.front.mu.Lock()
-	defer w.front.mu.Unlock()
-	w.front.kept = map[string][]byte{}
+	w.proxy.mu.Lock()
+	defer w.proxy.mu.Unlock()
+	w.proxy.kept = map[string][]byte{}
 }
 
 // keep remembers an answer where there is none to that look yet.
-func (f *front) keep(c *call, reply *httptest.ResponseRecorder) {
+func (f *faultProxy) keep(c *call, reply *httptest.ResponseRecorder) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if c.Method == http.MethodGet && reply.Code == http.StatusOK && f.kept[c.URL.Path] == nil {

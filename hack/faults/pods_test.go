@@ -30,13 +30,13 @@ func podSteps() []step {
 		})}),
 		forward(step{
 			name: "pods-stage", call: nth(3, (*call).isBlock), podCalls: true,
-			around: func(f *front, c *call) bool { return c.isBlob() && f.byPod(c) },
+			around: func(f *faultProxy, c *call) bool { return c.isBlob() && f.byPod(c) },
 			write:  written(creates, jobOf("stage")),
 		}),
 		forward(step{
 			name: "pods-seal", also: readOnce,
-			call:   func(_ *front, c *call) bool { return c.isSeal() },
-			around: func(_ *front, c *call) bool { return c.isSeal() },
+			call:   func(_ *faultProxy, c *call) bool { return c.isSeal() },
+			around: func(_ *faultProxy, c *call) bool { return c.isSeal() },
 		}),
 		forward(step{name: "pods-renew", before: holdUpload, begin: renewByToken, call: posts("/renew"), write: written(updates, isOrder)}),
 		forward(step{name: "pods-end", write: written(deletes, jobOf("stage"))}),

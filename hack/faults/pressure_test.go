@@ -27,7 +27,7 @@ func TestTheEndOfAnOutageIsNoStampede(t *testing.T) {
 		stores, sessions, span = 50, 1000, time.Minute
 	}
 	w := newTestEnv(t, func(w *testEnv) { w.qps = callsPerSecond })
-	outage := w.front.arm(fault{name: "outage", times: 1 << 30, spoil: answers(http.StatusServiceUnavailable, "ServiceUnavailable", "")}, func(_ *front, c *call) bool { return !c.isSource() })
+	outage := w.proxy.arm(fault{name: "outage", times: 1 << 30, spoil: answers(http.StatusServiceUnavailable, "ServiceUnavailable", "")}, func(_ *faultProxy, c *call) bool { return !c.isSource() })
 	for n := range stores {
 		store := w.storeObject()
 		store.Name, store.Spec.DisplayName = fmt.Sprint("store-", n), fmt.Sprint(w.namespace, "-", n)
@@ -49,13 +49,13 @@ func TestTheEndOfAnOutageIsNoStampede(t *testing.T) {
 		}
 		return waiting, err
 	}, 3*time.Minute).Should(Equal(sessions), "every session is read and waits")
-	calls := w.front.watch(func(c *call, _ int) bool { return !c.isSource() && !c.isBlob() })
-	w.front.mu.Lock()
+	calls := w.proxy.watch(func(c *call, _ int) bool { return !c.isSource() && !c.isBlob() })
+	w.proxy.mu.Lock()
 	outage.left = 0
-	w.front.mu.Unlock()
+	w.proxy.mu.Unlock()
 	back := time.Now()
 	w.Eventually(func() bool { return time.Since(back) >= span }, span+time.Minute, 100*time.Millisecond).Should(BeTrue(), "the time that is looked at has passed")
-	times := w.front.seen(calls)
+	times := w.proxy.seen(calls)
 	for from := range times {
 		for to := from; to < len(times); to++ {
 			// A call may take a moment from where it is counted to here.
@@ -81,13 +81,13 @@ func TestRetryAfterHoldsEveryObjectBack(t *testing.T) {
 		err := kube.Get(w.ctx, client.ObjectKeyFromObject(other), other)
 		return other.Status.ID, err
 	}).ShouldNot(BeEmpty())
-	asked := w.front.arm(fault{name: "503", times: 1, spoil: answers(http.StatusServiceUnavailable, "ServiceUnavailable", "4")}, func(_ *front, c *call) bool { return !c.isSource() && !c.isBlob() })
-	calls := w.front.watch(func(c *call, status int) bool { return !c.isSource() && !c.isBlob() && status != 0 })
+	asked := w.proxy.arm(fault{name: "503", times: 1, spoil: answers(http.StatusServiceUnavailable, "ServiceUnavailable", "4")}, func(_ *faultProxy, c *call) bool { return !c.isSource() && !c.isBlob() })
+	calls := w.proxy.watch(func(c *call, status int) bool { return !c.isSource() && !c.isBlob() && status != 0 })
 	apply(w)
-	w.Eventually(func() int { return w.front.met(asked) }).Should(Equal(1))
+	w.Eventually(func() int { return w.proxy.met(asked) }).Should(Equal(1))
 	held := time.Now()
 	w.comesTo(v1alpha1.ReasonCompleted)
-	for _, at := range w.front.seen(calls) {
+	for _, at := range w.proxy.seen(calls) {
 		// A call that was on its way when the answer came is not held back, and
 		// on a busy machine the way is long.
 		if since := at.Sub(held); since > time.Second && since < 3500*time.Millisecond {
@@ -101,7 +101,7 @@ func TestRetryAfterHoldsEveryObjectBack(t *testing.T) {
 func TestAttemptsSurviveARestart(t *testing.T) {
 	t.Parallel()
 	w := newTestEnv(t)
-	trouble := w.front.arm(fault{name: "503", times: 3, spoil: answers(http.StatusServiceUnavailable, "ServiceUnavailable", "")}, posts("/sessions"))
+	trouble := w.proxy.arm(fault{name: "503", times: 3, spoil: answers(http.StatusServiceUnavailable, "ServiceUnavailable", "")}, posts("/sessions"))
 	apply(w)
 	w.Eventually(func() (int32, error) {
 		s, err := w.get()
@@ -111,13 +111,13 @@ func TestAttemptsSurviveARestart(t *testing.T) {
 	w.Expect(err).NotTo(HaveOccurred())
 	next := s.Status.NextAttemptTime
 	w.Expect(next).NotTo(BeNil())
-	creates := w.front.watch(func(c *call, _ int) bool { return posts("/sessions")(nil, c) })
+	creates := w.proxy.watch(func(c *call, _ int) bool { return posts("/sessions")(nil, c) })
 	w.die()
 	w.settle()
 	w.comesTo(v1alpha1.ReasonCompleted)
-	w.Expect(w.front.met(trouble)).To(Equal(3))
-	for _, at := range w.front.seen(creates) {
+	w.Expect(w.proxy.met(trouble)).To(Equal(3))
+	for _, at := range w.proxy.seen(creates) {
 		w.Expect(at).To(BeTemporally(">=", next.Time), "the successor keeps the time that its predecessor wrote down")
 	}
-	w.Expect(w.front.seen(creates)).To(HaveLen(1))
+	w.Expect(w.proxy.seen(creates)).To(HaveLen(1))
 }

@@ -12,7 +12,7 @@ import (
 
 // recorded notices a call that the object does not know of when it comes: if
 // the manager died right behind it, the next one would not learn that it was sent.
-func (f *front) recorded(c *call) {
+func (f *faultProxy) recorded(c *call) {
 	if c.Method != http.MethodPost || !c.isSession() {
 		return
 	}

@@ -14,8 +14,8 @@ import (
 // is published all the same.
 func reviewSteps() []step {
 	return []step{
-		reviewed("reviewed-https", func(*testEnv, *v1alpha1.ExactMatchSession) {}, func(w *testEnv) { w.front.changeSource(tableOf("changed", 2*tableRows)) }),
-		alone(reviewed("reviewed-https-gone", func(*testEnv, *v1alpha1.ExactMatchSession) {}, func(w *testEnv) { w.front.changeSource("") })),
+		reviewed("reviewed-https", func(*testEnv, *v1alpha1.ExactMatchSession) {}, func(w *testEnv) { w.proxy.changeSource(tableOf("changed", 2*tableRows)) }),
+		alone(reviewed("reviewed-https-gone", func(*testEnv, *v1alpha1.ExactMatchSession) {}, func(w *testEnv) { w.proxy.changeSource("") })),
 		alone(reviewed("reviewed-configmap", fromConfigMap, func(w *testEnv) {
 			w.Expect(kube.Update(w.ctx, w.tableObject("changed"))).To(Succeed())
 		})),
@@ -71,7 +71,7 @@ func (w *testEnv) writeFile(text string) {
 }
 
 // changeSource changes what the source holds; "" takes it away.
-func (f *front) changeSource(text string) {
+func (f *faultProxy) changeSource(text string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.source, f.etag = []byte(text), `"two"`

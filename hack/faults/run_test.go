@@ -26,14 +26,14 @@ func (c matrixCase) run(t *testing.T) {
 	met := c.arm(w)
 	c.step.begin(w)
 	if c.step.reached {
-		w.Eventually(func() bool { return c.struck(w) && (met == nil || w.front.met(met) > 0) }).Should(BeTrue(), "it strikes")
+		w.Eventually(func() bool { return c.struck(w) && (met == nil || w.proxy.met(met) > 0) }).Should(BeTrue(), "it strikes")
 	}
 	c.reaches(w)
 	w.settle()
 	if !c.struck(w) {
 		t.Error("nothing was struck, so the case shows nothing")
 	}
-	if met != nil && w.front.met(met) == 0 {
+	if met != nil && w.proxy.met(met) == 0 {
 		t.Error("no call met the fault, so the case shows nothing")
 	}
 	w.Eventually(w.unmet).Should(BeEmpty(), "no call met what was armed in the step")
@@ -48,11 +48,11 @@ func (c matrixCase) run(t *testing.T) {
 func (c matrixCase) struck(w *testEnv) bool {
 	switch c.disruption.at {
 	case atCall:
-		return w.front.struckOnce()
+		return w.proxy.struckOnce()
 	case atWrite:
 		return w.blowLanded()
 	case atStep:
-		return w.front.struckOnce() || w.blowLanded()
+		return w.proxy.struckOnce() || w.blowLanded()
 	}
 	return true
 }
@@ -63,7 +63,7 @@ func (w *testEnv) unmet() (names []string) {
 	owed := w.owed
 	w.mu.Unlock()
 	for _, armed := range owed {
-		if w.front.met(armed) == 0 {
+		if w.proxy.met(armed) == 0 {
 			names = append(names, armed.name)
 		}
 	}
@@ -101,7 +101,7 @@ func (c matrixCase) worldly() []func(*testEnv) {
 func (c matrixCase) arm(w *testEnv) *armed {
 	switch c.disruption.at {
 	case atCall:
-		w.front.aim(&strike{matches: c.step.call, do: c.disruption.call})
+		w.proxy.aim(&strike{matches: c.step.call, do: c.disruption.call})
 	case atWrite:
 		w.await(c.step.write, c.disruption.write)
 	case atStep:
@@ -111,9 +111,9 @@ func (c matrixCase) arm(w *testEnv) *armed {
 	case c.fault.spoil == nil:
 		return nil
 	case c.disruption.at == nowhere:
-		return w.front.arm(c.fault, c.step.call)
+		return w.proxy.arm(c.fault, c.step.call)
 	}
-	return w.front.arm(c.fault, func(f *front, k *call) bool {
+	return w.proxy.arm(c.fault, func(f *faultProxy, k *call) bool {
 		return (f.strike != nil && f.strike.done || w.blowLanded()) && c.step.around(f, k)
 	})
 }
@@ -122,7 +122,7 @@ func (c matrixCase) arm(w *testEnv) *armed {
 // has none.
 func (c matrixCase) armStep(w *testEnv) {
 	if c.step.call != nil {
-		w.front.aim(&strike{matches: c.step.call, do: func(f *front, rw http.ResponseWriter, k *call) {
+		w.proxy.aim(&strike{matches: c.step.call, do: func(f *faultProxy, rw http.ResponseWriter, k *call) {
 			c.disruption.befall(w)
 			f.pass(rw, k)
 		}})
@@ -164,7 +164,7 @@ func (c matrixCase) reaches(w *testEnv) {
 	s, err := w.get()
 	w.Expect(err).NotTo(HaveOccurred())
 	w.Expect(s.Status.OutcomeMessage).NotTo(BeEmpty(), "the condition says why")
-	w.front.release()
+	w.proxy.release()
 	w.change(func(s *v1alpha1.ExactMatchSession) { s.Spec.RestartToken = "again" })
 	w.comesTo(c.step.ends)
 }
@@ -211,10 +211,10 @@ func (c matrixCase) ownSessions(w *testEnv) {
 // managers were at work.
 func (w *testEnv) nothingSentTwice(d disruption) {
 	w.t.Helper()
-	w.front.mu.Lock()
-	defer w.front.mu.Unlock()
-	for _, block := range w.front.again {
-		if !d.leaders && !d.orphans && !w.front.missed[block] {
+	w.proxy.mu.Lock()
+	defer w.proxy.mu.Unlock()
+	for _, block := range w.proxy.again {
+		if !d.leaders && !d.orphans && !w.proxy.missed[block] {
 			w.t.Errorf("block %s was acknowledged and sent again", block)
 		}
 	}
@@ -271,13 +271,13 @@ func (w *testEnv) leavesNothing() {
 	}
 }
 
-func (f *front) aim(s *strike) {
+func (f *faultProxy) aim(s *strike) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.strike = s
 }
 
-func (f *front) struckOnce() bool {
+func (f *faultProxy) struckOnce() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.strike != nil && f.strike.done

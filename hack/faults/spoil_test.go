@@ -15,15 +15,15 @@ import (
 type fault struct {
 	name    string
 	times   int
-	spoil   func(*front, http.ResponseWriter, *call)
+	spoil   func(*faultProxy, http.ResponseWriter, *call)
 	arrange func(*testEnv)
 	// ends: the session ends with a reason, and a restart is needed.
 	ends string
 }
 
 // answers refuses a call without an effect.
-func answers(status int, code, retryAfter string) func(*front, http.ResponseWriter, *call) {
-	return func(_ *front, w http.ResponseWriter, c *call) {
+func answers(status int, code, retryAfter string) func(*faultProxy, http.ResponseWriter, *call) {
+	return func(_ *faultProxy, w http.ResponseWriter, c *call) {
 		if retryAfter != "" {
 			w.Header().Set("Retry-After", retryAfter)
 		}
@@ -40,8 +40,8 @@ func answers(status int, code, retryAfter string) func(*front, http.ResponseWrit
 	}
 }
 
-func page(status int) func(*front, http.ResponseWriter, *call) {
-	return func(_ *front, w http.ResponseWriter, _ *call) {
+func page(status int) func(*faultProxy, http.ResponseWriter, *call) {
+	return func(_ *faultProxy, w http.ResponseWriter, _ *call) {
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(status)
 		_, _ = w.Write([]byte("<html><body>A proxy's page with a secret-looking string: sig=do-not-show</body></html>"))
@@ -65,19 +65,19 @@ var statuses = []fault{
 
 // Faults of the connection.
 var (
-	resetBefore = fault{name: "reset", times: 2, spoil: func(_ *front, w http.ResponseWriter, _ *call) {
+	resetBefore = fault{name: "reset", times: 2, spoil: func(_ *faultProxy, w http.ResponseWriter, _ *call) {
 		panic(http.ErrAbortHandler)
 	}}
-	resetInHead = fault{name: "reset-in-head", spoil: func(f *front, w http.ResponseWriter, c *call) { reset(w, f.effect(c), 9) }}
-	resetInBody = fault{name: "reset-in-body", spoil: func(f *front, w http.ResponseWriter, c *call) {
+	resetInHead = fault{name: "reset-in-head", spoil: func(f *faultProxy, w http.ResponseWriter, c *call) { reset(w, f.effect(c), 9) }}
+	resetInBody = fault{name: "reset-in-body", spoil: func(f *faultProxy, w http.ResponseWriter, c *call) {
 		reply := f.effect(c)
 		reset(w, reply, 300+reply.Body.Len()/2)
 	}}
-	replyLost = fault{name: "reply-lost", spoil: func(f *front, w http.ResponseWriter, c *call) {
+	replyLost = fault{name: "reply-lost", spoil: func(f *faultProxy, w http.ResponseWriter, c *call) {
 		f.effect(c)
 		panic(http.ErrAbortHandler)
 	}}
-	slow = fault{name: "slow", spoil: func(f *front, w http.ResponseWriter, c *call) {
+	slow = fault{name: "slow", spoil: func(f *faultProxy, w http.ResponseWriter, c *call) {
 		reply := f.effect(c)
 		body := f.rewritten(reply.Body.Bytes())
 		for name, values := range reply.Header() {
@@ -92,7 +92,7 @@ var (
 			pause(c, 15*time.Millisecond)
 		}
 	}}
-	stalled = fault{name: "stalled", spoil: func(f *front, w http.ResponseWriter, c *call) {
+	stalled = fault{name: "stalled", spoil: func(f *faultProxy, w http.ResponseWriter, c *call) {
 		reply := f.effect(c)
 		w.Header().Set("Content-Length", strconv.Itoa(reply.Body.Len()+100))
 		w.WriteHeader(max(reply.Code, http.StatusOK))
@@ -101,7 +101,7 @@ var (
 		pause(c, 5*time.Second) // the caller gives up before
 		panic(http.ErrAbortHandler)
 	}}
-	unanswered = fault{name: "unanswered", spoil: func(_ *front, w http.ResponseWriter, c *call) {
+	unanswered = fault{name: "unanswered", spoil: func(_ *faultProxy, w http.ResponseWriter, c *call) {
 		pause(c, 5*time.Second)
 		panic(http.ErrAbortHandler)
 	}}
@@ -109,14 +109,14 @@ var (
 
 // Faults of the request on its way.
 var (
-	requestCut = fault{name: "request-cut", times: 2, spoil: func(f *front, _ http.ResponseWriter, c *call) {
+	requestCut = fault{name: "request-cut", times: 2, spoil: func(f *faultProxy, _ http.ResponseWriter, c *call) {
 		f.effectOf(c, io.MultiReader(bytes.NewReader(c.body[:len(c.body)/2]), broken{}))
 		panic(http.ErrAbortHandler)
 	}}
-	requestSlow = fault{name: "request-slow", spoil: func(f *front, w http.ResponseWriter, c *call) {
+	requestSlow = fault{name: "request-slow", spoil: func(f *faultProxy, w http.ResponseWriter, c *call) {
 		f.deliver(w, c, f.effectOf(c, &drip{c: c, rest: c.body}))
 	}}
-	requestStalled = fault{name: "request-stalled", spoil: func(f *front, _ http.ResponseWriter, c *call) {
+	requestStalled = fault{name: "request-stalled", spoil: func(f *faultProxy, _ http.ResponseWriter, c *call) {
 		f.effectOf(c, io.MultiReader(bytes.NewReader(c.body[:len(c.body)/2]), stall{c}, broken{}))
 		panic(http.ErrAbortHandler)
 	}}
@@ -168,13 +168,13 @@ func pause(c *call, d time.Duration) {
 var (
 	html      = fault{name: "html", times: 2, spoil: page(http.StatusOK)}
 	html502   = fault{name: "html-502", times: 2, spoil: page(http.StatusBadGateway)}
-	truncated = fault{name: "truncated", spoil: func(f *front, w http.ResponseWriter, c *call) {
+	truncated = fault{name: "truncated", spoil: func(f *faultProxy, w http.ResponseWriter, c *call) {
 		reply := f.effect(c)
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(reply.Code)
 		_, _ = w.Write(reply.Body.Bytes()[:reply.Body.Len()/2])
 	}}
-	empty = fault{name: "empty-object", spoil: func(f *front, w http.ResponseWriter, c *call) {
+	empty = fault{name: "empty-object", spoil: func(f *faultProxy, w http.ResponseWriter, c *call) {
 		reply := f.effect(c)
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(reply.Code)
@@ -184,7 +184,7 @@ var (
 
 // edited changes the text of an answer.
 func edited(name string, times int, edit func(string) string) fault {
-	return fault{name: name, times: times, spoil: func(f *front, w http.ResponseWriter, c *call) {
+	return fault{name: name, times: times, spoil: func(f *faultProxy, w http.ResponseWriter, c *call) {
 		reply := f.effect(c)
 		text := edit(reply.Body.String())
 		reply.Body = bytes.NewBufferString(text)
@@ -212,7 +212,7 @@ var (
 		}
 		return valueOf(valueOf(s, "remainingBlockCount", "4711"), "remainingJobCount", "4711")
 	})
-	newHost = fault{name: "new-host", spoil: func(f *front, w http.ResponseWriter, c *call) {
+	newHost = fault{name: "new-host", spoil: func(f *faultProxy, w http.ResponseWriter, c *call) {
 		f.mu.Lock()
 		f.moved = true
 		f.mu.Unlock()
@@ -222,7 +222,7 @@ var (
 
 // forgotten lets the service lose the session just before the call.
 func forgotten(ends string) fault {
-	return fault{name: "forgotten", ends: ends, spoil: func(f *front, w http.ResponseWriter, c *call) {
+	return fault{name: "forgotten", ends: ends, spoil: func(f *faultProxy, w http.ResponseWriter, c *call) {
 		id := c.sessionID()
 		if c.isBlob() {
 			id = strings.TrimPrefix(c.URL.Path, "/upload/")
@@ -234,17 +234,17 @@ func forgotten(ends string) fault {
 
 // Faults of the blocks.
 var (
-	corrupted = fault{name: "corrupted", times: 2, spoil: func(f *front, w http.ResponseWriter, c *call) {
+	corrupted = fault{name: "corrupted", times: 2, spoil: func(f *faultProxy, w http.ResponseWriter, c *call) {
 		c.body[len(c.body)/2] ^= 0x10
 		f.pass(w, c)
 	}}
-	revoked = fault{name: "signature-revoked", spoil: func(f *front, w http.ResponseWriter, c *call) {
+	revoked = fault{name: "signature-revoked", spoil: func(f *faultProxy, w http.ResponseWriter, c *call) {
 		f.mu.Lock()
 		f.revoked[c.URL.Query().Get("sig")] = true
 		f.mu.Unlock()
 		answers(http.StatusForbidden, "AuthenticationFailed", "")(f, w, c)
 	}}
-	expired = fault{name: "signature-expired", spoil: func(f *front, w http.ResponseWriter, c *call) {
+	expired = fault{name: "signature-expired", spoil: func(f *faultProxy, w http.ResponseWriter, c *call) {
 		f.clock(4*time.Hour + time.Minute)
 		f.pass(w, c)
 	}}

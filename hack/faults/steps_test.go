@@ -24,10 +24,10 @@ type step struct {
 	// begin sets the step off. What was armed is met from here on.
 	begin func(*testEnv)
 	// call and write are what the step sends; nil where it sends none.
-	call  func(*front, *call) bool
+	call  func(*faultProxy, *call) bool
 	write *aim
 	// around matches every call by which the step is done or found out about.
-	around func(*front, *call) bool
+	around func(*faultProxy, *call) bool
 	// inPods: workers in pods read and stage. podCalls: the call is theirs.
 	inPods, podCalls bool
 	// answersNothing: a success of the call has no body.
@@ -66,19 +66,19 @@ func written[T client.Object](v verb, is func(T) bool) *aim {
 	}}
 }
 
-func posts(suffix string) func(*front, *call) bool {
-	return func(_ *front, c *call) bool {
+func posts(suffix string) func(*faultProxy, *call) bool {
+	return func(_ *faultProxy, c *call) bool {
 		return c.isSession() && c.Method == http.MethodPost && strings.HasSuffix(c.URL.Path, suffix)
 	}
 }
 
-func anySession(_ *front, c *call) bool { return c.isSession() }
-func anyBlob(_ *front, c *call) bool    { return c.isBlob() }
-func anySource(_ *front, c *call) bool  { return c.isSource() }
+func anySession(_ *faultProxy, c *call) bool { return c.isSession() }
+func anyBlob(_ *faultProxy, c *call) bool    { return c.isBlob() }
+func anySource(_ *faultProxy, c *call) bool  { return c.isSource() }
 
 // nth matches the n-th call that matches.
-func nth(n int, matches func(*call) bool) func(*front, *call) bool {
-	return func(_ *front, c *call) bool {
+func nth(n int, matches func(*call) bool) func(*faultProxy, *call) bool {
+	return func(_ *faultProxy, c *call) bool {
 		if n > 0 && matches(c) {
 			n--
 			return n == 0
@@ -110,7 +110,7 @@ func applyLive(w *testEnv) {
 }
 
 // showsStore matches a look at what the store shows.
-func showsStore(_ *front, c *call) bool {
+func showsStore(_ *faultProxy, c *call) bool {
 	return c.Method == http.MethodGet && storePath.MatchString(c.URL.Path)
 }
 
@@ -150,7 +150,7 @@ func ownSteps() []step {
 		}),
 		forward(step{
 			name: "adopt", before: loseCreate, begin: func(w *testEnv) { w.born("life-2") },
-			call: func(_ *front, c *call) bool {
+			call: func(_ *faultProxy, c *call) bool {
 				return c.Method == http.MethodGet && strings.HasSuffix(c.URL.Path, "/sessions")
 			},
 			around: anySession,
@@ -160,14 +160,14 @@ func ownSteps() []step {
 			name: "upload", call: nth(3, (*call).isBlock), around: anyBlob,
 			write: on(func(s *v1alpha1.ExactMatchSession) bool { return s.StatusReason() == v1alpha1.ReasonUploading }),
 		}),
-		forward(step{name: "seal", call: func(_ *front, c *call) bool { return c.isSeal() }, around: anyBlob}),
+		forward(step{name: "seal", call: func(_ *faultProxy, c *call) bool { return c.isSeal() }, around: anyBlob}),
 		forward(step{
 			name: "commit", call: posts("/commit"), around: anySession, answersNothing: true,
 			write: on(func(s *v1alpha1.ExactMatchSession) bool { return s.Status.CommitRequestedTime != nil }),
 		}),
 		forward(step{
 			name: "watch", around: anySession,
-			call: func(f *front, c *call) bool { return c.Method == http.MethodGet && f.committed[c.sessionID()] },
+			call: func(f *faultProxy, c *call) bool { return c.Method == http.MethodGet && f.committed[c.sessionID()] },
 			write: on(func(s *v1alpha1.ExactMatchSession) bool {
 				return s.Status.State == string(edm.StateProcessingInProgress) || s.Status.State == string(edm.StateCompleted)
 			}),
@@ -199,7 +199,7 @@ func ownSteps() []step {
 			name:   "delete",
 			before: applyUploaded(func(s *v1alpha1.ExactMatchSession) { s.Spec.DeletionPolicy = v1alpha1.SessionDeletionPolicyDelete }),
 			begin:  func(w *testEnv) { w.Expect(kube.Delete(w.ctx, w.sessionObject())).To(Succeed()) },
-			call:   func(_ *front, c *call) bool { return c.isSession() && c.Method == http.MethodDelete }, around: anySession, answersNothing: true,
+			call:   func(_ *faultProxy, c *call) bool { return c.isSession() && c.Method == http.MethodDelete }, around: anySession, answersNothing: true,
 			write: on(func(s *v1alpha1.ExactMatchSession) bool {
 				return !s.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(s, controllers.Finalizer)
 			}),
@@ -212,7 +212,7 @@ func ownSteps() []step {
 // write of the id.
 func loseCreate(w *testEnv) {
 	crashed := make(chan struct{})
-	w.front.aim(&strike{matches: posts("/sessions"), do: func(f *front, _ http.ResponseWriter, c *call) {
+	w.proxy.aim(&strike{matches: posts("/sessions"), do: func(f *faultProxy, _ http.ResponseWriter, c *call) {
 		f.effect(c)
 		f.shut()
 		w.lives[0].crash()
@@ -222,12 +222,12 @@ func loseCreate(w *testEnv) {
 	apply(w)
 	within(w.t, crashed, patience, "the create")
 	within(w.t, w.lives[0].ended, patience, "the first life")
-	w.front.reopen()
+	w.proxy.reopen()
 }
 
 // holdUpload brings the session into its upload and keeps it there.
 func holdUpload(w *testEnv) {
-	w.front.hold()
+	w.proxy.hold()
 	apply(w)
 	w.Eventually(func() (string, error) {
 		s, err := w.get()
@@ -239,7 +239,7 @@ func holdUpload(w *testEnv) {
 func renewByToken(w *testEnv) {
 	w.change(func(s *v1alpha1.ExactMatchSession) { s.Spec.RenewToken = "now" })
 	go func() {
-		defer w.front.release()
+		defer w.proxy.release()
 		for w.ctx.Err() == nil {
 			s, err := w.get()
 			if apierrors.IsNotFound(err) || err == nil && (s.Status.ObservedRenewToken == "now" || s.Status.Outcome != "") {

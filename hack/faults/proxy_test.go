@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// front stands before the service. Every call of a manager passes it: here calls
+// faultProxy stands before the service. Every call of a manager passes it: here calls
 // are seen, struck and spoilt.
-type front struct {
+type faultProxy struct {
 	t       *testing.T
 	service http.Handler
 	env     *testEnv
@@ -51,21 +51,21 @@ type watcher struct {
 
 // strike is what happens once, at the first call that it matches.
 type strike struct {
-	matches func(*front, *call) bool
-	do      func(f *front, w http.ResponseWriter, c *call)
+	matches func(*faultProxy, *call) bool
+	do      func(f *faultProxy, w http.ResponseWriter, c *call)
 	done    bool
 }
 
 // armed is a fault that meets the next few calls which it matches.
 type armed struct {
 	fault
-	matches func(*front, *call) bool
+	matches func(*faultProxy, *call) bool
 	left    int
 	met     int
 }
 
-func newFront(t *testing.T, service http.Handler) *front {
-	f := &front{t: t, service: service, etag: `"one"`, kept: map[string][]byte{}, issued: map[string]bool{}, committed: map[string]bool{}, delivered: map[string]bool{}, missed: map[string]bool{}, revoked: map[string]bool{}}
+func newFaultProxy(t *testing.T, service http.Handler) *faultProxy {
+	f := &faultProxy{t: t, service: service, etag: `"one"`, kept: map[string][]byte{}, issued: map[string]bool{}, committed: map[string]bool{}, delivered: map[string]bool{}, missed: map[string]bool{}, revoked: map[string]bool{}}
 	f.server, f.second = f.listen(), f.listen()
 	t.Cleanup(func() {
 		f.release()
@@ -86,8 +86,8 @@ type wire struct {
 
 type wireKey struct{}
 
-// listen serves the front at an address of its own.
-func (f *front) listen() *httptest.Server {
+// listen serves the proxy at an address of its own.
+func (f *faultProxy) listen() *httptest.Server {
 	s := httptest.NewUnstartedServer(f)
 	var wires sync.Map // net.Conn → *wire
 	s.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
@@ -107,7 +107,7 @@ func (f *front) listen() *httptest.Server {
 
 // hungUp forgets that a block was acknowledged whose caller did not wait for it. A
 // dead process closes its connections too, whatever it has read.
-func (f *front) hungUp(x *wire) {
+func (f *faultProxy) hungUp(x *wire) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if x.last != "" && x.lives == f.deaths {
@@ -115,7 +115,7 @@ func (f *front) hungUp(x *wire) {
 	}
 }
 
-func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (f *faultProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c, ok := f.take(r)
 	if !ok {
 		panic(http.ErrAbortHandler)
@@ -136,7 +136,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // take reads the call, and keeps a block on its way for as long as blocks are
 // held. Whoever gave up meanwhile is not served.
-func (f *front) take(r *http.Request) (*call, bool) {
+func (f *faultProxy) take(r *http.Request) (*call, bool) {
 	body, err := io.ReadAll(r.Body) // before any wait: only then is a caller that goes away noticed
 	f.mu.Lock()
 	if x, ok := r.Context().Value(wireKey{}).(*wire); ok {
@@ -158,7 +158,7 @@ func (f *front) take(r *http.Request) (*call, bool) {
 }
 
 // watch counts answers from now on.
-func (f *front) watch(matches func(c *call, status int) bool) *watcher {
+func (f *faultProxy) watch(matches func(c *call, status int) bool) *watcher {
 	x := &watcher{matches: matches}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -166,7 +166,7 @@ func (f *front) watch(matches func(c *call, status int) bool) *watcher {
 	return x
 }
 
-func (f *front) count(c *call, status int) {
+func (f *faultProxy) count(c *call, status int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, x := range f.watchers {
@@ -177,21 +177,21 @@ func (f *front) count(c *call, status int) {
 }
 
 // seen are the times at which what a watcher has counted came.
-func (f *front) seen(x *watcher) []time.Time {
+func (f *faultProxy) seen(x *watcher) []time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return append([]time.Time(nil), x.times...)
 }
 
 // trickle lets every block take its time.
-func (f *front) trickle(d time.Duration) {
+func (f *faultProxy) trickle(d time.Duration) {
 	f.mu.Lock()
 	f.drip = d
 	f.mu.Unlock()
 }
 
 // struck takes the strike where the call is the one.
-func (f *front) struck(c *call) *strike {
+func (f *faultProxy) struck(c *call) *strike {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := f.strike
@@ -204,7 +204,7 @@ func (f *front) struck(c *call) *strike {
 }
 
 // spoiling takes one use of a fault that is armed against the call.
-func (f *front) spoiling(c *call) func(*front, http.ResponseWriter, *call) {
+func (f *faultProxy) spoiling(c *call) func(*faultProxy, http.ResponseWriter, *call) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.revoked[c.URL.Query().Get("sig")] {
@@ -221,7 +221,7 @@ func (f *front) spoiling(c *call) func(*front, http.ResponseWriter, *call) {
 }
 
 // arm lets a fault meet the next calls that match.
-func (f *front) arm(x fault, matches func(*front, *call) bool) *armed {
+func (f *faultProxy) arm(x fault, matches func(*faultProxy, *call) bool) *armed {
 	a := &armed{fault: x, matches: matches, left: max(x.times, 1)}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -229,14 +229,14 @@ func (f *front) arm(x fault, matches func(*front, *call) bool) *armed {
 	return a
 }
 
-func (f *front) met(a *armed) int {
+func (f *faultProxy) met(a *armed) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return a.met
 }
 
 // pass lets a call through and its answer back.
-func (f *front) pass(w http.ResponseWriter, c *call) {
+func (f *faultProxy) pass(w http.ResponseWriter, c *call) {
 	reply := f.effect(c)
 	f.mu.Lock()
 	drip := f.drip
@@ -249,12 +249,12 @@ func (f *front) pass(w http.ResponseWriter, c *call) {
 
 // effect lets the service do what the call asks, whether or not its caller still
 // waits.
-func (f *front) effect(c *call) *httptest.ResponseRecorder {
+func (f *faultProxy) effect(c *call) *httptest.ResponseRecorder {
 	return f.effectOf(c, bytes.NewReader(c.body))
 }
 
 // effectOf is effect, with a body that comes as it likes.
-func (f *front) effectOf(c *call, body io.Reader) *httptest.ResponseRecorder {
+func (f *faultProxy) effectOf(c *call, body io.Reader) *httptest.ResponseRecorder {
 	reply := httptest.NewRecorder()
 	if strings.HasPrefix(c.URL.Path, "/source/") {
 		f.serveSource(reply, c)
@@ -276,14 +276,14 @@ func (f *front) effectOf(c *call, body io.Reader) *httptest.ResponseRecorder {
 }
 
 // forgive forgets what was acknowledged: the service does not have it any more.
-func (f *front) forgive() {
+func (f *faultProxy) forgive() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	clear(f.delivered)
 }
 
 // mark counts blocks that a manager sends although it knows that they are there.
-func (f *front) mark(c *call) {
+func (f *faultProxy) mark(c *call) {
 	if !c.isBlock() {
 		return
 	}
@@ -295,7 +295,7 @@ func (f *front) mark(c *call) {
 }
 
 // deliver writes an answer whole.
-func (f *front) deliver(w http.ResponseWriter, c *call, reply *httptest.ResponseRecorder) {
+func (f *faultProxy) deliver(w http.ResponseWriter, c *call, reply *httptest.ResponseRecorder) {
 	body := f.rewritten(reply.Body.Bytes())
 	for name, values := range reply.Header() {
 		w.Header()[name] = values
@@ -318,7 +318,7 @@ func (f *front) deliver(w http.ResponseWriter, c *call, reply *httptest.Response
 
 // rewritten names the second address in the place of the first, once a renew has
 // moved the upload there.
-func (f *front) rewritten(body []byte) []byte {
+func (f *faultProxy) rewritten(body []byte) []byte {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.moved {
@@ -328,7 +328,7 @@ func (f *front) rewritten(body []byte) []byte {
 	return bytes.ReplaceAll(body, host(f.server), host(f.second))
 }
 
-func (f *front) serveSource(w http.ResponseWriter, c *call) {
+func (f *faultProxy) serveSource(w http.ResponseWriter, c *call) {
 	f.mu.Lock()
 	text, tag := f.source, f.etag
 	f.mu.Unlock()
@@ -341,13 +341,13 @@ func (f *front) serveSource(w http.ResponseWriter, c *call) {
 }
 
 // hold keeps blocks on their way until release.
-func (f *front) hold() {
+func (f *faultProxy) hold() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.closed = make(chan struct{})
 }
 
-func (f *front) release() {
+func (f *faultProxy) release() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed != nil {
@@ -357,7 +357,7 @@ func (f *front) release() {
 }
 
 // shut refuses everything while the one life that there was is dead.
-func (f *front) shut() {
+func (f *faultProxy) shut() {
 	f.mu.Lock()
 	f.down = true
 	f.deaths++
@@ -365,12 +365,12 @@ func (f *front) shut() {
 }
 
 // byPod tells the calls of workers in pods, which live on without a manager.
-func (f *front) byPod(c *call) bool {
+func (f *faultProxy) byPod(c *call) bool {
 	return f.env.inPods && (c.isSource() || c.isBlob() && !c.isSeal())
 }
 
 // podsDie kills the pods that are at work. What is on its way to them is lost.
-func (f *front) podsDie() {
+func (f *faultProxy) podsDie() {
 	f.mu.Lock()
 	f.deaths++
 	f.mu.Unlock()
@@ -379,7 +379,7 @@ func (f *front) podsDie() {
 	}
 }
 
-func (f *front) reopen() {
+func (f *faultProxy) reopen() {
 	f.mu.Lock()
 	f.down = false
 	f.mu.Unlock()
