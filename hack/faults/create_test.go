@@ -89,7 +89,7 @@ func TestALateCreateIsCancelled(t *testing.T) {
 	w := newTestEnv(t)
 	taken := make(chan struct{})
 	var late *call
-	w.proxy.aim(&strike{matches: posts("/sessions"), do: func(_ *faultProxy, _ http.ResponseWriter, c *call) {
+	w.proxy.aim(&callHook{matches: posts("/sessions"), do: func(_ *faultProxy, _ http.ResponseWriter, c *call) {
 		late = c
 		close(taken)
 		panic(http.ErrAbortHandler)

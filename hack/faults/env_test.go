@@ -60,10 +60,10 @@ type testEnv struct {
 
 	mu    sync.Mutex
 	lives []*life
-	// going counts blows that are being dealt and lives that follow others.
+	// going counts hooks that are running and managers that are yet to start.
 	going   int
 	settled *sync.Cond // on mu
-	blow    *blow
+	writeHook    *writeHook
 	jumped  time.Duration // of the managers\' clock
 	panics  int           // passes that the clock will end
 	keyID   string        // of the key that the data store has now
@@ -75,8 +75,8 @@ type testEnv struct {
 	ahead    time.Duration // of the service's clock, beyond the skew
 }
 
-// blow is what happens once, at the first write that it matches.
-type blow struct {
+// writeHook runs once, at the first write that it matches.
+type writeHook struct {
 	*aim
 	do   func(ctx context.Context, w *testEnv, l *life, o client.Object, write func(context.Context) error) error
 	done bool
@@ -155,7 +155,7 @@ func (w *testEnv) end() {
 	w.settled.Broadcast()
 }
 
-// settle waits until no blow is being dealt and no life is still to follow.
+// settle waits until no hook is running and no manager is yet to start.
 func (w *testEnv) settle() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

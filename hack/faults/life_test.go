@@ -152,14 +152,14 @@ func (w *testEnv) interceptor(l *life) interceptor.Funcs {
 	}
 }
 
-// write lets one write happen, or the blow that waits for it.
+// write lets one write happen, or runs the hook that waits for it.
 func (w *testEnv) write(ctx context.Context, l *life, v verb, o client.Object, do func(context.Context) error) error {
 	if l.dead.Load() {
 		return errCrashed
 	}
 	w.mu.Lock()
-	blow := w.blow
-	if blow == nil || blow.done || !blow.meets(v, o) {
+	hook := w.writeHook
+	if hook == nil || hook.done || !hook.meets(v, o) {
 		w.mu.Unlock()
 		err := do(ctx)
 		if err == nil {
@@ -167,11 +167,11 @@ func (w *testEnv) write(ctx context.Context, l *life, v verb, o client.Object, d
 		}
 		return err
 	}
-	blow.done = true
+	hook.done = true
 	w.going++
 	w.mu.Unlock()
 	defer w.end()
-	return blow.do(ctx, w, l, o, do)
+	return hook.do(ctx, w, l, o, do)
 }
 
 // crash ends a life as kill -9 does: from now on nothing of it has an effect.

@@ -14,7 +14,7 @@ import (
 )
 
 // faultProxy stands before the service. Every call of a manager passes it: here calls
-// are seen, struck and spoilt.
+// are counted, disrupted and spoilt.
 type faultProxy struct {
 	t       *testing.T
 	service http.Handler
@@ -25,7 +25,7 @@ type faultProxy struct {
 	mu        sync.Mutex
 	down      bool // the one life is dead: nothing of it comes through
 	deaths    int
-	strike    *strike
+	callHook    *callHook
 	faults    []*armed
 	closed    chan struct{} // blocks wait for it
 	committed map[string]bool
@@ -49,8 +49,8 @@ type watcher struct {
 	times   []time.Time
 }
 
-// strike is what happens once, at the first call that it matches.
-type strike struct {
+// callHook runs once, at the first call that it matches.
+type callHook struct {
 	matches func(*faultProxy, *call) bool
 	do      func(f *faultProxy, w http.ResponseWriter, c *call)
 	done    bool
@@ -121,9 +121,9 @@ func (f *faultProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	f.recorded(c)
-	if strike := f.struck(c); strike != nil {
+	if hook := f.takeHook(c); hook != nil {
 		defer f.env.end()
-		strike.do(f, w, c)
+		hook.do(f, w, c)
 		return
 	}
 	if spoil := f.spoiling(c); spoil != nil {
@@ -190,11 +190,11 @@ func (f *faultProxy) trickle(d time.Duration) {
 	f.mu.Unlock()
 }
 
-// struck takes the strike where the call is the one.
-func (f *faultProxy) struck(c *call) *strike {
+// takeHook takes the hook where the call matches.
+func (f *faultProxy) takeHook(c *call) *callHook {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	s := f.strike
+	s := f.callHook
 	if s == nil || s.done || !s.matches(f, c) {
 		return nil
 	}

@@ -48,11 +48,11 @@ func (c matrixCase) run(t *testing.T) {
 func (c matrixCase) struck(w *testEnv) bool {
 	switch c.disruption.at {
 	case atCall:
-		return w.proxy.struckOnce()
+		return w.proxy.callHookRan()
 	case atWrite:
-		return w.blowLanded()
+		return w.writeHookRan()
 	case atStep:
-		return w.proxy.struckOnce() || w.blowLanded()
+		return w.proxy.callHookRan() || w.writeHookRan()
 	}
 	return true
 }
@@ -101,7 +101,7 @@ func (c matrixCase) worldly() []func(*testEnv) {
 func (c matrixCase) arm(w *testEnv) *armed {
 	switch c.disruption.at {
 	case atCall:
-		w.proxy.aim(&strike{matches: c.step.call, do: c.disruption.call})
+		w.proxy.aim(&callHook{matches: c.step.call, do: c.disruption.call})
 	case atWrite:
 		w.await(c.step.write, c.disruption.write)
 	case atStep:
@@ -114,7 +114,7 @@ func (c matrixCase) arm(w *testEnv) *armed {
 		return w.proxy.arm(c.fault, c.step.call)
 	}
 	return w.proxy.arm(c.fault, func(f *faultProxy, k *call) bool {
-		return (f.strike != nil && f.strike.done || w.blowLanded()) && c.step.around(f, k)
+		return (f.callHook != nil && f.callHook.done || w.writeHookRan()) && c.step.around(f, k)
 	})
 }
 
@@ -122,7 +122,7 @@ func (c matrixCase) arm(w *testEnv) *armed {
 // has none.
 func (c matrixCase) armStep(w *testEnv) {
 	if c.step.call != nil {
-		w.proxy.aim(&strike{matches: c.step.call, do: func(f *faultProxy, rw http.ResponseWriter, k *call) {
+		w.proxy.aim(&callHook{matches: c.step.call, do: func(f *faultProxy, rw http.ResponseWriter, k *call) {
 			c.disruption.befall(w)
 			f.pass(rw, k)
 		}})
@@ -134,11 +134,11 @@ func (c matrixCase) armStep(w *testEnv) {
 	})
 }
 
-// await deals a blow at the first write that is aimed at.
+// await runs a hook at the first write that is aimed at.
 func (w *testEnv) await(at *aim, do func(context.Context, *testEnv, *life, client.Object, func(context.Context) error) error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.blow = &blow{aim: at, do: do}
+	w.writeHook = &writeHook{aim: at, do: do}
 }
 
 // reaches waits for the end of the step's way; where the fault ends the session,
@@ -271,20 +271,20 @@ func (w *testEnv) leavesNothing() {
 	}
 }
 
-func (f *faultProxy) aim(s *strike) {
+func (f *faultProxy) aim(h *callHook) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.strike = s
+	f.callHook = h
 }
 
-func (f *faultProxy) struckOnce() bool {
+func (f *faultProxy) callHookRan() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.strike != nil && f.strike.done
+	return f.callHook != nil && f.callHook.done
 }
 
-func (w *testEnv) blowLanded() bool {
+func (w *testEnv) writeHookRan() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.blow != nil && w.blow.done
+	return w.writeHook != nil && w.writeHook.done
 }

@@ -50,7 +50,7 @@ type step struct {
 // on matches a write of the session whose status says so.
 func on(is func(*v1alpha1.ExactMatchSession) bool) *aim { return written(patches, is) }
 
-// aim is what a blow waits for: a write of one verb.
+// aim is what a hook waits for: a write of one verb.
 type aim struct {
 	verb verb
 	at   func(client.Object) bool
@@ -212,7 +212,7 @@ func ownSteps() []step {
 // write of the id.
 func loseCreate(w *testEnv) {
 	crashed := make(chan struct{})
-	w.proxy.aim(&strike{matches: posts("/sessions"), do: func(f *faultProxy, _ http.ResponseWriter, c *call) {
+	w.proxy.aim(&callHook{matches: posts("/sessions"), do: func(f *faultProxy, _ http.ResponseWriter, c *call) {
 		f.effect(c)
 		f.shut()
 		w.lives[0].crash()
