@@ -10,9 +10,9 @@ import (
 // call is one request that reached the proxy, with its body read.
 type call struct {
 	*http.Request
-	body  []byte
-	came  time.Time
-	lives int // that had died when it came
+	body   []byte
+	came   time.Time
+	deaths int // of managers, when it came
 }
 
 var sessionPath = regexp.MustCompile(`/sessions(/[^/]+)?(/[a-zA-Z]+)?$`)

@@ -34,7 +34,7 @@ func TestCreateHealsItself(t *testing.T) {
 					w.duplicate(&ours[0], fmt.Sprint("again-", n))
 				}
 			}
-			w.born("life-2")
+			w.startManager("manager-2")
 			w.comesTo(v1alpha1.ReasonCompleted)
 			s, err = w.get()
 			w.Expect(err).NotTo(HaveOccurred())
@@ -124,7 +124,7 @@ func TestTwoManagersThatBelieveTheyLead(t *testing.T) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
 			w := newTestEnv(t)
-			w.born("another-leader")
+			w.startManager("another-leader")
 			apply(w)
 			w.comesTo(v1alpha1.ReasonCompleted)
 			w.Consistently(w.outcome, 300*time.Millisecond).Should(Equal(v1alpha1.ReasonCompleted), w.story)

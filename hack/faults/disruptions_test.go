@@ -33,7 +33,7 @@ type disruption struct {
 	// befall is what happens atStep; then the call or the write goes on.
 	befall func(w *testEnv)
 	trouble
-	write func(ctx context.Context, w *testEnv, l *life, o client.Object, write func(context.Context) error) error
+	write func(ctx context.Context, w *testEnv, l *managerRun, o client.Object, write func(context.Context) error) error
 }
 
 // managers lists what strikes the manager; the first one is none.
@@ -70,43 +70,43 @@ var managers = []disruption{
 		f.podsDie()
 		panic(http.ErrAbortHandler)
 	}},
-	{name: "crash-before-write", says: "it dies before the API server gets the write", at: atWrite, write: func(_ context.Context, w *testEnv, _ *life, _ client.Object, _ func(context.Context) error) error {
+	{name: "crash-before-write", says: "it dies before the API server gets the write", at: atWrite, write: func(_ context.Context, w *testEnv, _ *managerRun, _ client.Object, _ func(context.Context) error) error {
 		w.die()
 		return errCrashed
 	}},
-	{name: "crash-after-write", says: "it dies after the write took, before it learns so", at: atWrite, write: func(ctx context.Context, w *testEnv, _ *life, _ client.Object, write func(context.Context) error) error {
+	{name: "crash-after-write", says: "it dies after the write took, before it learns so", at: atWrite, write: func(ctx context.Context, w *testEnv, _ *managerRun, _ client.Object, write func(context.Context) error) error {
 		_ = write(context.WithoutCancel(ctx)) // nobody learns what came of it
 		w.die()
 		return errCrashed
 	}},
-	{name: "sigterm-in-write", says: "it is asked to stop in the middle of the patch", at: atWrite, write: func(ctx context.Context, w *testEnv, _ *life, _ client.Object, write func(context.Context) error) error {
+	{name: "sigterm-in-write", says: "it is asked to stop in the middle of the patch", at: atWrite, write: func(ctx context.Context, w *testEnv, _ *managerRun, _ client.Object, write func(context.Context) error) error {
 		w.retire()
 		return write(ctx)
 	}},
-	{name: "leader-change-in-write", says: "another manager takes over in the middle of the patch", at: atWrite, leaders: true, write: func(ctx context.Context, w *testEnv, l *life, _ client.Object, write func(context.Context) error) error {
+	{name: "leader-change-in-write", says: "another manager takes over in the middle of the patch", at: atWrite, leaders: true, write: func(ctx context.Context, w *testEnv, l *managerRun, _ client.Object, write func(context.Context) error) error {
 		w.overtake(nil)
 		defer l.terminate()
 		return write(ctx)
 	}},
-	{name: "two-leaders-in-write", says: "as before, and both go on to the end", at: atWrite, leaders: true, write: func(ctx context.Context, w *testEnv, _ *life, _ client.Object, write func(context.Context) error) error {
+	{name: "two-leaders-in-write", says: "as before, and both go on to the end", at: atWrite, leaders: true, write: func(ctx context.Context, w *testEnv, _ *managerRun, _ client.Object, write func(context.Context) error) error {
 		w.overtake(nil)
 		return write(ctx)
 	}},
-	{name: "stale-cache", says: "its cache stands still for half a second after the write", at: atWrite, write: func(ctx context.Context, _ *testEnv, l *life, _ client.Object, write func(context.Context) error) error {
-		l.ice.shut()
-		time.AfterFunc(500*time.Millisecond, l.ice.open)
+	{name: "stale-cache", says: "its cache stands still for half a second after the write", at: atWrite, write: func(ctx context.Context, _ *testEnv, l *managerRun, _ client.Object, write func(context.Context) error) error {
+		l.watches.shut()
+		time.AfterFunc(500*time.Millisecond, l.watches.open)
 		return write(ctx)
 	}},
-	{name: "conflict", says: "somebody else changes the object just before the write", at: atWrite, write: func(ctx context.Context, w *testEnv, _ *life, o client.Object, write func(context.Context) error) error {
+	{name: "conflict", says: "somebody else changes the object just before the write", at: atWrite, write: func(ctx context.Context, w *testEnv, _ *managerRun, o client.Object, write func(context.Context) error) error {
 		w.touch(o)
 		return write(ctx)
 	}},
-	{name: "api-server-away", says: "the API server cannot be reached for 0.7 s, watches break", at: atWrite, write: func(ctx context.Context, _ *testEnv, l *life, _ client.Object, write func(context.Context) error) error {
+	{name: "api-server-away", says: "the API server cannot be reached for 0.7 s, watches break", at: atWrite, write: func(ctx context.Context, _ *testEnv, l *managerRun, _ client.Object, write func(context.Context) error) error {
 		l.away.Store(true)
 		time.AfterFunc(700*time.Millisecond, func() { l.away.Store(false) })
 		return write(ctx)
 	}},
-	{name: "api-server-answer-lost", says: "the write takes, and its answer is lost", at: atWrite, write: func(ctx context.Context, _ *testEnv, _ *life, _ client.Object, write func(context.Context) error) error {
+	{name: "api-server-answer-lost", says: "the write takes, and its answer is lost", at: atWrite, write: func(ctx context.Context, _ *testEnv, _ *managerRun, _ client.Object, write func(context.Context) error) error {
 		_ = write(ctx) // it took, and nobody learns of it
 		return errAway
 	}},
@@ -115,7 +115,7 @@ var managers = []disruption{
 // disruptions are all of them.
 var disruptions = slices.Concat(managers, mixups(), backups(), clocks(), changes(), owners())
 
-// die crashes the newest life; its successor is born once nothing of it is left.
+// die crashes the newest manager; its successor starts once nothing of it is left.
 func (w *testEnv) die() {
 	l := w.newest()
 	w.proxy.shut()
@@ -123,30 +123,30 @@ func (w *testEnv) die() {
 	w.succeed(l)
 }
 
-// retire asks the newest life to stop, and lets its successor follow.
+// retire asks the newest manager to stop, and lets its successor follow.
 func (w *testEnv) retire() {
 	l := w.newest()
 	l.terminate()
 	w.succeed(l)
 }
 
-// succeed starts the next life when one has ended.
-func (w *testEnv) succeed(l *life) {
+// succeed starts the next manager when one has ended.
+func (w *testEnv) succeed(l *managerRun) {
 	n := w.count() + 1
 	w.begin()
 	go func() {
 		defer w.end()
 		within(w.t, l.ended, patience, l.name)
 		w.proxy.reopen()
-		w.born(fmt.Sprintf("life-%d", n))
+		w.startManager(fmt.Sprintf("manager-%d", n))
 	}()
 }
 
 // overtake starts another manager while the first is in the middle of something,
 // and gives it time to look around.
-func (w *testEnv) overtake(c *call) (before *life) {
+func (w *testEnv) overtake(c *call) (before *managerRun) {
 	before = w.newest()
-	w.born(fmt.Sprintf("life-%d", w.count()+1))
+	w.startManager(fmt.Sprintf("manager-%d", w.count()+1))
 	if c == nil {
 		w.pause()
 		return before
@@ -169,18 +169,18 @@ func (w *testEnv) touch(o client.Object) {
 	}
 }
 
-func (w *testEnv) newest() *life { return w.current(w.count() - 1) }
+func (w *testEnv) newest() *managerRun { return w.current(w.count() - 1) }
 
-func (w *testEnv) current(n int) *life {
+func (w *testEnv) current(n int) *managerRun {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.lives[n]
+	return w.managers[n]
 }
 
 func (w *testEnv) count() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.lives)
+	return len(w.managers)
 }
 
 // patience is how long anything of a case may take.

@@ -58,17 +58,17 @@ type testEnv struct {
 	old             *edm.Session // whose table was live before
 	reader          *reader
 
-	mu    sync.Mutex
-	lives []*life
+	mu       sync.Mutex
+	managers []*managerRun
 	// going counts hooks that are running and managers that are yet to start.
-	going   int
-	settled *sync.Cond // on mu
-	writeHook    *writeHook
-	jumped  time.Duration // of the managers\' clock
-	panics  int           // passes that the clock will end
-	keyID   string        // of the key that the data store has now
-	rival   string        // the namespace of a second owner
-	owed    []*armed      // faults that must be met in the end
+	going     int
+	settled   *sync.Cond // on mu
+	writeHook *writeHook
+	jumped    time.Duration // of the managers\' clock
+	panics    int           // passes that the clock will end
+	keyID     string        // of the key that the data store has now
+	rival     string        // the namespace of a second owner
+	owed      []*armed      // faults that must be met in the end
 	// statuses are what managers wrote of the session, oldest first.
 	statuses []v1alpha1.ExactMatchSessionStatus
 	copy     string        // of the service's data folder
@@ -78,7 +78,7 @@ type testEnv struct {
 // writeHook runs once, at the first write that it matches.
 type writeHook struct {
 	*aim
-	do   func(ctx context.Context, w *testEnv, l *life, o client.Object, write func(context.Context) error) error
+	do   func(ctx context.Context, w *testEnv, l *managerRun, o client.Object, write func(context.Context) error) error
 	done bool
 }
 
@@ -104,8 +104,8 @@ func newTestEnv(t *testing.T, change ...func(*testEnv)) *testEnv {
 	for _, o := range append(w.secrets(), w.agentObject(), w.storeObject()) {
 		w.Expect(kube.Create(w.ctx, o)).To(Succeed())
 	}
-	t.Cleanup(w.endLives)
-	w.born("life-1")
+	t.Cleanup(w.stopManagers)
+	w.startManager("manager-1")
 	w.store = w.storeObject()
 	w.Eventually(func(g Gomega) {
 		g.Expect(kube.Get(w.ctx, client.ObjectKeyFromObject(w.store), w.store)).To(Succeed())
@@ -164,19 +164,19 @@ func (w *testEnv) settle() {
 	}
 }
 
-// endLives stops what still runs.
-func (w *testEnv) endLives() {
+// stopManagers stops what still runs.
+func (w *testEnv) stopManagers() {
 	w.proxy.release()
 	w.settle()
 	w.proxy.reopen()
 	w.mu.Lock()
-	lives := w.lives
-	w.lives = nil
+	runs := w.managers
+	w.managers = nil
 	w.mu.Unlock()
-	for _, l := range lives {
+	for _, l := range runs {
 		l.terminate()
 	}
-	for _, l := range lives {
+	for _, l := range runs {
 		within(w.t, l.ended, 30*time.Second, l.name)
 	}
 }

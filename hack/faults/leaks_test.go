@@ -128,7 +128,7 @@ const deathMark = "EXACTMATCH_MANAGER_OF"
 func TestACrashDumpShowsNothing(t *testing.T) {
 	t.Parallel()
 	w := newTestEnv(t)
-	w.endLives()
+	w.stopManagers()
 	w.proxy.hold()
 	var dump bytes.Buffer
 	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$")
@@ -144,7 +144,7 @@ func TestACrashDumpShowsNothing(t *testing.T) {
 		t.Errorf("leaked: %s", leak)
 	}
 	w.proxy.release()
-	w.born("life-2")
+	w.startManager("manager-2")
 	w.comesTo(v1alpha1.ReasonCompleted)
 	w.nothingLeaked()
 }

@@ -62,7 +62,7 @@ func (w *testEnv) compete(cluster, suffix string) {
 			w.t.Errorf("make %T of the rival: %v", o, err)
 		}
 	}
-	l := w.manage("rival", post{namespace.Name, cluster}, func(*life) interceptor.Funcs { return interceptor.Funcs{} })
+	l := w.manage("rival", post{namespace.Name, cluster}, func(*managerRun) interceptor.Funcs { return interceptor.Funcs{} })
 	w.mu.Lock()
 	w.rival = namespace.Name
 	w.mu.Unlock()
@@ -116,7 +116,7 @@ func giveTurnAway(w *testEnv) {
 		w.t.Errorf("make a second session: %v", err)
 		return
 	}
-	w.born("another-leader")
+	w.startManager("another-leader")
 	for end := time.Now().Add(time.Second); time.Now().Before(end) && second.StatusReason() != v1alpha1.ReasonWaitingForTurn; w.pause() {
 		if err := kube.Get(ctx, client.ObjectKeyFromObject(second), second); err != nil {
 			w.t.Errorf("read the second session: %v", err)

@@ -23,9 +23,9 @@ type faultProxy struct {
 	second  *httptest.Server // the same, at another address
 
 	mu        sync.Mutex
-	down      bool // the one life is dead: nothing of it comes through
+	down      bool // the only manager is dead: nothing of it comes through
 	deaths    int
-	callHook    *callHook
+	callHook  *callHook
 	faults    []*armed
 	closed    chan struct{} // blocks wait for it
 	committed map[string]bool
@@ -80,8 +80,8 @@ func newFaultProxy(t *testing.T, service http.Handler) *faultProxy {
 // wire is one connection. A caller that gave up waiting closes it: what was written
 // last had come too late then.
 type wire struct {
-	last  string // block
-	lives int
+	last   string // block
+	deaths int
 }
 
 type wireKey struct{}
@@ -110,7 +110,7 @@ func (f *faultProxy) listen() *httptest.Server {
 func (f *faultProxy) hungUp(x *wire) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if x.last != "" && x.lives == f.deaths {
+	if x.last != "" && x.deaths == f.deaths {
 		f.missed[x.last] = true
 	}
 }
@@ -142,7 +142,7 @@ func (f *faultProxy) take(r *http.Request) (*call, bool) {
 	if x, ok := r.Context().Value(wireKey{}).(*wire); ok {
 		x.last = "" // whoever sends on a connection has read what came before
 	}
-	c := &call{Request: r, body: body, came: time.Now(), lives: f.deaths}
+	c := &call{Request: r, body: body, came: time.Now(), deaths: f.deaths}
 	closed, ok := f.closed, err == nil && (!f.down || f.byPod(c))
 	f.mu.Unlock()
 	if !ok || !c.isBlock() {
@@ -308,10 +308,10 @@ func (f *faultProxy) deliver(w http.ResponseWriter, c *call, reply *httptest.Res
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	// Nobody learns what a dead process was told, or one that waits no more.
-	if c.lives == f.deaths && c.Context().Err() == nil {
+	if c.deaths == f.deaths && c.Context().Err() == nil {
 		f.delivered[c.block()] = true
 		if x, ok := c.Context().Value(wireKey{}).(*wire); ok {
-			x.last, x.lives = c.block(), c.lives
+			x.last, x.deaths = c.block(), c.deaths
 		}
 	}
 }
@@ -356,7 +356,7 @@ func (f *faultProxy) release() {
 	}
 }
 
-// shut refuses everything while the one life that there was is dead.
+// shut refuses everything while the only manager is dead.
 func (f *faultProxy) shut() {
 	f.mu.Lock()
 	f.down = true

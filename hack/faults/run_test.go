@@ -16,7 +16,7 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 )
 
-// run lives through one case and asserts how it ends.
+// run goes through one case and asserts how it ends.
 func (c matrixCase) run(t *testing.T) {
 	w := newTestEnv(t, c.worldly()...)
 	if c.disruption.ready != nil {
@@ -128,14 +128,14 @@ func (c matrixCase) armStep(w *testEnv) {
 		}})
 		return
 	}
-	w.await(c.step.write, func(ctx context.Context, w *testEnv, _ *life, _ client.Object, write func(context.Context) error) error {
+	w.await(c.step.write, func(ctx context.Context, w *testEnv, _ *managerRun, _ client.Object, write func(context.Context) error) error {
 		c.disruption.befall(w)
 		return write(ctx)
 	})
 }
 
 // await runs a hook at the first write that is aimed at.
-func (w *testEnv) await(at *aim, do func(context.Context, *testEnv, *life, client.Object, func(context.Context) error) error) {
+func (w *testEnv) await(at *aim, do func(context.Context, *testEnv, *managerRun, client.Object, func(context.Context) error) error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.writeHook = &writeHook{aim: at, do: do}

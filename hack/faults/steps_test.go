@@ -149,7 +149,7 @@ func ownSteps() []step {
 			write: on(func(s *v1alpha1.ExactMatchSession) bool { return s.Status.ID != "" }),
 		}),
 		forward(step{
-			name: "adopt", before: loseCreate, begin: func(w *testEnv) { w.born("life-2") },
+			name: "adopt", before: loseCreate, begin: func(w *testEnv) { w.startManager("manager-2") },
 			call: func(_ *faultProxy, c *call) bool {
 				return c.Method == http.MethodGet && strings.HasSuffix(c.URL.Path, "/sessions")
 			},
@@ -208,20 +208,20 @@ func ownSteps() []step {
 	}
 }
 
-// loseCreate crashes the first life between the effect of the create and the
+// loseCreate crashes the first manager between the effect of the create and the
 // write of the id.
 func loseCreate(w *testEnv) {
 	crashed := make(chan struct{})
 	w.proxy.aim(&callHook{matches: posts("/sessions"), do: func(f *faultProxy, _ http.ResponseWriter, c *call) {
 		f.effect(c)
 		f.shut()
-		w.lives[0].crash()
+		w.managers[0].crash()
 		close(crashed)
 		panic(http.ErrAbortHandler)
 	}})
 	apply(w)
 	within(w.t, crashed, patience, "the create")
-	within(w.t, w.lives[0].ended, patience, "the first life")
+	within(w.t, w.managers[0].ended, patience, "the first manager")
 	w.proxy.reopen()
 }
 

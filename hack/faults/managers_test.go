@@ -22,18 +22,18 @@ import (
 	"exactmatch.dev/operator/internal/policy"
 )
 
-// life is one run of a manager, from its start to its stop or its crash. The
+// managerRun is one run of a manager, from its start to its stop or its crash. The
 // faults of its way to the API server lie in its transport and in an interceptor
 // of its client.
-type life struct {
+type managerRun struct {
 	name  string
 	stop  context.CancelFunc
 	ended chan struct{}
 
-	dead atomic.Bool  // nothing of it reaches the API server any more
-	away atomic.Bool  // the API server cannot be reached
-	ice  *gate        // holds back what its watches bring
-	ill  atomic.Int64 // calls of the API server that failed because it was away
+	dead    atomic.Bool  // nothing of it reaches the API server any more
+	away    atomic.Bool  // the API server cannot be reached
+	watches *gate        // holds back what its watches bring
+	refused atomic.Int64 // calls of the API server that failed because it was away
 }
 
 // errCrashed is what a dead process would never see.
@@ -46,23 +46,23 @@ var errAway = errors.New("connection refused")
 // cluster; "" is the usual one.
 type post struct{ namespace, cluster string }
 
-// born starts a manager for the namespace of the environment.
-func (w *testEnv) born(name string) *life {
+// startManager starts a manager for the namespace of the environment.
+func (w *testEnv) startManager(name string) *managerRun {
 	w.t.Helper()
 	l := w.manage(name, post{namespace: w.namespace}, w.interceptor)
 	w.mu.Lock()
-	w.lives = append(w.lives, l)
+	w.managers = append(w.managers, l)
 	w.mu.Unlock()
 	return l
 }
 
 // manage starts a manager whose writes pass an interceptor.
-func (w *testEnv) manage(name string, at post, writes func(*life) interceptor.Funcs) *life {
+func (w *testEnv) manage(name string, at post, writes func(*managerRun) interceptor.Funcs) *managerRun {
 	w.t.Helper()
-	l := &life{name: name, ended: make(chan struct{}), ice: newGate()}
+	l := &managerRun{name: name, ended: make(chan struct{}), watches: newGate()}
 	config := rest.CopyConfig(plane)
 	config.QPS = -1
-	config.Wrap(func(base http.RoundTripper) http.RoundTripper { return &line{life: l, base: base} })
+	config.Wrap(func(base http.RoundTripper) http.RoundTripper { return &apiTransport{run: l, base: base} })
 	mgr, err := ctrl.NewManager(config, managerOptions(at.namespace, writes(l)))
 	if err != nil {
 		w.t.Errorf("start %s: %v", name, err)
@@ -131,8 +131,8 @@ const (
 	deletes verb = "delete"
 )
 
-// interceptor sees every write of a life to the API server.
-func (w *testEnv) interceptor(l *life) interceptor.Funcs {
+// interceptor sees every write of a run to the API server.
+func (w *testEnv) interceptor(l *managerRun) interceptor.Funcs {
 	return interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
 			return w.write(ctx, l, creates, o, func(ctx context.Context) error { return c.Create(ctx, o, opts...) })
@@ -153,7 +153,7 @@ func (w *testEnv) interceptor(l *life) interceptor.Funcs {
 }
 
 // write lets one write happen, or runs the hook that waits for it.
-func (w *testEnv) write(ctx context.Context, l *life, v verb, o client.Object, do func(context.Context) error) error {
+func (w *testEnv) write(ctx context.Context, l *managerRun, v verb, o client.Object, do func(context.Context) error) error {
 	if l.dead.Load() {
 		return errCrashed
 	}
@@ -174,57 +174,57 @@ func (w *testEnv) write(ctx context.Context, l *life, v verb, o client.Object, d
 	return hook.do(ctx, w, l, o, do)
 }
 
-// crash ends a life as kill -9 does: from now on nothing of it has an effect.
-func (l *life) crash() {
+// crash ends a run as kill -9 does: from now on nothing of it has an effect.
+func (l *managerRun) crash() {
 	l.dead.Store(true)
-	l.ice.open()
+	l.watches.open()
 	l.stop()
 }
 
-// terminate asks a life to stop, as a rollout does.
-func (l *life) terminate() {
-	l.ice.open()
+// terminate asks a run to stop, as a rollout does.
+func (l *managerRun) terminate() {
+	l.watches.open()
 	l.stop()
 }
 
-// line is a life's way to the API server.
-type line struct {
-	life *life
+// apiTransport carries the requests of a run to the API server.
+type apiTransport struct {
+	run  *managerRun
 	base http.RoundTripper
 }
 
 // RoundTrip implements http.RoundTripper.
-func (t *line) RoundTrip(r *http.Request) (*http.Response, error) {
-	if t.life.dead.Load() {
+func (t *apiTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if t.run.dead.Load() {
 		return nil, errCrashed
 	}
-	if t.life.away.Load() {
-		t.life.ill.Add(1)
+	if t.run.away.Load() {
+		t.run.refused.Add(1)
 		return nil, errAway
 	}
 	response, err := t.base.RoundTrip(r)
 	if err == nil && r.URL.Query().Get("watch") != "" {
-		response.Body = &watchBody{ReadCloser: response.Body, life: t.life, ctx: r.Context()}
+		response.Body = &watchBody{ReadCloser: response.Body, run: t.run, ctx: r.Context()}
 	}
 	return response, err
 }
 
-// watchBody is the stream of a watch: it freezes with the life's cache and breaks
+// watchBody is the stream of a watch: it freezes with the cache of the run and breaks
 // with the API server.
 type watchBody struct {
 	io.ReadCloser
-	life *life
-	ctx  context.Context //nolint:containedctx // of the request that the body belongs to
+	run *managerRun
+	ctx context.Context //nolint:containedctx // of the request that the body belongs to
 }
 
 // Read implements io.Reader.
 func (b *watchBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	b.life.ice.pass(b.ctx)
-	if b.life.dead.Load() {
+	b.run.watches.pass(b.ctx)
+	if b.run.dead.Load() {
 		return 0, errCrashed
 	}
-	if b.life.away.Load() {
+	if b.run.away.Load() {
 		return 0, errAway
 	}
 	return n, err
