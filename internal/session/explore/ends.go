@@ -11,7 +11,7 @@ func (p *pass) commit() {
 	if p.m.has(CommitsBlindly) {
 		late = BlindCommit
 	}
-	p.send(call{late: late, effect: (*World).commitArrives, done: Remote.committed, then: p.w.stopWork})
+	p.send(call{late: late, effect: (*State).commitArrives, done: Remote.committed, then: p.w.stopWork})
 }
 
 func (p *pass) cancel() { p.cancelThen(func() {}) }
@@ -38,7 +38,7 @@ func (p *pass) cancelThen(then func()) {
 		p.record()
 	}
 	p.send(call{
-		late: CancelOnTheWay, effect: (*World).cancelArrives,
+		late: CancelOnTheWay, effect: (*State).cancelArrives,
 		done: func(r Remote) bool {
 			return r == CancelledThere || r == Forgotten || r.committed() && p.m.has(ArchivesCommitted)
 		},
@@ -95,7 +95,7 @@ func (p *pass) archive() {
 func (p *pass) deleteSession() {
 	p.sweep()
 	p.send(call{
-		effect: func(w *World) string {
+		effect: func(w *State) string {
 			w.Session = Forgotten // its table stays live
 			return ""
 		},

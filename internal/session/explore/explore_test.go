@@ -22,18 +22,18 @@ func explored(t *testing.T) *Graph {
 
 // Floors of the exploration. They fall where somebody narrows the model.
 const (
-	fewestWorlds      = 110_000
+	fewestStates      = 110_000
 	fewestTransitions = 2_200_000
 )
 
-// TestEverythingThatCanHappen visits every World and finds every invariant kept
+// TestEverythingThatCanHappen visits every State and finds every invariant kept
 // and every end within reach.
 func TestEverythingThatCanHappen(t *testing.T) {
 	t.Parallel()
 	g := explored(t)
-	t.Logf("%d worlds, %d transitions, %d of %d cells", len(g.Worlds), g.Transitions, len(g.Cells), len(session.Situations)*int(wishes))
-	if len(g.Worlds) < fewestWorlds || g.Transitions < fewestTransitions {
-		t.Errorf("%d worlds and %d transitions, want at least %d and %d", len(g.Worlds), g.Transitions, fewestWorlds, fewestTransitions)
+	t.Logf("%d worlds, %d transitions, %d of %d cells", len(g.States), g.Transitions, len(g.Cells), len(session.Situations)*int(wishes))
+	if len(g.States) < fewestStates || g.Transitions < fewestTransitions {
+		t.Errorf("%d states and %d transitions, want at least %d and %d", len(g.States), g.Transitions, fewestStates, fewestTransitions)
 	}
 }
 

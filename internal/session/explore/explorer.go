@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// Graph is every World that was visited, in the order of the shortest way to it.
+// Graph is every State that was visited, in the order of the shortest way to it.
 type Graph struct {
-	Worlds []World
-	// Transitions counts the moves, Cells lists the Worlds in which a cell decided.
+	States []State
+	// Transitions counts the moves, Cells lists the States in which a cell decided.
 	Transitions int
 	Cells       map[Cell][]int32
-	at          map[World]int32
+	at          map[State]int32
 	steps       []arrival
-	// fairFrom lists, for each World, the fair moves that lead to it.
+	// fairFrom lists, for each State, the fair moves that lead to it.
 	fairFrom [][]fairMove
 }
 
@@ -23,7 +23,7 @@ type fairMove struct {
 	fair Fairness
 }
 
-// arrival is how a World was reached first.
+// arrival is how a State was reached first.
 type arrival struct {
 	from       int32
 	event, how string
@@ -39,14 +39,14 @@ type Violation struct {
 
 func (v *Violation) Error() string { return v.Invariant + "\n" + v.Trace() }
 
-// Explore visits every World that can be reached from Start, breadth first, and
+// Explore visits every State that can be reached from Start, breadth first, and
 // returns the first violation of an invariant that it meets.
 func (m *Model) Explore() (*Graph, *Violation) {
-	g := &Graph{at: map[World]int32{}, Cells: map[Cell][]int32{}}
+	g := &Graph{at: map[State]int32{}, Cells: map[Cell][]int32{}}
 	g.visit(Start().canonical(), arrival{from: -1, event: "applied", cell: noCell})
 	var moves []Move
-	for i := int32(0); int(i) < len(g.Worlds); i++ {
-		moves = m.moves(g.Worlds[i], moves[:0])
+	for i := int32(0); int(i) < len(g.States); i++ {
+		moves = m.moves(g.States[i], moves[:0])
 		g.Transitions += len(moves)
 		for n := range moves {
 			if v := g.take(m, i, &moves[n]); v != nil {
@@ -76,22 +76,22 @@ func (g *Graph) take(m *Model, from int32, move *Move) *Violation {
 		return nil
 	}
 	last := *move
-	return &Violation{wrong, func() string { return g.trace(from) + line(&g.Worlds[from], &last) }}
+	return &Violation{wrong, func() string { return g.trace(from) + line(&g.States[from], &last) }}
 }
 
-func (g *Graph) visit(w World, how arrival) int32 {
+func (g *Graph) visit(w State, how arrival) int32 {
 	if at, seen := g.at[w]; seen {
 		return at
 	}
-	at := int32(len(g.Worlds))
+	at := int32(len(g.States))
 	g.at[w] = at
-	g.Worlds = append(g.Worlds, w)
+	g.States = append(g.States, w)
 	g.steps = append(g.steps, how)
 	g.fairFrom = append(g.fairFrom, nil)
 	return at
 }
 
-// unreachable returns the first World from which a goal cannot be reached by
+// unreachable returns the first State from which a goal cannot be reached by
 // fair moves alone.
 func (g *Graph) unreachable(m *Model) *Violation {
 	for _, goal := range Goals {
@@ -106,9 +106,9 @@ func (g *Graph) unreachable(m *Model) *Violation {
 	return nil
 }
 
-// reaching follows the goal's Worlds backwards.
+// reaching follows the goal's States backwards.
 func (g *Graph) reaching(m *Model, goal Goal, fair Fairness) []bool {
-	can := make([]bool, len(g.Worlds))
+	can := make([]bool, len(g.States))
 	var queue []int32
 	add := func(i int32) {
 		if !can[i] {
@@ -116,8 +116,8 @@ func (g *Graph) reaching(m *Model, goal Goal, fair Fairness) []bool {
 			queue = append(queue, i)
 		}
 	}
-	for i := range g.Worlds {
-		if goal.Reached(m, &g.Worlds[i]) {
+	for i := range g.States {
+		if goal.Reached(m, &g.States[i]) {
 			add(int32(i))
 		}
 	}
@@ -133,16 +133,16 @@ func (g *Graph) reaching(m *Model, goal Goal, fair Fairness) []bool {
 	return can
 }
 
-// trace tells the shortest way to a World.
+// trace tells the shortest way to a State.
 func (g *Graph) trace(to int32) string {
 	how := g.steps[to]
 	if how.from < 0 {
-		return fmt.Sprintf("  %s: %s\n", how.event, changes(World{}, g.Worlds[to]))
+		return fmt.Sprintf("  %s: %s\n", how.event, changes(State{}, g.States[to]))
 	}
-	return g.trace(how.from) + line(&g.Worlds[how.from], &Move{To: g.Worlds[to], Event: how.event, How: how.how, Cell: how.cell})
+	return g.trace(how.from) + line(&g.States[how.from], &Move{To: g.States[to], Event: how.event, How: how.how, Cell: how.cell})
 }
 
-func line(from *World, move *Move) string {
+func line(from *State, move *Move) string {
 	cell := ""
 	if move.Cell != noCell {
 		cell = " [" + move.Cell.String() + "]"
@@ -150,8 +150,8 @@ func line(from *World, move *Move) string {
 	return fmt.Sprintf("  %s%s%s: %s\n", move.Event, move.How, cell, changes(*from, move.To))
 }
 
-// changes names the fields in which two Worlds differ.
-func changes(a, b World) string {
+// changes names the fields in which two States differ.
+func changes(a, b State) string {
 	var out []string
 	var walk func(a, b reflect.Value)
 	walk = func(a, b reflect.Value) {

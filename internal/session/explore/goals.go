@@ -1,10 +1,10 @@
 package explore
 
-// The invariants that every World must keep, and the ends that every World must
+// The invariants that every State must keep, and the ends that every State must
 // be able to reach.
 
-// untrue names the invariant that the World itself breaks, "" where it breaks none.
-func (m *Model) untrue(w *World) string {
+// untrue names the invariant that the State itself breaks, "" where it breaks none.
+func (m *Model) untrue(w *State) string {
 	switch {
 	case w.unclaimed() > 1 && !w.GaveUp && w.Wish != DeleteOrphan && w.Gone == Here:
 		return "S1: two sessions that nobody claims, and no create was given up"
@@ -15,7 +15,7 @@ func (m *Model) untrue(w *World) string {
 }
 
 // agrees reports whether the service says what a green outcome says.
-func (w *World) agrees() bool {
+func (w *State) agrees() bool {
 	switch w.Outcome {
 	case SaysUploaded:
 		return w.Session == Sealed
@@ -32,17 +32,17 @@ func (w *World) agrees() bool {
 // Goal is something that must stay within reach by fair moves alone.
 type Goal struct {
 	Invariant string
-	Reached   func(*Model, *World) bool
+	Reached   func(*Model, *State) bool
 }
 
-// Goals are the ends that every World must be able to reach.
+// Goals are the ends that every State must be able to reach.
 var Goals = []Goal{
 	{"P1: no end can be reached", (*Model).ended},
 	{"S1: a session that nobody claims is never cancelled", (*Model).tidy},
 }
 
 // ended reports whether nothing more will happen until somebody acts.
-func (m *Model) ended(w *World) bool {
+func (m *Model) ended(w *State) bool {
 	switch {
 	case w.Wish.Deletes():
 		return w.Gone != Here
@@ -53,12 +53,12 @@ func (m *Model) ended(w *World) bool {
 }
 
 // followsCommit: what is committed is followed to its end, suspended or not.
-func (w *World) followsCommit() bool {
+func (w *State) followsCommit() bool {
 	return w.Session == Processing || w.Session == Completed && !w.Restart && w.Live != MineLost
 }
 
 // tidy reports whether no unclaimed session is unfinished. A suspended object
 // does nothing about one, nor does what was orphaned or left with a Warning.
-func (m *Model) tidy(w *World) bool {
+func (m *Model) tidy(w *State) bool {
 	return w.unclaimed() == 0 || w.Wish == Suspended || w.Gone == RemovedEarly || w.Wish == DeleteOrphan
 }

@@ -1,11 +1,11 @@
 package explore
 
 // happening is something that no pass does. It reports whether it could happen;
-// a World that it left half changed is then thrown away.
+// a State that it left half changed is then thrown away.
 type happening struct {
 	event   string
 	fair    Fairness
-	happens func(*World) bool
+	happens func(*State) bool
 }
 
 // usual and rare are everything that happens. A small exploration does without
@@ -24,7 +24,7 @@ func join(groups ...[]happening) []happening {
 }
 
 // happen appends what no pass does.
-func (m *Model) happen(w World, all []Move) []Move {
+func (m *Model) happen(w State, all []Move) []Move {
 	groups := [][]happening{usual, rare}
 	if m.Small {
 		groups = groups[:1]
@@ -46,7 +46,7 @@ func (m *Model) happen(w World, all []Move) []Move {
 
 // noticed appends a move that the next poll shows, and, where it changes the
 // session, once more as a pass meets it that goes by the last poll.
-func (m *Model) noticed(all []Move, from, to *World, move Move) []Move {
+func (m *Model) noticed(all []Move, from, to *State, move Move) []Move {
 	move.To, move.Cell = to.canonical(), noCell
 	all = append(all, move)
 	polled := from.Session.Unfinished() || from.Session == Processing // what an active object polls
@@ -60,22 +60,22 @@ func (m *Model) noticed(all []Move, from, to *World, move Move) []Move {
 
 // workGoesOn is what this process does beside the passes.
 var workGoesOn = []happening{
-	{"the source is read", Always, func(w *World) bool {
+	{"the source is read", Always, func(w *State) bool {
 		was := w.Work
 		w.Work, w.WorkOf = Readable, Present
 		return was == Reading
 	}},
 	{"the source cannot become blocks", Unfair, work(Reading, Unreadable)},
 	{"the upload cannot go on", Unfair, work(Uploading, Broken)},
-	{"the list of blocks is sealed", Always, func(w *World) bool {
+	{"the list of blocks is sealed", Always, func(w *State) bool {
 		could := w.Work == Uploading && w.WorkOf == w.SessionOf && w.Session == Open && w.Errand != LeaseOut
 		w.Work, w.Session = SealedThere, Sealed
 		return could
 	}},
 }
 
-func work(from, to Work) func(*World) bool {
-	return func(w *World) bool {
+func work(from, to Work) func(*State) bool {
+	return func(w *State) bool {
 		was := w.Work
 		w.Work = to
 		return was == from
@@ -85,13 +85,13 @@ func work(from, to Work) func(*World) bool {
 // serviceGoesOn is what the service does by itself. A cancel does not wait until
 // a strange state has passed.
 var serviceGoesOn = []happening{
-	{"the table is indexed and published", Always, func(w *World) bool {
+	{"the table is indexed and published", Always, func(w *State) bool {
 		was := w.Session
 		w.Session = Completed
 		w.replaceLive(Mine)
 		return was == Processing
 	}},
-	{"the strange state passes", Always, func(w *World) bool {
+	{"the strange state passes", Always, func(w *State) bool {
 		was := w.Session
 		w.Session = Open
 		return was == Strange && w.Wish.Uploads()
@@ -100,12 +100,12 @@ var serviceGoesOn = []happening{
 
 // storeGoesOn is how the store hands out the turn, by what it reads off status.
 var storeGoesOn = []happening{
-	{"the store admits the session", Always, func(w *World) bool {
+	{"the store admits the session", Always, func(w *State) bool {
 		was := w.Admitted
 		w.Admitted = true
 		return !was && w.Waits && w.Wish != Suspended && !w.Wish.Deletes()
 	}},
-	{"the store admits another session", Unfair, func(w *World) bool {
+	{"the store admits another session", Unfair, func(w *State) bool {
 		was := w.Admitted
 		w.Admitted = false
 		needed := !w.settled() && (w.Wish != Suspended || w.Session != NoSession)
@@ -115,24 +115,24 @@ var storeGoesOn = []happening{
 
 // faults are crashes, losses and ends that nobody wished.
 var faults = []happening{
-	{"the manager crashes", Unfair, func(w *World) bool {
+	{"the manager crashes", Unfair, func(w *State) bool {
 		was := w.Memory
 		w.Memory = Memory{}
 		return was != Memory{}
 	}},
-	{"the late call is lost", Unfair, func(w *World) bool {
+	{"the late call is lost", Unfair, func(w *State) bool {
 		was := w.Flight
 		w.Flight, w.FlightOf = NoFlight, NoContent
 		return was != NoFlight
 	}},
 	{"the session expires", Unfair, ends(Expired, Remote.Unfinished)},
 	{"the indexing fails", Unfair, ends(Failed, func(r Remote) bool { return r == Processing })},
-	{"the service forgets the session", Unfair, func(w *World) bool {
+	{"the service forgets the session", Unfair, func(w *State) bool {
 		was := w.Session
 		w.Session, w.Spent = Forgotten, NoContent // a loss: nobody knows of the commit now
 		return was != NoSession && was != Processing && was != Forgotten
 	}},
-	{"the live table is lost or rolled back", Unfair, func(w *World) bool {
+	{"the live table is lost or rolled back", Unfair, func(w *State) bool {
 		was, to := w.Live, EarlierLost
 		if was == Mine {
 			to = MineLost
@@ -143,8 +143,8 @@ var faults = []happening{
 	}},
 }
 
-func ends(as Remote, from func(Remote) bool) func(*World) bool {
-	return func(w *World) bool {
+func ends(as Remote, from func(Remote) bool) func(*State) bool {
+	return func(w *State) bool {
 		was := w.Session
 		w.Session = as
 		return from(was)

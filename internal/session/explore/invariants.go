@@ -1,6 +1,6 @@
 package explore
 
-// The invariants that a pass can break by what it does. What holds in each World
+// The invariants that a pass can break by what it does. What holds in each State
 // stands in goals.go.
 
 // checkOutcome: what is recorded is what the service and the source have said.

@@ -22,7 +22,7 @@ type Model struct {
 
 // Move is one thing that happens.
 type Move struct {
-	To World
+	To State
 	// Event is what happens, How what becomes of it, "" where all goes well.
 	Event, How string
 	Fair       Fairness
@@ -70,7 +70,7 @@ func (c Cell) Wish() Wish { return Wish(c % Cell(wishes)) }
 func (c Cell) String() string { return string(c.Situation()) + "×" + c.Wish().String() }
 
 // moves appends everything that can happen next.
-func (m *Model) moves(w World, all []Move) []Move {
+func (m *Model) moves(w State, all []Move) []Move {
 	if w.Gone != Here {
 		return all
 	}

@@ -25,41 +25,41 @@ func wishOf(d session.Desired) Wish {
 	panic("no such wish: " + string(d))
 }
 
-// mutant explores what changes where one cell holds another step. The Worlds of
+// mutant explores what changes where one cell holds another step. The States of
 // the right table are known, so only what the cell leads to is new. What it finds
 // is real; it may miss what lies beyond its bounds.
 type mutant struct {
 	m     *Model
 	g     *Graph
 	seeds []int32
-	// beyond are the Worlds that only the planted error leads to.
-	beyond []World
+	// beyond are the States that only the planted error leads to.
+	beyond []State
 	ways   []way
-	seen   map[World]bool
-	good   map[World]bool // the Worlds from which the goal is within reach
+	seen   map[State]bool
+	good   map[State]bool // the States from which the goal is within reach
 }
 
-// way is how the planted error led to a World: by a move from another World
+// way is how the planted error led to a State: by a move from another State
 // beyond, or from a seed.
 type way struct {
 	seed, beyond int32
 	move         Move
 }
 
-// Bounds of a mutant are how many Worlds it begins from, at most about twice
-// Seeds, and how many Worlds beyond it goes on to.
+// Bounds of a mutant are how many States it begins from, at most about twice
+// Seeds, and how many States beyond it goes on to.
 type Bounds struct{ Seeds, Beyond int }
 
 // Mutate returns a violation of a model that differs from the one explored in one
 // cell of the table, nil where none is found.
 func (g *Graph) Mutate(m Model, cell Cell, most Bounds) *Violation {
-	x := &mutant{m: &m, g: g, seeds: g.seedsOf(cell, most.Seeds), seen: map[World]bool{}}
+	x := &mutant{m: &m, g: g, seeds: g.seedsOf(cell, most.Seeds), seen: map[State]bool{}}
 	if v := x.explore(most.Beyond); v != nil {
 		return v
 	}
 	for _, goal := range Goals {
 		for _, fair := range []Fairness{Unguarded, Guarded} {
-			x.good = map[World]bool{}
+			x.good = map[State]bool{}
 			if v := x.stuck(goal, fair); v != nil {
 				return v
 			}
@@ -68,7 +68,7 @@ func (g *Graph) Mutate(m Model, cell Cell, most Bounds) *Violation {
 	return nil
 }
 
-// seedsOf picks Worlds in which the cell decides and to which the shortest way
+// seedsOf picks States in which the cell decides and to which the shortest way
 // does without it, so that the mutant gets there too.
 func (g *Graph) seedsOf(cell Cell, most int) []int32 {
 	all := g.Cells[cell]
@@ -95,7 +95,7 @@ func (g *Graph) wayUses(to int32, cell Cell) bool {
 func (x *mutant) explore(most int) *Violation {
 	var moves []Move
 	for _, seed := range x.seeds {
-		moves = x.m.passes(x.g.Worlds[seed], moves[:0])
+		moves = x.m.passes(x.g.States[seed], moves[:0])
 		if v := x.take(way{seed: seed, beyond: -1}, moves); v != nil {
 			return v
 		}
@@ -132,15 +132,15 @@ func (x *mutant) take(from way, moves []Move) *Violation {
 
 func (x *mutant) trace(to way) string {
 	if to.beyond < 0 {
-		return x.g.trace(to.seed) + line(&x.g.Worlds[to.seed], &to.move)
+		return x.g.trace(to.seed) + line(&x.g.States[to.seed], &to.move)
 	}
 	return x.trace(x.ways[to.beyond]) + line(&x.beyond[to.beyond], &to.move)
 }
 
-// stuck returns a World from which the goal is out of reach by fair moves.
+// stuck returns a State from which the goal is out of reach by fair moves.
 func (x *mutant) stuck(goal Goal, fair Fairness) *Violation {
 	for _, seed := range x.seeds {
-		if !x.reaches(goal, fair, x.g.Worlds[seed]) {
+		if !x.reaches(goal, fair, x.g.States[seed]) {
 			return &Violation{goal.Invariant, func() string { return x.g.trace(seed) }}
 		}
 	}
@@ -153,10 +153,10 @@ func (x *mutant) stuck(goal Goal, fair Fairness) *Violation {
 }
 
 // reaches searches the goal by fair moves, and remembers the way that it found.
-func (x *mutant) reaches(goal Goal, fair Fairness, start World) bool {
+func (x *mutant) reaches(goal Goal, fair Fairness, start State) bool {
 	good := x.good
-	ways := map[World]World{start: start}
-	queue := []World{start}
+	ways := map[State]State{start: start}
+	queue := []State{start}
 	var moves []Move
 	for i := 0; i < len(queue); i++ {
 		w := queue[i]
@@ -189,6 +189,6 @@ func (g *Graph) StepOf(cell Cell) session.Step {
 		}
 		return s
 	}}
-	m.passes(g.Worlds[g.Cells[cell][0]], nil)
+	m.passes(g.States[g.Cells[cell][0]], nil)
 	return step
 }

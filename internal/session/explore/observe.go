@@ -10,7 +10,7 @@ import (
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // observe gathers the facts of a pass. A reading that has finished is taken over,
-// so the World may change by it.
+// so the State may change by it.
 func (p *pass) observe() session.Facts {
 	w := &p.w
 	f := session.Facts{
@@ -84,7 +84,7 @@ func (p *pass) takePrepared() {
 
 // woken reports whether a finished object is looked at again although its spec
 // is as it was, because the service contradicts it.
-func (m *Model) woken(w *World) bool {
+func (m *Model) woken(w *State) bool {
 	if w.Wish == Suspended || m.has(WakesNever) {
 		return false
 	}

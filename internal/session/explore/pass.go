@@ -2,13 +2,13 @@ package explore
 
 import "exactmatch.dev/operator/internal/session"
 
-// pass is one pass of the controller. It changes its own World and appends a
+// pass is one pass of the controller. It changes its own State and appends a
 // move for each way in which it can come out.
 type pass struct {
 	m *Model
-	// w is the World as the pass has made it; stored is the status that the API
+	// w is the State as the pass has made it; stored is the status that the API
 	// server has, which is what a crash leaves.
-	w      World
+	w      State
 	stored Status
 	// seen is the remote session as the pass sees it.
 	seen Remote
@@ -27,7 +27,7 @@ type pass struct {
 // passes appends what one pass can come to: with the session as it was last
 // polled, where that is outdated; as the service shows it; and with a guard on
 // and off, where somebody asks.
-func (m *Model) passes(w World, all []Move) []Move {
+func (m *Model) passes(w State, all []Move) []Move {
 	if w.settled() && w.Outcome != Held && !m.woken(&w) {
 		return all
 	}
@@ -75,7 +75,7 @@ func (p pass) giveUp() {
 }
 
 // emit appends a way to come out.
-func (p *pass) emit(how string, fair Fairness, to World) {
+func (p *pass) emit(how string, fair Fairness, to State) {
 	*p.all = append(*p.all, Move{To: to.canonical(), Event: string(p.step), How: how, Fair: fair & p.fair, Wrong: p.wrong, Cell: p.cell})
 }
 
@@ -120,7 +120,7 @@ type call struct {
 	late Flight
 	// effect is what the service does when it hears it; it names an invariant that
 	// this breaks.
-	effect func(*World) string
+	effect func(*State) string
 	// done reports whether a session in this state shows the effect.
 	done func(Remote) bool
 	// then is what the pass does once the effect is sure.

@@ -1,7 +1,7 @@
 package explore
 
 // open is a create that the service hears while nobody listens to its answer.
-func (w *World) open(of Content) string {
+func (w *State) open(of Content) string {
 	if w.unclaimed() == 2 {
 		return "S1: a third session that nobody claims"
 	}
@@ -10,7 +10,7 @@ func (w *World) open(of Content) string {
 }
 
 // commitArrives is a commit of the session, judged against what is live.
-func (w *World) commitArrives() string {
+func (w *State) commitArrives() string {
 	if w.Session != Sealed {
 		return "" // committed already, or too late
 	}
@@ -22,7 +22,7 @@ func (w *World) commitArrives() string {
 	return ""
 }
 
-func (w *World) cancelArrives() string {
+func (w *State) cancelArrives() string {
 	if w.Session.Unfinished() {
 		w.Session, w.CancelledByUs = CancelledThere, true
 	}
@@ -31,7 +31,7 @@ func (w *World) cancelArrives() string {
 
 // replaceLive changes what is live: the generation that a commit on its way was
 // judged against is no longer the live one.
-func (w *World) replaceLive(l Live) {
+func (w *State) replaceLive(l Live) {
 	w.Live = l
 	switch w.Flight {
 	case CommitOnTheWay:
@@ -42,7 +42,7 @@ func (w *World) replaceLive(l Live) {
 }
 
 // land is the late call that arrives; it names the invariant that this breaks.
-func (w *World) land() string {
+func (w *State) land() string {
 	flight, of := w.Flight, w.FlightOf
 	w.Flight, w.FlightOf = NoFlight, NoContent
 	switch flight {

@@ -73,7 +73,7 @@ func (p *pass) upload() {
 // runErrand renames the session or fetches a fresh upload URI.
 func (p *pass) runErrand() {
 	p.send(call{
-		effect: func(w *World) string {
+		effect: func(w *State) string {
 			if named := w.Errand == RenameIt; named == (p.step == session.StepRename) {
 				w.Errand = NoErrand
 			}

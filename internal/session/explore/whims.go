@@ -3,12 +3,12 @@ package explore
 // others are people and programs beside this object.
 var others = []happening{
 	{"somebody else cancels the session", Unfair, ends(CancelledThere, Remote.Unfinished)},
-	{"somebody else publishes a table", Unfair, func(w *World) bool {
+	{"somebody else publishes a table", Unfair, func(w *State) bool {
 		was := *w
 		w.replaceLive(NotOurs)
 		return *w != was
 	}},
-	{"a session that nobody claims expires", Unfair, func(w *World) bool {
+	{"a session that nobody claims expires", Unfair, func(w *State) bool {
 		of := Present
 		if w.Unclaimed[of] == 0 {
 			of = Former
@@ -21,15 +21,15 @@ var others = []happening{
 
 // specChanges are changes of what the user owns, but for the wish.
 var specChanges = []happening{
-	{"the bytes of the source change", Unfair, func(w *World) bool {
+	{"the bytes of the source change", Unfair, func(w *State) bool {
 		w.sourceChanges()
 		return true
 	}},
-	{"spec names another source of other content", Unfair, func(w *World) bool {
+	{"spec names another source of other content", Unfair, func(w *State) bool {
 		w.sourceChanges()
 		return w.mustRead()
 	}},
-	{"spec.restartToken changes", Unfair, func(w *World) bool {
+	{"spec.restartToken changes", Unfair, func(w *State) bool {
 		w.Restart, w.Spent = true, NoContent
 		return w.mustRead()
 	}},
@@ -37,7 +37,7 @@ var specChanges = []happening{
 
 // mustRead is a spec that nobody has read the source for. It reports whether
 // anybody will.
-func (w *World) mustRead() bool {
+func (w *State) mustRead() bool {
 	w.Read, w.Outcome = false, NoOutcome
 	w.stopWork()
 	return !w.Wish.Deletes()
@@ -48,7 +48,7 @@ func (w *World) mustRead() bool {
 func wishesChange(to ...Wish) []happening {
 	var all []happening
 	for _, wish := range to {
-		all = append(all, happening{"the wish becomes " + wish.String(), Unfair, func(w *World) bool {
+		all = append(all, happening{"the wish becomes " + wish.String(), Unfair, func(w *State) bool {
 			was := w.Wish
 			w.Wish, w.Outcome = wish, NoOutcome
 			return was != wish && (wish.Deletes() || !was.Deletes())
@@ -61,7 +61,7 @@ func wishesChange(to ...Wish) []happening {
 var oddities = []happening{
 	{"somebody else commits the session", Unfair, ends(Processing, func(r Remote) bool { return r == Sealed })},
 	{"the session takes a strange state", Unfair, ends(Strange, func(r Remote) bool { return r == Open })},
-	{"spec names another source of the same content", Unfair, (*World).mustRead},
+	{"spec names another source of the same content", Unfair, (*State).mustRead},
 }
 
 // errands come up while a session is unfinished.
@@ -72,17 +72,17 @@ var errands = []happening{
 }
 
 // errand is a small thing to do from now on, for wishes up to last.
-func errand(e Errand, last Wish) func(*World) bool {
-	return func(w *World) bool {
+func errand(e Errand, last Wish) func(*State) bool {
+	return func(w *State) bool {
 		was := w.Errand
 		w.Errand = e
 		return was == NoErrand && w.Session.Unfinished() && w.Wish <= last
 	}
 }
 
-func specErrand(e Errand, last Wish) func(*World) bool {
+func specErrand(e Errand, last Wish) func(*State) bool {
 	comesUp := errand(e, last)
-	return func(w *World) bool {
+	return func(w *State) bool {
 		w.Outcome = NoOutcome
 		return comesUp(w)
 	}

@@ -1,13 +1,13 @@
 // Package explore takes the lifecycle of one ExactMatchSession through
-// everything that can happen to it. It is a model checker in plain Go: a World
+// everything that can happen to it. It is a model checker in plain Go: a State
 // is one object, the memory of the process that works on it, the service, and
 // the data store that sessions share. The controller's passes, the service and
-// the environment move it; every World that they can reach is visited, and in
+// the environment move it; every State that they can reach is visited, and in
 // each the invariants of the design must hold.
 //
 // Only the decision is real: each pass asks session.Next, or one with a planted
 // error. What a step then does is told here once more, as briefly as the
-// invariants allow, so a World knows no numbers, times or names. It knows
+// invariants allow, so a State knows no numbers, times or names. It knows
 // whether two contents are the same, whether an answer arrived, whether what
 // was live still is.
 //
@@ -15,13 +15,13 @@
 // references that are missing, pods, content keys of another version. Of two
 // managers at once it has what the service sees: calls that arrive late.
 //
-// Read world.go, pass.go and steps.go first; invariants.go and goals.go say what
+// Read state.go, pass.go and steps.go first; invariants.go and goals.go say what
 // must hold; flaws.go says which habits of the controllers that takes.
 package explore
 
-// World is all that decides what can happen next. Two Worlds that are equal
+// State is everything that decides what can happen next. Two States that are equal
 // have the same future, so each is visited once.
-type World struct {
+type State struct {
 	Wish Wish
 	Status
 	Memory
@@ -81,7 +81,7 @@ type Store struct {
 	Admitted bool
 }
 
-// Ghost is the truth that invariants are held against. Nobody in the World sees it.
+// Ghost is the truth that invariants are held against. No part of the model sees it.
 type Ghost struct {
 	// Spent is the content that was committed for this wish. A restart, a loss or
 	// other content makes another commit of it legitimate.
@@ -91,26 +91,26 @@ type Ghost struct {
 }
 
 // Start is an object that was just applied.
-func Start() World { return World{Wish: Committed} }
+func Start() State { return State{Wish: Committed} }
 
 // unclaimed counts the unfinished sessions that nobody holds.
-func (w *World) unclaimed() uint8 { return w.Unclaimed[Present] + w.Unclaimed[Former] }
+func (w *State) unclaimed() uint8 { return w.Unclaimed[Present] + w.Unclaimed[Former] }
 
 // settled reports whether an outcome is recorded for spec as it is.
-func (w *World) settled() bool { return w.Outcome != NoOutcome && !w.Wish.Deletes() }
+func (w *State) settled() bool { return w.Outcome != NoOutcome && !w.Wish.Deletes() }
 
 // inDoubt reports whether the service may have a session of the intent.
-func (w *World) inDoubt() bool { return w.Requested && !w.Fresh && w.Session == NoSession }
+func (w *State) inDoubt() bool { return w.Requested && !w.Fresh && w.Session == NoSession }
 
 // shownLive reports whether the service shows the prepared content live, of an
 // earlier session that the store has on record.
-func (w *World) shownLive() bool { return w.Prepared != NoContent && w.Live == earlier(w.Prepared) }
+func (w *State) shownLive() bool { return w.Prepared != NoContent && w.Live == earlier(w.Prepared) }
 
-func (w *World) stopWork() { w.Work, w.WorkOf = Idle, NoContent }
+func (w *State) stopWork() { w.Work, w.WorkOf = Idle, NoContent }
 
 // sourceChanges renames every content: what the source held is the former one
 // now, and what it held before may be what it holds again.
-func (w *World) sourceChanges() {
+func (w *State) sourceChanges() {
 	for _, c := range []*Content{&w.Prepared, &w.IntentOf, &w.WorkOf, &w.SessionOf, &w.FlightOf, &w.Spent} {
 		*c = c.other()
 	}
@@ -123,10 +123,10 @@ func (w *World) sourceChanges() {
 	}
 }
 
-// canonical forgets what cannot matter any more, so that equal futures are equal Worlds.
-func (w World) canonical() World {
+// canonical forgets what cannot matter any more, so that equal futures are equal States.
+func (w State) canonical() State {
 	if w.Gone != Here {
-		return World{Wish: w.Wish, Status: Status{Gone: w.Gone}, Service: Service{Unclaimed: w.Unclaimed}}
+		return State{Wish: w.Wish, Status: Status{Gone: w.Gone}, Service: Service{Unclaimed: w.Unclaimed}}
 	}
 	w.forgetIntent()
 	w.forgetSession()
@@ -148,7 +148,7 @@ func (w World) canonical() World {
 	return w
 }
 
-func (w *World) forgetIntent() {
+func (w *State) forgetIntent() {
 	if w.Session != NoSession {
 		w.Requested = false
 	}
@@ -160,7 +160,7 @@ func (w *World) forgetIntent() {
 	}
 }
 
-func (w *World) forgetSession() {
+func (w *State) forgetSession() {
 	if !w.Session.Unfinished() || w.Errand == LeaseOut && w.Session != Open {
 		w.Errand = NoErrand
 	}
