@@ -127,6 +127,12 @@ mutate: controlplane ## Take every guard away and see a test fail, into hack/mut
 verify: ## Format, vet, lint, generated files, vulnerabilities, and 30 s of each fuzz target of what strangers send
 	@hack/verify.sh
 
+# Flags of the report on uses, as in USES_ARGS='-before v1.0.0 ./controllers/...'; see go run ./hack/uses -help.
+USES_ARGS ?=
+.PHONY: uses
+uses: ## Show how the files of each package use each other and how many uses run back up; USES_ARGS='-before REVISION' compares
+	@go run ./hack/uses $(USES_ARGS)
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (30s), or those that PATTERN names
 	@hack/fuzz.sh $(FUZZTIME) '$(PATTERN)'
