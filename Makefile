@@ -140,14 +140,14 @@ fuzz: ## Run every fuzz target for FUZZTIME (30s), or those that PATTERN names
 .PHONY: bench
 bench: build ## Measure the table's way beside others: half an hour, or 2 minutes with BENCH_ARGS=-quick
 	@mkdir -p $(BIN)/bench
-	go build -o $(BIN)/bench/bench ./hack/bench
+	go build -o $(BIN)/bench/bench ./hack/measure/bench
 	@$(BIN)/bench/bench $(BENCH_ARGS)
 
 .PHONY: limits
 limits: build ## Measure memory on what is too large: 10 GB, a gzip bomb, 50,000 blocks; LIMITS_ARGS=-quick takes a minute
 	@mkdir -p $(BIN)/limits
-	go build -o $(BIN)/limits/limits ./hack/limits
-	@$(BIN)/limits/limits -bin $(BIN) $(or $(LIMITS_ARGS),-docs hack/limits/results.md)
+	go build -o $(BIN)/limits/limits ./hack/measure/limits
+	@$(BIN)/limits/limits -bin $(BIN) $(or $(LIMITS_ARGS),-docs hack/measure/limits/results.md)
 
 .PHONY: soak
 soak: controlplane build ## Kill everything at random for 10 minutes, and create 1,000 sessions with the service down; SOAK_ARGS are its flags
@@ -158,19 +158,19 @@ soak: controlplane build ## Kill everything at random for 10 minutes, and create
 .PHONY: bench-control-plane
 bench-control-plane: controlplane build ## Measure the manager beside 10,000 sessions, about 10 minutes; CONTROL_PLANE_ARGS are its flags
 	@mkdir -p $(BIN)/bench-control-plane
-	go build -o $(BIN)/bench-control-plane/bench-control-plane ./hack/bench-control-plane
-	@$(BIN)/bench-control-plane/bench-control-plane -bin $(BIN) $(or $(CONTROL_PLANE_ARGS),-docs hack/bench-control-plane/results.md)
+	go build -o $(BIN)/bench-control-plane/bench-control-plane ./hack/measure/controlplane
+	@$(BIN)/bench-control-plane/bench-control-plane -bin $(BIN) $(or $(CONTROL_PLANE_ARGS),-docs hack/measure/controlplane/results.md)
 
 .PHONY: bench-growth
 bench-growth: build ## Draw costs by rows, by pods and, after bench-control-plane, by sessions
 	@mkdir -p $(BIN)/bench $(BIN)/bench-growth
-	go build -o $(BIN)/bench/bench ./hack/bench
+	go build -o $(BIN)/bench/bench ./hack/measure/bench
 	@$(BIN)/bench/bench -only '/(e2e|pods)-' -rounds 5 -big-rounds $(GROWTH_BIG_ROUNDS) -e2e-rows $(GROWTH_ROWS) -pod-rows $(GROWTH_POD_ROWS) -out $(BIN)/bench-growth
-	go run ./hack/bench-growth -rows $(BIN)/bench-growth/results.json -sessions $(BIN)/bench-control-plane/results.json
+	go run ./hack/measure/growth -rows $(BIN)/bench-growth/results.json -sessions $(BIN)/bench-control-plane/results.json
 
 .PHONY: bench-plots
-bench-plots: ## Write the last run's report and plots into hack/bench/results
-	@$(BIN)/bench/bench -from $(BIN)/bench/results.json -docs hack/bench/results
+bench-plots: ## Write the last run's report and plots into hack/measure/bench/results
+	@$(BIN)/bench/bench -from $(BIN)/bench/results.json -docs hack/measure/bench/results
 
 .PHONY: generate
 generate: ## Generate deep copies, CRDs, RBAC and the document of the states

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"exactmatch.dev/operator/hack/bench/plot"
+	"exactmatch.dev/operator/hack/measure/bench/plot"
 )
 
 // podCost is an upload by so many pods, the medians of its rounds.

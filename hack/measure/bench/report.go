@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"exactmatch.dev/operator/hack/bench/plot"
+	"exactmatch.dev/operator/hack/measure/bench/plot"
 )
 
 const (

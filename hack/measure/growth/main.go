@@ -1,7 +1,7 @@
 // Command bench-growth draws how costs grow: of a session with the rows of its
-// table and of an upload with the number of its pods, from a run of hack/bench,
+// table and of an upload with the number of its pods, from a run of hack/measure/bench,
 // and of the manager with the number of sessions, from a run of
-// hack/bench-control-plane.
+// hack/measure/controlplane.
 package main
 
 import (
@@ -16,13 +16,13 @@ import (
 	"strings"
 	"time"
 
-	"exactmatch.dev/operator/hack/bench/plot"
+	"exactmatch.dev/operator/hack/measure/bench/plot"
 )
 
 func main() {
-	rows := flag.String("rows", "bin/bench-growth/results.json", "results.json of hack/bench")
-	sessions := flag.String("sessions", "bin/bench-control-plane/results.json", "results.json of hack/bench-control-plane")
-	docs := flag.String("docs", "hack/bench/results", "folder that the page and its plots are written to")
+	rows := flag.String("rows", "bin/bench-growth/results.json", "results.json of hack/measure/bench")
+	sessions := flag.String("sessions", "bin/bench-control-plane/results.json", "results.json of hack/measure/controlplane")
+	docs := flag.String("docs", "hack/measure/bench/results", "folder that the page and its plots are written to")
 	flag.Parse()
 	if err := run(*rows, *sessions, *docs); err != nil {
 		fmt.Fprintln(os.Stderr, "bench-growth:", err)
@@ -30,7 +30,7 @@ func main() {
 	}
 }
 
-// rowsRun is what is read of a run of hack/bench.
+// rowsRun is what is read of a run of hack/measure/bench.
 type rowsRun struct {
 	Machine struct {
 		CPU   string    `json:"cpu"`
@@ -49,7 +49,7 @@ type rowsRun struct {
 	} `json:"samples"`
 }
 
-// sessionsRun is what is read of a run of hack/bench-control-plane.
+// sessionsRun is what is read of a run of hack/measure/controlplane.
 type sessionsRun struct {
 	Machine struct {
 		CPU, Load, Go string
@@ -203,7 +203,7 @@ func page(rows *rowsRun, costs []cost, pods []podCost, sessions *sessionsRun) st
 	line("\n![time](growth-session-time.svg)\n\n![memory](growth-session-memory.svg)\n")
 	podPage(line, pods)
 	line("## The manager, by the number of sessions\n")
-	line("All but 100 are finished. %s, %d cores, %s, load average %s before the run, %s; [the whole report](../../bench-control-plane/results.md).\n",
+	line("All but 100 are finished. %s, %d cores, %s, load average %s before the run, %s; [the whole report](../../controlplane/results.md).\n",
 		sessions.Machine.CPU, sessions.Machine.Cores, sessions.Machine.Go, sessions.Machine.Load, sessions.Machine.Date.Format(time.DateOnly))
 	line("![memory](growth-manager-memory.svg)\n\n![restart](growth-manager-restart.svg)")
 	return b.String()

@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"exactmatch.dev/operator/hack/bench/plot"
+	"exactmatch.dev/operator/hack/measure/bench/plot"
 )
 
 // The words of a verdict. They are computed, never written by hand.

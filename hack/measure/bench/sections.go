@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"exactmatch.dev/operator/hack/bench/plot"
+	"exactmatch.dev/operator/hack/measure/bench/plot"
 )
 
 // cases that ran over a table, of some kinds, in the order of the run.

@@ -92,7 +92,7 @@ func (r *runner) checkSum(c benchCase, sum string) error {
 	}
 	table := c.Table.String()
 	if known := r.sums[table]; known != "" && known != sum {
-		return fmt.Errorf("the case %s makes other tokens than the cases before it on the table %s: compare them by 'go test ./hack/bench ./internal/fingerprint'", c.ID, table)
+		return fmt.Errorf("the case %s makes other tokens than the cases before it on the table %s: compare them by 'go test ./hack/measure/bench ./internal/fingerprint'", c.ID, table)
 	}
 	r.sums[table] = sum
 	return nil

@@ -3,7 +3,7 @@ package main
 import (
 	"math"
 
-	"exactmatch.dev/operator/hack/bench/plot"
+	"exactmatch.dev/operator/hack/measure/bench/plot"
 )
 
 // plots draws the pictures of the report, by file name.

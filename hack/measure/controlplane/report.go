@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"exactmatch.dev/operator/hack/bench/plot"
+	"exactmatch.dev/operator/hack/measure/bench/plot"
 )
 
 // results are what a run found; it is what the JSON holds.
