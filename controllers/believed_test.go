@@ -18,6 +18,7 @@ import (
 	"exactmatch.dev/operator/internal/executor/protocol"
 	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/plan"
+	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/source"
 )
@@ -293,7 +294,7 @@ func TestASecretOfAnotherIsNotWritten(t *testing.T) {
 	s.order = theirs
 	s.plan = pipeline.Plan{Plan: plan.Plan{Store: "store"}}
 	err := j.writeOrder(t.Context(), s, nil)
-	if p := asProblem(err); err == nil || p.remedy != repair || p.reason != v1alpha1.ReasonWorkersUnavailable {
+	if p := problem.Of(err); err == nil || p.Remedy != problem.Repair || p.Reason != v1alpha1.ReasonWorkersUnavailable {
 		t.Errorf("it ends with %v", err)
 	}
 	e.must(e.r.dropOrder(t.Context(), s))

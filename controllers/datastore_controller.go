@@ -16,6 +16,7 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/schema"
 )
 
@@ -167,16 +168,16 @@ func (r *DataStoreReconciler) openService(ctx context.Context, s *storeScope) er
 }
 
 // agentProblem is why an upload agent cannot be used now, nil where it can.
-func agentProblem(agent *v1alpha1.ExactMatchUploadAgent) *problem {
+func agentProblem(agent *v1alpha1.ExactMatchUploadAgent) *problem.Problem {
 	if stalled := findCondition(agent.Status.Conditions, v1alpha1.ConditionStalled); stalled != nil && stalled.Status == metav1.ConditionTrue {
-		return needsRepair(stalled.Reason, "ExactMatchUploadAgent %q: %s", agent.Name, stalled.Message)
+		return problem.NeedsRepair(stalled.Reason, "ExactMatchUploadAgent %q: %s", agent.Name, stalled.Message)
 	}
 	if agent.Status.ID == "" {
 		message := "is not registered yet"
 		if ready := findCondition(agent.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
 			message = ready.Message
 		}
-		return passes(v1alpha1.ReasonUploadAgentNotReady, time.Second, "ExactMatchUploadAgent %q: %s", agent.Name, message)
+		return problem.Passes(v1alpha1.ReasonUploadAgentNotReady, time.Second, "ExactMatchUploadAgent %q: %s", agent.Name, message)
 	}
 	return nil
 }
@@ -191,7 +192,7 @@ func (r *DataStoreReconciler) recordKey(ctx context.Context, s *storeScope) erro
 	}
 	keyID, err := pipeline.KeyID(key, displayName(s.object))
 	if err != nil {
-		return needsRepair(v1alpha1.ReasonKeyTooShort, "Secret %q, key %q: %v", ref.Name, ref.Key, err)
+		return problem.NeedsRepair(v1alpha1.ReasonKeyTooShort, "Secret %q, key %q: %v", ref.Name, ref.Key, err)
 	}
 	s.object.Status.KeyID = keyID
 	return nil
@@ -241,11 +242,11 @@ func (r *DataStoreReconciler) finish(ctx context.Context, s *storeScope, err err
 	if after == 0 {
 		after = r.Options.ResyncInterval
 	}
-	err = dated(r.Endpoints.grace(s.object, status.Conditions, err, r.Now()), r.Now())
+	err = problem.Dated(r.Endpoints.grace(s.object, status.Conditions, err, r.Now()), r.Now())
 	r.reportLive(s, err)
 	p := simpleConditions(&status.Conditions, s.object.Generation, "the remote data store is there", err)
 	if p != nil {
-		after = p.again(r.Options)
+		after = again(p, r.Options)
 	}
 	if !equality.Semantic.DeepEqual(s.before.Status, s.object.Status) {
 		if failed := r.Status().Patch(ctx, s.object, locked(s.before)); apierrors.IsConflict(failed) {
@@ -261,14 +262,14 @@ func (r *DataStoreReconciler) finish(ctx context.Context, s *storeScope, err err
 
 // simpleConditions writes Ready, Reconciling and Stalled of an object that is
 // either there, on its way, or in need of somebody; it returns the problem.
-func simpleConditions(conditions *[]metav1.Condition, generation int64, message string, err error) *problem {
-	reason, ready, p := v1alpha1.ReasonReady, metav1.ConditionTrue, (*problem)(nil)
+func simpleConditions(conditions *[]metav1.Condition, generation int64, message string, err error) *problem.Problem {
+	reason, ready, p := v1alpha1.ReasonReady, metav1.ConditionTrue, (*problem.Problem)(nil)
 	kind := ""
 	if err != nil {
-		p = asProblem(err)
-		reason, message = p.reason, p.message
+		p = problem.Of(err)
+		reason, message = p.Reason, p.Message
 		ready, kind = metav1.ConditionUnknown, v1alpha1.ConditionReconciling
-		if p.stalls() {
+		if p.Stalls() {
 			ready, kind = metav1.ConditionFalse, v1alpha1.ConditionStalled
 		}
 	}

@@ -11,16 +11,17 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/problem"
 )
 
 // tableOf is a live table in the words of status.
 func tableOf(live *edm.Live) *v1alpha1.LiveTable {
 	table := &v1alpha1.LiveTable{
-		RemoteID: bounded(live.SessionID), ContentKey: bounded(live.ContentKey), KeyID: bounded(live.KeyID),
+		RemoteID: problem.Truncate(live.SessionID), ContentKey: problem.Truncate(live.ContentKey), KeyID: problem.Truncate(live.KeyID),
 		Rows: live.Rows, Generation: live.Generation, CompletionTime: stampOf(live.CompletionDateTime),
 	}
 	for _, c := range live.Columns[:min(len(live.Columns), maxFields)] {
-		table.Columns = append(table.Columns, v1alpha1.LiveColumn{Name: bounded(c.Name), RulesID: bounded(c.RulesID), IsSearchable: c.IsSearchable})
+		table.Columns = append(table.Columns, v1alpha1.LiveColumn{Name: problem.Truncate(c.Name), RulesID: problem.Truncate(c.RulesID), IsSearchable: c.IsSearchable})
 	}
 	return table
 }
@@ -148,7 +149,7 @@ func liveWordOfStore(s *storeScope) liveWord {
 			"the live table was hashed under the key %s and spec.keySecretRef holds %s now; lookups need the old key until a table is committed under the new one: change spec.restartToken of %s", live.KeyID, s.object.Status.KeyID, publisher(live))}
 	}
 	if changed := rulesChanged(s.object, live); changed != "" {
-		return liveWord{metav1.ConditionFalse, v1alpha1.ReasonRulesChanged, bounded(fmt.Sprintf(
+		return liveWord{metav1.ConditionFalse, v1alpha1.ReasonRulesChanged, problem.Truncate(fmt.Sprintf(
 			"the live table was hashed under other rules than spec.columns has now (%s); restore them, or upload the table again: change spec.restartToken of %s", changed, publisher(live)))}
 	}
 	return liveWord{metav1.ConditionTrue, v1alpha1.ReasonPublished, publishedMessage(live)}
@@ -189,8 +190,8 @@ func (r *DataStoreReconciler) reportLive(s *storeScope, err error) {
 		setStoreLive(s, liveWordOfStore(s))
 	case err == nil || isRecent(r.looks.seen(s.object.UID), now, r.Options.ResyncInterval):
 	case meta.FindStatusCondition(*conditions, v1alpha1.ConditionLive) != nil:
-		p := asProblem(err)
-		setStoreLive(s, liveWord{metav1.ConditionUnknown, p.reason, bounded("what is live is not known now: " + p.message)})
+		p := problem.Of(err)
+		setStoreLive(s, liveWord{metav1.ConditionUnknown, p.Reason, problem.Truncate("what is live is not known now: " + p.Message)})
 	}
 }
 
@@ -236,7 +237,7 @@ func (r *DataStoreReconciler) recallIdle(ctx context.Context, s *storeScope) err
 		return err
 	}
 	for i := range all {
-		if one := idle[all[i].ID]; one != nil && one.Status.State == bounded(string(all[i].State)) {
+		if one := idle[all[i].ID]; one != nil && one.Status.State == problem.Truncate(string(all[i].State)) {
 			delete(idle, all[i].ID)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/problem"
 )
 
 // A remote data store has one owner: each writer replaces its live
@@ -87,10 +88,10 @@ func (r *DataStoreReconciler) claim(ctx context.Context, s *storeScope, remote *
 	case ours:
 		return nil
 	case named:
-		return needsRepair(v1alpha1.ReasonOwnedElsewhere, "another owner took over the remote data store %q after spec.adopt had done so; settle who writes to it, and delete the other ExactMatchDataStore with deletionPolicy Orphan; to take it back remove spec.adopt, wait until status.observedGeneration follows, and set it again",
+		return problem.NeedsRepair(v1alpha1.ReasonOwnedElsewhere, "another owner took over the remote data store %q after spec.adopt had done so; settle who writes to it, and delete the other ExactMatchDataStore with deletionPolicy Orphan; to take it back remove spec.adopt, wait until status.observedGeneration follows, and set it again",
 			displayName(s.object))
 	}
-	return needsRepair(v1alpha1.ReasonOwnedElsewhere, "the service has a data store %q already, and it belongs to another owner; make an ExactMatchDataStore with another spec.displayName, or take this one over by setting spec.adopt.id to its id: the next commit then replaces its live table",
+	return problem.NeedsRepair(v1alpha1.ReasonOwnedElsewhere, "the service has a data store %q already, and it belongs to another owner; make an ExactMatchDataStore with another spec.displayName, or take this one over by setting spec.adopt.id to its id: the next commit then replaces its live table",
 		displayName(s.object))
 }
 

@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/session"
 )
 
@@ -71,7 +72,7 @@ func (r *DataStoreReconciler) remove(ctx context.Context, s *storeScope) error {
 	for i := range s.sessions {
 		if one := &s.sessions[i]; uses(one) {
 			r.handOutTurn(s)
-			return passes(v1alpha1.ReasonDeleting, r.Options.TurnInterval, "ExactMatchSession %q has a remote session that is not settled; commit, cancel or delete it, and this data store is deleted", one.Name)
+			return problem.Passes(v1alpha1.ReasonDeleting, r.Options.TurnInterval, "ExactMatchSession %q has a remote session that is not settled; commit, cancel or delete it, and this data store is deleted", one.Name)
 		}
 	}
 	if s.object.Spec.DeletionPolicy == v1alpha1.StoreDeletionPolicyDelete && s.object.Status.ID != "" {
@@ -112,11 +113,11 @@ func (r *DataStoreReconciler) orLeave(ctx context.Context, s *storeScope, err er
 	if err == nil {
 		return nil
 	}
-	p, now := asProblem(err), r.Now()
+	p, now := problem.Of(err), r.Now()
 	if s.object.Status.FinalizeDeadline == nil {
 		s.object.Status.FinalizeDeadline = &metav1.Time{Time: now.Add(r.Options.FinalizeTimeout)}
 	}
-	if p.remedy == retry && now.Before(s.object.Status.FinalizeDeadline.Time) {
+	if p.Remedy == problem.Retry && now.Before(s.object.Status.FinalizeDeadline.Time) {
 		return err
 	}
 	r.reportOrphan(ctx, s, p)

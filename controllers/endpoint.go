@@ -19,6 +19,7 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/edm/rest"
 	"exactmatch.dev/operator/internal/policy"
+	"exactmatch.dev/operator/internal/problem"
 )
 
 // endpoints keeps one client of the service per upload agent, and one pace per
@@ -85,7 +86,7 @@ func (e *endpoints) open(ctx context.Context, agent *v1alpha1.ExactMatchUploadAg
 	options.Pace = e.paceOf(agent.Namespace, options.Endpoint)
 	service, err := rest.New(*options)
 	if err != nil {
-		return nil, needsRepair(v1alpha1.ReasonUploadAgentNotReady, "spec of ExactMatchUploadAgent %q: %v", agent.Name, err)
+		return nil, problem.NeedsRepair(v1alpha1.ReasonUploadAgentNotReady, "spec of ExactMatchUploadAgent %q: %v", agent.Name, err)
 	}
 	made := &endpoint{service: service, http: options.HTTP, spec: *agent.Spec.DeepCopy(), version: version}
 	e.byAgent[agent.UID] = made
@@ -202,7 +203,7 @@ func rootsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *r
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, needsRepair(v1alpha1.ReasonUploadAgentNotReady, "ConfigMap %q holds no PEM certificate under %q", ref.Name, ref.Key)
+		return nil, problem.NeedsRepair(v1alpha1.ReasonUploadAgentNotReady, "ConfigMap %q holds no PEM certificate under %q", ref.Name, ref.Key)
 	}
 	return pool, nil
 }
@@ -253,7 +254,7 @@ func identityPermitted(agent *v1alpha1.ExactMatchUploadAgent, o Options) error {
 		want.Endpoint = at.Host
 	}
 	if err := o.Policy.For(agent.Namespace).Endpoint(want); err != nil {
-		return needsRepair(v1alpha1.ReasonNotPermitted, "%v", err)
+		return problem.NeedsRepair(v1alpha1.ReasonNotPermitted, "%v", err)
 	}
 	return nil
 }

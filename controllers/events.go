@@ -10,6 +10,7 @@ import (
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/problem"
 )
 
 // changedCondition returns a condition whose reason or message is another than it
@@ -31,9 +32,9 @@ func tellStalled(recorder events.EventRecorder, object client.Object, before, no
 }
 
 // logProblem logs what a pass met, once for as long as it stays the same.
-func logProblem(ctx context.Context, p *problem, before, now []metav1.Condition) {
+func logProblem(ctx context.Context, p *problem.Problem, before, now []metav1.Condition) {
 	if c := changedCondition(v1alpha1.ConditionReady, before, now); c != nil && p != nil {
-		logf.FromContext(ctx).Info("reconciliation did not succeed", "reason", c.Reason, "message", c.Message, "stalled", p.stalls())
+		logf.FromContext(ctx).Info("reconciliation did not succeed", "reason", c.Reason, "message", c.Message, "stalled", p.Stalls())
 	}
 }
 

@@ -10,15 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/problem"
 )
-
-// absent is a problem that an object or a key of one is missing, which may still
-// come: what is applied together comes in any order.
-func absent(reason, format string, args ...any) *problem {
-	p := needsRepair(reason, format, args...)
-	p.absent = true
-	return p
-}
 
 // graces are since when objects miss what they refer to. A restart may lose them.
 type graces struct {
@@ -55,21 +48,21 @@ func (g *graces) forget(uid types.UID) {
 // long as it may take. An object that is Stalled for it, or is being deleted, waits
 // no longer.
 func (e *endpoints) grace(object client.Object, conditions []metav1.Condition, err error, now time.Time) error {
-	var p *problem
-	if !errors.As(err, &p) || !p.absent || deleted(object) {
+	var p *problem.Problem
+	if !errors.As(err, &p) || !p.Absent || deleted(object) {
 		e.graces.forget(object.GetUID())
 		return err
 	}
 	stalled := findCondition(conditions, v1alpha1.ConditionStalled)
-	if stalled != nil && stalled.Reason == p.reason && stalled.Message == p.message {
+	if stalled != nil && stalled.Reason == p.Reason && stalled.Message == p.Message {
 		return err
 	}
-	end := e.graces.since(object.GetUID(), p.message, now).Add(e.options.DependencyGrace)
+	end := e.graces.since(object.GetUID(), p.Message, now).Add(e.options.DependencyGrace)
 	if !now.Before(end) {
 		return err
 	}
-	return &problem{
-		reason: p.reason, message: p.message + "; it is waited for until " + clock(end, now), remedy: await, err: p,
-		after: max(time.Millisecond, min(spread(e.options.RepairInterval), end.Sub(now))),
+	return &problem.Problem{
+		Reason: p.Reason, Message: p.Message + "; it is waited for until " + problem.Clock(end, now), Remedy: problem.Await, Err: p,
+		After: max(time.Millisecond, min(spread(e.options.RepairInterval), end.Sub(now))),
 	}
 }

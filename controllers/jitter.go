@@ -5,6 +5,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/wait"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"exactmatch.dev/operator/internal/problem"
 )
 
 // mostJitter is the share by which intervals are spread at most: objects that were
@@ -21,8 +23,8 @@ func spread(interval time.Duration) time.Duration {
 
 // requeue ends a pass that looks again after an interval; the end of a grace, or of
 // a wait that the service asked for, which the message states, is kept.
-func requeue(after time.Duration, p *problem) ctrl.Result {
-	if p != nil && p.remedy == await || p.isAsked() {
+func requeue(after time.Duration, p *problem.Problem) ctrl.Result {
+	if p != nil && p.Remedy == problem.Await || p.IsAsked() {
 		return ctrl.Result{RequeueAfter: after}
 	}
 	return ctrl.Result{RequeueAfter: spread(after)}
@@ -37,5 +39,26 @@ func (s *scope) requeue(err error) ctrl.Result {
 	if err == nil {
 		return requeue(s.after, nil)
 	}
-	return requeue(s.after, asProblem(err))
+	return requeue(s.after, problem.Of(err))
+}
+
+// again is when to look again at a store or an agent with the problem.
+func again(p *problem.Problem, o Options) time.Duration {
+	switch p.Remedy {
+	case problem.Await:
+		return p.After
+	case problem.Retry:
+		return max(p.After, o.PollInterval)
+	}
+	return max(p.After, o.RepairInterval)
+}
+
+// backoff is the wait after the given number of failed attempts: 1 s doubling
+// to at most 5 min. It is derived from status, so a restart does not forget it.
+func backoff(attempts int32) time.Duration {
+	const most = 5 * time.Minute
+	if attempts > 9 {
+		return most
+	}
+	return min(most, time.Second<<max(attempts-1, 0))
 }

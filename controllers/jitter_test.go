@@ -9,6 +9,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/problem"
 )
 
 // exits are the one exit of each reconciler, after a pass that changed nothing and
@@ -43,7 +44,7 @@ func exits(t *testing.T, err error) map[string]func() (ctrl.Result, error) {
 }
 
 func TestIntervalsAreSpread(t *testing.T) {
-	for what, err := range map[string]error{"well": nil, "in need of repair": needsRepair(v1alpha1.ReasonKeyTooShort, "short")} {
+	for what, err := range map[string]error{"well": nil, "in need of repair": problem.NeedsRepair(v1alpha1.ReasonKeyTooShort, "short")} {
 		for name, exit := range exits(t, err) {
 			seen := map[time.Duration]bool{}
 			for range 50 {
@@ -73,7 +74,7 @@ func TestAStatedTimeIsKept(t *testing.T) {
 	if wait := time.Until(next); err != nil || got.RequeueAfter < wait-time.Second || got.RequeueAfter > wait+time.Second {
 		t.Errorf("the next attempt is in %v, looked at in %v, %v", wait, got.RequeueAfter, err)
 	}
-	await := &problem{remedy: await, reason: v1alpha1.ReasonSecretNotFound, message: "until then", after: time.Minute}
+	await := &problem.Problem{Remedy: problem.Await, Reason: v1alpha1.ReasonSecretNotFound, Message: "until then", After: time.Minute}
 	if got := requeue(time.Minute, await); got.RequeueAfter != time.Minute {
 		t.Errorf("a grace of a minute is looked at in %v", got.RequeueAfter)
 	}

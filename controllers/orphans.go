@@ -11,6 +11,7 @@ import (
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/session"
 )
 
@@ -65,17 +66,17 @@ func (s *scope) reportOrphan(ctx context.Context) {
 }
 
 // reportOrphan tells that the deletion of a data store leaves the remote store.
-func (r *DataStoreReconciler) reportOrphan(ctx context.Context, s *storeScope, p *problem) {
+func (r *DataStoreReconciler) reportOrphan(ctx context.Context, s *storeScope, p *problem.Problem) {
 	id := s.object.Status.ID
-	r.Recorder.Eventf(s.object, nil, "Warning", v1alpha1.ReasonRemoteStoreLeft, "Delete", "the remote store %s was left as it is: %s", id, p.message)
-	logOrphan(ctx, "ExactMatchDataStore", s.object, id, s.agent, p.message)
+	r.Recorder.Eventf(s.object, nil, "Warning", v1alpha1.ReasonRemoteStoreLeft, "Delete", "the remote store %s was left as it is: %s", id, p.Message)
+	logOrphan(ctx, "ExactMatchDataStore", s.object, id, s.agent, p.Message)
 }
 
 // reportOrphan tells that the deletion of an upload agent leaves the remote agent.
-func (r *UploadAgentReconciler) reportOrphan(ctx context.Context, s *agentScope, p *problem) {
+func (r *UploadAgentReconciler) reportOrphan(ctx context.Context, s *agentScope, p *problem.Problem) {
 	id := s.object.Status.ID
-	r.Recorder.Eventf(s.object, nil, "Warning", v1alpha1.ReasonRemoteAgentLeft, "Delete", "the remote upload agent %s was left as it is: %s", id, p.message)
-	logOrphan(ctx, "ExactMatchUploadAgent", s.object, id, s.object, p.message)
+	r.Recorder.Eventf(s.object, nil, "Warning", v1alpha1.ReasonRemoteAgentLeft, "Delete", "the remote upload agent %s was left as it is: %s", id, p.Message)
+	logOrphan(ctx, "ExactMatchUploadAgent", s.object, id, s.object, p.Message)
 }
 
 // deleted reports whether an object is on its way out.
@@ -98,7 +99,7 @@ func (e *endpoints) openFor(ctx context.Context, object client.Object, agent *v1
 
 // isMissing reports whether a Secret or ConfigMap, or a key of it, is missing.
 func isMissing(err error) bool {
-	switch asProblem(err).reason {
+	switch problem.Of(err).Reason {
 	case v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonConfigMapNotFound:
 		return true
 	}

@@ -12,6 +12,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/executor/jobs"
+	"exactmatch.dev/operator/internal/problem"
 )
 
 // What is remembered of Secrets and ConfigMaps: the few passes that follow each
@@ -94,7 +95,7 @@ func (r *referenceReader) secret(ctx context.Context, name, key string) ([]byte,
 	}
 	value, ok := data[key]
 	if !ok {
-		return nil, absent(v1alpha1.ReasonSecretNotFound, "Secret %q has no key %q; add it", name, key)
+		return nil, problem.Absent(v1alpha1.ReasonSecretNotFound, "Secret %q has no key %q; add it", name, key)
 	}
 	return value, nil
 }
@@ -103,13 +104,13 @@ func (r *referenceReader) secret(ctx context.Context, name, key string) ([]byte,
 func (r *referenceReader) secretData(ctx context.Context, name string) (map[string][]byte, error) {
 	found, err := read(ctx, r, name, &corev1.Secret{})
 	if apierrors.IsNotFound(err) {
-		return nil, absent(v1alpha1.ReasonSecretNotFound, "Secret %q does not exist in namespace %q; create it", name, r.namespace)
+		return nil, problem.Absent(v1alpha1.ReasonSecretNotFound, "Secret %q does not exist in namespace %q; create it", name, r.namespace)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read Secret %q: %w", name, err)
 	}
 	if refusedTypes[found.Type] {
-		return nil, needsRepair(v1alpha1.ReasonSecretTypeRefused,
+		return nil, problem.NeedsRepair(v1alpha1.ReasonSecretTypeRefused,
 			"Secret %q is of type %s, which Kubernetes or a tool keeps for its own use; name a Secret of type Opaque that holds only what is needed here", name, found.Type)
 	}
 	r.versions += name + "@" + found.ResourceVersion + " "
@@ -130,7 +131,7 @@ var refusedTypes = map[corev1.SecretType]bool{
 func (r *referenceReader) serviceAccount(ctx context.Context, name string) (*corev1.ServiceAccount, error) {
 	found, err := read(ctx, r, name, &corev1.ServiceAccount{})
 	if apierrors.IsNotFound(err) {
-		return nil, absent(v1alpha1.ReasonAccountNotFound, "ServiceAccount %q does not exist in namespace %q; create it, with the label %s: \"true\"",
+		return nil, problem.Absent(v1alpha1.ReasonAccountNotFound, "ServiceAccount %q does not exist in namespace %q; create it, with the label %s: \"true\"",
 			name, r.namespace, jobs.WorkerLabel)
 	}
 	if err != nil {
@@ -143,7 +144,7 @@ func (r *referenceReader) serviceAccount(ctx context.Context, name string) (*cor
 func (r *referenceReader) configMap(ctx context.Context, name, key string) ([]byte, error) {
 	found, err := read(ctx, r, name, &corev1.ConfigMap{})
 	if apierrors.IsNotFound(err) {
-		return nil, absent(v1alpha1.ReasonConfigMapNotFound, "ConfigMap %q does not exist in namespace %q; create it", name, r.namespace)
+		return nil, problem.Absent(v1alpha1.ReasonConfigMapNotFound, "ConfigMap %q does not exist in namespace %q; create it", name, r.namespace)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read ConfigMap %q: %w", name, err)
@@ -155,5 +156,5 @@ func (r *referenceReader) configMap(ctx context.Context, name, key string) ([]by
 	if data, ok := found.BinaryData[key]; ok {
 		return data, nil
 	}
-	return nil, absent(v1alpha1.ReasonConfigMapNotFound, "ConfigMap %q has no key %q; add it", name, key)
+	return nil, problem.Absent(v1alpha1.ReasonConfigMapNotFound, "ConfigMap %q has no key %q; add it", name, key)
 }

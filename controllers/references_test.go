@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/problem"
 )
 
 // secretsOf is an API server that has one value for each name.
@@ -98,9 +99,9 @@ func TestSecretsOfTheClusterAreRefused(t *testing.T) {
 				}
 				continue
 			}
-			var p *problem
-			if !errors.As(err, &p) || value != nil || p.reason != v1alpha1.ReasonSecretTypeRefused || p.remedy != repair ||
-				!strings.Contains(p.message, `"mine"`) || !strings.Contains(p.message, string(kind)) || !strings.Contains(p.message, "Opaque") {
+			var p *problem.Problem
+			if !errors.As(err, &p) || value != nil || p.Reason != v1alpha1.ReasonSecretTypeRefused || p.Remedy != problem.Repair ||
+				!strings.Contains(p.Message, `"mine"`) || !strings.Contains(p.Message, string(kind)) || !strings.Contains(p.Message, "Opaque") {
 				t.Errorf("%q: got %q, %v", kind, value, err)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/executor/jobs"
+	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/session"
 )
 
@@ -47,11 +48,11 @@ func verdictOf(s *scope, err error) verdict {
 		return v
 	}
 	if err != nil {
-		p := asProblem(err)
-		if p.remedy == repair {
-			return verdict{stalled: true, finished: true, reason: p.reason, message: p.message}
+		p := problem.Of(err)
+		if p.Remedy == problem.Repair {
+			return verdict{stalled: true, finished: true, reason: p.Reason, message: p.Message}
 		}
-		return verdict{reconciling: true, reason: p.reason, message: retryMessage(s, p)}
+		return verdict{reconciling: true, reason: p.Reason, message: retryMessage(s, p)}
 	}
 	if s.step == session.StepNone {
 		return verdict{suspended: true, reason: v1alpha1.ReasonSuspended, message: "spec.suspend is true; nothing is read or uploaded until it is false"}
@@ -60,19 +61,19 @@ func verdictOf(s *scope, err error) verdict {
 }
 
 // retryMessage tells what failed, how often, and when it is tried again.
-func retryMessage(s *scope, p *problem) string {
-	if p.remedy == await {
-		return p.message
+func retryMessage(s *scope, p *problem.Problem) string {
+	if p.Remedy == problem.Await {
+		return p.Message
 	}
 	next := ""
 	if t := s.status().NextAttemptTime; t != nil {
-		next = clock(t.Time, time.Now())
+		next = problem.Clock(t.Time, time.Now())
 	}
-	message := fmt.Sprintf("%s (attempt %d failed; next at %s)", p.message, s.status().Attempts, next)
+	message := fmt.Sprintf("%s (attempt %d failed; next at %s)", p.Message, s.status().Attempts, next)
 	if deadline := s.status().FinalizeDeadline; s.deleting() && deadline != nil {
-		message += "; the finalizer is removed at " + clock(deadline.Time, time.Now()) + ", whether or not the remote session is settled by then"
+		message += "; the finalizer is removed at " + problem.Clock(deadline.Time, time.Now()) + ", whether or not the remote session is settled by then"
 	}
-	return bounded(message)
+	return problem.Truncate(message)
 }
 
 // workMessage says what is being done or waited for.
@@ -100,7 +101,7 @@ func noted(message, note string) string {
 	if note == "" {
 		return message
 	}
-	return bounded(message + "; " + note)
+	return problem.Truncate(message + "; " + note)
 }
 
 // setParallel says where pods cannot share the table as the agent asks.

@@ -11,6 +11,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/session"
 )
 
@@ -70,8 +71,8 @@ func (r *SessionReconciler) refuseSpentQuota(s *scope) error {
 	if wait <= 0 {
 		return nil
 	}
-	return passes(v1alpha1.ReasonQuotaExceeded, wait, "the data store has used its %d commits of the last 24 hours; the next slot opens at %s",
-		quota.Max, clock(quota.NextSlotTime.Time, r.Now()))
+	return problem.Passes(v1alpha1.ReasonQuotaExceeded, wait, "the data store has used its %d commits of the last 24 hours; the next slot opens at %s",
+		quota.Max, problem.Clock(quota.NextSlotTime.Time, r.Now()))
 }
 
 // create spends the intent on one POST. The id is then written with a context
@@ -204,7 +205,7 @@ func (r *SessionReconciler) settle(ctx context.Context, s *scope) error {
 	// Counted from when this process saw the intent: the clock of the one that
 	// wrote it may be another.
 	if wait := r.memory.intentSeen(intent.ClientRequestID, now).Add(r.Options.RequestTimeout).Sub(now); wait > 0 {
-		return passes(v1alpha1.ReasonAdopting, wait, "a create was sent and its answer is not known; the service is asked once the request has timed out")
+		return problem.Passes(v1alpha1.ReasonAdopting, wait, "a create was sent and its answer is not known; the service is asked once the request has timed out")
 	}
 	service, err := r.service(ctx, s)
 	if err != nil {

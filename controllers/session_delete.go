@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/session"
 )
 
@@ -72,13 +73,13 @@ func (r *SessionReconciler) orLeave(s *scope, err error) error {
 	if !s.deleting() {
 		return err
 	}
-	p := asProblem(err)
+	p := problem.Of(err)
 	now := r.Now()
 	if s.status().FinalizeDeadline == nil {
 		s.status().FinalizeDeadline = &metav1.Time{Time: now.Add(r.Options.FinalizeTimeout)}
 	}
-	if p.remedy == repair || now.After(s.status().FinalizeDeadline.Time) {
-		s.leftBehind = p.message
+	if p.Remedy == problem.Repair || now.After(s.status().FinalizeDeadline.Time) {
+		s.leftBehind = p.Message
 		return nil
 	}
 	return err

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/problem"
 )
 
 // finish is the one exit of a pass: it writes what came of it, always, and
@@ -39,7 +40,7 @@ func (r *SessionReconciler) finish(ctx context.Context, s *scope, err error) (ct
 	}
 	r.tell(s)
 	if err != nil {
-		logProblem(ctx, asProblem(err), s.first.Conditions, s.status().Conditions)
+		logProblem(ctx, problem.Of(err), s.first.Conditions, s.status().Conditions)
 	}
 	return s.requeue(err), nil
 }

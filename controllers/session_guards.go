@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/problem"
 )
 
 // guardsAgainst names the store's guards that forbid the prepared content, in
@@ -108,5 +109,5 @@ func uploadedColumns(s *scope) (names []string) {
 // number of columns may cut off.
 func guardMessage(s *scope) string {
 	return fmt.Sprintf("%s; to upload it all the same set spec.guardOverride to %s",
-		bounded(strings.Join(guardsAgainst(s), "; ")), s.status().PreparedContent)
+		problem.Truncate(strings.Join(guardsAgainst(s), "; ")), s.status().PreparedContent)
 }

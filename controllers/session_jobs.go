@@ -21,6 +21,7 @@ import (
 	"exactmatch.dev/operator/internal/executor/protocol"
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/progress"
 )
 
@@ -273,7 +274,7 @@ func (j inJobs) writeOrder(ctx context.Context, s *scope, prepared *pipeline.Pre
 		return err
 	}
 	if !metav1.IsControlledBy(s.order, s.object) {
-		return needsRepair(v1alpha1.ReasonWorkersUnavailable, "Secret %q is not this session's; delete it", want.Name)
+		return problem.NeedsRepair(v1alpha1.ReasonWorkersUnavailable, "Secret %q is not this session's; delete it", want.Name)
 	}
 	if equality.Semantic.DeepEqual(s.order.Data, want.Data) && s.order.Annotations[jobs.VersionAnnotation] == s.version {
 		return nil

@@ -7,17 +7,18 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/problem"
 )
 
 // jobRefused says why the API server refuses a Job, and who can correct it: only
 // the fields that come from the agent's template are a user's.
 func jobRefused(agent string, err error) error {
 	if ofTemplate(err) {
-		return needsRepair(v1alpha1.ReasonWorkersUnavailable, "the API server refuses the Job of the workers: %s; correct spec.workers.template of ExactMatchUploadAgent %q",
-			bounded(err.Error()), agent)
+		return problem.NeedsRepair(v1alpha1.ReasonWorkersUnavailable, "the API server refuses the Job of the workers: %s; correct spec.workers.template of ExactMatchUploadAgent %q",
+			problem.Truncate(err.Error()), agent)
 	}
-	return needsRepair(v1alpha1.ReasonWorkersUnavailable, "the API server refuses the Job of the workers: %s; this is a fault of the operator: report it",
-		bounded(err.Error()))
+	return problem.NeedsRepair(v1alpha1.ReasonWorkersUnavailable, "the API server refuses the Job of the workers: %s; this is a fault of the operator: report it",
+		problem.Truncate(err.Error()))
 }
 
 // ofTemplate reports whether every field that is refused comes from

@@ -8,6 +8,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/session"
 )
 
@@ -92,7 +93,7 @@ func (r *SessionReconciler) observeStore(ctx context.Context, s *scope) error {
 // missing turns a 404 of the API server into a problem that names the object.
 func missing(err error, reason, kind, name string) error {
 	if apierrors.IsNotFound(err) {
-		return absent(reason, "%s %q does not exist in this namespace; create it", kind, name)
+		return problem.Absent(reason, "%s %q does not exist in this namespace; create it", kind, name)
 	}
 	return err
 }
@@ -103,7 +104,7 @@ func (r *SessionReconciler) service(ctx context.Context, s *scope) (edm.Service,
 		return s.point.service, nil
 	}
 	if stalled := findCondition(s.agent.Status.Conditions, v1alpha1.ConditionStalled); stalled != nil && stalled.Status == metav1.ConditionTrue && !s.deleting() {
-		return nil, needsRepair(stalled.Reason, "ExactMatchUploadAgent %q: %s", s.agent.Name, stalled.Message)
+		return nil, problem.NeedsRepair(stalled.Reason, "ExactMatchUploadAgent %q: %s", s.agent.Name, stalled.Message)
 	}
 	point, err := r.Endpoints.openFor(ctx, s.object, s.agent, r.references(s))
 	if err != nil {

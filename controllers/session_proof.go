@@ -9,6 +9,7 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/problem"
 )
 
 // completed ends with a table that was published, once the service has proved it.
@@ -51,7 +52,7 @@ func (r *SessionReconciler) prove(ctx context.Context, s *scope) (failed string,
 		setCondition(s, v1alpha1.ConditionLive, metav1.ConditionUnknown, v1alpha1.ReasonLiveUnknown, "the service does not show what is live")
 		return "", nil
 	case s.showsOldAnswer() && s.status().Attempts < oldAnswers:
-		return "", passes(v1alpha1.ReasonRetrying, r.Options.PollInterval, "the service says that the session is completed, and does not show its table live yet")
+		return "", problem.Passes(v1alpha1.ReasonRetrying, r.Options.PollInterval, "the service says that the session is completed, and does not show its table live yet")
 	case live == nil || s.showsOldAnswer():
 		setCondition(s, v1alpha1.ConditionLive, metav1.ConditionFalse, v1alpha1.ReasonTableLost, lostMessage)
 		return "", nil
@@ -107,7 +108,7 @@ func (r *SessionReconciler) verify(ctx context.Context, s *scope, live *edm.Live
 			return "", errBehind
 		}
 		if err != nil {
-			return fmt.Sprintf("the service shows the table live and refuses to look for row %d of it by column %s: %s", one.Row, one.Column, bounded(err.Error())), nil
+			return fmt.Sprintf("the service shows the table live and refuses to look for row %d of it by column %s: %s", one.Row, one.Column, problem.Truncate(err.Error())), nil
 		}
 		return fmt.Sprintf("the service shows the table live and does not find row %d of it by column %s", one.Row, one.Column), nil
 	}

@@ -14,6 +14,7 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/plan"
+	"exactmatch.dev/operator/internal/problem"
 )
 
 // readings are what this process knows of the Secrets that sources were read with.
@@ -27,7 +28,7 @@ type readings struct {
 // rejection is a reading that failed in a way that another Secret may mend.
 type rejection struct {
 	inputs, secrets string
-	problem         *problem
+	problem         *problem.Problem
 }
 
 // begin remembers the Secrets that the next reading of an object is made with.
@@ -42,7 +43,7 @@ func (r *readings) begin(uid types.UID, secrets string) {
 
 // reject remembers that a reading with the Secrets it began with has failed. Where
 // those are not known another one is made.
-func (r *readings) reject(uid types.UID, inputs string, p *problem) {
+func (r *readings) reject(uid types.UID, inputs string, p *problem.Problem) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.rejected == nil {
@@ -80,10 +81,10 @@ func (r *SessionReconciler) beginReading(s *scope) {
 
 // reject ends with why the source cannot be read; where a Secret may mend that, it
 // waits for one that holds something else.
-func (r *SessionReconciler) reject(ctx context.Context, s *scope, p *problem) error {
+func (r *SessionReconciler) reject(ctx context.Context, s *scope, p *problem.Problem) error {
 	mendable := mendedBySecret(s, p)
 	if mendable == p {
-		return r.close(ctx, s, p.reason, p.message+"; after a correction outside this object, change spec.restartToken to read the source again")
+		return r.close(ctx, s, p.Reason, p.Message+"; after a correction outside this object, change spec.restartToken to read the source again")
 	}
 	if err := r.stopWork(ctx, s); err != nil {
 		return err
@@ -98,21 +99,21 @@ func (r *SessionReconciler) reject(ctx context.Context, s *scope, p *problem) er
 // mendedBySecret makes a problem of the source one that another object's change
 // mends, where the agent or the policy does not permit it, or the spec names a
 // Secret that decides whether the source can be read.
-func mendedBySecret(s *scope, p *problem) *problem {
-	if p.reason == v1alpha1.ReasonNotPermitted || p.reason == v1alpha1.ReasonSchemeNotAllowed {
-		return needsRepair(p.reason, "%s", p.message)
+func mendedBySecret(s *scope, p *problem.Problem) *problem.Problem {
+	if p.Reason == v1alpha1.ReasonNotPermitted || p.Reason == v1alpha1.ReasonSchemeNotAllowed {
+		return problem.NeedsRepair(p.Reason, "%s", p.Message)
 	}
 	names := sourceSecrets(s.object.Spec.Source)
-	if len(names) == 0 || !slices.Contains([]string{v1alpha1.ReasonSourceRefused, v1alpha1.ReasonSourceInvalid, v1alpha1.ReasonSourceNotFound}, p.reason) {
+	if len(names) == 0 || !slices.Contains([]string{v1alpha1.ReasonSourceRefused, v1alpha1.ReasonSourceInvalid, v1alpha1.ReasonSourceNotFound}, p.Reason) {
 		return p
 	}
-	return needsRepair(p.reason, "%s; correct Secret %s, or change spec.restartToken to read the source again", p.message, strings.Join(names, " or "))
+	return problem.NeedsRepair(p.Reason, "%s; correct Secret %s, or change spec.restartToken to read the source again", p.Message, strings.Join(names, " or "))
 }
 
 // orMended is mendedBySecret for an error that may be anything.
 func orMended(s *scope, err error) error {
-	var p *problem
-	if !errors.As(err, &p) || p.remedy != change {
+	var p *problem.Problem
+	if !errors.As(err, &p) || p.Remedy != problem.Change {
 		return err
 	}
 	return mendedBySecret(s, p)

@@ -11,6 +11,7 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/plan"
+	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/session"
 )
 
@@ -96,7 +97,7 @@ func rulesObjection(s *scope) string {
 	if len(changed) == 0 {
 		return ""
 	}
-	return bounded(fmt.Sprintf("%s: columns of ExactMatchDataStore %q changed since the upload: %s; restore them, or change spec.restartToken to upload under the new ones",
+	return problem.Truncate(fmt.Sprintf("%s: columns of ExactMatchDataStore %q changed since the upload: %s; restore them, or change spec.restartToken to upload under the new ones",
 		v1alpha1.ReasonRulesChanged, s.store.Name, strings.Join(changed, "; ")))
 }
 
@@ -131,10 +132,10 @@ func rulesOf(columns []edm.Column) []v1alpha1.ColumnRules {
 // keeps nobody from the commit.
 func (r *SessionReconciler) adviseOfSource(ctx context.Context, s *scope) {
 	now, err := r.sourceVersion(ctx, s)
-	var p *problem
+	var p *problem.Problem
 	switch {
 	case errors.As(err, &p):
-		setCondition(s, v1alpha1.ConditionSourceChanged, "True", v1alpha1.ReasonSourceGone, "what was uploaded is committed; its source is gone: "+p.message)
+		setCondition(s, v1alpha1.ConditionSourceChanged, "True", v1alpha1.ReasonSourceGone, "what was uploaded is committed; its source is gone: "+p.Message)
 	case err == nil && now != s.status().PreparedSourceVersion:
 		setCondition(s, v1alpha1.ConditionSourceChanged, "True", v1alpha1.ReasonSourceContentChanged,
 			"what was uploaded is committed, and the source holds something else now; change spec.restartToken to upload that")

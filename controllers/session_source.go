@@ -16,6 +16,7 @@ import (
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/plan"
+	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/session"
 	"exactmatch.dev/operator/internal/source"
@@ -90,7 +91,7 @@ func (r *SessionReconciler) makePlan(ctx context.Context, s *scope) error {
 	}
 	keyID, err := pipeline.KeyID(key, displayName(s.store))
 	if err != nil {
-		return needsRepair(v1alpha1.ReasonKeyTooShort, "Secret %q, key %q: %v", ref.Name, ref.Key, err)
+		return problem.NeedsRepair(v1alpha1.ReasonKeyTooShort, "Secret %q, key %q: %v", ref.Name, ref.Key, err)
 	}
 	columns, err := fieldsOf(s)
 	if err != nil {
@@ -108,7 +109,7 @@ func (r *SessionReconciler) makePlan(ctx context.Context, s *scope) error {
 		Source: from, Key: key,
 	}
 	if !fileNamePattern.MatchString(fileNameOf(s)) {
-		return needsChange(v1alpha1.ReasonSourceInvalid, "the source's last element cannot be the session's fileName; set spec.fileName to 1 to 128 letters, digits, dots, spaces, underscores and hyphens")
+		return problem.NeedsChange(v1alpha1.ReasonSourceInvalid, "the source's last element cannot be the session's fileName; set spec.fileName to 1 to 128 letters, digits, dots, spaces, underscores and hyphens")
 	}
 	s.sourceVersion = version
 	s.version = versionOf(s, columns, keyID, version)
@@ -162,7 +163,7 @@ func fieldsOf(s *scope) ([]schema.Column, error) {
 	for i, name := range want {
 		at := slices.IndexFunc(s.store.Spec.Columns, func(c v1alpha1.Column) bool { return c.Name == name })
 		if at < 0 {
-			return nil, needsChange(v1alpha1.ReasonMissingColumn, "spec.fields[%d]: %q is not a column of ExactMatchDataStore %q, which has %s; correct spec.fields, or add the column there and change spec.restartToken",
+			return nil, problem.NeedsChange(v1alpha1.ReasonMissingColumn, "spec.fields[%d]: %q is not a column of ExactMatchDataStore %q, which has %s; correct spec.fields, or add the column there and change spec.restartToken",
 				i, name, s.store.Name, strings.Join(columnNames(s.store), ", "))
 		}
 		columns = append(columns, columnOf(s.store.Spec.Columns[at]))
@@ -256,9 +257,9 @@ func sourceProblem(err error) error {
 	if !errors.As(err, &failed) {
 		return fmt.Errorf("open the source: %w", err)
 	}
-	p := &problem{reason: string(pipeline.ReasonOf(failed)), message: bounded(failed.Error()), remedy: change, err: err}
+	p := &problem.Problem{Reason: string(pipeline.ReasonOf(failed)), Message: problem.Truncate(failed.Error()), Remedy: problem.Change, Err: err}
 	if failed.Transient() {
-		p.remedy = retry
+		p.Remedy = problem.Retry
 	}
 	return p
 }

@@ -11,6 +11,7 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/executor/pool"
+	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/progress"
 	"exactmatch.dev/operator/internal/session"
 )
@@ -34,7 +35,7 @@ func (r *SessionReconciler) mirror(s *scope, from *edm.Session) {
 // its query: that is the signature.
 func mirror(status *v1alpha1.ExactMatchSessionStatus, from *edm.Session) {
 	status.ID = from.ID
-	status.State = bounded(string(from.State))
+	status.State = problem.Truncate(string(from.State))
 	status.CreationDateTime = stampOf(from.CreationDateTime)
 	status.StartDateTime = stampOf(from.StartDateTime)
 	status.LastUpdatedDateTime = stampOf(from.LastUpdatedDateTime)
@@ -42,12 +43,12 @@ func mirror(status *v1alpha1.ExactMatchSessionStatus, from *edm.Session) {
 	status.UploadCompletionDateTime = stampOf(from.UploadCompletionDateTime)
 	status.ProcessingCompletionDateTime = stampOf(from.ProcessingCompletionDateTime)
 	status.Error = mirrorError(from.Error)
-	status.DatastoreID = bounded(from.DataStoreID)
-	status.UploadAgentID = bounded(from.UploadAgentID)
+	status.DatastoreID = problem.Truncate(from.DataStoreID)
+	status.UploadAgentID = problem.Truncate(from.UploadAgentID)
 	status.Fields = boundedFields(from.Fields)
-	status.FileName = bounded(from.FileName)
-	status.Checksum = bounded(from.Checksum)
-	status.DataUploadURI = bounded(withoutQuery(from.DataUploadURI))
+	status.FileName = problem.Truncate(from.FileName)
+	status.Checksum = problem.Truncate(from.Checksum)
+	status.DataUploadURI = problem.Truncate(withoutQuery(from.DataUploadURI))
 	status.RowsPerBlock = from.RowsPerBlock
 	status.TotalBlockCount, status.RemainingBlockCount = from.TotalBlockCount, from.RemainingBlockCount
 	status.TotalJobCount, status.RemainingJobCount = from.TotalJobCount, from.RemainingJobCount
@@ -120,19 +121,19 @@ func (r *SessionReconciler) reportAttempts(s *scope, err error) {
 		}
 		return
 	}
-	p := asProblem(err)
-	if p.remedy == change && !s.deleting() {
-		end(s, p.reason, p.message)
+	p := problem.Of(err)
+	if p.Remedy == problem.Change && !s.deleting() {
+		end(s, p.Reason, p.Message)
 		status.Attempts, status.NextAttemptTime = 0, nil
 		return
 	}
-	if p.remedy == await {
-		s.after, status.NextAttemptTime = p.after, nil
+	if p.Remedy == problem.Await {
+		s.after, status.NextAttemptTime = p.After, nil
 		return
 	}
-	if p.remedy == repair {
+	if p.Remedy == problem.Repair {
 		// Whoever mends it wakes the object; until then nothing is attempted.
-		s.after, status.Attempts, status.NextAttemptTime = max(p.after, r.Options.RepairInterval), 0, nil
+		s.after, status.Attempts, status.NextAttemptTime = max(p.After, r.Options.RepairInterval), 0, nil
 		return
 	}
 	status.Attempts++
@@ -148,12 +149,12 @@ const renewRetry = 30 * time.Second
 // patience is the wait after a failed attempt: what the other end asked for, where
 // that is longer, and at most a day. A deletion looks once more when its deadline
 // comes.
-func (r *SessionReconciler) patience(s *scope, p *problem) time.Duration {
+func (r *SessionReconciler) patience(s *scope, p *problem.Problem) time.Duration {
 	wait := spread(backoff(s.status().Attempts))
 	if s.step == session.StepRenew {
 		wait = min(wait, renewRetry)
 	}
-	wait = min(max(p.after, wait), longestPause)
+	wait = min(max(p.After, wait), longestPause)
 	if deadline := s.status().FinalizeDeadline; s.deleting() && deadline != nil {
 		wait = max(min(wait, deadline.Sub(r.Now())), 0) + time.Millisecond
 	}
@@ -229,12 +230,12 @@ func boundedFields(fields []string) []string {
 	if len(fields) > maxFields {
 		fields = fields[:maxFields]
 	}
-	if !slices.ContainsFunc(fields, func(f string) bool { return bounded(f) != f }) {
+	if !slices.ContainsFunc(fields, func(f string) bool { return problem.Truncate(f) != f }) {
 		return fields
 	}
 	out := make([]string, 0, len(fields))
 	for _, f := range fields {
-		out = append(out, bounded(f))
+		out = append(out, problem.Truncate(f))
 	}
 	return out
 }
@@ -265,10 +266,10 @@ func mirrorError(from *edm.ClassificationError) *v1alpha1.ClassificationError {
 }
 
 func mirrorErrorBase(from edm.ErrorBase) v1alpha1.ClassificationErrorBase {
-	to := v1alpha1.ClassificationErrorBase{Code: bounded(from.Code), Message: bounded(from.Message), Target: bounded(from.Target)}
+	to := v1alpha1.ClassificationErrorBase{Code: problem.Truncate(from.Code), Message: problem.Truncate(from.Message), Target: problem.Truncate(from.Target)}
 	if e := from.InnerError; e != nil {
 		to.InnerError = &v1alpha1.ClassificationInnerError{
-			ErrorDateTime: stampOf(e.ErrorDateTime), ClientRequestID: bounded(e.ClientRequestID), ActivityID: bounded(e.ActivityID), Code: bounded(e.Code),
+			ErrorDateTime: stampOf(e.ErrorDateTime), ClientRequestID: problem.Truncate(e.ClientRequestID), ActivityID: problem.Truncate(e.ActivityID), Code: problem.Truncate(e.Code),
 		}
 	}
 	return to

@@ -11,6 +11,7 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/executor/pool"
+	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/session"
 )
 
@@ -97,7 +98,7 @@ func (r *SessionReconciler) prepare(ctx context.Context, s *scope) error {
 
 // rejectSource ends with the reason that the reading gave.
 func (r *SessionReconciler) rejectSource(ctx context.Context, s *scope) error {
-	return r.reject(ctx, s, asProblem(s.work.Err))
+	return r.reject(ctx, s, problem.Of(s.work.Err))
 }
 
 // hold ends with what forbids to publish the content; what is sealed stays sealed.
@@ -123,13 +124,13 @@ func (r *SessionReconciler) awaitTurn(ctx context.Context, s *scope) error {
 	active := s.store.Status.ActiveSession
 	switch {
 	case ready != nil && ready.Status == metav1.ConditionFalse:
-		return needsRepair(v1alpha1.ReasonDataStoreNotReady, "ExactMatchDataStore %q: %s: %s", s.store.Name, ready.Reason, ready.Message)
+		return problem.NeedsRepair(v1alpha1.ReasonDataStoreNotReady, "ExactMatchDataStore %q: %s: %s", s.store.Name, ready.Reason, ready.Message)
 	case active != "" && active != s.object.Name:
 		s.status().WaitingFor = "ExactMatchSession " + active + r.progressOf(ctx, s, active)
 	case !isReady(s.store.Status.Conditions, s.store.Generation):
 		s.status().WaitingFor = "ExactMatchDataStore " + s.store.Name
 		if ready != nil && ready.Message != "" {
-			s.status().WaitingFor += " (" + bounded(ready.Message) + ")"
+			s.status().WaitingFor += " (" + problem.Truncate(ready.Message) + ")"
 		}
 	default:
 		s.status().WaitingFor = "its turn at ExactMatchDataStore " + s.store.Name
@@ -147,7 +148,7 @@ func (r *SessionReconciler) progressOf(ctx context.Context, s *scope, name strin
 	}
 	words := other.StatusReason()
 	if c := findCondition(other.Status.Conditions, v1alpha1.ConditionFinished); other.Status.Attempts > 0 || other.Spec.Suspend {
-		words += ": " + bounded(c.Message)
+		words += ": " + problem.Truncate(c.Message)
 	}
 	return " (" + words + ")"
 }
@@ -158,7 +159,7 @@ func (r *SessionReconciler) refuseUnpublishedFormat(s *scope) error {
 	if s.agent.Status.BlockFormat == edm.BlockFormatV1 || s.agent.Spec.AllowUnpublishedFormat {
 		return nil
 	}
-	return needsRepair(v1alpha1.ReasonFormatUnpublished,
+	return problem.NeedsRepair(v1alpha1.ReasonFormatUnpublished,
 		"the service behind ExactMatchUploadAgent %q does not say that it reads %s; the operator observes, renews and cancels there, and uploads only where the agent's spec.allowUnpublishedFormat is true",
 		s.agent.Name, edm.BlockFormatV1)
 }
@@ -191,7 +192,7 @@ func (r *SessionReconciler) renew(ctx context.Context, s *scope) error {
 		r.mirror(s, got)
 	}
 	s.event("Normal", v1alpha1.ReasonRenewing, fmt.Sprintf("upload URI %d of this attempt is valid until %s",
-		s.status().Leases, clock(edm.LeaseEnd(got.DataUploadURI), r.Now())))
+		s.status().Leases, problem.Clock(edm.LeaseEnd(got.DataUploadURI), r.Now())))
 	s.after = time.Millisecond
 	return nil
 }
@@ -222,7 +223,7 @@ func (r *SessionReconciler) commit(ctx context.Context, s *scope) error {
 		return nil, sessions.Commit(c, s.store.Status.ID, s.status().ID, s.judgedAgainst())
 	})
 	if edm.HasCode(err, edm.CodeLiveChanged) {
-		return passes(v1alpha1.ReasonRetrying, time.Second, "another table went live, or is about to, since the commit was judged; it is judged again")
+		return problem.Passes(v1alpha1.ReasonRetrying, time.Second, "another table went live, or is about to, since the commit was judged; it is judged again")
 	}
 	if err != nil {
 		return r.settleByGet(ctx, s, err)
@@ -306,11 +307,11 @@ func (r *SessionReconciler) settleByGet(ctx context.Context, s *scope, failed er
 
 // abandon cancels an attempt whose upload cannot go on, and ends with why.
 func (r *SessionReconciler) abandon(ctx context.Context, s *scope) error {
-	p := asProblem(s.work.Err)
+	p := problem.Of(s.work.Err)
 	if err := r.cancelRemote(ctx, s); err != nil || s.isCommitted() {
 		return err
 	}
-	r.archive(s, p.reason)
+	r.archive(s, p.Reason)
 	return r.reject(ctx, s, p)
 }
 
@@ -370,7 +371,7 @@ func (r *SessionReconciler) fail(ctx context.Context, s *scope) error {
 		reason, message = v1alpha1.ReasonForgotten, "the service does not know the session any more"
 	}
 	if e := s.remote.Error; e != nil {
-		message += ": " + bounded(e.Code) + ": " + bounded(e.Message)
+		message += ": " + problem.Truncate(e.Code) + ": " + problem.Truncate(e.Message)
 	}
 	return r.close(ctx, s, reason, message+"; change spec.restartToken to try again")
 }

@@ -11,6 +11,7 @@ import (
 	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/executor/protocol"
 	"exactmatch.dev/operator/internal/failure"
+	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/upload"
 )
 
@@ -171,7 +172,7 @@ func checkWorkerAccount(ctx context.Context, agent *v1alpha1.ExactMatchUploadAge
 	if err != nil || account.Labels[jobs.WorkerLabel] == "true" {
 		return err
 	}
-	return needsRepair(v1alpha1.ReasonNotPermitted,
+	return problem.NeedsRepair(v1alpha1.ReasonNotPermitted,
 		"ServiceAccount %q, which ExactMatchUploadAgent %q names in spec.workers.template, is not marked for workers; set its label %s: \"true\", or name another one",
 		name, agent.Name, jobs.WorkerLabel)
 }
@@ -181,12 +182,12 @@ func workUnavailable(s *scope, o Options) error {
 	inJobs := s.agent.Spec.Workers.Mode == v1alpha1.WorkersModeJob
 	switch from := s.object.Spec.Source; {
 	case inJobs && o.WorkerImage == "":
-		return needsRepair(v1alpha1.ReasonWorkersUnavailable, "ExactMatchUploadAgent %q has spec.workers.mode Job, and the manager runs without --worker-image; give it the operator's image", s.agent.Name)
+		return problem.NeedsRepair(v1alpha1.ReasonWorkersUnavailable, "ExactMatchUploadAgent %q has spec.workers.mode Job, and the manager runs without --worker-image; give it the operator's image", s.agent.Name)
 	case !inJobs && from.PersistentVolumeClaim != nil:
-		return needsRepair(v1alpha1.ReasonWorkersUnavailable,
+		return problem.NeedsRepair(v1alpha1.ReasonWorkersUnavailable,
 			"spec.source.persistentVolumeClaim is read by workers in pods; set spec.workers.mode of ExactMatchUploadAgent %q to Job, or use uri, uriSecretRef or configMapKeyRef", s.agent.Name)
 	case inJobs && strings.HasPrefix(from.URI, "file:"):
-		return needsRepair(v1alpha1.ReasonWorkersUnavailable,
+		return problem.NeedsRepair(v1alpha1.ReasonWorkersUnavailable,
 			"spec.source.uri is a file below the manager's --source-root, which workers in pods do not have; use persistentVolumeClaim, or spec.workers.mode Manager in ExactMatchUploadAgent %q", s.agent.Name)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/problem"
 )
 
 func TestWorkplacesThatAreNotThere(t *testing.T) {
@@ -30,7 +31,7 @@ func TestWorkplacesThatAreNotThere(t *testing.T) {
 		s.agent = &v1alpha1.ExactMatchUploadAgent{}
 		s.agent.Spec.Workers.Mode = c.mode
 		err := workUnavailable(s, Options{WorkerImage: c.image})
-		if (err != nil) != (c.says != "") || err != nil && (!strings.Contains(err.Error(), c.says) || asProblem(err).reason != v1alpha1.ReasonWorkersUnavailable) {
+		if (err != nil) != (c.says != "") || err != nil && (!strings.Contains(err.Error(), c.says) || problem.Of(err).Reason != v1alpha1.ReasonWorkersUnavailable) {
 			t.Errorf("%s with image %q and %+v: %v", c.mode, c.image, c.source, err)
 		}
 	}

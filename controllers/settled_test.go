@@ -12,6 +12,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/session"
 )
 
@@ -82,7 +83,7 @@ func TestACreateMayStillBeAnswered(t *testing.T) {
 	e := newFakeEnv(t, inDoubt)
 	s := e.scope()
 	err := e.r.settle(t.Context(), s)
-	if p := asProblem(err); err == nil || p.after <= 0 || p.remedy != retry {
+	if p := problem.Of(err); err == nil || p.After <= 0 || p.Remedy != problem.Retry {
 		t.Errorf("it ends with %v", err)
 	}
 	if len(e.service.asked) > 0 || s.status().Intent.ClientRequestID == "" {

@@ -16,6 +16,7 @@ import (
 	"exactmatch.dev/operator/internal/edm/rest"
 	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/session"
 )
 
@@ -63,7 +64,7 @@ func strangersWays() map[string]strangersWay {
 			e.r.memory.keepSamples("uid", []pipeline.Sample{{Column: "ID"}})
 			failed, err := e.r.verify(ctx, s, &edm.Live{SessionID: "remote"})
 			if failed != "" {
-				return needsChange(v1alpha1.ReasonVerificationFailed, "%s", failed)
+				return problem.NeedsChange(v1alpha1.ReasonVerificationFailed, "%s", failed)
 			}
 			return err
 		}},
@@ -133,7 +134,7 @@ func decided(e *fakeEnv, s *scope, err error) string {
 	switch {
 	case err == nil:
 		return "it is taken for the service's"
-	case asProblem(err).remedy != retry:
+	case problem.Of(err).Remedy != problem.Retry:
 		return "it is no fault that passes: " + err.Error()
 	case s.point.refused != nil:
 		return "the credentials are refused by it"
@@ -183,7 +184,7 @@ func TestStrangersChangeNoStoreAndNoAgent(t *testing.T) {
 				"agent's deletion": func() error { return point.service.Agents().Delete(t.Context(), "remote-agent") },
 			} {
 				n++
-				if err := do(); err == nil || asProblem(err).remedy != retry {
+				if err := do(); err == nil || problem.Of(err).Remedy != problem.Retry {
 					t.Errorf("%s answered by %q: %v", name, stranger.Name, err)
 				}
 			}

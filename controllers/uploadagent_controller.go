@@ -15,6 +15,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/problem"
 )
 
 // UploadAgentReconciler registers the upload agent at its endpoint and finds
@@ -90,7 +91,7 @@ func (r *UploadAgentReconciler) countStores(ctx context.Context, s *agentScope) 
 // description, so an unanswered create is settled by a list.
 func (r *UploadAgentReconciler) register(ctx context.Context, s *agentScope) error {
 	if s.object.Spec.Workers.Mode == v1alpha1.WorkersModeJob && r.Options.WorkerImage == "" {
-		return needsChange(v1alpha1.ReasonWorkersUnavailable, "spec.workers.mode Job needs a manager that was started with --worker-image; give it the operator's image, or use Manager")
+		return problem.NeedsChange(v1alpha1.ReasonWorkersUnavailable, "spec.workers.mode Job needs a manager that was started with --worker-image; give it the operator's image, or use Manager")
 	}
 	point, err := r.Endpoints.open(ctx, s.object, r.Endpoints.references.afresh(s.object.Namespace))
 	if err != nil {
@@ -144,7 +145,7 @@ func (r *UploadAgentReconciler) remove(ctx context.Context, s *agentScope) error
 		return nil
 	}
 	if n := len(s.stores); n > 0 {
-		return passes(v1alpha1.ReasonDeleting, r.Options.TurnInterval, "ExactMatchDataStore %q%s refers to this upload agent; delete it, and the upload agent is deleted",
+		return problem.Passes(v1alpha1.ReasonDeleting, r.Options.TurnInterval, "ExactMatchDataStore %q%s refers to this upload agent; delete it, and the upload agent is deleted",
 			s.stores[0].Name, andMore(n-1))
 	}
 	if err := r.unregister(ctx, s); err != nil {
@@ -175,11 +176,11 @@ func (r *UploadAgentReconciler) unregister(ctx context.Context, s *agentScope) e
 	if err == nil {
 		return nil
 	}
-	p, now := asProblem(err), r.Now()
+	p, now := problem.Of(err), r.Now()
 	if s.object.Status.FinalizeDeadline == nil {
 		s.object.Status.FinalizeDeadline = &metav1.Time{Time: now.Add(r.Options.FinalizeTimeout)}
 	}
-	if p.remedy == retry && now.Before(s.object.Status.FinalizeDeadline.Time) {
+	if p.Remedy == problem.Retry && now.Before(s.object.Status.FinalizeDeadline.Time) {
 		return err
 	}
 	r.reportOrphan(ctx, s, p)
@@ -195,10 +196,10 @@ func (r *UploadAgentReconciler) finish(ctx context.Context, s *agentScope, err e
 	}
 	s.object.Status.ObservedGeneration = s.object.Generation
 	after := r.Options.AgentInterval
-	err = dated(r.Endpoints.grace(s.object, s.object.Status.Conditions, err, r.Now()), r.Now())
+	err = problem.Dated(r.Endpoints.grace(s.object, s.object.Status.Conditions, err, r.Now()), r.Now())
 	p := simpleConditions(&s.object.Status.Conditions, s.object.Generation, "the upload agent is registered", err)
 	if p != nil {
-		after = p.again(r.Options)
+		after = again(p, r.Options)
 	}
 	if !equality.Semantic.DeepEqual(s.before.Status, s.object.Status) {
 		if failed := r.Status().Patch(ctx, s.object, locked(s.before)); apierrors.IsConflict(failed) {

@@ -5,6 +5,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/problem"
 )
 
 // noSuchPath tells what a 404 of a collection most likely means: the
@@ -15,6 +16,6 @@ func (r *UploadAgentReconciler) noSuchPath(agent *v1alpha1.ExactMatchUploadAgent
 	if invalid != nil || !edm.IsNoSuchPath(err) {
 		return err
 	}
-	return passes(v1alpha1.ReasonUploadAgentNotReady, r.Options.RepairInterval, "%s; spec.endpoint ends before /dataClassification, as in %s://%s/beta",
-		bounded(err.Error()), at.Scheme, at.Host)
+	return problem.Passes(v1alpha1.ReasonUploadAgentNotReady, r.Options.RepairInterval, "%s; spec.endpoint ends before /dataClassification, as in %s://%s/beta",
+		problem.Truncate(err.Error()), at.Scheme, at.Host)
 }

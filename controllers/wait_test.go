@@ -10,6 +10,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/problem"
 )
 
 func asksToWait(wait time.Duration) error {
@@ -64,7 +65,7 @@ func TestAWaitThatIsAskedForIsKept(t *testing.T) {
 			if s.after != tc.want || s.status().NextAttemptTime == nil || !s.status().NextAttemptTime.Time.Equal(now.Add(tc.want)) {
 				t.Errorf("waits %s until %v, want %s", s.after, s.status().NextAttemptTime, tc.want)
 			}
-			if told := retryMessage(s, asProblem(asksToWait(tc.asked))); !strings.Contains(told, clock(now.Add(tc.want), time.Now())) {
+			if told := retryMessage(s, problem.Of(asksToWait(tc.asked))); !strings.Contains(told, problem.Clock(now.Add(tc.want), time.Now())) {
 				t.Errorf("the message %q does not name the time", told)
 			}
 		})
@@ -75,16 +76,16 @@ func TestAWaitThatIsAskedForIsKept(t *testing.T) {
 // the time, and the next look comes then.
 func TestStoresAndAgentsDateTheirWait(t *testing.T) {
 	now := time.Now()
-	p := asProblem(asksToWait(24 * time.Hour))
-	if got := requeue(p.again(Options{PollInterval: time.Second}), p).RequeueAfter; got != 24*time.Hour {
+	p := problem.Of(asksToWait(24 * time.Hour))
+	if got := requeue(again(p, Options{PollInterval: time.Second}), p).RequeueAfter; got != 24*time.Hour {
 		t.Errorf("a day is looked at in %s", got)
 	}
 	var conditions []metav1.Condition
-	_ = simpleConditions(&conditions, 1, "well", dated(asksToWait(24*time.Hour), now))
-	if told := meta.FindStatusCondition(conditions, v1alpha1.ConditionReady).Message; !strings.Contains(told, "next at "+clock(now.Add(24*time.Hour), now)) {
+	_ = simpleConditions(&conditions, 1, "well", problem.Dated(asksToWait(24*time.Hour), now))
+	if told := meta.FindStatusCondition(conditions, v1alpha1.ConditionReady).Message; !strings.Contains(told, "next at "+problem.Clock(now.Add(24*time.Hour), now)) {
 		t.Errorf("the message is %q", told)
 	}
-	if err := asksToWait(0); dated(err, now) != err { //nolint:errorlint // the very error
+	if err := asksToWait(0); problem.Dated(err, now) != err { //nolint:errorlint // the very error
 		t.Error("a fault without a wait is dated")
 	}
 }
