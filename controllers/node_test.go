@@ -6,7 +6,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
-	"exactmatch.dev/operator/hack/pods"
+	"exactmatch.dev/operator/internal/testkit/pods"
 )
 
 // node runs the pods of a world.

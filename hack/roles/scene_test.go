@@ -32,7 +32,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/controllers"
-	"exactmatch.dev/operator/hack/pods"
+	"exactmatch.dev/operator/internal/testkit/pods"
 	"exactmatch.dev/operator/internal/policy"
 )
 
