@@ -108,7 +108,7 @@ func (w *wayThrough) run(ctx context.Context) error {
 	}{
 		{partPrepare, func() error { return w.pooled(ctx, nil) }},
 		{partUpload, func() (err error) {
-			if one, err = w.service.create(ctx, w.fields(), w.plan.RowsPerBlock, w.prepared.Blocks, w.prepared.KeyID, w.prepared.ContentKey); err != nil {
+			if one, err = w.service.create(ctx, namesOf(w.plan.Columns), w.plan.RowsPerBlock, w.prepared.Blocks, w.prepared.KeyID, w.prepared.ContentKey); err != nil {
 				return err
 			}
 			return w.pooled(ctx, one)
@@ -123,14 +123,6 @@ func (w *wayThrough) run(ctx context.Context) error {
 		w.parts[step.part] = time.Since(began).Seconds()
 	}
 	return nil
-}
-
-func (w *wayThrough) fields() []string {
-	names := make([]string, 0, len(w.plan.Columns))
-	for _, c := range w.plan.Columns {
-		names = append(names, c.Name)
-	}
-	return names
 }
 
 // pooled runs the next phase in a pool as large as the manager's: preparation

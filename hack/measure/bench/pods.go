@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/dial"
 	"exactmatch.dev/operator/internal/executor/jobs"
 	"exactmatch.dev/operator/internal/executor/protocol"
 	"exactmatch.dev/operator/internal/pipeline"
@@ -38,12 +39,8 @@ func podsCase(ctx context.Context, t task) (s *sample, err error) {
 	if err := run.prepare(ctx); err != nil {
 		return nil, err
 	}
-	fields := make([]string, 0, len(run.plan.Columns))
-	for _, c := range run.plan.Columns {
-		fields = append(fields, c.Name)
-	}
 	prepared := run.prepared
-	session, err := service.create(ctx, fields, run.plan.RowsPerBlock, prepared.Blocks, prepared.KeyID, prepared.ContentKey)
+	session, err := service.create(ctx, namesOf(run.plan.Columns), run.plan.RowsPerBlock, prepared.Blocks, prepared.KeyID, prepared.ContentKey)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +76,7 @@ type podsRun struct {
 func (r *podsRun) prepare(ctx context.Context) error {
 	r.order = protocol.Order{
 		Store: r.plan.Store, RowsPerBlock: r.plan.RowsPerBlock, BadRows: r.plan.BadRows,
-		Source: protocol.Source{File: "table.csv"}, Allow: protocol.Allow{Hosts: []string{"127.0.0.1"}},
+		Source: protocol.Source{File: "table.csv"}, Allow: protocol.Allow{Hosts: []string{"127.0.0.1"}, Policy: protocol.Policy(dial.Anything)},
 	}
 	for _, c := range r.plan.Columns {
 		r.order.Columns = append(r.order.Columns, schema.Column(c))

@@ -148,11 +148,7 @@ func (s *serviceProcess) openSession(ctx context.Context, blocks int) (string, e
 	if err != nil {
 		return "", err
 	}
-	fields := make([]string, 0, len(patientColumns))
-	for _, c := range patientColumns {
-		fields = append(fields, c.Name)
-	}
-	one, err := s.create(ctx, fields, mostRowsPerBlock, blocks, keyID, "sha256:"+strings.Repeat("0", 64))
+	one, err := s.create(ctx, namesOf(patientColumns), uploadRows, blocks, keyID, "sha256:"+strings.Repeat("0", 64))
 	if err != nil {
 		return "", err
 	}

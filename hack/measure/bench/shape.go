@@ -43,6 +43,14 @@ var patientColumns = []schema.Column{
 	{Name: "Address", IsCaseInsensitive: true},
 }
 
+func namesOf(columns []schema.Column) []string {
+	names := make([]string, 0, len(columns))
+	for _, c := range columns {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
 // fiveOfEight are the columns that the base case hashes.
 var fiveOfEight = []int{1, 3, 4, 5, 6}
 

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -21,27 +20,41 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"golang.org/x/sync/errgroup"
 
+	"exactmatch.dev/operator/hack/measure/operator"
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/dial"
+	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/pipeline"
 )
 
 const (
-	// uploadBlock is the bytes of a block that is sent.
+	// uploadBlock is about the bytes of a block that is sent.
 	uploadBlock = 8 << 20
 	// uploadBlocks is how many different blocks there are: as many as an upload
 	// has on their way at most.
 	uploadBlocks = 4
 )
 
+// uploadRows make a block as large as that of all columns of a table of patients.
+var uploadRows = (uploadBlock - block.SizeBound(0, len(patientColumns))) / (len(patientColumns) * fingerprint.TokenSize)
+
 // randomBlocks are what is sent again and again.
-func randomBlocks() [][]byte {
-	random := rand.NewChaCha8([32]byte{7})
-	blocks := make([][]byte, uploadBlocks)
-	for i := range blocks {
-		blocks[i] = make([]byte, uploadBlock)
-		_, _ = random.Read(blocks[i]) // it never fails
+func randomBlocks() ([]*operator.Block, error) {
+	id, err := pipeline.KeyID([]byte(storeKey), storeName)
+	if err != nil {
+		return nil, err
 	}
-	return blocks
+	keyID, err := fingerprint.ParseKeyID(id)
+	if err != nil {
+		return nil, err
+	}
+	blocks := make([]*operator.Block, uploadBlocks)
+	for i := range blocks {
+		if blocks[i], err = operator.NewBlock(storeName, keyID, namesOf(patientColumns), uploadRows, byte(i)); err != nil {
+			return nil, err
+		}
+	}
+	return blocks, nil
 }
 
 // guarded is the client that the operator has for an agent.
@@ -50,22 +63,22 @@ func guarded() *http.Client {
 }
 
 // stageAll sends blocks as the operator's transfer does: the same SDK, client
-// and check, so many connections at once.
-func stageAll(ctx context.Context, uri string, connections, blocks int, data [][]byte) error {
+// and check, so many connections at once. Each has a block of its own to number.
+func stageAll(ctx context.Context, uri string, connections, blocks int, data []*operator.Block) error {
 	client, err := blockblob.NewClientWithNoCredential(uri, &blockblob.ClientOptions{ClientOptions: azcore.ClientOptions{Transport: guarded()}})
 	if err != nil {
 		return err
 	}
 	var next atomic.Int64
 	lanes, ctx := errgroup.WithContext(ctx)
-	for range connections {
+	for lane := range connections {
 		lanes.Go(func() error {
 			for {
 				index := int(next.Add(1)) - 1
 				if index >= blocks {
 					return nil
 				}
-				body := data[index%len(data)]
+				body := data[lane].At(index)
 				sum := block.Sum(body)
 				_, err := client.StageBlock(ctx, block.ID(index, sum), streaming.NopCloser(bytes.NewReader(body)), &blockblob.StageBlockOptions{
 					TransactionalValidation: blob.TransferValidationTypeCRC64(sum),
@@ -81,14 +94,14 @@ func stageAll(ctx context.Context, uri string, connections, blocks int, data [][
 
 // httpCase sends blocks into the verifying sink.
 func httpCase(ctx context.Context, t task) (*sample, error) {
-	return intoSink(ctx, t, func(sink *sinkProcess, blocks int, data [][]byte) error {
+	return intoSink(ctx, t, func(sink *sinkProcess, blocks int, data []*operator.Block) error {
 		return stageAll(ctx, "http://"+sink.HTTP+"/upload", t.Case.Workers, blocks, data)
 	})
 }
 
 // tcpCase sends the same bytes over sockets without any protocol.
 func tcpCase(ctx context.Context, t task) (*sample, error) {
-	return intoSink(ctx, t, func(sink *sinkProcess, blocks int, data [][]byte) error {
+	return intoSink(ctx, t, func(sink *sinkProcess, blocks int, data []*operator.Block) error {
 		lanes, ctx := errgroup.WithContext(ctx)
 		for lane := range t.Case.Workers {
 			lanes.Go(func() error { return sendRaw(ctx, sink.TCP, lane, t.Case.Workers, blocks, data) })
@@ -98,35 +111,39 @@ func tcpCase(ctx context.Context, t task) (*sample, error) {
 }
 
 // intoSink measures how the blocks of a case are sent to a sink of their own.
-func intoSink(ctx context.Context, t task, send func(sink *sinkProcess, blocks int, data [][]byte) error) (s *sample, err error) {
+func intoSink(ctx context.Context, t task, send func(sink *sinkProcess, blocks int, data []*operator.Block) error) (s *sample, err error) {
 	sink, err := startSink(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, sink.stop()) }()
-	data, blocks := randomBlocks(), int(t.Case.Bytes/uploadBlock)
+	data, err := randomBlocks()
+	if err != nil {
+		return nil, err
+	}
+	blocks := int(t.Case.Bytes / uploadBlock)
 	s, err = measure(func() error { return send(sink, blocks, data) })
 	if err != nil {
 		return nil, err
 	}
-	s.Bytes = int64(blocks) * uploadBlock
+	s.Bytes = int64(blocks) * int64(data[0].Size())
 	return s, nil
 }
 
 // sendRaw sends every block whose turn is the lane's, and waits until they are
 // there.
-func sendRaw(ctx context.Context, address string, lane, lanes, blocks int, data [][]byte) (err error) {
+func sendRaw(ctx context.Context, address string, lane, lanes, blocks int, data []*operator.Block) (err error) {
 	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
 	turns := (blocks - lane + lanes - 1) / lanes
-	if _, err := c.Write(binary.LittleEndian.AppendUint64(nil, uint64(turns)*uploadBlock)); err != nil {
+	if _, err := c.Write(binary.LittleEndian.AppendUint64(nil, uint64(turns)*uint64(data[lane].Size()))); err != nil {
 		return err
 	}
 	for index := lane; index < blocks; index += lanes {
-		if _, err := c.Write(data[index%len(data)]); err != nil {
+		if _, err := c.Write(data[lane].At(index)); err != nil {
 			return err
 		}
 	}
@@ -142,7 +159,11 @@ func serviceCase(ctx context.Context, t task) (s *sample, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, service.stop()) }()
-	data, blocks := randomBlocks(), int(t.Case.Bytes/uploadBlock)
+	data, err := randomBlocks()
+	if err != nil {
+		return nil, err
+	}
+	blocks := int(t.Case.Bytes / uploadBlock)
 	uri, err := service.openSession(ctx, blocks)
 	if err != nil {
 		return nil, err
@@ -151,19 +172,23 @@ func serviceCase(ctx context.Context, t task) (s *sample, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Bytes = int64(blocks) * uploadBlock
+	s.Bytes = int64(blocks) * int64(data[0].Size())
 	return s, nil
 }
 
 // diskCase writes the same bytes to one file in order: synced every block,
 // which is the sample's time, and once at the end.
 func diskCase(_ context.Context, t task) (*sample, error) {
-	data, blocks := randomBlocks(), int(t.Case.Bytes/uploadBlock)
+	data, err := randomBlocks()
+	if err != nil {
+		return nil, err
+	}
+	blocks := int(t.Case.Bytes / uploadBlock)
 	s, err := measure(func() error { return writeSynced(t.Work, blocks, 1, data) })
 	if err != nil {
 		return nil, err
 	}
-	s.Bytes = int64(blocks) * uploadBlock
+	s.Bytes = int64(blocks) * int64(data[0].Size())
 	began := time.Now()
 	err = writeSynced(t.Work, blocks, blocks, data)
 	s.Parts = map[string]float64{"oneSyncSeconds": time.Since(began).Seconds()}
@@ -172,13 +197,13 @@ func diskCase(_ context.Context, t task) (*sample, error) {
 
 // writeSynced writes blocks and syncs after each so many of them, and leaves
 // nothing behind.
-func writeSynced(dir string, blocks, perSync int, data [][]byte) (err error) {
+func writeSynced(dir string, blocks, perSync int, data []*operator.Block) (err error) {
 	out, err := os.Create(filepath.Join(dir, "disk"))
 	if err != nil {
 		return err
 	}
 	for i := range blocks {
-		if _, err = out.Write(data[i%len(data)]); err != nil {
+		if _, err = out.Write(data[i%len(data)].At(i)); err != nil {
 			break
 		}
 		if (i+1)%perSync == 0 || i+1 == blocks {

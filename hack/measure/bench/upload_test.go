@@ -7,12 +7,26 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"exactmatch.dev/operator/hack/measure/operator"
 )
+
+func mustBlocks(t *testing.T) []*operator.Block {
+	t.Helper()
+	blocks, err := randomBlocks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if size := blocks[0].Size(); size > uploadBlock || size < uploadBlock-10_000 {
+		t.Errorf("a block has %d bytes", size)
+	}
+	return blocks
+}
 
 func TestTheSinkTakesWhatTheOperatorSends(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(takeBlock))
 	defer server.Close()
-	data := [][]byte{[]byte("one block"), []byte(strings.Repeat("another", 100_000))}
+	data := mustBlocks(t)
 	if err := stageAll(t.Context(), server.URL+"/upload", 2, 5, data); err != nil {
 		t.Error(err)
 	}
@@ -37,7 +51,7 @@ func TestRawBytesArriveOverAnyNumberOfLanes(t *testing.T) {
 	}
 	defer func() { _ = l.Close() }()
 	go acceptRaw(l)
-	data := [][]byte{make([]byte, uploadBlock)}
+	data := mustBlocks(t)
 	for lanes := 1; lanes <= 3; lanes++ {
 		for lane := range lanes {
 			if err := sendRaw(t.Context(), l.Addr().String(), lane, lanes, 2, data); err != nil {
@@ -50,11 +64,12 @@ func TestRawBytesArriveOverAnyNumberOfLanes(t *testing.T) {
 func TestTheDiskCaseCountsItsBytes(t *testing.T) {
 	dir := t.TempDir()
 	s, err := diskCase(t.Context(), task{Case: benchCase{Kind: kindDisk, Bytes: 3 * uploadBlock}, Work: dir})
-	if err != nil || s.Bytes != 3*uploadBlock || s.Parts["oneSyncSeconds"] <= 0 {
+	want := 3 * int64(mustBlocks(t)[0].Size())
+	if err != nil || s.Bytes != want || s.Parts["oneSyncSeconds"] <= 0 {
 		t.Errorf("%+v, %v", s, err)
 	}
 	info, err := os.Stat(dir + "/disk")
-	if err != nil || info.Size() != 3*uploadBlock {
+	if err != nil || info.Size() != want {
 		t.Errorf("%v, %v", info, err)
 	}
 }
