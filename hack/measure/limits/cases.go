@@ -82,7 +82,7 @@ func tableCases(s sizes) []limitCase {
 			Table: &tableSpec{Kind: kindLine, Size: s.Line, RowsPerBlock: 1000},
 		},
 		{
-			Name: fmt.Sprintf("a first line of %s", size(s.Line)), Cap: "record 1 MiB", Says: []string{"FormatInvalid", "RecordTooLong, over 1048576 bytes", "check the delimiter and the quotes"},
+			Name: fmt.Sprintf("a first line of %s", size(s.Line)), Cap: "record 1 MiB", Says: []string{"FormatInvalid", "RecordTooLong (over 1048576 bytes)", "check the delimiter and the quotes"},
 			Table: &tableSpec{Kind: kindHeader, Size: s.Line, RowsPerBlock: 1000},
 		},
 		{

@@ -14,10 +14,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/minio/crc64nvme"
 	"golang.org/x/sync/errgroup"
 
 	"exactmatch.dev/operator/hack/local"
+	"exactmatch.dev/operator/hack/measure/operator"
 	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/fingerprint"
 )
 
 // remote is a service of its own for each case.
@@ -129,15 +132,18 @@ func largeBody(ctx context.Context, r *remote) (string, error) {
 	return r.refusal(ctx, "/exactMatchDataStores", map[string]any{"displayName": "large", "description": strings.Repeat("x", 2<<20)})
 }
 
-// store makes a data store of 32 columns and returns the path of its sessions.
+// store makes a data store of as many columns as may be and returns the path of its sessions.
 func (r *remote) store(ctx context.Context) (string, error) {
-	columns, _ := columnsOf(32)
+	columns, _ := columnsOf(wideColumns)
 	store, err := r.made(ctx, "/exactMatchDataStores", map[string]any{"displayName": "store", "columns": columns})
 	return fmt.Sprintf("/exactMatchDataStores/%v/sessions", store["id"]), err
 }
 
-func session(fields []string, blocks int) map[string]any {
-	return map[string]any{"fields": fields, "fileName": "a.csv", "rowsPerBlock": 1, "totalBlockCount": blocks, "keyId": "0011223344556677"}
+// remoteKey names the key of no table.
+var remoteKey = fingerprint.KeyID{0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88}
+
+func session(fields []string, rowsPerBlock, blocks int) map[string]any {
+	return map[string]any{"fields": fields, "fileName": "a.csv", "rowsPerBlock": rowsPerBlock, "totalBlockCount": blocks, "keyId": remoteKey.String()}
 }
 
 func wideSession(ctx context.Context, r *remote) (string, error) {
@@ -146,7 +152,7 @@ func wideSession(ctx context.Context, r *remote) (string, error) {
 		return "", err
 	}
 	_, names := columnsOf(33)
-	return r.refusal(ctx, sessions, session(names, 1))
+	return r.refusal(ctx, sessions, session(names, 1, 1))
 }
 
 func longSession(ctx context.Context, r *remote) (string, error) {
@@ -154,26 +160,35 @@ func longSession(ctx context.Context, r *remote) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return r.refusal(ctx, sessions, session([]string{"C0"}, 50_001))
+	return r.refusal(ctx, sessions, session([]string{"C0"}, 1, 50_001))
 }
 
-// uploadURI opens a session of so many blocks.
+// uploadURI opens a session of so many blocks, each as large as may be.
 func (r *remote) uploadURI(ctx context.Context, blocks int) (string, error) {
 	sessions, err := r.store(ctx)
 	if err != nil {
 		return "", err
 	}
-	one, err := r.made(ctx, sessions, session([]string{"C0"}, blocks))
+	_, names := columnsOf(wideColumns)
+	one, err := r.made(ctx, sessions, session(names, largestRows, blocks))
 	return fmt.Sprint(one["dataUploadURI"]), err
 }
 
 // putBlock sends a block as an upload does.
-func putBlock(ctx context.Context, uri string, index int, data []byte) (int, string, error) {
-	target := uri + "&comp=block&blockid=" + url.QueryEscape(block.ID(index, block.Sum(data)))
-	request, err := http.NewRequestWithContext(ctx, http.MethodPut, target, bytes.NewReader(data)) //nolint:gosec // our own service
+func putBlock(ctx context.Context, uri string, index int, data ...[]byte) (int, string, error) {
+	sum, size := crc64nvme.New(), int64(0)
+	parts := make([]io.Reader, 0, len(data))
+	for _, part := range data {
+		_, _ = sum.Write(part) // a hash never fails
+		size += int64(len(part))
+		parts = append(parts, bytes.NewReader(part))
+	}
+	target := uri + "&comp=block&blockid=" + url.QueryEscape(block.ID(index, sum.Sum64()))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPut, target, io.MultiReader(parts...)) //nolint:gosec // our own service
 	if err != nil {
 		return 0, "", err
 	}
+	request.ContentLength = size
 	status, text, err := answerOf(request)
 	return status, string(text), err
 }
@@ -197,12 +212,17 @@ func parallelBlocks(ctx context.Context, r *remote, n int) error {
 	if err != nil {
 		return err
 	}
-	data := bytes.Repeat([]byte("0123456789abcdef"), block.MaxSize/16)
+	_, names := columnsOf(wideColumns)
+	largest, err := operator.NewBlock("store", remoteKey, names, largestRows, 0)
+	if err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	for i := range n {
+		head, tail := largest.Halves(i)
 		group.Go(func() error {
 			for {
-				status, text, err := putBlock(ctx, uri, i, data)
+				status, text, err := putBlock(ctx, uri, i, head, tail)
 				if err == nil && status == http.StatusServiceUnavailable {
 					continue // it had waited already
 				}
