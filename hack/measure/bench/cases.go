@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"slices"
+
+	"exactmatch.dev/operator/hack/measure"
 )
 
 // The kinds of work that a case can be.
@@ -14,13 +16,13 @@ const (
 	kindSHA256   = "sha256"
 	kindDuckDB   = "duckdb"
 	kindPython   = "python"
-	kindEndToEnd = "e2e"
-	kindPods     = "pods"    // blocks to the durable service, by workers as processes
-	kindHTTP     = "http"    // blocks to a verifying sink
-	kindTCP      = "tcp"     // the same bytes over plain sockets
-	kindService  = "service" // blocks to the durable service
-	kindDisk     = "disk"    // the same bytes to a file
-	kindProbe    = "probe"   // which path the process takes
+	kindEndToEnd = measure.KindEndToEnd
+	kindPods     = measure.KindPods // blocks to the durable service, by workers as processes
+	kindHTTP     = "http"           // blocks to a verifying sink
+	kindTCP      = "tcp"            // the same bytes over plain sockets
+	kindService  = "service"        // blocks to the durable service
+	kindDisk     = "disk"           // the same bytes to a file
+	kindProbe    = "probe"          // which path the process takes
 )
 
 // The paths of the code, forced by the environment.
@@ -49,6 +51,14 @@ type benchCase struct {
 	Workers int   `json:"workers"`
 	Bytes   int64 `json:"bytes,omitempty"` // of an upload
 	Rounds  int   `json:"rounds"`
+}
+
+// size is what its kind varies.
+func (c benchCase) size() int {
+	if c.Table.Rows == 0 || c.Kind == kindPods {
+		return c.Workers
+	}
+	return c.Table.Rows
 }
 
 // idOf names a case of a table.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"exactmatch.dev/operator/hack/measure"
 	"exactmatch.dev/operator/internal/executor/worker"
 	"exactmatch.dev/operator/internal/service"
 )
@@ -17,7 +18,7 @@ import (
 // TestMain lets the test's binary stand in for the processes that cases start:
 // the sink, and the operator's service and workers.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && slices.Contains([]string{"sink", "service", "upload"}, os.Args[1]) {
+	if len(os.Args) > 1 && slices.Contains([]string{"sink", measure.ChildArgument, "service", "upload"}, os.Args[1]) {
 		if err := standIn(context.Background(), os.Args[1:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -28,8 +29,8 @@ func TestMain(m *testing.M) {
 }
 
 func standIn(ctx context.Context, args []string) error {
-	if args[0] == "sink" {
-		return runSink(ctx)
+	if args[0] == "sink" || args[0] == measure.ChildArgument {
+		return dispatch(ctx, args)
 	}
 	operator := &cobra.Command{Use: "exactmatch", SilenceUsage: true}
 	operator.AddCommand(service.Command(), worker.Command())
@@ -75,7 +76,7 @@ func TestEveryKindRuns(t *testing.T) {
 }
 
 // checkSample wants of a sample what the report takes out of its kind.
-func checkSample(t *testing.T, c benchCase, s *sample) {
+func checkSample(t *testing.T, c benchCase, s *measure.Sample) {
 	t.Helper()
 	switch c.Kind {
 	case kindProbe:
@@ -99,7 +100,7 @@ func checkSample(t *testing.T, c benchCase, s *sample) {
 		t.Errorf("the sum of the tokens is %q", s.TokenSum)
 	}
 	parts := map[string][]string{
-		kindEndToEnd: {partPrepare, partUpload, partIndex, partLookup, partServiceMemory}, kindPods: {partPrepare}, kindDisk: {"oneSyncSeconds"},
+		kindEndToEnd: {measure.PartPrepare, partUpload, partIndex, partLookup, measure.PartServiceMemory}, kindPods: {measure.PartPrepare}, kindDisk: {"oneSyncSeconds"},
 	}
 	for _, part := range parts[c.Kind] {
 		if s.Parts[part] <= 0 {
@@ -115,7 +116,7 @@ func TestPythonMakesOurTokens(t *testing.T) {
 	if err := writePeers(dir); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := output(t.Context(), dir, "python3", "--version"); err != nil {
+	if _, err := measure.Output(t.Context(), dir, "python3", "--version"); err != nil {
 		t.Skipf("there is no python3: %v", err)
 	}
 	cache := tableCache{dir: dir, seed: 1}

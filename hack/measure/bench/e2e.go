@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"exactmatch.dev/operator/hack/measure"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/lookup"
@@ -16,19 +17,16 @@ import (
 	"exactmatch.dev/operator/internal/upload"
 )
 
-// The parts of an end-to-end case, in seconds but for the memory.
+// The parts of an end-to-end case beyond those that the growth is drawn of, in seconds.
 const (
-	partPrepare       = "prepareSeconds"
-	partUpload        = "uploadSeconds"
-	partIndex         = "indexSeconds"
-	partLookup        = "lookupSeconds"
-	partServiceCPU    = "serviceCPUSeconds"
-	partServiceMemory = "servicePeakMemory"
+	partUpload = "uploadSeconds"
+	partIndex  = "indexSeconds"
+	partLookup = "lookupSeconds"
 )
 
 // endToEndCase takes a table from its file until a lookup finds its last row: the
 // service is a process of its own, this process uploads as the manager does.
-func endToEndCase(ctx context.Context, t task) (s *sample, err error) {
+func endToEndCase(ctx context.Context, t task) (s *measure.Sample, err error) {
 	service, err := startService(ctx, t)
 	if err != nil {
 		return nil, err
@@ -42,24 +40,23 @@ func endToEndCase(ctx context.Context, t task) (s *sample, err error) {
 	if err != nil {
 		return nil, err
 	}
-	before, err := cpuTimeOf(service.pid())
+	before, err := measure.UsageOf(service.pid())
 	if err != nil {
 		return nil, err
 	}
 	way := &wayThrough{service: service, plan: t.Case.Table.plan(from), last: last, parts: map[string]float64{}}
-	s, err = measure(func() error { return way.run(ctx) })
+	s, err = measure.Section(func() error { return way.run(ctx) })
 	if err != nil {
 		return nil, fmt.Errorf("%w; the service says: %s", err, service.lastWords())
 	}
-	after, err := cpuTimeOf(service.pid())
+	after, err := measure.UsageOf(service.pid())
 	if err != nil {
 		return nil, err
 	}
-	peak, err := service.peak()
-	way.parts[partServiceCPU] = (after - before).Seconds()
-	way.parts[partServiceMemory] = float64(peak)
+	way.parts[measure.PartServiceCPU] = (after.CPU - before.CPU).Seconds()
+	way.parts[measure.PartServiceMemory] = float64(after.Peak)
 	s.Rows, s.Bytes, s.Parts = int(way.prepared.Rows), way.prepared.Bytes, way.parts
-	return s, err
+	return s, nil
 }
 
 // lastRow reads the cells of the table's last row that are hashed, in order.
@@ -106,7 +103,7 @@ func (w *wayThrough) run(ctx context.Context) error {
 		part string
 		do   func() error
 	}{
-		{partPrepare, func() error { return w.pooled(ctx, nil) }},
+		{measure.PartPrepare, func() error { return w.pooled(ctx, nil) }},
 		{partUpload, func() (err error) {
 			if one, err = w.service.create(ctx, namesOf(w.plan.Columns), w.plan.RowsPerBlock, w.prepared.Blocks, w.prepared.KeyID, w.prepared.ContentKey); err != nil {
 				return err

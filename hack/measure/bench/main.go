@@ -5,46 +5,34 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
+
+	"exactmatch.dev/operator/hack/measure"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := dispatch(ctx, os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		stop()
-		os.Exit(1) //nolint:gocritic // stop was called
-	}
-}
+func main() { measure.Main("bench", dispatch) }
 
 // dispatch tells the driver from the processes that it starts.
 func dispatch(ctx context.Context, args []string) error {
-	if err := checkSystem(); err != nil {
+	if err := measure.CheckSystem(); err != nil {
 		return err
 	}
 	switch {
-	case len(args) == 1 && args[0] == "child":
-		return runChild(ctx)
+	case len(args) == 1 && args[0] == measure.ChildArgument:
+		return measure.DoTask(ctx, runTask)
 	case len(args) == 1 && args[0] == "sink":
 		return runSink(ctx)
 	}
 	o, err := parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}
@@ -64,14 +52,12 @@ type options struct {
 
 // run is everything that one run found out; it is what the JSON holds.
 type run struct {
-	Machine  machine       `json:"machine"`
-	Settings settings      `json:"settings"`
-	Args     []string      `json:"args"`
-	Took     time.Duration `json:"tookNanoseconds"`
-	Paths    []string      `json:"paths"`
-	Notes    []string      `json:"notes"`
-	Cases    []benchCase   `json:"cases"`
-	Samples  []sample      `json:"samples"`
+	measure.Run
+	Settings settings    `json:"settings"`
+	Paths    []string    `json:"paths"`
+	Cases    []benchCase `json:"cases"`
+	DuckDB   string      `json:"duckdb,omitempty"` // versions
+	Python   string      `json:"python,omitempty"`
 }
 
 func parse(args []string) (o options, err error) {
@@ -161,8 +147,6 @@ func parseRows(name, text string) ([]int, error) {
 	return slices.Compact(rows), nil
 }
 
-func say(format string, args ...any) { fmt.Printf(format+"\n", args...) }
-
 // drive measures everything and writes what it found.
 func drive(ctx context.Context, o options) error {
 	began := time.Now()
@@ -170,32 +154,47 @@ func drive(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	found := &run{Machine: describeMachine(ctx), Settings: o.settings, Args: o.args}
+	found := &run{Run: measure.Run{Machine: measure.DescribeMachine(ctx), Args: o.args}, Settings: o.settings}
 	if found.Paths, err = r.findPaths(ctx); err != nil {
 		return err
 	}
-	if r.peers, err = preparePeers(ctx, filepath.Join(r.out, "peers"), r.note); err != nil {
+	if err := r.choose(ctx, o, found.Paths); err != nil {
 		return err
 	}
-	found.Machine.DuckDB, found.Machine.Python = r.peers.DuckDBVersion, r.peers.PyVersion
-	m := &matrix{settings: o.settings, paths: found.Paths, peers: r.peers}
-	for _, c := range m.build() {
-		if o.only.MatchString(c.ID) {
-			r.cases = append(r.cases, c)
-		}
-	}
-	if len(r.cases) == 0 {
-		return errors.New("-only leaves no case; the names of cases are those of results.json")
-	}
-	if err := r.tables.makeAll(ctx, tablesOf(r.cases), say); err != nil {
+	found.DuckDB, found.Python = r.peers.DuckDBVersion, r.peers.PyVersion
+	if err := r.tables.makeAll(ctx, tablesOf(r.cases), measure.Say); err != nil {
 		return err
 	}
-	say("%d cases in %d rounds", len(r.cases), o.Rounds)
+	measure.Say("%d cases in %d rounds", len(r.cases), o.Rounds)
 	if err := r.rounds(ctx, o.settings); err != nil {
 		return err
 	}
 	found.Cases, found.Samples, found.Notes, found.Took = r.cases, r.samples, r.notes, time.Since(began)
 	return write(found, o)
+}
+
+// choose finds the cases of the run. Peers are installed where one of them is theirs.
+func (r *runner) choose(ctx context.Context, o options, paths []string) error {
+	chosen := func(p peers) (cases []benchCase) {
+		m := &matrix{settings: o.settings, paths: paths, peers: p}
+		for _, c := range m.build() {
+			if o.only.MatchString(c.ID) {
+				cases = append(cases, c)
+			}
+		}
+		return cases
+	}
+	all := chosen(peers{DuckDB: "wanted", Python: "wanted"})
+	if slices.ContainsFunc(all, func(c benchCase) bool { return c.Kind == kindDuckDB || c.Kind == kindPython }) {
+		var err error
+		if r.peers, err = preparePeers(ctx, filepath.Join(r.out, "peers"), r.note); err != nil {
+			return err
+		}
+	}
+	if r.cases = chosen(r.peers); len(r.cases) == 0 {
+		return errors.New("-only leaves no case; the names of cases are those of results.json")
+	}
+	return nil
 }
 
 func newRunner(o options) (*runner, error) {
@@ -215,20 +214,16 @@ func newRunner(o options) (*runner, error) {
 		return nil, fmt.Errorf("there is no %s: run 'make build', or name the operator's binary with -service", o.service)
 	}
 	return &runner{
-		self: self, service: service, out: out, say: say, sums: map[string]string{}, dropped: map[string]bool{},
+		self: self, service: service, out: out, say: measure.Say, sums: map[string]string{}, dropped: map[string]bool{},
 		tables: tableCache{dir: filepath.Join(out, "tables"), seed: o.Seed},
 	}, os.MkdirAll(out, 0o750)
 }
 
 // redraw writes the report of an earlier run again.
 func redraw(o options) error {
-	text, err := os.ReadFile(o.from)
-	if err != nil {
-		return err
-	}
 	found := &run{}
-	if err := json.Unmarshal(text, found); err != nil {
-		return fmt.Errorf("%s is no results.json of a run: %w", o.from, err)
+	if err := measure.ReadResults(o.from, found); err != nil {
+		return err
 	}
 	return write(found, o)
 }

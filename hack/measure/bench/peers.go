@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"exactmatch.dev/operator/hack/measure"
 )
 
 //go:embed duckdb/package.json duckdb/package-lock.json duckdb/pipeline.mjs python/pipeline.py
@@ -36,7 +38,7 @@ func preparePeers(ctx context.Context, dir string, note func(string, ...any)) (p
 		return peers{}, err
 	}
 	var p peers
-	if version, err := output(ctx, dir, "python3", "--version"); err == nil {
+	if version, err := measure.Output(ctx, dir, "python3", "--version"); err == nil {
 		p.Python, p.PyVersion = filepath.Join(dir, "python", "pipeline.py"), version
 	} else {
 		note("Python is left out: there is no python3 in PATH")
@@ -46,7 +48,7 @@ func preparePeers(ctx context.Context, dir string, note func(string, ...any)) (p
 		note("DuckDB is left out: %v", err)
 		return p, ctx.Err()
 	}
-	version, err := output(ctx, duckDB, "node", "pipeline.mjs", "version")
+	version, err := measure.Output(ctx, duckDB, "node", "pipeline.mjs", "version")
 	if err != nil {
 		note("DuckDB is left out: it does not start: %v", err)
 		return p, ctx.Err()
@@ -81,22 +83,10 @@ func installDuckDB(ctx context.Context, dir string) error {
 	}
 	ctx, stop := context.WithTimeout(ctx, installTime)
 	defer stop()
-	if _, err := output(ctx, dir, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"); err != nil {
+	if _, err := measure.Output(ctx, dir, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"); err != nil {
 		return fmt.Errorf("npm could not install it: %w", err)
 	}
 	return os.WriteFile(stamp, []byte(want), 0o600)
-}
-
-// output runs a program and returns its last line.
-func output(ctx context.Context, dir, name string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // programs that are named here
-	cmd.Dir, cmd.WaitDelay = dir, 5*time.Second
-	out, err := cmd.Output()
-	var failed *exec.ExitError
-	if errors.As(err, &failed) {
-		err = fmt.Errorf("%w: %s", err, lastLine(string(failed.Stderr)))
-	}
-	return lastLine(string(out)), err
 }
 
 // peerTask is what the peers' programs get as their one argument.
@@ -129,7 +119,7 @@ func peerTaskOf(t task) (string, error) {
 }
 
 // duckDB measures DuckDB from file to Parquet.
-func (p peers) duckDB(ctx context.Context, t task) (*sample, error) {
+func (p peers) duckDB(ctx context.Context, t task) (*measure.Sample, error) {
 	argument, err := peerTaskOf(t)
 	if err != nil {
 		return nil, err
@@ -138,7 +128,7 @@ func (p peers) duckDB(ctx context.Context, t task) (*sample, error) {
 }
 
 // python measures Python from file to blocks, whose tokens are ours.
-func (p peers) python(ctx context.Context, t task) (*sample, error) {
+func (p peers) python(ctx context.Context, t task) (*measure.Sample, error) {
 	argument, err := peerTaskOf(t)
 	if err != nil {
 		return nil, err

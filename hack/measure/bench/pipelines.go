@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"exactmatch.dev/operator/hack/measure"
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/fingerprint"
 	"exactmatch.dev/operator/internal/pipeline"
@@ -21,7 +22,7 @@ import (
 )
 
 // plainCase runs the yardstick.
-func plainCase(_ context.Context, t task) (*sample, error) {
+func plainCase(_ context.Context, t task) (*measure.Sample, error) {
 	if t.Case.Where == inFile {
 		return plainFile(t)
 	}
@@ -30,7 +31,7 @@ func plainCase(_ context.Context, t task) (*sample, error) {
 		return nil, err
 	}
 	var rows int
-	s, err := measure(func() error {
+	s, err := measure.Section(func() error {
 		rows, err = runPlain(bytes.NewReader(text), t.Case.Table, func([]byte) error { return nil })
 		return err
 	})
@@ -49,11 +50,11 @@ func plainCase(_ context.Context, t task) (*sample, error) {
 	return s, err
 }
 
-func plainFile(t task) (s *sample, err error) {
+func plainFile(t task) (s *measure.Sample, err error) {
 	path := filepath.Join(t.Work, "blocks")
 	var rows int
 	var size int64
-	s, err = measure(func() (err error) {
+	s, err = measure.Section(func() (err error) {
 		in, err := os.Open(t.Table)
 		if err != nil {
 			return err
@@ -88,7 +89,7 @@ func plainFile(t task) (s *sample, err error) {
 }
 
 // oursCase runs the code under test over a prepared plan.
-func oursCase(ctx context.Context, t task) (*sample, error) {
+func oursCase(ctx context.Context, t task) (*measure.Sample, error) {
 	from, err := openTable(ctx, t)
 	if err != nil {
 		return nil, err
@@ -104,7 +105,7 @@ func oursCase(ctx context.Context, t task) (*sample, error) {
 		out = &blockFile{path: filepath.Join(t.Work, "blocks"), slot: int64(block.SizeBound(plan.RowsPerBlock, len(plan.Columns))), sizes: make([]int, prepared.Blocks)}
 		emit = out.write
 	}
-	s, err := measure(func() error {
+	s, err := measure.Section(func() error {
 		if out == nil {
 			return makeBlocks(ctx, plan, prepared, t.Case.Workers, emit)
 		}
@@ -202,13 +203,13 @@ func (f *blockFile) each(use func(int, []byte) error) error {
 }
 
 // prepareCase runs the reading that comes before an upload.
-func prepareCase(ctx context.Context, t task) (*sample, error) {
+func prepareCase(ctx context.Context, t task) (*measure.Sample, error) {
 	from, err := openTable(ctx, t)
 	if err != nil {
 		return nil, err
 	}
 	var prepared *pipeline.Prepared
-	s, err := measure(func() error {
+	s, err := measure.Section(func() error {
 		prepared, err = pipeline.Prepare(ctx, t.Case.Table.plan(from))
 		return err
 	})
@@ -220,12 +221,12 @@ func prepareCase(ctx context.Context, t task) (*sample, error) {
 }
 
 // sha256Case sums the bytes that prepareCase reads.
-func sha256Case(_ context.Context, t task) (*sample, error) {
+func sha256Case(_ context.Context, t task) (*measure.Sample, error) {
 	text, err := os.ReadFile(t.Table)
 	if err != nil {
 		return nil, err
 	}
-	s, err := measure(func() error {
+	s, err := measure.Section(func() error {
 		sha256.Sum256(text)
 		return nil
 	})
@@ -244,13 +245,13 @@ type floorColumn struct {
 }
 
 // floorCase runs the hashes alone.
-func floorCase(_ context.Context, t task) (*sample, error) {
+func floorCase(_ context.Context, t task) (*measure.Sample, error) {
 	columns, err := floorColumns(t)
 	if err != nil {
 		return nil, err
 	}
 	hashes := newFloor(columns)
-	s, err := measure(func() error {
+	s, err := measure.Section(func() error {
 		hashes.hash(t.Case.Table.Rows)
 		return nil
 	})

@@ -3,6 +3,7 @@ package main
 import (
 	"math"
 
+	"exactmatch.dev/operator/hack/measure"
 	"exactmatch.dev/operator/hack/measure/bench/plot"
 )
 
@@ -11,19 +12,19 @@ func (d *document) plots() map[string][]byte {
 	return map[string][]byte{
 		"growth-memory.svg": d.grows("Cost of a row, in memory", "processor time, ns/row", inMemory, cpuPerRow).SVG(),
 		"growth-file.svg":   d.grows("Cost of a row, file to file", "processor time, ns/row", inFile, cpuPerRow).SVG(),
-		"peak-memory.svg":   d.grows("Peak memory, file to file", "largest resident size, MiB", inFile, memoryMiB).SVG(),
+		"peak-memory.svg":   d.grows("Peak memory, file to file", "largest resident size, MiB", inFile, measure.PeakMiB).SVG(),
 		"ratios.svg":        d.ratioBars().SVG(),
 		"upload.svg":        d.uploadBars().SVG(),
 	}
 }
 
 // grows is a figure against the rows of the table.
-func (d *document) grows(name, label, where string, f figure) plot.Lines {
+func (d *document) grows(name, label, where string, f measure.Figure) plot.Lines {
 	out := plot.Lines{Title: name, XLabel: "rows of the table", YLabel: label}
 	for _, c := range d.growing(where) {
 		line := plot.Line{Name: title(c)}
 		for _, rows := range d.run.Settings.Rows {
-			if s := d.results.of(grown(c, rows), f); s.Count > 0 {
+			if s := d.results.Of(grown(c, rows), f); s.Count > 0 {
 				line.Points = append(line.Points, plot.Point{X: float64(rows), Y: s.Median})
 			}
 		}
@@ -47,7 +48,7 @@ func (d *document) ratioBars() plot.Bars {
 	for _, path := range d.run.Paths {
 		s := plot.Series{Name: pathName[path]}
 		for i, t := range tables {
-			ratio := d.results.ratio(idOf(t, kindPlain, "", wheres[i], 1), idOf(t, kindOurs, path, wheres[i], 1), cpuPerRow)
+			ratio := d.results.Ratio(idOf(t, kindPlain, "", wheres[i], 1), idOf(t, kindOurs, path, wheres[i], 1), cpuPerRow)
 			s.Values = append(s.Values, ratio.Median)
 		}
 		out.Series = append(out.Series, s)
@@ -63,12 +64,12 @@ func (d *document) uploadBars() plot.Bars {
 	}
 	for at, kind := range []string{kindHTTP, kindTCP} {
 		for _, n := range uploadConnections {
-			out.Series[at].Values = append(out.Series[at].Values, d.results.of(uploadID(kind, n), wallMBps).Median)
+			out.Series[at].Values = append(out.Series[at].Values, d.results.Of(uploadID(kind, n), wallMBps).Median)
 		}
 	}
 	durable := []string{uploadID(kindService, durableConnections), uploadID(kindDisk, 1)}
 	for at, id := range durable {
-		rate := d.results.of(id, wallMBps).Median
+		rate := d.results.Of(id, wallMBps).Median
 		if !math.IsNaN(rate) {
 			out.Series[at].Values = append(out.Series[at].Values, rate)
 		}

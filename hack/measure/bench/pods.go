@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/hack/measure"
 	"exactmatch.dev/operator/internal/dial"
 	"exactmatch.dev/operator/internal/executor/jobs"
 	"exactmatch.dev/operator/internal/executor/protocol"
@@ -25,7 +26,7 @@ import (
 // operator's binary over one folder each, on the cores of this machine, into the
 // service as a process of its own. What is measured begins with the first worker
 // and ends with the last; the reading before it and the seal after it are not in it.
-func podsCase(ctx context.Context, t task) (s *sample, err error) {
+func podsCase(ctx context.Context, t task) (s *measure.Sample, err error) {
 	service, err := startService(ctx, t)
 	if err != nil {
 		return nil, err
@@ -44,18 +45,18 @@ func podsCase(ctx context.Context, t task) (s *sample, err error) {
 	if err != nil {
 		return nil, err
 	}
-	before, err := cpuTimeOf(service.pid())
+	before, err := measure.UsageOf(service.pid())
 	if err != nil {
 		return nil, err
 	}
 	if s, err = run.stage(ctx, session.DataUploadURI); err != nil {
 		return nil, fmt.Errorf("%w; the service says: %s", err, service.lastWords())
 	}
-	after, err := cpuTimeOf(service.pid())
+	after, err := measure.UsageOf(service.pid())
 	if err != nil {
 		return nil, err
 	}
-	run.parts[partServiceCPU] = (after - before).Seconds()
+	run.parts[measure.PartServiceCPU] = (after.CPU - before.CPU).Seconds()
 	s.Rows, s.Bytes, s.Parts = int(prepared.Rows), prepared.Bytes, run.parts
 	uri := func() string { return session.DataUploadURI }
 	// It fails where the service has not got every block.
@@ -99,7 +100,7 @@ func (r *podsRun) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.parts[partPrepare] = time.Since(began).Seconds()
+	r.parts[measure.PartPrepare] = time.Since(began).Seconds()
 	r.order.Prepared = report.Prepared
 	r.prepared, err = r.plan.Receive(report.Prepared)
 	return err
@@ -115,7 +116,7 @@ func (r *podsRun) writeOrder(uri string) error {
 }
 
 // stage runs the workers beside each other.
-func (r *podsRun) stage(ctx context.Context, uri string) (*sample, error) {
+func (r *podsRun) stage(ctx context.Context, uri string) (*measure.Sample, error) {
 	work := jobs.Work{Workers: v1alpha1.Workers{Parallelism: int32(r.task.Case.Workers)}}
 	r.order.Parts = work.Parts(len(r.prepared.Stripes))
 	r.order.Parallelism = work.Lanes(r.order.Parts)
@@ -127,7 +128,7 @@ func (r *podsRun) stage(ctx context.Context, uri string) (*sample, error) {
 		all    sync.WaitGroup
 		failed error
 		sent   int
-		s      = &sample{}
+		s      = &measure.Sample{}
 	)
 	began := time.Now()
 	for index := range r.order.Parts {
@@ -167,7 +168,7 @@ func (r *podsRun) run(ctx context.Context, args ...string) (report protocol.Repo
 		return report, took, err
 	}
 	cmd := exec.CommandContext(ctx, r.task.Service, append([]string{"upload", "--dir", r.dir, "--report", file.Name()}, args...)...) //nolint:gosec // our own binary
-	cmd.SysProcAttr = diesWithUs()
+	cmd.SysProcAttr = measure.DiesWithUs()
 	if err := cmd.Start(); err != nil {
 		return report, took, err
 	}
@@ -193,7 +194,7 @@ func watchPeak(pid int, ended <-chan struct{}) (peak int64) {
 	every := time.NewTicker(50 * time.Millisecond)
 	defer every.Stop()
 	for {
-		if now, err := peakMemory(strconv.Itoa(pid)); err == nil {
+		if now, err := measure.PeakMemory(pid); err == nil {
 			peak = max(peak, now)
 		}
 		select {

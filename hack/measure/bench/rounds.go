@@ -1,18 +1,17 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"exactmatch.dev/operator/hack/measure"
 )
 
 // runner runs cases in rounds, each case in a process of its own.
@@ -24,7 +23,7 @@ type runner struct {
 	say           func(string, ...any)
 
 	cases   []benchCase
-	samples []sample
+	samples []measure.Sample
 	notes   []string
 	sums    map[string]string // of the tokens, by table
 	dropped map[string]bool   // cases that failed and that the run can do without
@@ -61,7 +60,7 @@ func takesPart(c benchCase, round, most int) bool {
 
 // once runs a case and checks its tokens the first time.
 func (r *runner) once(ctx context.Context, c benchCase, round int) error {
-	wantsSum := !slices.ContainsFunc(r.samples, func(s sample) bool { return s.Case == c.ID })
+	wantsSum := !slices.ContainsFunc(r.samples, func(s measure.Sample) bool { return s.Case == c.ID })
 	s, err := r.child(ctx, task{Case: c, Sum: wantsSum && summed(c.Kind)})
 	if err != nil && ctx.Err() != nil {
 		return errors.New("interrupted")
@@ -74,7 +73,7 @@ func (r *runner) once(ctx context.Context, c benchCase, round int) error {
 	if err != nil {
 		return fmt.Errorf("the case %s: %w", c.ID, err)
 	}
-	s.Case, s.Round = c.ID, round
+	s.Case, s.Kind, s.Size, s.Round = c.ID, c.Kind, c.size(), round
 	r.samples = append(r.samples, *s)
 	return r.checkSum(c, s.TokenSum)
 }
@@ -105,7 +104,7 @@ func (r *runner) note(format string, args ...any) {
 }
 
 // child does a task in a process of its own and removes what it wrote.
-func (r *runner) child(ctx context.Context, t task) (s *sample, err error) {
+func (r *runner) child(ctx context.Context, t task) (s *measure.Sample, err error) {
 	work, err := os.MkdirTemp(r.out, "case-")
 	if err != nil {
 		return nil, err
@@ -121,33 +120,14 @@ func (r *runner) child(ctx context.Context, t task) (s *sample, err error) {
 	case kindPython:
 		return r.peers.python(ctx, t)
 	}
-	input, err := json.Marshal(t)
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.CommandContext(ctx, r.self, "child") //nolint:gosec // ourselves
-	cmd.Stdin, cmd.Env = bytes.NewReader(input), environment(t.Case)
-	return finish(cmd)
+	s = &measure.Sample{}
+	return s, measure.Child(ctx, environment(t.Case), t, s)
 }
 
-// finish runs a process that prints a sample on its last line.
-func finish(cmd *exec.Cmd) (*sample, error) {
-	var out, trouble bytes.Buffer
-	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = &out, &trouble, diesWithUs()
-	cmd.WaitDelay = 5 * time.Second
-	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("%w: %s", err, lastLine(trouble.String()))
-	}
-	s := &sample{}
-	if err := json.Unmarshal([]byte(lastLine(out.String())), s); err != nil {
-		return nil, fmt.Errorf("%s printed no sample: %w", filepath.Base(cmd.Path), err)
-	}
-	return s, nil
-}
-
-func lastLine(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return lines[len(lines)-1]
+// finish runs a process of a peer.
+func finish(cmd *exec.Cmd) (*measure.Sample, error) {
+	s := &measure.Sample{}
+	return s, measure.Finish(cmd, s)
 }
 
 // environment forces a case's path and its cores. A pipeline on one core gets

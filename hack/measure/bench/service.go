@@ -9,10 +9,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
+	"exactmatch.dev/operator/hack/measure"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/edm/rest"
 	"exactmatch.dev/operator/internal/pipeline"
@@ -48,7 +48,7 @@ func startService(ctx context.Context, t task) (*serviceProcess, error) {
 		return nil, err
 	}
 	s.cmd = exec.CommandContext(ctx, t.Service, "service", "--listen", address, "--data-dir", filepath.Join(t.Work, "data"), "--bearer-token-file", token) //nolint:gosec // our own binary
-	s.cmd.Stdout, s.cmd.Stderr, s.cmd.SysProcAttr = s.log, s.log, diesWithUs()
+	s.cmd.Stdout, s.cmd.Stderr, s.cmd.SysProcAttr = s.log, s.log, measure.DiesWithUs()
 	if err := s.cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the service: %w; build it with 'make build'", err), s.log.Close())
 	}
@@ -156,9 +156,6 @@ func (s *serviceProcess) openSession(ctx context.Context, blocks int) (string, e
 }
 
 func (s *serviceProcess) pid() int { return s.cmd.Process.Pid }
-
-// peak is the largest resident size of the service so far.
-func (s *serviceProcess) peak() (int64, error) { return peakMemory(strconv.Itoa(s.pid())) }
 
 // stop ends the service. Its folder goes with the case's.
 func (s *serviceProcess) stop() error {

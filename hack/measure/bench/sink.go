@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/minio/crc64nvme"
+
+	"exactmatch.dev/operator/hack/measure"
 )
 
 // The sink is a process of its own: a storage that checks the CRC-64/NVME of
@@ -124,7 +126,7 @@ func startSink(ctx context.Context) (*sinkProcess, error) {
 		return nil, err
 	}
 	s := &sinkProcess{cmd: exec.CommandContext(ctx, self, "sink")} //nolint:gosec // ourselves
-	s.cmd.Stderr, s.cmd.SysProcAttr = os.Stderr, diesWithUs()
+	s.cmd.Stderr, s.cmd.SysProcAttr = os.Stderr, measure.DiesWithUs()
 	if s.stdin, err = s.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"exactmatch.dev/operator/hack/measure"
 )
 
 // tableCache keeps generated tables in a folder, by shape, rows and seed.
@@ -62,7 +64,7 @@ func (c tableCache) makeAll(ctx context.Context, all []tableSpec, say func(strin
 	if err := os.MkdirAll(c.dir, 0o750); err != nil {
 		return err
 	}
-	free, err := freeBytes(c.dir)
+	free, err := measure.FreeBytes(c.dir)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"golang.org/x/sync/errgroup"
 
+	"exactmatch.dev/operator/hack/measure"
 	"exactmatch.dev/operator/hack/measure/operator"
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/dial"
@@ -93,14 +94,14 @@ func stageAll(ctx context.Context, uri string, connections, blocks int, data []*
 }
 
 // httpCase sends blocks into the verifying sink.
-func httpCase(ctx context.Context, t task) (*sample, error) {
+func httpCase(ctx context.Context, t task) (*measure.Sample, error) {
 	return intoSink(ctx, t, func(sink *sinkProcess, blocks int, data []*operator.Block) error {
 		return stageAll(ctx, "http://"+sink.HTTP+"/upload", t.Case.Workers, blocks, data)
 	})
 }
 
 // tcpCase sends the same bytes over sockets without any protocol.
-func tcpCase(ctx context.Context, t task) (*sample, error) {
+func tcpCase(ctx context.Context, t task) (*measure.Sample, error) {
 	return intoSink(ctx, t, func(sink *sinkProcess, blocks int, data []*operator.Block) error {
 		lanes, ctx := errgroup.WithContext(ctx)
 		for lane := range t.Case.Workers {
@@ -111,7 +112,7 @@ func tcpCase(ctx context.Context, t task) (*sample, error) {
 }
 
 // intoSink measures how the blocks of a case are sent to a sink of their own.
-func intoSink(ctx context.Context, t task, send func(sink *sinkProcess, blocks int, data []*operator.Block) error) (s *sample, err error) {
+func intoSink(ctx context.Context, t task, send func(sink *sinkProcess, blocks int, data []*operator.Block) error) (s *measure.Sample, err error) {
 	sink, err := startSink(ctx)
 	if err != nil {
 		return nil, err
@@ -122,7 +123,7 @@ func intoSink(ctx context.Context, t task, send func(sink *sinkProcess, blocks i
 		return nil, err
 	}
 	blocks := int(t.Case.Bytes / uploadBlock)
-	s, err = measure(func() error { return send(sink, blocks, data) })
+	s, err = measure.Section(func() error { return send(sink, blocks, data) })
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +154,7 @@ func sendRaw(ctx context.Context, address string, lane, lanes, blocks int, data 
 }
 
 // serviceCase sends blocks to the service, which syncs each before it answers.
-func serviceCase(ctx context.Context, t task) (s *sample, err error) {
+func serviceCase(ctx context.Context, t task) (s *measure.Sample, err error) {
 	service, err := startService(ctx, t)
 	if err != nil {
 		return nil, err
@@ -168,7 +169,7 @@ func serviceCase(ctx context.Context, t task) (s *sample, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err = measure(func() error { return stageAll(ctx, uri, t.Case.Workers, blocks, data) })
+	s, err = measure.Section(func() error { return stageAll(ctx, uri, t.Case.Workers, blocks, data) })
 	if err != nil {
 		return nil, err
 	}
@@ -178,13 +179,13 @@ func serviceCase(ctx context.Context, t task) (s *sample, err error) {
 
 // diskCase writes the same bytes to one file in order: synced every block,
 // which is the sample's time, and once at the end.
-func diskCase(_ context.Context, t task) (*sample, error) {
+func diskCase(_ context.Context, t task) (*measure.Sample, error) {
 	data, err := randomBlocks()
 	if err != nil {
 		return nil, err
 	}
 	blocks := int(t.Case.Bytes / uploadBlock)
-	s, err := measure(func() error { return writeSynced(t.Work, blocks, 1, data) })
+	s, err := measure.Section(func() error { return writeSynced(t.Work, blocks, 1, data) })
 	if err != nil {
 		return nil, err
 	}

@@ -2,58 +2,28 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
-	"exactmatch.dev/operator/hack/measure/bench/plot"
+	"exactmatch.dev/operator/hack/measure"
 )
-
-// The words of a verdict. They are computed, never written by hand.
-const (
-	holds       = "holds"
-	doesNotHold = "does not hold"
-	notMeasured = "not measured"
-)
-
-// bound is a target's number: at least or at most so much.
-type bound struct {
-	sign  string // ">=" or "<="
-	value float64
-}
-
-func atLeast(v float64) bound { return bound{">=", v} }
-func atMost(v float64) bound  { return bound{"<=", v} }
-
-func (b bound) String() string { return b.sign + " " + plot.Number(b.value) }
-
-// judge holds a measured ratio against the bound.
-func (b bound) judge(got summary) string {
-	switch {
-	case got.Count == 0 || math.IsNaN(got.Median):
-		return notMeasured
-	case b.sign == ">=" && got.Median >= b.value, b.sign == "<=" && got.Median <= b.value:
-		return holds
-	}
-	return doesNotHold
-}
 
 // target is one number to reach: the ratio of two cases of the same round.
 type target struct {
 	against, path string
-	bound         bound
+	bound         measure.Bound
 	over, under   string
-	figure        figure
+	figure        measure.Figure
 }
 
 // verdict is a target and what the run says about it.
 type verdict struct {
 	target
-	got  summary
+	got  measure.Summary
 	word string
 }
 
 // bounds of the three paths.
-type bounds map[string]bound
+type bounds map[string]measure.Bound
 
 // targets are those of the project, for the cases of a run.
 func targets(m *matrix) []target {
@@ -74,13 +44,13 @@ func targets(m *matrix) []target {
 		return func(path string) string { return idOf(t, kindFloor, path, inMemory, 1) }
 	}
 	three := func(avx512, shani, portable float64) bounds {
-		return bounds{pathAVX512: atLeast(avx512), pathSHANI: atLeast(shani), pathPortable: atLeast(portable)}
+		return bounds{pathAVX512: measure.AtLeast(avx512), pathSHANI: measure.AtLeast(shani), pathPortable: measure.AtLeast(portable)}
 	}
 	add("plain Go, in memory, mixed", three(10, 4, 1.5), fixed(idOf(base, kindPlain, "", inMemory, 1)), ours(base, inMemory, 1))
 	add("plain Go, in memory, ASCII", three(12, 4, 1.5), fixed(idOf(ascii, kindPlain, "", inMemory, 1)), ours(ascii, inMemory, 1))
 	add("plain Go, file to file", three(9, 3.5, 1.5), fixed(idOf(base, kindPlain, "", inFile, 1)), ours(base, inFile, 1))
-	add("hash floor, in memory, mixed", bounds{pathAVX512: atMost(1.5), pathSHANI: atMost(1.5)}, ours(base, inMemory, 1), floor(base))
-	add("hash floor, in memory, ASCII", bounds{pathAVX512: atMost(1.35), pathSHANI: atMost(1.5)}, ours(ascii, inMemory, 1), floor(ascii))
+	add("hash floor, in memory, mixed", bounds{pathAVX512: measure.AtMost(1.5), pathSHANI: measure.AtMost(1.5)}, ours(base, inMemory, 1), floor(base))
+	add("hash floor, in memory, ASCII", bounds{pathAVX512: measure.AtMost(1.35), pathSHANI: measure.AtMost(1.5)}, ours(ascii, inMemory, 1), floor(ascii))
 	for _, threads := range []int{1, 2} {
 		add(fmt.Sprintf("DuckDB, file to file, threads = %d", threads), three(15, 7, 3), fixed(idOf(base, kindDuckDB, "", inFile, threads)), ours(base, inFile, threads))
 	}
@@ -96,17 +66,17 @@ func wholeWay(m *matrix) []target {
 		return nil
 	}
 	return []target{{
-		against: "DuckDB, threads = 1, file to file, against ours with prepare, upload and index", path: pathAVX512, bound: atLeast(8),
+		against: "DuckDB, threads = 1, file to file, against ours with prepare, upload and index", path: pathAVX512, bound: measure.AtLeast(8),
 		over: idOf(base, kindDuckDB, "", inFile, 1), under: idOf(base, kindEndToEnd, "", inFile, durableConnections), figure: allCPU,
 	}}
 }
 
 // bestUpload is the number of connections that move most. Ours is compared with
 // the best of plain sockets, whatever number that has.
-func bestUpload(r results, kind string) string {
+func bestUpload(r measure.Results, kind string) string {
 	best, most := "", 0.0
 	for _, n := range uploadConnections {
-		if rate := r.of(uploadID(kind, n), wallMBps); rate.Count > 0 && rate.Median > most {
+		if rate := r.Of(uploadID(kind, n), wallMBps); rate.Count > 0 && rate.Median > most {
 			best, most = uploadID(kind, n), rate.Median
 		}
 	}
@@ -114,16 +84,16 @@ func bestUpload(r results, kind string) string {
 }
 
 // judgeAll computes every verdict of a run.
-func judgeAll(r results, m *matrix) []verdict {
+func judgeAll(r measure.Results, m *matrix) []verdict {
 	all := targets(m)
 	all = append(all, target{
-		against: "raw TCP, best number of connections of each, verifying sink", path: "any", bound: atLeast(0.9),
+		against: "raw TCP, best number of connections of each, verifying sink", path: "any", bound: measure.AtLeast(0.9),
 		over: bestUpload(r, kindHTTP), under: bestUpload(r, kindTCP), figure: wallMBps,
 	})
 	verdicts := make([]verdict, 0, len(all))
 	for _, t := range all {
-		got := r.ratio(t.over, t.under, t.figure)
-		verdicts = append(verdicts, verdict{target: t, got: got, word: t.bound.judge(got)})
+		got := r.Ratio(t.over, t.under, t.figure)
+		verdicts = append(verdicts, verdict{target: t, got: got, word: t.bound.Judge(got)})
 	}
 	return verdicts
 }

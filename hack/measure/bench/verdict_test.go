@@ -4,33 +4,16 @@ import (
 	"strings"
 	"testing"
 	"time"
-)
 
-func TestBounds(t *testing.T) {
-	for _, tc := range []struct {
-		bound bound
-		got   summary
-		want  string
-	}{
-		{atLeast(10), summary{Median: 10, Count: 15}, holds},
-		{atLeast(10), summary{Median: 9.99, Count: 15}, doesNotHold},
-		{atMost(1.5), summary{Median: 1.5, Count: 15}, holds},
-		{atMost(1.5), summary{Median: 1.51, Count: 15}, doesNotHold},
-		{atLeast(10), summarize(nil), notMeasured},
-		{atMost(1.5), summarize(nil), notMeasured},
-	} {
-		if got := tc.bound.judge(tc.got); got != tc.want {
-			t.Errorf("%s of %+v: %q, want %q", tc.bound, tc.got, got, tc.want)
-		}
-	}
-}
+	"exactmatch.dev/operator/hack/measure"
+)
 
 // madeUp is a run whose cases take what a table of costs says, the AVX-512 path
 // being ten times as fast as the plain pipeline.
 func madeUp(paths []string, p peers) *run {
 	s := settings{Rounds: 15, BigRounds: 5, Rows: []int{100_000, 1_000_000, 10_000_000}, Base: 1_000_000, E2ERows: []int{1_000_000}, Upload: 1 << 30, Durable: 1 << 29, Seed: 1}
 	m := &matrix{settings: s, paths: paths, peers: p}
-	found := &run{Settings: s, Paths: paths, Cases: m.build(), Machine: machine{CPU: "a processor & <another>", Cores: 2}}
+	found := &run{Run: measure.Run{Machine: measure.Machine{CPU: "a processor & <another>", Cores: 2}}, Settings: s, Paths: paths, Cases: m.build()}
 	cost := map[string]time.Duration{
 		kindPlain: 1500, kindOurs + pathPortable: 900, kindOurs + pathSHANI: 500, kindOurs + pathAVX512: 150,
 		kindFloor + pathPortable: 800, kindFloor + pathSHANI: 250, kindFloor + pathAVX512: 101,
@@ -40,9 +23,9 @@ func madeUp(paths []string, p peers) *run {
 		for round := range c.Rounds {
 			each := max(cost[c.Kind+c.Path], cost[c.Kind], 1)
 			took := each * time.Duration(max(c.Table.Rows, 1_000_000))
-			found.Samples = append(found.Samples, sample{
+			found.Samples = append(found.Samples, measure.Sample{
 				Case: c.ID, Round: round, CPU: took, Wall: took, Rows: c.Table.Rows, Bytes: int64(max(c.Table.Rows, 1_000_000)) * 126, PeakMemory: 50 << 20,
-				Parts: map[string]float64{partServiceCPU: 0.1, "oneSyncSeconds": 1},
+				Parts: map[string]float64{measure.PartServiceCPU: 0.1, "oneSyncSeconds": 1},
 			})
 		}
 	}
@@ -57,18 +40,18 @@ func TestVerdictsComeFromTheRun(t *testing.T) {
 		got[v.against+", "+v.path] = v.word
 	}
 	for name, want := range map[string]string{
-		"plain Go, in memory, mixed, avx512":                                                     holds, // 10.0 of 10
-		"plain Go, in memory, ASCII, avx512":                                                     doesNotHold,
-		"plain Go, in memory, mixed, shani":                                                      doesNotHold, // 3 of 4
-		"plain Go, file to file, portable":                                                       holds,
-		"hash floor, in memory, mixed, avx512":                                                   holds, // 1.49 of 1.5
-		"hash floor, in memory, ASCII, avx512":                                                   doesNotHold,
-		"hash floor, in memory, mixed, shani":                                                    doesNotHold, // 2
-		"DuckDB, file to file, threads = 2, avx512":                                              holds,
-		"Python, file to file, avx512":                                                           holds,
-		"Python, file to file, shani":                                                            doesNotHold,
-		"raw TCP, best number of connections of each, verifying sink, any":                       holds, // 0.95
-		"DuckDB, threads = 1, file to file, against ours with prepare, upload and index, avx512": doesNotHold,
+		"plain Go, in memory, mixed, avx512":                                                     measure.Holds, // 10.0 of 10
+		"plain Go, in memory, ASCII, avx512":                                                     measure.DoesNotHold,
+		"plain Go, in memory, mixed, shani":                                                      measure.DoesNotHold, // 3 of 4
+		"plain Go, file to file, portable":                                                       measure.Holds,
+		"hash floor, in memory, mixed, avx512":                                                   measure.Holds, // 1.49 of 1.5
+		"hash floor, in memory, ASCII, avx512":                                                   measure.DoesNotHold,
+		"hash floor, in memory, mixed, shani":                                                    measure.DoesNotHold, // 2
+		"DuckDB, file to file, threads = 2, avx512":                                              measure.Holds,
+		"Python, file to file, avx512":                                                           measure.Holds,
+		"Python, file to file, shani":                                                            measure.DoesNotHold,
+		"raw TCP, best number of connections of each, verifying sink, any":                       measure.Holds, // 0.95
+		"DuckDB, threads = 1, file to file, against ours with prepare, upload and index, avx512": measure.DoesNotHold,
 	} {
 		if got[name] != want {
 			t.Errorf("%s: %q, want %q", name, got[name], want)
@@ -82,7 +65,7 @@ func TestVerdictsComeFromTheRun(t *testing.T) {
 func TestWhatDidNotRunIsNotMeasured(t *testing.T) {
 	for _, v := range newDocument(madeUp([]string{pathPortable}, peers{})).verdicts {
 		measured := v.path == pathPortable && !strings.Contains(v.against, "DuckDB") && !strings.Contains(v.against, "Python") || v.path == "any"
-		if measured == (v.word == notMeasured) {
+		if measured == (v.word == measure.NotMeasured) {
 			t.Errorf("%s, %s: %s", v.against, v.path, v.word)
 		}
 	}
@@ -97,7 +80,7 @@ func TestTheReportIsWhole(t *testing.T) {
 				t.Errorf("the report holds %q", wrong)
 			}
 		}
-		if !strings.HasPrefix(text, "# Benchmarks") || !strings.Contains(text, found.Machine.CPU) || !strings.Contains(text[strings.LastIndex(text, "## "):], holds[:5]) && found.Samples != nil {
+		if !strings.HasPrefix(text, "# Benchmarks") || !strings.Contains(text, found.Machine.CPU) || !strings.Contains(text[strings.LastIndex(text, "## "):], measure.Holds[:5]) && found.Samples != nil {
 			t.Errorf("the report does not begin with the machine and end with the verdicts")
 		}
 		for name := range d.plots() {

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"exactmatch.dev/operator/hack/measure/bench/plot"
+	"exactmatch.dev/operator/hack/measure"
 )
 
 // results are what a run found; it is what the JSON holds.
@@ -173,7 +173,7 @@ func (r *results) targets() []target {
 		}
 		how := " at 10 creates/s, " + budget(c.Flags)
 		out = append(out,
-			target{"p99 in the slowest queue" + how, "1 s", plot.Number(worst) + " s", worst <= mostQueue},
+			target{"p99 in the slowest queue" + how, "1 s", measure.Number(worst) + " s", worst <= mostQueue},
 			target{"p99 from a create to its first remote call" + how, "2 s", seconds(c.P99), c.P99 <= mostFirst})
 	}
 	return out
@@ -187,14 +187,14 @@ func budget(flags []string) string {
 }
 
 func mib(bytes int64) string                  { return fmt.Sprintf("%d MiB", (bytes+1<<20-1)>>20) }
-func seconds(d time.Duration) string          { return plot.Number(d.Seconds()) + " s" }
-func perMinute(n int, w time.Duration) string { return plot.Number(float64(n) / w.Minutes()) }
+func seconds(d time.Duration) string          { return measure.Number(d.Seconds()) + " s" }
+func perMinute(n int, w time.Duration) string { return measure.Number(float64(n) / w.Minutes()) }
 
 func (r *results) markdown() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	m, last := r.Machine, r.Sizes[len(r.Sizes)-1]
-	line("# The control plane at %s sessions\n", plot.Number(float64(last.Sessions)))
+	line("# The control plane at %s sessions\n", measure.Number(float64(last.Sessions)))
 	line("Written by `make bench-control-plane`: %s, %d cores, kernel %s, %s, load average %s before the run, %s.", m.CPU, m.Cores, m.Kernel, m.Go, m.Load, m.Date.Format(time.DateOnly))
 	line("etcd, the API server, the service and the driver run on the same cores.\n")
 	line("%d data stores have one session each that is being indexed and one that waits for its turn; the others are finished. A finished one is a copy of the", last.Stores)
@@ -228,14 +228,14 @@ func (r *results) growthTable(line func(string, ...any)) {
 		for _, n := range s.Calls {
 			calls += n
 		}
-		line("| %s | %s | %s | %s | %s | %s | %s | %s | %s |", plot.Number(float64(s.Sessions)), seconds(s.Steady), seconds(s.StartCPU), mib(s.StartRead), mib(s.Memory.Now), mib(s.Memory.Peak),
-			plot.Number(s.CPU.Seconds()/s.Window.Minutes())+" s", perMinute(calls, s.Window), perMinute(s.StatusPatches, s.Window))
+		line("| %s | %s | %s | %s | %s | %s | %s | %s | %s |", measure.Number(float64(s.Sessions)), seconds(s.Steady), seconds(s.StartCPU), mib(s.StartRead), mib(s.Memory.Now), mib(s.Memory.Peak),
+			measure.Number(s.CPU.Seconds()/s.Window.Minutes())+" s", perMinute(calls, s.Window), perMinute(s.StatusPatches, s.Window))
 	}
 }
 
 func (r *results) steadyTables(line func(string, ...any), s sizeResult) {
 	line("\n## While nothing changes\n\nAt %s sessions, over %s: %d writes of active sessions, %d of waiting ones, %d of finished ones; the API server counted %d PATCHes of status.\n",
-		plot.Number(float64(s.Sessions)), s.Window, s.ActiveWrites, s.WaitingWrites, s.FinishedWrites, s.StatusPatches)
+		measure.Number(float64(s.Sessions)), s.Window, s.ActiveWrites, s.WaitingWrites, s.FinishedWrites, s.StatusPatches)
 	line("| call of the service | a minute |\n|---|---:|")
 	for _, kind := range slices.Sorted(maps.Keys(s.Calls)) {
 		line("| `%s` | %s |", kind, perMinute(s.Calls[kind], s.Window))
@@ -246,7 +246,7 @@ func (r *results) steadyTables(line func(string, ...any), s sizeResult) {
 	}
 	line("\n| queue | p50 | p99 |\n|---|---:|---:|")
 	for _, name := range slices.Sorted(maps.Keys(s.Queue)) {
-		line("| %s | %s ms | %s ms |", name, plot.Number(s.Queue[name].P50*1000), plot.Number(s.Queue[name].P99*1000))
+		line("| %s | %s ms | %s ms |", name, measure.Number(s.Queue[name].P50*1000), measure.Number(s.Queue[name].P99*1000))
 	}
 }
 
@@ -262,7 +262,7 @@ func (r *results) createTable(line func(string, ...any)) {
 			calls += n
 		}
 		session, store := c.Queue["exactmatchsession"], c.Queue["exactmatchdatastore"]
-		ms := func(v float64) string { return plot.Number(v*1000) + " ms" }
+		ms := func(v float64) string { return measure.Number(v*1000) + " ms" }
 		line("| %s | %d | %s | %s | %s | %s | %s | %s | %d | %s |", budget(c.Flags), c.Count, seconds(c.P50), seconds(c.P99), ms(session.P50), ms(session.P99), ms(store.P50), ms(store.P99), calls, seconds(c.Span))
 	}
 	for _, c := range r.Creates {

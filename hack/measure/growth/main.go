@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"exactmatch.dev/operator/hack/measure"
 	"exactmatch.dev/operator/hack/measure/bench/plot"
 )
 
@@ -198,7 +199,7 @@ func page(rows *rowsRun, costs []cost, pods []podCost, sessions *sessionsRun) st
 	line("Where the load average is not near 0, others were at work on the same cores: elapsed times say little then, processor times more, memory most.\n")
 	line("| rows | seconds | uploader CPU s | service CPU s | uploader peak MiB | service peak MiB | rounds |\n|---:|---:|---:|---:|---:|---:|---:|")
 	for _, c := range costs {
-		line("| %s | %s | %s | %s | %s | %s | %d |", plot.Number(float64(c.rows)), plot.Number(c.seconds), plot.Number(c.ourCPU), plot.Number(c.serviceCPU), plot.Number(c.ourPeak), plot.Number(c.servicePeak), c.rounds)
+		line("| %s | %s | %s | %s | %s | %s | %d |", measure.Number(float64(c.rows)), measure.Number(c.seconds), measure.Number(c.ourCPU), measure.Number(c.serviceCPU), measure.Number(c.ourPeak), measure.Number(c.servicePeak), c.rounds)
 	}
 	line("\n![time](growth-session-time.svg)\n\n![memory](growth-session-memory.svg)\n")
 	podPage(line, pods)

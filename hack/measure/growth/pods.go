@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"exactmatch.dev/operator/hack/measure"
 	"exactmatch.dev/operator/hack/measure/bench/plot"
 )
 
@@ -61,15 +62,15 @@ func podTime(costs []podCost) plot.Lines {
 func podPage(line func(string, ...any), costs []podCost) {
 	first, last := costs[0], costs[len(costs)-1]
 	line("## An upload, by the number of its pods\n")
-	line("%s rows, staged by 1 to %d worker processes that share the cores of this machine with the service they send to: this shows what more pods cost, not what", plot.Number(float64(first.rows)), last.pods)
-	line("more machines gain. One reading of the table (%s s) goes before, the seal after; neither is in it.\n", plot.Number(first.prepare))
+	line("%s rows, staged by 1 to %d worker processes that share the cores of this machine with the service they send to: this shows what more pods cost, not what", measure.Number(float64(first.rows)), last.pods)
+	line("more machines gain. One reading of the table (%s s) goes before, the seal after; neither is in it.\n", measure.Number(first.prepare))
 	line("| pods | seconds | to one pod | pods' CPU s | to one pod | service CPU s | pods' peak MiB, all | rounds |\n|---:|---:|---:|---:|---:|---:|---:|---:|")
 	for _, c := range costs {
-		line("| %d | %s | %.2f | %s | %.2f | %s | %s | %d |", c.pods, plot.Number(c.seconds), c.seconds/first.seconds, plot.Number(c.podCPU), c.podCPU/first.podCPU,
-			plot.Number(c.serviceCPU), plot.Number(c.peak), c.rounds)
+		line("| %d | %s | %.2f | %s | %.2f | %s | %s | %d |", c.pods, measure.Number(c.seconds), c.seconds/first.seconds, measure.Number(c.podCPU), c.podCPU/first.podCPU,
+			measure.Number(c.serviceCPU), measure.Number(c.peak), c.rounds)
 	}
 	line("\n![pods](growth-pods.svg)\n")
-	line("On paper, for pods with a core each on other machines: they divide their %s s of processor time among them, and the service has its %s s whoever", plot.Number(first.podCPU), plot.Number(first.serviceCPU))
+	line("On paper, for pods with a core each on other machines: they divide their %s s of processor time among them, and the service has its %s s whoever", measure.Number(first.podCPU), measure.Number(first.serviceCPU))
 	line("sends. So with c cores for the service the upload is bound by the pods up to about %.1f·c of them, and by the service from there on: more pods then only wait", first.podCPU/first.serviceCPU)
 	line("for it. The reading before is one pod's and is not divided, so it bounds what any number of pods can gain; and each pod has to be scheduled and started,")
 	line("and reads its own stripes once more, so that over all pods each byte is read about twice. Pods pay where the table is far from the manager, where it lies on a")

@@ -2,6 +2,7 @@ package operator
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 
 	"exactmatch.dev/operator/internal/block"
@@ -24,7 +25,7 @@ func TestBlocksAreThoseOfTheFormat(t *testing.T) {
 			t.Errorf("%+v", h)
 		}
 		head, tail := b.Halves(index)
-		if joined := append(head, tail...); !bytes.Equal(joined, whole) || b.Size() != len(whole) {
+		if !bytes.Equal(slices.Concat(head, tail), whole) || b.Size() != len(whole) {
 			t.Errorf("the halves of block %d are not the block", index)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"exactmatch.dev/operator/hack/measure"
 )
 
 // Point is one figure of a line.
@@ -149,12 +151,12 @@ func (l Lines) SVG() []byte {
 	for power := up.low; power <= up.high; power++ {
 		v := math.Pow10(power)
 		c.line(left, y(v), width-right, y(v), "#dddddd")
-		c.text(left-8, y(v)+4, "end", 13, Number(v))
+		c.text(left-8, y(v)+4, "end", 13, measure.Number(v))
 	}
 	for power := across.low; power <= across.high; power++ {
 		v := math.Pow10(power)
 		c.line(x(v), top, x(v), height-bottom, "#dddddd")
-		c.text(x(v), height-bottom+20, "middle", 13, Number(v))
+		c.text(x(v), height-bottom+20, "middle", 13, measure.Number(v))
 	}
 	c.labels(l.XLabel, l.YLabel)
 	names := make([]string, 0, len(l.Lines))
@@ -203,7 +205,7 @@ func (b Bars) SVG() []byte {
 	for i := 0; float64(i)*step <= high+step/2; i++ {
 		v := float64(i) * step
 		c.line(left, y(v), width-right, y(v), "#dddddd")
-		c.text(left-8, y(v)+4, "end", 13, Number(v))
+		c.text(left-8, y(v)+4, "end", 13, measure.Number(v))
 	}
 	c.labels("", b.YLabel)
 	group := float64(width-left-right) / float64(max(len(b.Groups), 1))
@@ -232,7 +234,7 @@ func short(v float64) string {
 	if v < 10 && v != math.Trunc(v) {
 		return fmt.Sprintf("%.1f", v)
 	}
-	return Number(math.Round(v))
+	return measure.Number(math.Round(v))
 }
 
 // niceStep is 1, 2 or 5 times a power of ten, so that about six of them make up
@@ -248,35 +250,4 @@ func niceStep(high float64) float64 {
 		}
 	}
 	return 10 * power
-}
-
-// Number writes a figure with as many digits as tell something, and its
-// thousands apart.
-func Number(v float64) string {
-	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return "–"
-	}
-	decimals := 0
-	if size := math.Abs(v); v != math.Trunc(v) && size < 100 {
-		decimals = 1
-		if size < 10 {
-			decimals = 2
-		}
-		if size < 0.1 {
-			decimals = 4
-		}
-	}
-	text := fmt.Sprintf("%.*f", decimals, v)
-	whole, rest, _ := strings.Cut(text, ".")
-	sign := ""
-	if strings.HasPrefix(whole, "-") {
-		sign, whole = "-", whole[1:]
-	}
-	for at := len(whole) - 3; at > 0; at -= 3 {
-		whole = whole[:at] + "," + whole[at:]
-	}
-	if rest != "" {
-		whole += "." + rest
-	}
-	return sign + whole
 }

@@ -65,16 +65,6 @@ func TestPointsLieWithinTheAxes(t *testing.T) {
 	}
 }
 
-func TestNumbers(t *testing.T) {
-	for v, want := range map[float64]string{
-		0: "0", 7: "7", 1.5: "1.50", 9.999: "10.00", 42.25: "42.2", 1234.5: "1,234", 1e7: "10,000,000", -12345: "-12,345", 0.0123: "0.0123", math.NaN(): "–",
-	} {
-		if got := Number(v); got != want {
-			t.Errorf("%v: %q, want %q", v, got, want)
-		}
-	}
-}
-
 func TestSteps(t *testing.T) {
 	for high, want := range map[float64]float64{0: 1, 1: 0.2, 7: 1, 12: 2, 33: 5, 70: 10, 5000: 1000} {
 		if got := niceStep(high); math.Abs(got-want) > 1e-9 {

@@ -1,9 +1,10 @@
-package main
+package measure
 
 import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"runtime"
 	"slices"
@@ -12,8 +13,8 @@ import (
 	"time"
 )
 
-// machine is what the figures hold for.
-type machine struct {
+// Machine is what the figures hold for.
+type Machine struct {
 	CPU    string   `json:"cpu"`
 	Cores  int      `json:"cores"`
 	Flags  []string `json:"flags"` // those that decide the paths
@@ -25,8 +26,6 @@ type machine struct {
 	Load     string    `json:"load"`
 	Revision string    `json:"revision,omitempty"`
 	Date     time.Time `json:"date"`
-	DuckDB   string    `json:"duckdb,omitempty"`
-	Python   string    `json:"python,omitempty"`
 }
 
 // flagsThatMatter to hashing, scanning and summing.
@@ -34,8 +33,9 @@ var flagsThatMatter = []string{
 	"sha_ni", "pclmulqdq", "avx2", "avx512f", "avx512bw", "avx512vl", "avx512_vbmi", "avx512_vbmi2", "gfni", "vpclmulqdq", "sha2", "pmull", "sve",
 }
 
-func describeMachine(ctx context.Context) machine {
-	m := machine{Cores: runtime.NumCPU(), OS: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(), Date: time.Now().UTC().Truncate(time.Second)}
+// DescribeMachine looks at this one, before the work begins.
+func DescribeMachine(ctx context.Context) Machine {
+	m := Machine{Cores: runtime.NumCPU(), OS: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(), Date: time.Now().UTC().Truncate(time.Second)}
 	m.CPU, m.Flags = describeCPU(read("/proc/cpuinfo"))
 	if _, rest, found := strings.Cut(read("/proc/meminfo"), "MemTotal:"); found {
 		// What cannot be read is shown as 0.
@@ -45,8 +45,13 @@ func describeMachine(ctx context.Context) machine {
 	m.Kernel = strings.TrimSpace(read("/proc/sys/kernel/osrelease"))
 	m.Load, _, _ = strings.Cut(read("/proc/loadavg"), " ")
 	// Where there is no git, the revision stays empty.
-	m.Revision, _ = output(ctx, ".", "git", "describe", "--always", "--dirty")
+	m.Revision, _ = Output(ctx, ".", "git", "describe", "--always", "--dirty")
 	return m
+}
+
+// String is a machine and the state that it was in.
+func (m Machine) String() string {
+	return fmt.Sprintf("%s, %d cores, kernel %s, %s, load average %s before the run, %s", m.CPU, m.Cores, m.Kernel, m.Go, m.Load, m.Date.Format(time.DateOnly))
 }
 
 // read returns a file of /proc, "" where there is none.

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"exactmatch.dev/operator/hack/measure"
+)
+
+func TestRoundsAreSpread(t *testing.T) {
+	for rounds := 1; rounds <= 15; rounds++ {
+		taken, gap, last := 0, 0, -1
+		for round := range 15 {
+			if takesPart(benchCase{Rounds: rounds}, round, 15) {
+				taken++
+				gap = max(gap, round-last)
+				last = round
+			}
+		}
+		if taken != rounds || gap > (15+rounds-1)/rounds {
+			t.Errorf("%d rounds: %d taken, at most %d apart", rounds, taken, gap)
+		}
+	}
+}
+
+// The driver measures in processes of their own, and writes what they found.
+func TestTheDriverRunsCases(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, docs := t.TempDir(), t.TempDir()
+	o, err := parse([]string{"-quick", "-rounds", "2", "-rows", "500", "-e2e-rows", "500", "-only", "mixed-500-5/(plain|ours-portable)-memory", "-out", out, "-docs", docs, "-service", self})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := drive(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	found := &run{}
+	if err := measure.ReadResults(filepath.Join(out, measure.ResultsFile), found); err != nil {
+		t.Fatal(err)
+	}
+	if len(found.Cases) != 2 || len(found.Samples) != 4 || found.Machine.Cores == 0 || found.Samples[0].Size != 500 {
+		t.Errorf("the results hold %d cases, %d samples, %+v", len(found.Cases), len(found.Samples), found.Machine)
+	}
+	for _, name := range []string{reportFile, "ratios.svg"} {
+		if info, err := os.Stat(filepath.Join(docs, name)); err != nil || info.Size() == 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
