@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"exactmatch.dev/operator/hack/measure"
+	"exactmatch.dev/operator/hack/measure/operator"
 )
 
 // The kinds of work that a case can be.
@@ -229,7 +230,7 @@ func (m *matrix) variations() []tableSpec {
 var uploadConnections = []int{1, 2, 4}
 
 // durableConnections is the default of an upload agent's workers.
-const durableConnections = 4
+const durableConnections = operator.UploadParallelism
 
 func (m *matrix) uploads() {
 	for _, n := range uploadConnections {

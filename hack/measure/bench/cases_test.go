@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,11 +18,8 @@ import (
 // the sink, and the operator's service and workers.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && slices.Contains([]string{"sink", measure.ChildArgument, "service", "upload"}, os.Args[1]) {
-		if err := standIn(context.Background(), os.Args[1:]); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
+		measure.Main("bench.test", standIn)
+		return
 	}
 	os.Exit(m.Run())
 }

@@ -10,11 +10,9 @@ import (
 	"time"
 
 	"exactmatch.dev/operator/hack/measure"
+	"exactmatch.dev/operator/hack/measure/operator"
 	"exactmatch.dev/operator/internal/edm"
-	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/lookup"
-	"exactmatch.dev/operator/internal/pipeline"
-	"exactmatch.dev/operator/internal/upload"
 )
 
 // The parts of an end-to-end case beyond those that the growth is drawn of, in seconds.
@@ -27,11 +25,11 @@ const (
 // endToEndCase takes a table from its file until a lookup finds its last row: the
 // service is a process of its own, this process uploads as the manager does.
 func endToEndCase(ctx context.Context, t task) (s *measure.Sample, err error) {
-	service, err := startService(ctx, t)
+	service, store, err := startService(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, service.stop()) }()
+	defer func() { err = errors.Join(err, service.Stop()) }()
 	from, err := openTable(ctx, t)
 	if err != nil {
 		return nil, err
@@ -40,22 +38,24 @@ func endToEndCase(ctx context.Context, t task) (s *measure.Sample, err error) {
 	if err != nil {
 		return nil, err
 	}
-	before, err := measure.UsageOf(service.pid())
+	work, stop := operator.StartWork(ctx, t.Case.Table.plan(from))
+	defer stop()
+	before, err := service.Usage()
 	if err != nil {
 		return nil, err
 	}
-	way := &wayThrough{service: service, plan: t.Case.Table.plan(from), last: last, parts: map[string]float64{}}
+	way := &wayThrough{Work: work, store: store, last: last, parts: map[string]float64{}}
 	s, err = measure.Section(func() error { return way.run(ctx) })
 	if err != nil {
-		return nil, fmt.Errorf("%w; the service says: %s", err, service.lastWords())
+		return nil, fmt.Errorf("%w; the service says: %s", err, service.LastWords())
 	}
-	after, err := measure.UsageOf(service.pid())
+	after, err := service.Usage()
 	if err != nil {
 		return nil, err
 	}
 	way.parts[measure.PartServiceCPU] = (after.CPU - before.CPU).Seconds()
 	way.parts[measure.PartServiceMemory] = float64(after.Peak)
-	s.Rows, s.Bytes, s.Parts = int(way.prepared.Rows), way.prepared.Bytes, way.parts
+	s.Rows, s.Bytes, s.Parts = int(work.Prepared.Rows), work.Prepared.Bytes, way.parts
 	return s, nil
 }
 
@@ -90,11 +90,10 @@ func lastRow(t task) ([]string, error) {
 
 // wayThrough is one table on its way.
 type wayThrough struct {
-	service  *serviceProcess
-	plan     pipeline.Plan
-	last     []string
-	prepared *pipeline.Prepared
-	parts    map[string]float64
+	*operator.Work
+	store *operator.Store
+	last  []string
+	parts map[string]float64
 }
 
 func (w *wayThrough) run(ctx context.Context) error {
@@ -103,14 +102,14 @@ func (w *wayThrough) run(ctx context.Context) error {
 		part string
 		do   func() error
 	}{
-		{measure.PartPrepare, func() error { return w.pooled(ctx, nil) }},
+		{measure.PartPrepare, func() error { return w.Prepare(ctx) }},
 		{partUpload, func() (err error) {
-			if one, err = w.service.create(ctx, namesOf(w.plan.Columns), w.plan.RowsPerBlock, w.prepared.Blocks, w.prepared.KeyID, w.prepared.ContentKey); err != nil {
+			if one, err = w.store.OpenFor(ctx, w.Work); err != nil {
 				return err
 			}
-			return w.pooled(ctx, one)
+			return w.Upload(ctx, one.DataUploadURI)
 		}},
-		{partIndex, func() error { return w.commit(ctx, one) }},
+		{partIndex, func() error { return w.store.Commit(ctx, one.ID, 5*time.Millisecond) }},
 		{partLookup, func() error { return w.find(ctx) }},
 	} {
 		began := time.Now()
@@ -122,86 +121,13 @@ func (w *wayThrough) run(ctx context.Context) error {
 	return nil
 }
 
-// pooled runs the next phase in a pool as large as the manager's: preparation
-// where there is no session yet, else the upload.
-func (w *wayThrough) pooled(ctx context.Context, one *edm.Session) error {
-	const key = "bench"
-	woken := make(chan struct{}, 1)
-	works := pool.NewPool(pool.PoolOptions{Parallelism: 4, Memory: managerMemory, Wake: func(string) {
-		select {
-		case woken <- struct{}{}:
-		default: // it is awake
-		}
-	}})
-	ctx, stop := context.WithCancel(ctx)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = works.Start(ctx) // it fails never
-	}()
-	defer func() {
-		stop()
-		<-ended
-	}()
-	if one == nil {
-		works.Prepare(key, w.plan)
-	} else {
-		works.Upload(key, w.plan, w.prepared, upload.Target{
-			HTTP: guarded(), URI: func() string { return one.DataUploadURI }, Parallelism: durableConnections,
-		})
-	}
-	for {
-		select {
-		case <-woken:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		switch now := works.Status(key); now.Phase {
-		case pool.PhaseFailed:
-			return now.Err
-		case pool.PhasePrepared:
-			w.prepared = now.Prepared
-			return nil
-		case pool.PhaseUploaded:
-			return nil
-		}
-	}
-}
-
-// commit hands the blocks over and waits until they are indexed.
-func (w *wayThrough) commit(ctx context.Context, one *edm.Session) error {
-	sessions, store := w.service.client.Sessions(), w.service.store.ID
-	if err := sessions.Commit(ctx, store, one.ID, nil); err != nil {
-		return err
-	}
-	every := time.NewTicker(5 * time.Millisecond)
-	defer every.Stop()
-	for {
-		now, err := sessions.Get(ctx, store, one.ID)
-		if err != nil {
-			return err
-		}
-		switch {
-		case now.State == edm.StateCompleted:
-			return nil
-		case now.State.Ended():
-			return fmt.Errorf("the session ended as %s: %+v", now.State, now.Error)
-		}
-		select {
-		case <-every.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
 // find asks for the last row by its first column, with all the others.
 func (w *wayThrough) find(ctx context.Context) error {
-	query := lookup.Query{Key: w.plan.Key, Store: storeName, Column: w.plan.Columns[0].Name, Limit: 1000}
-	for i, c := range w.plan.Columns[1:] {
+	query := lookup.Query{Key: w.Plan.Key, Store: storeName, Column: w.Plan.Columns[0].Name, Limit: 1000}
+	for i, c := range w.Plan.Columns[1:] {
 		query.SameRow = append(query.SameRow, lookup.Cell{Column: c.Name, Value: w.last[i+1]})
 	}
-	asker, err := lookup.Open(ctx, w.service.client.Stores(), query)
+	asker, err := lookup.Open(ctx, w.store.Client.Stores(), query)
 	if err != nil {
 		return err
 	}
@@ -210,7 +136,7 @@ func (w *wayThrough) find(ctx context.Context) error {
 		return err
 	}
 	for _, row := range found.Rows {
-		if row.Row == w.prepared.Rows-1 && len(row.Matched) == len(w.plan.Columns)-1 {
+		if row.Row == w.Prepared.Rows-1 && len(row.Matched) == len(w.Plan.Columns)-1 {
 			return nil
 		}
 	}

@@ -15,9 +15,6 @@ import (
 // cpuVariable forces a path in a process that starts.
 const cpuVariable = simd.Environment
 
-// managerMemory is the manager's default of --transfer-memory.
-const managerMemory = 256 << 20
-
 // codePath is the path that this process takes. It fails where the environment
 // asks for one that cannot be had.
 func codePath() (string, error) { return simd.Path(), simd.Err() }

@@ -14,6 +14,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/hack/measure"
+	"exactmatch.dev/operator/hack/measure/operator"
 	"exactmatch.dev/operator/internal/dial"
 	"exactmatch.dev/operator/internal/executor/jobs"
 	"exactmatch.dev/operator/internal/executor/protocol"
@@ -27,11 +28,11 @@ import (
 // service as a process of its own. What is measured begins with the first worker
 // and ends with the last; the reading before it and the seal after it are not in it.
 func podsCase(ctx context.Context, t task) (s *measure.Sample, err error) {
-	service, err := startService(ctx, t)
+	service, store, err := startService(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, service.stop()) }()
+	defer func() { err = errors.Join(err, service.Stop()) }()
 	from, err := openTable(ctx, t)
 	if err != nil {
 		return nil, err
@@ -41,18 +42,18 @@ func podsCase(ctx context.Context, t task) (s *measure.Sample, err error) {
 		return nil, err
 	}
 	prepared := run.prepared
-	session, err := service.create(ctx, namesOf(run.plan.Columns), run.plan.RowsPerBlock, prepared.Blocks, prepared.KeyID, prepared.ContentKey)
+	session, err := store.Open(ctx, operator.Blocks{RowsPerBlock: run.plan.RowsPerBlock, Count: prepared.Blocks, KeyID: prepared.KeyID, ContentKey: prepared.ContentKey})
 	if err != nil {
 		return nil, err
 	}
-	before, err := measure.UsageOf(service.pid())
+	before, err := service.Usage()
 	if err != nil {
 		return nil, err
 	}
 	if s, err = run.stage(ctx, session.DataUploadURI); err != nil {
-		return nil, fmt.Errorf("%w; the service says: %s", err, service.lastWords())
+		return nil, fmt.Errorf("%w; the service says: %s", err, service.LastWords())
 	}
-	after, err := measure.UsageOf(service.pid())
+	after, err := service.Usage()
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +61,7 @@ func podsCase(ctx context.Context, t task) (s *measure.Sample, err error) {
 	s.Rows, s.Bytes, s.Parts = int(prepared.Rows), prepared.Bytes, run.parts
 	uri := func() string { return session.DataUploadURI }
 	// It fails where the service has not got every block.
-	return s, upload.Seal(ctx, prepared, upload.Target{HTTP: guarded(), URI: uri, Parallelism: 1})
+	return s, upload.Seal(ctx, prepared, upload.Target{HTTP: operator.Guard.HTTPClient(), URI: uri, Parallelism: 1})
 }
 
 // podsRun is one table on its way through workers.

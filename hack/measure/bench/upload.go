@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -23,7 +22,6 @@ import (
 	"exactmatch.dev/operator/hack/measure"
 	"exactmatch.dev/operator/hack/measure/operator"
 	"exactmatch.dev/operator/internal/block"
-	"exactmatch.dev/operator/internal/dial"
 	"exactmatch.dev/operator/internal/fingerprint"
 	"exactmatch.dev/operator/internal/pipeline"
 )
@@ -58,15 +56,10 @@ func randomBlocks() ([]*operator.Block, error) {
 	return blocks, nil
 }
 
-// guarded is the client that the operator has for an agent.
-func guarded() *http.Client {
-	return dial.Guard{AllowHosts: []string{"127.0.0.1"}, Policy: dial.Anything}.HTTPClient()
-}
-
 // stageAll sends blocks as the operator's transfer does: the same SDK, client
 // and check, so many connections at once. Each has a block of its own to number.
 func stageAll(ctx context.Context, uri string, connections, blocks int, data []*operator.Block) error {
-	client, err := blockblob.NewClientWithNoCredential(uri, &blockblob.ClientOptions{ClientOptions: azcore.ClientOptions{Transport: guarded()}})
+	client, err := blockblob.NewClientWithNoCredential(uri, &blockblob.ClientOptions{ClientOptions: azcore.ClientOptions{Transport: operator.Guard.HTTPClient()}})
 	if err != nil {
 		return err
 	}
@@ -155,17 +148,17 @@ func sendRaw(ctx context.Context, address string, lane, lanes, blocks int, data 
 
 // serviceCase sends blocks to the service, which syncs each before it answers.
 func serviceCase(ctx context.Context, t task) (s *measure.Sample, err error) {
-	service, err := startService(ctx, t)
+	service, store, err := startService(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, service.stop()) }()
+	defer func() { err = errors.Join(err, service.Stop()) }()
 	data, err := randomBlocks()
 	if err != nil {
 		return nil, err
 	}
 	blocks := int(t.Case.Bytes / uploadBlock)
-	uri, err := service.openSession(ctx, blocks)
+	uri, err := openSession(ctx, store, blocks)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,86 @@
+package operator
+
+import (
+	"context"
+
+	"exactmatch.dev/operator/internal/dial"
+	"exactmatch.dev/operator/internal/executor/pool"
+	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/upload"
+)
+
+// The manager's defaults of --transfer-memory and --transfer-parallelism, and of
+// an upload agent's parallelism.
+const (
+	TransferMemory      = 256 << 20
+	TransferParallelism = 4
+	UploadParallelism   = 4
+)
+
+// Guard is that of an agent which may reach this machine.
+var Guard = dial.Guard{AllowHosts: []string{"127.0.0.1"}, Policy: dial.Anything}
+
+// Work is one table in a pool as the manager has it.
+type Work struct {
+	Plan pipeline.Plan
+	// Prepared is nil before Prepare.
+	Prepared *pipeline.Prepared
+
+	pool  *pool.Pool
+	woken chan struct{}
+}
+
+const workKey = "measured"
+
+// StartWork starts a pool; stop ends it.
+func StartWork(ctx context.Context, plan pipeline.Plan) (w *Work, stop func()) {
+	w = &Work{Plan: plan, woken: make(chan struct{}, 1)}
+	w.pool = pool.NewPool(pool.PoolOptions{Parallelism: TransferParallelism, Memory: TransferMemory, Wake: func(string) {
+		select {
+		case w.woken <- struct{}{}:
+		default: // it is awake
+		}
+	}})
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = w.pool.Start(ctx) // it never fails
+	}()
+	return w, func() {
+		cancel()
+		<-ended
+	}
+}
+
+// Prepare reads the table.
+func (w *Work) Prepare(ctx context.Context) error {
+	w.pool.Prepare(workKey, w.Plan)
+	now, err := w.reach(ctx, pool.PhasePrepared)
+	w.Prepared = now.Prepared
+	return err
+}
+
+// Upload moves the blocks of what is prepared.
+func (w *Work) Upload(ctx context.Context, uri string) error {
+	w.pool.Upload(workKey, w.Plan, w.Prepared, upload.Target{HTTP: Guard.HTTPClient(), URI: func() string { return uri }, Parallelism: UploadParallelism})
+	_, err := w.reach(ctx, pool.PhaseUploaded)
+	return err
+}
+
+// reach waits until the work is as far as that, or has failed.
+func (w *Work) reach(ctx context.Context, phase pool.Phase) (pool.Status, error) {
+	for {
+		select {
+		case <-w.woken:
+		case <-ctx.Done():
+			return pool.Status{}, ctx.Err()
+		}
+		switch now := w.pool.Status(workKey); now.Phase {
+		case pool.PhaseFailed:
+			return now, now.Err
+		case phase:
+			return now, nil
+		}
+	}
+}
