@@ -42,6 +42,7 @@ var wheres = map[string][]string{
 
 // Every kind of case runs: a measurement that nobody can take any more is lost.
 func TestEveryKindRuns(t *testing.T) {
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // many processes end
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

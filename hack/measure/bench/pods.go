@@ -19,7 +19,6 @@ import (
 	"exactmatch.dev/operator/internal/executor/jobs"
 	"exactmatch.dev/operator/internal/executor/protocol"
 	"exactmatch.dev/operator/internal/pipeline"
-	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/upload"
 )
 
@@ -81,7 +80,7 @@ func (r *podsRun) prepare(ctx context.Context) error {
 		Source: protocol.Source{File: "table.csv"}, Allow: protocol.Allow{Hosts: []string{"127.0.0.1"}, Policy: protocol.Policy(dial.Anything)},
 	}
 	for _, c := range r.plan.Columns {
-		r.order.Columns = append(r.order.Columns, schema.Column(c))
+		r.order.Columns = append(r.order.Columns, c)
 	}
 	r.order.Memory = jobs.Work{}.Memory()
 	for name, text := range map[string]string{protocol.KeyDir + "/" + protocol.KeyFile: string(r.plan.Key), protocol.SourceDir + "/empty": "", protocol.OrderDir + "/empty": ""} {

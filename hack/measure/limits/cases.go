@@ -24,13 +24,15 @@ var largestRows = block.LargestRowsPerBlock(wideColumns)
 type sizes struct {
 	Table, Line, Cell, Bomb int64
 	Blocks, Parallel, Large int
+	// LargestRows make the largest block.
+	LargestRows int
 }
 
 func sizesOf(o options) sizes {
 	if o.quick {
-		return sizes{Table: 64e6, Line: 64 << 20, Cell: 8 << 20, Bomb: 256 << 20, Blocks: 500, Parallel: 8, Large: 1}
+		return sizes{Table: 64e6, Line: 64 << 20, Cell: 8 << 20, Bomb: 256 << 20, Blocks: 500, Parallel: 8, Large: 1, LargestRows: largestRows}
 	}
-	return sizes{Table: 10e9, Line: 1 << 30, Cell: 64 << 20, Bomb: 10 << 30, Blocks: 50_000, Parallel: 32, Large: 12}
+	return sizes{Table: 10e9, Line: 1 << 30, Cell: 64 << 20, Bomb: 10 << 30, Blocks: 50_000, Parallel: 32, Large: 12, LargestRows: largestRows}
 }
 
 // limitCase is one thing that is too large, or as large as may be. Says are the
@@ -42,7 +44,7 @@ type limitCase struct {
 	Table  *tableSpec
 	Upload bool
 	// Service is asked where it is set, and gives its refusal.
-	Service func(context.Context, *remote) (string, error)
+	Service func(context.Context, *remote) (string, error) `json:"-"`
 }
 
 // result is what one case found. Memory is 0 where the process was not needed.
@@ -71,7 +73,7 @@ func tableCases(s sizes) []limitCase {
 		},
 		{
 			Name: fmt.Sprintf("32 fields in %d blocks of 64 MiB", s.Large), Cap: "block 64 MiB, --transfer-memory 256 MiB", Upload: true,
-			Table: &tableSpec{Kind: kindWide, Size: sizeOfRows(kindWide, s.Large*largestRows), RowsPerBlock: largestRows, Fields: wideColumns},
+			Table: &tableSpec{Kind: kindWide, Size: sizeOfRows(kindWide, s.Large*s.LargestRows), RowsPerBlock: s.LargestRows, Fields: wideColumns},
 		},
 		{
 			Name: "50,001 blocks", Cap: "50,000 blocks", Says: []string{"TooManyBlocks", "50001 blocks of 1", "at most 50000 blocks", "give spec.rowsPerBlock at least 2"},
@@ -116,7 +118,9 @@ func serviceCases(s sizes) []limitCase {
 		{Name: "a block of 64 MiB and a byte", Cap: "block 64 MiB", Says: []string{"RequestBodyTooLarge", "67108865 bytes and may have 67108864", "lower rowsPerBlock"}, Service: largeBlock},
 		{
 			Name: fmt.Sprintf("%d blocks of 64 MiB at once", s.Parallel), Cap: "--upload-memory 256 MiB, others wait",
-			Service: func(ctx context.Context, r *remote) (string, error) { return "", parallelBlocks(ctx, r, s.Parallel) },
+			Service: func(ctx context.Context, r *remote) (string, error) {
+				return "", parallelBlocks(ctx, r, s.LargestRows, s.Parallel)
+			},
 		},
 		{Name: "a body of 2 MiB", Cap: "body 1 MiB", Says: []string{"RequestEntityTooLarge", "exceeds 1048576 bytes"}, Service: largeBody},
 	}

@@ -7,53 +7,42 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"os"
-	"os/signal"
 	"regexp"
-	"syscall"
+	"time"
+
+	"exactmatch.dev/operator/hack/measure"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := dispatch(ctx, os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "limits:", err)
-		stop()
-		os.Exit(1) //nolint:gocritic // stop was called
-	}
-}
+func main() { measure.Main("limits", dispatch) }
 
 // dispatch tells the driver from the process that it starts for each table.
 func dispatch(ctx context.Context, args []string) error {
-	if err := checkSystem(); err != nil {
+	if err := measure.CheckSystem(); err != nil {
 		return err
 	}
-	if len(args) == 1 && args[0] == "child" {
-		return runChild(ctx)
+	if len(args) == 1 && args[0] == measure.ChildArgument {
+		return measure.DoTask(ctx, readTable)
 	}
 	o, err := parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}
-	return drive(ctx, o)
+	return drive(ctx, o, sizesOf(o))
 }
 
 // options are the driver's flags.
 type options struct {
-	bin, docs string
-	quick     bool
-	only      *regexp.Regexp
+	bin, out, docs string
+	quick          bool
+	only           *regexp.Regexp
 }
 
 func parse(args []string) (o options, err error) {
 	f := flag.NewFlagSet("limits", flag.ContinueOnError)
 	f.StringVar(&o.bin, "bin", "bin", "folder of the operator's binary and of what the run writes")
+	f.StringVar(&o.out, "out", "bin/limits", "folder of results.json")
 	f.StringVar(&o.docs, "docs", "", "file that the results are written to")
 	f.BoolVar(&o.quick, "quick", false, "small tables and few blocks: what is refused is the same, the memory says little")
 	only := f.String("only", "", "regular expression of the cases to run")
@@ -71,8 +60,8 @@ func parse(args []string) (o options, err error) {
 const spareDisk = 10 << 30
 
 // drive runs the cases one after another and judges each.
-func drive(ctx context.Context, o options) error {
-	free, err := freeBytes(o.bin)
+func drive(ctx context.Context, o options, s sizes) error {
+	free, err := measure.FreeBytes(o.bin)
 	if err != nil {
 		return err
 	}
@@ -84,9 +73,8 @@ func drive(ctx context.Context, o options) error {
 		return err
 	}
 	defer from.stop()
-	var results []result
-	failed := 0
-	for _, c := range casesOf(sizesOf(o)) {
+	began, found := time.Now(), &run{Run: measure.Run{Machine: measure.DescribeMachine(ctx)}, Quick: o.quick}
+	for _, c := range casesOf(s) {
 		if !o.only.MatchString(c.Name) {
 			continue
 		}
@@ -98,19 +86,11 @@ func drive(ctx context.Context, o options) error {
 			err = c.judge(r)
 		}
 		if err != nil {
-			failed++
 			r.Fault = err.Error()
 		}
 		fmt.Println(r.line())
-		results = append(results, r)
+		found.add(r)
 	}
-	if o.docs != "" {
-		if err := writeReport(o, results); err != nil {
-			return err
-		}
-	}
-	if failed > 0 {
-		return fmt.Errorf("%d of %d cases do not hold", failed, len(results))
-	}
-	return nil
+	found.Took = time.Since(began)
+	return found.report(o)
 }

@@ -10,64 +10,21 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/minio/crc64nvme"
 	"golang.org/x/sync/errgroup"
 
-	"exactmatch.dev/operator/hack/local"
+	"exactmatch.dev/operator/hack/measure"
 	"exactmatch.dev/operator/hack/measure/operator"
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/fingerprint"
 )
 
 // remote is a service of its own for each case.
-type remote struct {
-	stack    *local.Stack
-	endpoint string
-	token    string
-}
-
-// startRemote starts the operator's binary over a fresh folder and waits until
-// it answers.
-func startRemote(ctx context.Context, o options) (*remote, error) {
-	stack, err := local.New(o.bin)
-	if err != nil {
-		return nil, err
-	}
-	r := &remote{stack: stack, endpoint: stack.Endpoint()}
-	token, err := os.ReadFile(stack.Token)
-	if err == nil {
-		r.token = string(token)
-		err = stack.StartService("--log-level=warn")
-	}
-	if err == nil {
-		err = r.ready(ctx)
-	}
-	if err != nil {
-		return nil, errors.Join(err, stack.Stop())
-	}
-	return r, nil
-}
-
-func (r *remote) ready(ctx context.Context) error {
-	ctx, stop := context.WithTimeout(ctx, time.Minute)
-	defer stop()
-	every := time.NewTicker(50 * time.Millisecond)
-	defer every.Stop()
-	for {
-		if status, _, err := r.call(ctx, http.MethodGet, "/exactMatchUploadAgents", nil); err == nil && status == http.StatusOK {
-			return nil
-		}
-		select {
-		case <-every.C:
-		case <-ctx.Done():
-			return fmt.Errorf("the service did not get ready: %w", ctx.Err())
-		}
-	}
-}
+type remote struct{ *operator.Service }
 
 // call sends JSON and returns what is answered.
 func (r *remote) call(ctx context.Context, method, path string, body any) (int, []byte, error) {
@@ -75,16 +32,16 @@ func (r *remote) call(ctx context.Context, method, path string, body any) (int, 
 	if err != nil {
 		return 0, nil, err
 	}
-	request, err := http.NewRequestWithContext(ctx, method, r.endpoint+"/dataClassification"+path, bytes.NewReader(text)) //nolint:gosec // our own service
+	request, err := http.NewRequestWithContext(ctx, method, r.Endpoint+"/dataClassification"+path, bytes.NewReader(text))
 	if err != nil {
 		return 0, nil, err
 	}
-	request.Header.Set("Authorization", "Bearer "+r.token)
+	request.Header.Set("Authorization", "Bearer "+r.Token)
 	return answerOf(request)
 }
 
 func answerOf(request *http.Request) (int, []byte, error) {
-	answer, err := http.DefaultClient.Do(request) //nolint:gosec // our own service
+	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -163,14 +120,14 @@ func longSession(ctx context.Context, r *remote) (string, error) {
 	return r.refusal(ctx, sessions, session([]string{"C0"}, 1, 50_001))
 }
 
-// uploadURI opens a session of so many blocks, each as large as may be.
-func (r *remote) uploadURI(ctx context.Context, blocks int) (string, error) {
+// uploadURI opens a session of so many blocks of as many columns as may be.
+func (r *remote) uploadURI(ctx context.Context, rowsPerBlock, blocks int) (string, error) {
 	sessions, err := r.store(ctx)
 	if err != nil {
 		return "", err
 	}
 	_, names := columnsOf(wideColumns)
-	one, err := r.made(ctx, sessions, session(names, largestRows, blocks))
+	one, err := r.made(ctx, sessions, session(names, rowsPerBlock, blocks))
 	return fmt.Sprint(one["dataUploadURI"]), err
 }
 
@@ -184,7 +141,7 @@ func putBlock(ctx context.Context, uri string, index int, data ...[]byte) (int, 
 		parts = append(parts, bytes.NewReader(part))
 	}
 	target := uri + "&comp=block&blockid=" + url.QueryEscape(block.ID(index, sum.Sum64()))
-	request, err := http.NewRequestWithContext(ctx, http.MethodPut, target, io.MultiReader(parts...)) //nolint:gosec // our own service
+	request, err := http.NewRequestWithContext(ctx, http.MethodPut, target, io.MultiReader(parts...))
 	if err != nil {
 		return 0, "", err
 	}
@@ -194,7 +151,7 @@ func putBlock(ctx context.Context, uri string, index int, data ...[]byte) (int, 
 }
 
 func largeBlock(ctx context.Context, r *remote) (string, error) {
-	uri, err := r.uploadURI(ctx, 1)
+	uri, err := r.uploadURI(ctx, 1, 1)
 	if err != nil {
 		return "", err
 	}
@@ -205,15 +162,15 @@ func largeBlock(ctx context.Context, r *remote) (string, error) {
 	return text, err
 }
 
-// parallelBlocks sends the largest blocks all at once and each of them until it
+// parallelBlocks sends blocks of so many rows all at once and each of them until it
 // is taken.
-func parallelBlocks(ctx context.Context, r *remote, n int) error {
-	uri, err := r.uploadURI(ctx, n)
+func parallelBlocks(ctx context.Context, r *remote, rows, n int) error {
+	uri, err := r.uploadURI(ctx, rows, n)
 	if err != nil {
 		return err
 	}
 	_, names := columnsOf(wideColumns)
-	largest, err := operator.NewBlock("store", remoteKey, names, largestRows, 0)
+	largest, err := operator.NewBlock("store", remoteKey, names, rows, 0)
 	if err != nil {
 		return err
 	}
@@ -241,74 +198,54 @@ func runCase(ctx context.Context, o options, from *origin, c limitCase) (r resul
 	r.Case = c
 	began := time.Now()
 	defer func() { r.Took = time.Since(began) }()
-	var service *remote
-	if c.Upload || c.Service != nil {
-		if service, err = startRemote(ctx, o); err != nil {
-			return r, err
-		}
-		defer func() { err = errors.Join(err, service.stack.Stop()) }()
+	if !c.Upload && c.Service == nil {
+		return r, r.readTable(ctx, from, nil)
 	}
-	if c.Service != nil {
-		r.Refusal, err = c.Service(ctx, service)
-	} else {
-		err = r.readTable(ctx, from, service)
-	}
-	if service == nil || err != nil {
-		return r, err
-	}
-	pid, err := service.stack.PID("service")
+	dir, err := os.MkdirTemp(o.bin, "limits-")
 	if err != nil {
 		return r, err
 	}
-	if r.Service, err = peakMemory(pid); err != nil || !c.Upload {
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	service, err := operator.StartService(ctx, filepath.Join(o.bin, "exactmatch"), dir, "--log-level=warn")
+	if err != nil {
 		return r, err
 	}
-	return r, service.idle(ctx)
+	defer func() { err = errors.Join(err, service.Stop()) }()
+	if c.Service != nil {
+		r.Refusal, err = c.Service(ctx, &remote{service})
+	} else {
+		err = r.readTable(ctx, from, service)
+	}
+	if err != nil {
+		return r, err
+	}
+	usage, err := service.Usage()
+	if r.Service = usage.Peak; err != nil || !c.Upload {
+		return r, err
+	}
+	return r, idle(ctx, service)
 }
 
 // idle waits until the blocks of what is live are removed, which a stop would
 // wait for too.
-func (r *remote) idle(ctx context.Context) error {
+func idle(ctx context.Context, service *operator.Service) error {
 	ctx, stop := context.WithTimeout(ctx, 10*time.Minute)
 	defer stop()
-	every := time.NewTicker(100 * time.Millisecond)
-	defer every.Stop()
-	for {
-		left, err := os.ReadDir(r.stack.Path("service/blocks"))
-		if err != nil || len(left) == 0 {
-			return err
-		}
-		select {
-		case <-every.C:
-		case <-ctx.Done():
-			return errors.New("the service does not remove the blocks of the table that is live")
-		}
-	}
+	return measure.Until(ctx, 100*time.Millisecond, "the service has removed the blocks of the table that is live", func() (bool, error) {
+		left, err := os.ReadDir(service.Path("blocks"))
+		return len(left) == 0, err
+	})
 }
 
 // readTable lets a child read the case's table.
-func (r *result) readTable(ctx context.Context, from *origin, service *remote) error {
+func (r *result) readTable(ctx context.Context, from *origin, service *operator.Service) error {
 	t := task{Table: *r.Case.Table, URL: from.url(r.Case.Table), Upload: r.Case.Upload}
 	if service != nil {
-		t.Endpoint, t.Token = service.endpoint, service.token
-	}
-	text, err := json.Marshal(t)
-	if err != nil {
-		return err
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	child := exec.CommandContext(ctx, self, "child") //nolint:gosec // this program
-	child.Stdin, child.Stderr, child.SysProcAttr = bytes.NewReader(text), os.Stderr, diesWithUs()
-	out, err := child.Output()
-	if err != nil {
-		return fmt.Errorf("the child: %w", err)
+		t.Endpoint, t.Token = service.Endpoint, service.Token
 	}
 	var found finding
-	if err := json.Unmarshal(out, &found); err != nil {
-		return err
+	if err := measure.Child(ctx, nil, t, &found); err != nil {
+		return fmt.Errorf("the child: %w", err)
 	}
 	r.Refusal, r.Rows, r.Bytes, r.Manager = found.Refusal, found.Rows, found.Bytes, found.Peak
 	return nil

@@ -3,17 +3,33 @@ package main
 import (
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
-	"time"
+
+	"exactmatch.dev/operator/hack/measure"
 )
+
+// run is everything that one run found out; it is what the JSON holds.
+type run struct {
+	measure.Run
+	Quick   bool     `json:"quick"`
+	Results []result `json:"results"`
+}
+
+// add keeps a result, and what it took as a sample.
+func (r *run) add(one result) {
+	r.Results = append(r.Results, one)
+	r.Samples = append(r.Samples, measure.Sample{
+		Case: one.Case.Name, Wall: one.Took, Rows: int(one.Rows), Bytes: one.Bytes, PeakMemory: one.Manager,
+		Parts: map[string]float64{measure.PartServiceMemory: float64(one.Service)}, Text: one.outcome(),
+	})
+}
 
 // mib is memory for a table; nothing where the process was not needed.
 func mib(bytes int64) string {
 	if bytes == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d MiB", (bytes+1<<20-1)>>20)
+	return measure.MiB(bytes)
 }
 
 // line tells of a result while the run goes on.
@@ -48,23 +64,46 @@ func messageOf(text string) string {
 	return text
 }
 
-// writeReport writes the results for people.
-func writeReport(o options, results []result) error {
-	var b strings.Builder
-	b.WriteString("# What is too large\n\nWritten by `make limits`; every line is a run of its own processes. Memory is the peak of the resident size. ")
-	fmt.Fprintf(&b, "The limits:\n%d MiB for the process that reads, hashes and uploads under the manager's default `--transfer-memory`,\n", managerLimit>>20)
-	fmt.Fprintf(&b, "%d MiB for the service under its default `--upload-memory`.\n\n", serviceLimit>>20)
-	fmt.Fprintf(&b, "%s, %d cores, %s, %s", processor(), runtime.NumCPU(), runtime.Version(), time.Now().UTC().Format(time.DateOnly))
-	if o.quick {
-		b.WriteString(", **with `-quick`**")
+// report writes what was found, and fails where something does not hold.
+func (r *run) report(o options) error {
+	if err := measure.WriteResults(o.out, r); err != nil {
+		return err
 	}
-	b.WriteString(".\n\n| what | cap | reading, hashing, uploading | service | seconds | what comes of it |\n|---|---|---:|---:|---:|---|\n")
-	for _, r := range results {
-		holds := r.outcome()
-		if r.Fault != "" {
-			holds = "**does not hold**: " + strings.Join(strings.Fields(r.Fault), " ")
+	if o.docs != "" {
+		if err := os.WriteFile(o.docs, []byte(r.markdown()), 0o644); err != nil { //nolint:gosec // a document
+			return err
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %.1f | %s |\n", r.Case.Name, r.Case.Cap, mib(r.Manager), mib(r.Service), r.Took.Seconds(), strings.ReplaceAll(holds, "|", "\\|"))
 	}
-	return os.WriteFile(o.docs, []byte(b.String()), 0o644) //nolint:gosec // a document
+	failed := 0
+	for _, one := range r.Results {
+		if one.Fault != "" {
+			failed++
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d cases do not hold", failed, len(r.Results))
+	}
+	return nil
+}
+
+// markdown writes the results for people.
+func (r *run) markdown() string {
+	d := &measure.Document{}
+	d.Line("# What is too large\n\nWritten by `make limits`; every line is a run of its own processes. Memory is the peak of the resident size. The limits:")
+	d.Line("%d MiB for the process that reads, hashes and uploads under the manager's default `--transfer-memory`,", managerLimit>>20)
+	d.Line("%d MiB for the service under its default `--upload-memory`.\n", serviceLimit>>20)
+	how := ""
+	if r.Quick {
+		how = ", **with `-quick`**"
+	}
+	d.Line("%s%s.\n", r.Machine, how)
+	d.Head("what", "cap", "reading, hashing, uploading:", "service:", "seconds:", "what comes of it")
+	for _, one := range r.Results {
+		holds := one.outcome()
+		if one.Fault != "" {
+			holds = "**" + measure.DoesNotHold + "**: " + strings.Join(strings.Fields(one.Fault), " ")
+		}
+		d.Row(one.Case.Name, one.Case.Cap, mib(one.Manager), mib(one.Service), fmt.Sprintf("%.1f", one.Took.Seconds()), strings.ReplaceAll(holds, "|", "\\|"))
+	}
+	return d.String()
 }

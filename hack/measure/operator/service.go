@@ -28,7 +28,7 @@ type Service struct {
 
 // StartService starts the operator's binary over a fresh folder below dir, and
 // waits until it answers.
-func StartService(ctx context.Context, binary, dir string) (*Service, error) {
+func StartService(ctx context.Context, binary, dir string, flags ...string) (*Service, error) {
 	s := &Service{dir: filepath.Join(dir, "service"), Token: rand.Text(), ended: make(chan struct{})}
 	token := filepath.Join(dir, "token")
 	if err := os.WriteFile(token, []byte(s.Token), 0o600); err != nil {
@@ -42,7 +42,8 @@ func StartService(ctx context.Context, binary, dir string) (*Service, error) {
 	if s.log, err = os.Create(filepath.Join(dir, "service.log")); err != nil {
 		return nil, err
 	}
-	s.cmd = exec.CommandContext(ctx, binary, "service", "--listen", address, "--data-dir", s.dir, "--bearer-token-file", token) //nolint:gosec // our own binary
+	flags = append([]string{"service", "--listen", address, "--data-dir", s.dir, "--bearer-token-file", token}, flags...)
+	s.cmd = exec.CommandContext(ctx, binary, flags...) //nolint:gosec // our own binary
 	s.cmd.Stdout, s.cmd.Stderr, s.cmd.SysProcAttr = s.log, s.log, measure.DiesWithUs()
 	if err := s.cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the service: %w; build it with 'make build'", err), s.log.Close())

@@ -50,8 +50,8 @@ type Blocks struct {
 
 // Open opens a session of all columns of the store.
 func (s *Store) Open(ctx context.Context, blocks Blocks) (*edm.Session, error) {
-	fields := make([]string, 0, len(s.DataStore.Columns))
-	for _, c := range s.DataStore.Columns {
+	fields := make([]string, 0, len(s.Columns))
+	for _, c := range s.Columns {
 		fields = append(fields, c.Name)
 	}
 	perBlock, total := int32(blocks.RowsPerBlock), int32(blocks.Count)
