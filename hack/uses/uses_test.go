@@ -129,9 +129,10 @@ func TestMergedFilesAreFound(t *testing.T) {
 // pretend are imports of a module that is not there.
 func pretend() *imports {
 	return &imports{
-		module: "m", own: []string{"m/a", "m/a/deep", "m/b", "m/c"},
+		module: "m.dev", own: []string{"m.dev/a", "m.dev/a/deep", "m.dev/b", "m.dev/c", "m.dev/e"},
 		of: map[string][]string{
-			"m/a": {"m/b", "fmt"}, "m/a/deep": {"net"}, "m/b": {"example.com/sdk"}, "m/c": {"fmt"}, "example.com/sdk": {"net/http"}, "net/http": {"net"},
+			"m.dev/a": {"m.dev/b", "fmt"}, "m.dev/a/deep": {"net"}, "m.dev/b": {"example.com/sdk"}, "m.dev/c": {"fmt"}, "m.dev/e": {"m.dev/c"},
+			"example.com/sdk": {"net/http"}, "net/http": {"net"},
 		},
 	}
 }
@@ -142,15 +143,16 @@ func TestWalls(t *testing.T) {
 		want string // within the failure, "" where there is none
 		says string // within the output
 	}{
-		"through others":         {rule{Packages: []string{"a"}, Forbid: []string{"net/http"}}, "a must not import net/http (why): m/a -> m/b -> example.com/sdk -> net/http", ""},
+		"through others":         {rule{Packages: []string{"a"}, Forbid: []string{"net/http"}}, "a must not import net/http (why): m.dev/a -> m.dev/b -> example.com/sdk -> net/http", ""},
 		"what is below":          {rule{Packages: []string{"a"}, Forbid: []string{"net"}}, "a must not import net/http", ""},
-		"our own":                {rule{Packages: []string{"a"}, Forbid: []string{"./b"}}, "a must not import b (why): m/a -> m/b", ""},
+		"our own":                {rule{Packages: []string{"a"}, Forbid: []string{"./b"}}, "a must not import b (why): m.dev/a -> m.dev/b", ""},
 		"a name that only looks": {rule{Packages: []string{"a"}, Forbid: []string{"net/htt", "example.com/sd"}}, "", "1 packages"},
 		"except":                 {rule{Packages: []string{"a"}, Forbid: []string{"net"}, Except: []string{"./b"}}, "", "1 packages"},
 		"directly":               {rule{Packages: []string{"b"}, ForbidDirectly: []string{"example.com"}}, "b must not import example.com/sdk directly", ""},
 		"not directly":           {rule{Packages: []string{"a"}, ForbidDirectly: []string{"example.com"}}, "", "1 packages"},
 		"pattern":                {rule{Packages: []string{"a/..."}, Forbid: []string{"net"}}, "a/deep must not import net", ""},
 		"standard":               {rule{Packages: []string{"c"}, StandardOnly: true}, "", "1 packages"},
+		"standard by others":     {rule{Packages: []string{"e"}, StandardOnly: true}, "", "1 packages"},
 		"not standard":           {rule{Packages: []string{"a"}, StandardOnly: true}, "a must not import example.com/sdk", ""},
 		"absent":                 {rule{Packages: []string{"d"}, Forbid: []string{"net"}}, "d is absent", ""},
 		"planned":                {rule{Packages: []string{"d"}, Forbid: []string{"net"}, Planned: true}, "", "planned: d is absent"},

@@ -29,7 +29,8 @@ type rule struct {
 	Forbid []string `json:"forbid,omitempty"`
 	// ForbidDirectly holds those which the package's own files must not import.
 	ForbidDirectly []string `json:"forbidDirectly,omitempty"`
-	// StandardOnly forbids everything beyond the standard library.
+	// StandardOnly forbids everything but the standard library and packages of the
+	// module that keep this too.
 	StandardOnly bool `json:"standardOnly,omitempty"`
 	// Except holds paths whose own imports are not looked at.
 	Except []string `json:"except,omitempty"`
@@ -157,7 +158,7 @@ func (all *imports) forbidden(r *rule) func(path string) bool {
 	forbid := all.absolute(r.Forbid)
 	return func(path string) bool {
 		first, _, _ := strings.Cut(path, "/")
-		return below(path, forbid) || r.StandardOnly && strings.Contains(first, ".")
+		return below(path, forbid) || r.StandardOnly && strings.Contains(first, ".") && !below(path, []string{all.module})
 	}
 }
 
