@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"exactmatch.dev/operator/hack/measure"
 )
 
 // timeCreates measures sessions that are created while everything else goes on:
@@ -52,9 +54,7 @@ func (b *bench) createsOf(ctx context.Context, family string, flags []string) (*
 	if err := b.createAll(ctx, m, family, r); err != nil {
 		return nil, err
 	}
-	now, err := m.usage()
-	r.Memory = now.memory
-	if err != nil {
+	if r.Usage, err = m.usage(); err != nil {
 		return nil, err
 	}
 	return r, b.Terminate("manager")
@@ -94,12 +94,12 @@ func (b *bench) createAll(ctx context.Context, m *manager, family string, r *cre
 	if err != nil {
 		return err
 	}
-	all := make([]time.Duration, 0, len(took))
+	all := make([]float64, 0, len(took))
 	for _, d := range took {
-		all = append(all, d)
+		all = append(all, float64(d))
 	}
 	slices.Sort(all)
-	r.Count, r.P50, r.P99 = len(all), all[len(all)/2], all[min(len(all)*99/100, len(all)-1)]
+	r.Count, r.P50, r.P99 = len(all), time.Duration(measure.Quantile(all, 0.5)), time.Duration(measure.Quantile(all, 0.99))
 	r.Queue, r.Span = queueBetween(before, after), time.Since(began)
 	r.Calls = byKind(b.front.since(began))
 	return nil

@@ -14,27 +14,17 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/signal"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"k8s.io/client-go/rest"
 
 	"exactmatch.dev/operator/hack/local"
+	"exactmatch.dev/operator/hack/measure"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := run(ctx, os.Args[1:])
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "bench-control-plane:", err)
-		stop()
-		os.Exit(1) //nolint:gocritic // stop was called
-	}
-}
+func main() { measure.Main("bench-control-plane", run) }
 
 // options are the driver's flags.
 type options struct {
@@ -98,6 +88,10 @@ func say(format string, args ...any) {
 }
 
 func run(ctx context.Context, args []string) (err error) {
+	began := time.Now()
+	if err := measure.CheckSystem(); err != nil {
+		return err
+	}
 	o, err := parse(args)
 	if err != nil {
 		return err
@@ -107,14 +101,15 @@ func run(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	b := &bench{options: o, Stack: stack, found: results{Settings: o, Machine: describeMachine()}}
+	b := &bench{options: o, Stack: stack, found: results{Run: measure.Run{Machine: measure.DescribeMachine(ctx)}, Settings: o}}
 	defer func() { err = errors.Join(err, b.stop()) }()
 	for _, step := range []func(context.Context) error{b.start, b.populate, b.grow, b.failOver, b.timeCreates} {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
-	return b.report()
+	b.found.Took = time.Since(began)
+	return b.found.report(o)
 }
 
 // start brings up the control plane, the service and the front before it.
@@ -219,8 +214,8 @@ func (b *bench) grow(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		b.found.Sizes = append(b.found.Sizes, *r)
-		say("%d sessions: steady after %s, %d MiB, peak %d MiB", size, r.Steady.Round(time.Millisecond), r.Memory.Now>>20, r.Memory.Peak>>20)
+		b.found.add(r)
+		say("%d sessions: steady after %s, %s, peak %s", size, r.Steady.Round(time.Millisecond), measure.MiB(r.Usage.Now), measure.MiB(r.Usage.Peak))
 	}
 	return nil
 }
@@ -235,11 +230,9 @@ func (b *bench) at(ctx context.Context, size int, window time.Duration) (*sizeRe
 	if r.Steady, err = b.untilSteady(ctx, m); err != nil {
 		return nil, err
 	}
-	start, err := m.usage()
-	if err != nil {
+	if r.Start, err = m.usage(); err != nil {
 		return nil, err
 	}
-	r.StartRead, r.StartCPU = start.Read, start.CPU
 	// What a start sets off (the stores' status, held-back writes) is over by then.
 	if err := pause(ctx, pollInterval+statusInterval); err != nil {
 		return nil, err
@@ -301,12 +294,11 @@ func (b *bench) watchSteady(ctx context.Context, m *manager, r *sizeResult) erro
 	if err != nil {
 		return err
 	}
-	last, err := m.usage()
-	if err != nil {
+	if r.Usage, err = m.usage(); err != nil {
 		return err
 	}
 	calls := b.front.since(from)
-	r.Calls, r.Memory, r.CPU = byKind(calls), last.memory, last.CPU-first.CPU
+	r.Calls, r.CPU = byKind(calls), r.Usage.CPU-first.CPU
 	for name, n := range about(calls, "") {
 		if roleOf(name) == roleFinished {
 			r.FinishedCalls += n

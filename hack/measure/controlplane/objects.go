@@ -19,6 +19,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/controllers"
+	"exactmatch.dev/operator/hack/measure"
 )
 
 // The roles of sessions: the first word of their names.
@@ -149,18 +150,7 @@ const patience = 5 * time.Minute
 func (c *cluster) until(ctx context.Context, what string, is func() (bool, error)) error {
 	ctx, stop := context.WithTimeout(ctx, patience)
 	defer stop()
-	tick := time.NewTicker(200 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if done, err := is(); err != nil || done {
-			return err
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return fmt.Errorf("waited in vain until %s: %w", what, ctx.Err())
-		}
-	}
+	return measure.Until(ctx, 200*time.Millisecond, what, is)
 }
 
 // finish makes finished sessions from number first on, spread over the stores,
