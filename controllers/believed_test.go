@@ -115,7 +115,7 @@ func TestALostTableIsNotedInTime(t *testing.T) {
 	}{
 		"live":                     {func(*scope) {}, false},
 		"never seen, first answer": {func(s *scope) { s.shown.Live = nil }, false},
-		"never seen, many answers": {func(s *scope) { s.shown.Live, s.status().Attempts = nil, oldAnswers }, true},
+		"never seen, many answers": {func(s *scope) { s.shown.Live, s.status().ConsecutiveFailures = nil, oldAnswers }, true},
 		"seen, gone":               {func(s *scope) { s.shown.Live, s.status().LiveGeneration = nil, 2 }, true},
 		"seen, an earlier table again": {func(s *scope) {
 			s.shown.Live.SessionID, s.shown.Live.Generation, s.status().LiveGeneration = "old", 1, 2

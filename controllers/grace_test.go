@@ -45,7 +45,7 @@ var _ = Describe("An object whose dependency is not there yet", func() {
 		w := newWorld(ctx, without[*v1alpha1.ExactMatchDataStore]("store"))
 		s := w.aSession().(*v1alpha1.ExactMatchSession)
 		w.comesTo(s, underWay(v1alpha1.ReasonDataStoreNotFound), "the store may come")
-		Expect(s.Status.Attempts).To(BeZero(), "to wait is no failure")
+		Expect(s.Status.ConsecutiveFailures).To(BeZero(), "to wait is no failure")
 		Expect(kube.Create(ctx, w.store())).To(Succeed())
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "the store wakes it")
 	})

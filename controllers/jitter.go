@@ -53,12 +53,12 @@ func again(p *problem.Problem, o Options) time.Duration {
 	return max(p.After, o.RepairInterval)
 }
 
-// backoff is the wait after the given number of failed attempts: 1 s doubling
+// backoff is the wait after the given number of consecutive failures: 1 s doubling
 // to at most 5 min. It is derived from status, so a restart does not forget it.
-func backoff(attempts int32) time.Duration {
+func backoff(failures int32) time.Duration {
 	const most = 5 * time.Minute
-	if attempts > 9 {
+	if failures > 9 {
 		return most
 	}
-	return min(most, time.Second<<max(attempts-1, 0))
+	return min(most, time.Second<<max(failures-1, 0))
 }

@@ -304,12 +304,12 @@ var _ = Describe("A session", func() {
 		w.table("table.csv", 30)
 		front.answer(refuse(http.StatusServiceUnavailable, posts("/sessions")))
 		s := w.apply()
-		Eventually(func() (int32, error) { _, err := w.look(s); return s.Status.Attempts, err }).Should(BeNumerically(">=", 2), "it tries again")
+		Eventually(func() (int32, error) { _, err := w.look(s); return s.Status.ConsecutiveFailures, err }).Should(BeNumerically(">=", 2), "it tries again")
 		w.comesTo(s, underWay(v1alpha1.ReasonServiceUnavailable), "a fault that passes never makes Ready False")
 		Expect(s.Status.NextAttemptTime).NotTo(BeNil())
 		front.heal()
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "the fault has passed")
-		Expect(s.Status.Attempts).To(BeZero())
+		Expect(s.Status.ConsecutiveFailures).To(BeZero())
 	})
 
 	It("adopts the session that an unanswered create has made", func(ctx SpecContext) {

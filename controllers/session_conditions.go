@@ -69,7 +69,7 @@ func retryMessage(s *scope, p *problem.Problem) string {
 	if t := s.status().NextAttemptTime; t != nil {
 		next = problem.Clock(t.Time, time.Now())
 	}
-	message := fmt.Sprintf("%s (attempt %d failed; next at %s)", p.Message, s.status().Attempts, next)
+	message := fmt.Sprintf("%s (%d consecutive failures; next attempt at %s)", p.Message, s.status().ConsecutiveFailures, next)
 	if deadline := s.status().FinalizeDeadline; s.deleting() && deadline != nil {
 		message += "; the finalizer is removed at " + problem.Clock(deadline.Time, time.Now()) + ", whether or not the remote session is settled by then"
 	}

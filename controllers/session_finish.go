@@ -54,7 +54,7 @@ func (r *SessionReconciler) heldBack(s *scope) time.Duration {
 	if s.status().ObservedGeneration != s.before.Status.ObservedGeneration || s.status().ID != s.before.Status.ID {
 		return 0
 	}
-	if s.status().Attempts != s.before.Status.Attempts || len(s.events) > 0 {
+	if s.status().ConsecutiveFailures != s.before.Status.ConsecutiveFailures || len(s.events) > 0 {
 		return 0
 	}
 	last, now := r.memory.lastWrite(s.object.UID), r.Now()

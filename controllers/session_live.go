@@ -107,7 +107,7 @@ func (s *scope) isLost() bool {
 	}
 	live, own := s.shown.Live, s.status().LiveGeneration
 	switch {
-	case own == 0 && s.status().Attempts < oldAnswers:
+	case own == 0 && s.status().ConsecutiveFailures < oldAnswers:
 		return false // nobody has seen it live yet: prove asks again
 	case live == nil:
 		return true

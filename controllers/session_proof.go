@@ -51,7 +51,7 @@ func (r *SessionReconciler) prove(ctx context.Context, s *scope) (failed string,
 	case !showsLive(s.agent):
 		setCondition(s, v1alpha1.ConditionLive, metav1.ConditionUnknown, v1alpha1.ReasonLiveUnknown, "the service does not show what is live")
 		return "", nil
-	case s.showsOldAnswer() && s.status().Attempts < oldAnswers:
+	case s.showsOldAnswer() && s.status().ConsecutiveFailures < oldAnswers:
 		return "", problem.Passes(v1alpha1.ReasonRetrying, r.Options.PollInterval, "the service says that the session is completed, and does not show its table live yet")
 	case live == nil || s.showsOldAnswer():
 		setCondition(s, v1alpha1.ConditionLive, metav1.ConditionFalse, v1alpha1.ReasonTableLost, lostMessage)

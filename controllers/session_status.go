@@ -89,7 +89,7 @@ func (r *SessionReconciler) archive(s *scope, outcome string) {
 
 // report turns the pass into status: the step, the progress and the conditions.
 func (r *SessionReconciler) report(s *scope, err error) {
-	r.reportAttempts(s, err)
+	r.reportFailures(s, err)
 	r.describe(s, err)
 }
 
@@ -108,23 +108,23 @@ func (r *SessionReconciler) describe(s *scope, err error) {
 	setConditions(s, err)
 }
 
-// reportAttempts counts failed attempts and writes the next time down, so that
+// reportFailures counts consecutive failures and writes the next time down, so that
 // a restart keeps both. A problem that only the spec can mend is an outcome.
-func (r *SessionReconciler) reportAttempts(s *scope, err error) {
+func (r *SessionReconciler) reportFailures(s *scope, err error) {
 	status := s.status()
 	if err == nil {
 		if s.step != "" {
 			status.NextAttemptTime = nil
 		}
 		if gotOn(s) {
-			status.Attempts = 0
+			status.ConsecutiveFailures = 0
 		}
 		return
 	}
 	p := problem.Of(err)
 	if p.Remedy == problem.Change && !s.deleting() {
 		end(s, p.Reason, p.Message)
-		status.Attempts, status.NextAttemptTime = 0, nil
+		status.ConsecutiveFailures, status.NextAttemptTime = 0, nil
 		return
 	}
 	if p.Remedy == problem.Await {
@@ -133,10 +133,10 @@ func (r *SessionReconciler) reportAttempts(s *scope, err error) {
 	}
 	if p.Remedy == problem.Repair {
 		// Whoever mends it wakes the object; until then nothing is attempted.
-		s.after, status.Attempts, status.NextAttemptTime = max(p.After, r.Options.RepairInterval), 0, nil
+		s.after, status.ConsecutiveFailures, status.NextAttemptTime = max(p.After, r.Options.RepairInterval), 0, nil
 		return
 	}
-	status.Attempts++
+	status.ConsecutiveFailures++
 	s.after = r.patience(s, p)
 	status.NextAttemptTime = &metav1.Time{Time: r.Now().Add(s.after)}
 	r.memory.pauseTo(s.object.UID, s.after)
@@ -150,7 +150,7 @@ const renewRetry = 30 * time.Second
 // that is longer, and at most a day. A deletion looks once more when its deadline
 // comes.
 func (r *SessionReconciler) patience(s *scope, p *problem.Problem) time.Duration {
-	wait := spread(backoff(s.status().Attempts))
+	wait := spread(backoff(s.status().ConsecutiveFailures))
 	if s.step == session.StepRenew {
 		wait = min(wait, renewRetry)
 	}

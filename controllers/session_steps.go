@@ -147,7 +147,7 @@ func (r *SessionReconciler) progressOf(ctx context.Context, s *scope, name strin
 		return ""
 	}
 	words := other.StatusReason()
-	if c := findCondition(other.Status.Conditions, v1alpha1.ConditionFinished); other.Status.Attempts > 0 || other.Spec.Suspend {
+	if c := findCondition(other.Status.Conditions, v1alpha1.ConditionFinished); other.Status.ConsecutiveFailures > 0 || other.Spec.Suspend {
 		words += ": " + problem.Truncate(c.Message)
 	}
 	return " (" + words + ")"

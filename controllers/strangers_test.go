@@ -139,7 +139,7 @@ func decided(e *fakeEnv, s *scope, err error) string {
 	case s.point.refused != nil:
 		return "the credentials are refused by it"
 	}
-	e.r.reportAttempts(s, err)
+	e.r.reportFailures(s, err)
 	intended := func(status *v1alpha1.ExactMatchSessionStatus) string {
 		if status.Intent == nil {
 			return ""

@@ -61,7 +61,7 @@ func TestAWaitThatIsAskedForIsKept(t *testing.T) {
 			object := &v1alpha1.ExactMatchSession{}
 			tc.alter(object)
 			s := newScope(object)
-			r.reportAttempts(s, asksToWait(tc.asked))
+			r.reportFailures(s, asksToWait(tc.asked))
 			if s.after != tc.want || s.status().NextAttemptTime == nil || !s.status().NextAttemptTime.Time.Equal(now.Add(tc.want)) {
 				t.Errorf("waits %s until %v, want %s", s.after, s.status().NextAttemptTime, tc.want)
 			}
@@ -82,7 +82,7 @@ func TestStoresAndAgentsDateTheirWait(t *testing.T) {
 	}
 	var conditions []metav1.Condition
 	_ = simpleConditions(&conditions, 1, "well", problem.Dated(asksToWait(24*time.Hour), now))
-	if told := meta.FindStatusCondition(conditions, v1alpha1.ConditionReady).Message; !strings.Contains(told, "next at "+problem.Clock(now.Add(24*time.Hour), now)) {
+	if told := meta.FindStatusCondition(conditions, v1alpha1.ConditionReady).Message; !strings.Contains(told, "next attempt at "+problem.Clock(now.Add(24*time.Hour), now)) {
 		t.Errorf("the message is %q", told)
 	}
 	if err := asksToWait(0); problem.Dated(err, now) != err { //nolint:errorlint // the very error

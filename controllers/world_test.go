@@ -227,7 +227,7 @@ func (w *world) stays(s *v1alpha1.ExactMatchSession, want verdict, because strin
 }
 
 func describe(s *v1alpha1.ExactMatchSession) string {
-	out := fmt.Sprintf("step %s, state %s, id %s, attempts %d", s.StatusReason(), s.Status.State, s.Status.ID, s.Status.Attempts)
+	out := fmt.Sprintf("step %s, state %s, id %s, failures %d", s.StatusReason(), s.Status.State, s.Status.ID, s.Status.ConsecutiveFailures)
 	for _, c := range s.Status.Conditions {
 		out += fmt.Sprintf("\n  %s=%s %s: %s", c.Type, c.Status, c.Reason, c.Message)
 	}

@@ -250,9 +250,9 @@ type ExactMatchSessionStatus struct {
 	// leaseExpiryTime is when the present upload URI expires.
 	// +optional
 	LeaseExpiryTime *metav1.Time `json:"leaseExpiryTime,omitempty"`
-	// attempts counts the failures in a row.
+	// consecutiveFailures counts the failures since the last success.
 	// +optional
-	Attempts int32 `json:"attempts,omitempty"`
+	ConsecutiveFailures int32 `json:"consecutiveFailures,omitempty"`
 	// nextAttemptTime is when the operator tries again after a failure.
 	// +optional
 	NextAttemptTime *metav1.Time `json:"nextAttemptTime,omitempty"`

@@ -16,9 +16,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/api/v1alpha1"
-	"exactmatch.dev/operator/internal/testkit/pods"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/edm/rest"
+	"exactmatch.dev/operator/internal/testkit/pods"
 )
 
 const (
@@ -291,8 +291,8 @@ func (w *testEnv) story() string {
 	if err != nil {
 		return err.Error()
 	}
-	out := fmt.Sprintf("step %s, id %s, state %s, revision %d, attempt %d, attempts %d, intent %+v", s.StatusReason(), s.Status.ID, s.Status.State,
-		s.Status.Revision, s.Status.Attempt, s.Status.Attempts, s.Status.Intent)
+	out := fmt.Sprintf("step %s, id %s, state %s, revision %d, attempt %d, failures %d, intent %+v", s.StatusReason(), s.Status.ID, s.Status.State,
+		s.Status.Revision, s.Status.Attempt, s.Status.ConsecutiveFailures, s.Status.Intent)
 	for _, c := range s.Status.Conditions {
 		out += fmt.Sprintf("\n  %s=%s %s: %s", c.Type, c.Status, c.Reason, c.Message)
 	}

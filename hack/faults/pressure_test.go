@@ -105,7 +105,7 @@ func TestAttemptsSurviveARestart(t *testing.T) {
 	apply(w)
 	w.Eventually(func() (int32, error) {
 		s, err := w.get()
-		return s.Status.Attempts, err
+		return s.Status.ConsecutiveFailures, err
 	}).Should(BeEquivalentTo(3), w.story)
 	s, err := w.get()
 	w.Expect(err).NotTo(HaveOccurred())

@@ -91,7 +91,7 @@ func Dated(err error, now time.Time) error {
 		return err
 	}
 	said := *p
-	said.Message += "; next at " + Clock(now.Add(p.After), now)
+	said.Message += "; next attempt at " + Clock(now.Add(p.After), now)
 	return &said
 }
 
