@@ -52,11 +52,11 @@ func (r *SessionReconciler) observeWork(ctx context.Context, s *scope) error {
 	s.facts.UploadFailed = s.work.Phase == pool.PhaseFailed && s.work.Prepared != nil && !transient(s.work.Err)
 	if s.remote != nil {
 		s.facts.RenameRequested = s.remote.FileName != fileNameOf(s)
-		s.facts.LeaseExpiry = edm.LeaseEnd(s.remote.DataUploadURI)
-		s.facts.LeaseRefused = s.work.Refused
+		s.facts.UploadURIExpiry = edm.UploadURIExpiry(s.remote.DataUploadURI)
+		s.facts.UploadURIRefused = s.work.Refused
 	}
-	if start := status.LeaseStartTime; start != nil {
-		s.facts.LeaseStart = start.Time
+	if start := status.UploadURIIssuedTime; start != nil {
+		s.facts.UploadURIIssued = start.Time
 	}
 	if end := status.EstimatedCompletionTime; end != nil {
 		s.facts.EstimatedEnd = end.Time

@@ -19,16 +19,18 @@ import (
 // maxHistory bounds status.history.
 const maxHistory = 10
 
-// mirror copies the remote session into status, and counts the lease where the
-// upload URI is another.
+// mirror copies the remote session into status, and counts a renewal where the
+// upload URI is another than before.
 func (r *SessionReconciler) mirror(s *scope, from *edm.Session) {
 	mirror(s.status(), from)
-	status, expiry := s.status(), edm.LeaseEnd(from.DataUploadURI).Truncate(time.Second)
-	if expiry.IsZero() || status.LeaseExpiryTime != nil && status.LeaseExpiryTime.Time.Equal(expiry) {
+	status, expiry := s.status(), edm.UploadURIExpiry(from.DataUploadURI).Truncate(time.Second)
+	if expiry.IsZero() || status.UploadURIExpiryTime != nil && status.UploadURIExpiryTime.Time.Equal(expiry) {
 		return
 	}
-	status.Leases++
-	status.LeaseStartTime, status.LeaseExpiryTime = r.stamp(), &metav1.Time{Time: expiry}
+	if status.UploadURIExpiryTime != nil {
+		status.UploadURIRenewals++
+	}
+	status.UploadURIIssuedTime, status.UploadURIExpiryTime = r.stamp(), &metav1.Time{Time: expiry}
 }
 
 // mirror copies the properties under Graph's names. The upload URI comes without
@@ -58,7 +60,7 @@ func mirror(status *v1alpha1.ExactMatchSessionStatus, from *edm.Session) {
 // unmirror empties the mirror: the object has no remote session now.
 func unmirror(status *v1alpha1.ExactMatchSessionStatus) {
 	mirror(status, &edm.Session{})
-	status.Leases, status.LeaseStartTime, status.LeaseExpiryTime = 0, nil, nil
+	status.UploadURIRenewals, status.UploadURIIssuedTime, status.UploadURIExpiryTime = 0, nil, nil
 }
 
 // archive files the attempt in the history, newest first, and forgets its id.

@@ -191,8 +191,8 @@ func (r *SessionReconciler) renew(ctx context.Context, s *scope) error {
 		r.memory.setPoll(s.object.UID, poll{at: r.Now(), remote: got})
 		r.mirror(s, got)
 	}
-	s.event("Normal", v1alpha1.ReasonRenewing, fmt.Sprintf("upload URI %d of this attempt is valid until %s",
-		s.status().Leases, problem.Clock(edm.LeaseEnd(got.DataUploadURI), r.Now())))
+	s.event("Normal", v1alpha1.ReasonRenewing, fmt.Sprintf("upload URI renewed (renewal %d of this attempt); it is valid until %s",
+		s.status().UploadURIRenewals, problem.Clock(edm.UploadURIExpiry(got.DataUploadURI), r.Now())))
 	s.after = time.Millisecond
 	return nil
 }

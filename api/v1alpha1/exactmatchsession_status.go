@@ -241,15 +241,15 @@ type ExactMatchSessionStatus struct {
 	// estimatedCompletionTime is when the upload is expected to be complete.
 	// +optional
 	EstimatedCompletionTime *metav1.Time `json:"estimatedCompletionTime,omitempty"`
-	// leases counts the upload URIs of this attempt.
+	// uploadURIRenewals is how many times the upload URI of this attempt was renewed.
 	// +optional
-	Leases int32 `json:"leases,omitempty"`
-	// leaseStartTime is when the present upload URI was issued.
+	UploadURIRenewals int32 `json:"uploadURIRenewals,omitempty"`
+	// uploadURIIssuedTime is when the current upload URI was issued.
 	// +optional
-	LeaseStartTime *metav1.Time `json:"leaseStartTime,omitempty"`
-	// leaseExpiryTime is when the present upload URI expires.
+	UploadURIIssuedTime *metav1.Time `json:"uploadURIIssuedTime,omitempty"`
+	// uploadURIExpiryTime is when the current upload URI expires.
 	// +optional
-	LeaseExpiryTime *metav1.Time `json:"leaseExpiryTime,omitempty"`
+	UploadURIExpiryTime *metav1.Time `json:"uploadURIExpiryTime,omitempty"`
 	// consecutiveFailures counts the failures since the last success.
 	// +optional
 	ConsecutiveFailures int32 `json:"consecutiveFailures,omitempty"`

@@ -599,12 +599,12 @@ func (in *ExactMatchSessionStatus) DeepCopyInto(out *ExactMatchSessionStatus) {
 		in, out := &in.EstimatedCompletionTime, &out.EstimatedCompletionTime
 		*out = (*in).DeepCopy()
 	}
-	if in.LeaseStartTime != nil {
-		in, out := &in.LeaseStartTime, &out.LeaseStartTime
+	if in.UploadURIIssuedTime != nil {
+		in, out := &in.UploadURIIssuedTime, &out.UploadURIIssuedTime
 		*out = (*in).DeepCopy()
 	}
-	if in.LeaseExpiryTime != nil {
-		in, out := &in.LeaseExpiryTime, &out.LeaseExpiryTime
+	if in.UploadURIExpiryTime != nil {
+		in, out := &in.UploadURIExpiryTime, &out.UploadURIExpiryTime
 		*out = (*in).DeepCopy()
 	}
 	if in.NextAttemptTime != nil {

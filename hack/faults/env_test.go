@@ -39,7 +39,7 @@ type testEnv struct {
 	host      host         // runs the service
 	dir       string       // of the service
 	skew      time.Duration
-	lease     time.Duration // of an upload URI; 0: the service's default
+	uriTTL    time.Duration // of an upload URI; 0: the service's default
 	qps       int           // of the managers' calls to the service
 	// parallelism is of the agent's workers.
 	parallelism int32

@@ -28,7 +28,7 @@ func (h *host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (h *host) start(w *testEnv) {
 	s, err := service.New(service.Config{
-		Dir: w.dir, Token: w.accepted, MaxCommits: 100, Now: w.serviceNow, UploadURITTL: w.lease,
+		Dir: w.dir, Token: w.accepted, MaxCommits: 100, Now: w.serviceNow, UploadURITTL: w.uriTTL,
 	})
 	if err != nil {
 		w.t.Errorf("start the service: %v", err)

@@ -179,42 +179,42 @@ type Facts struct {
 	RenewRequested bool
 	// RenameRequested: the remote session has another file name than the spec.
 	RenameRequested bool
-	// LeaseStart is when the upload URI was had, LeaseExpiry when it ends; zero
-	// where unknown.
-	LeaseStart, LeaseExpiry time.Time
-	// LeaseRefused: the storage takes the upload URI no more, whatever its expiry
-	// and the clocks say.
-	LeaseRefused bool
+	// UploadURIIssued is when the upload URI was issued, UploadURIExpiry when it
+	// expires; zero where unknown.
+	UploadURIIssued, UploadURIExpiry time.Time
+	// UploadURIRefused: the storage refuses the upload URI, whatever its expiry and the
+	// clocks say.
+	UploadURIRefused bool
 	// EstimatedEnd is when the upload ends at the measured rate, zero where unknown.
 	EstimatedEnd time.Time
 }
 
-// Bounds of a lease: a renewal is due LeaseMargin before the end, and, where
-// the upload is estimated to outlast the lease, already RenewAhead before it. Of
-// a short lease they are at most a quarter and a half.
+// A renewal of the upload URI is due RenewMargin before it expires, and RenewAhead
+// before where the upload is estimated to outlast it. Of a short life of the URI
+// they are at most a quarter and a half.
 const (
-	LeaseMargin = 5 * time.Minute
+	RenewMargin = 5 * time.Minute
 	RenewAhead  = 30 * time.Minute
 )
 
-// leaseEnding reports whether the upload URI must be renewed now.
-func (f Facts) leaseEnding(now time.Time) bool {
-	if f.LeaseRefused {
+// renewalDue reports whether the upload URI must be renewed now.
+func (f Facts) renewalDue(now time.Time) bool {
+	if f.UploadURIRefused {
 		return true
 	}
-	if f.LeaseExpiry.IsZero() {
+	if f.UploadURIExpiry.IsZero() {
 		return false
 	}
-	margin, ahead := LeaseMargin, RenewAhead
-	if !f.LeaseStart.IsZero() {
-		life := f.LeaseExpiry.Sub(f.LeaseStart)
+	margin, ahead := RenewMargin, RenewAhead
+	if !f.UploadURIIssued.IsZero() {
+		life := f.UploadURIExpiry.Sub(f.UploadURIIssued)
 		if life <= 0 {
 			return false // the service's clock is far from ours: the storage will say when it ends
 		}
 		margin, ahead = min(margin, life/4), min(ahead, life/2)
 	}
-	left := f.LeaseExpiry.Sub(now)
-	outlasts := f.EstimatedEnd.After(f.LeaseExpiry.Add(-margin))
+	left := f.UploadURIExpiry.Sub(now)
+	outlasts := f.EstimatedEnd.After(f.UploadURIExpiry.Add(-margin))
 	return left < margin || outlasts && left < ahead
 }
 

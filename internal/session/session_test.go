@@ -49,7 +49,7 @@ Broken            Abandon           Abandon           Cancel    None      Cancel
 SealedGuarded     Uploaded          Hold              Cancel    None      Cancel  Delete  Release
 Parked            AwaitTurn         AwaitTurn         Cancel    None      Cancel  Delete  Release
 Renamed           Rename            Rename            Cancel    None      Cancel  Delete  Release
-LeaseEnding       Renew             Renew             Cancel    None      Cancel  Delete  Release
+RenewalDue       Renew             Renew             Cancel    None      Cancel  Delete  Release
 Open              Upload            Upload            Cancel    None      Cancel  Delete  Release
 Sealed            Uploaded          Commit            Cancel    None      Cancel  Delete  Release
 Strange           Watch             Watch             Cancel    None      Cancel  Delete  Release
@@ -107,35 +107,35 @@ var examples = map[Situation][]Facts{
 		prepared(remote(RemoteOpen), func(f *Facts) { f.RenameRequested = true }),
 		prepared(remote(RemoteSealed), func(f *Facts) { f.RenameRequested = true }),
 	},
-	LeaseEnding: {
-		prepared(remote(RemoteOpen), func(f *Facts) { f.LeaseExpiry = now.Add(4 * time.Minute) }),
+	RenewalDue: {
+		prepared(remote(RemoteOpen), func(f *Facts) { f.UploadURIExpiry = now.Add(4 * time.Minute) }),
 		prepared(remote(RemoteOpen), func(f *Facts) {
-			f.LeaseExpiry, f.EstimatedEnd = now.Add(29*time.Minute), now.Add(25*time.Minute)
+			f.UploadURIExpiry, f.EstimatedEnd = now.Add(29*time.Minute), now.Add(25*time.Minute)
 		}),
 		prepared(remote(RemoteSealed), func(f *Facts) { f.RenewRequested = true }),
-		prepared(remote(RemoteOpen), func(f *Facts) { f.LeaseRefused = true }),
-		// A lease of 8 minutes: a quarter is left, or a half and the upload takes longer.
+		prepared(remote(RemoteOpen), func(f *Facts) { f.UploadURIRefused = true }),
+		// A URI of 8 minutes: a quarter is left, or a half and the upload takes longer.
 		prepared(remote(RemoteOpen), func(f *Facts) {
-			f.LeaseStart, f.LeaseExpiry = now.Add(-7*time.Minute), now.Add(time.Minute)
+			f.UploadURIIssued, f.UploadURIExpiry = now.Add(-7*time.Minute), now.Add(time.Minute)
 		}),
 		prepared(remote(RemoteOpen), func(f *Facts) {
-			f.LeaseStart, f.LeaseExpiry, f.EstimatedEnd = now.Add(-5*time.Minute), now.Add(3*time.Minute), now.Add(time.Hour)
+			f.UploadURIIssued, f.UploadURIExpiry, f.EstimatedEnd = now.Add(-5*time.Minute), now.Add(3*time.Minute), now.Add(time.Hour)
 		}),
 	},
 	Open: {
 		prepared(remote(RemoteOpen)),
-		prepared(remote(RemoteOpen), func(f *Facts) { f.LeaseExpiry = now.Add(5 * time.Minute) }),
+		prepared(remote(RemoteOpen), func(f *Facts) { f.UploadURIExpiry = now.Add(5 * time.Minute) }),
 		prepared(remote(RemoteOpen), func(f *Facts) {
-			f.LeaseExpiry, f.EstimatedEnd = now.Add(31*time.Minute), now.Add(2*time.Hour)
+			f.UploadURIExpiry, f.EstimatedEnd = now.Add(31*time.Minute), now.Add(2*time.Hour)
 		}),
 		prepared(remote(RemoteOpen), func(f *Facts) { f.RestartRequested = true }),
-		// The same lease when it is young, and one from a clock that is far behind ours.
+		// The same URI when it is new, and one from a clock that is far behind ours.
 		prepared(remote(RemoteOpen), func(f *Facts) {
-			f.LeaseStart, f.LeaseExpiry, f.EstimatedEnd = now.Add(-time.Minute), now.Add(7*time.Minute), now.Add(time.Hour)
+			f.UploadURIIssued, f.UploadURIExpiry, f.EstimatedEnd = now.Add(-time.Minute), now.Add(7*time.Minute), now.Add(time.Hour)
 		}),
-		prepared(remote(RemoteOpen), func(f *Facts) { f.LeaseStart, f.LeaseExpiry = now.Add(-time.Minute), now.Add(-2*time.Minute) }),
+		prepared(remote(RemoteOpen), func(f *Facts) { f.UploadURIIssued, f.UploadURIExpiry = now.Add(-time.Minute), now.Add(-2*time.Minute) }),
 	},
-	Sealed:  {prepared(remote(RemoteSealed)), prepared(remote(RemoteSealed), func(f *Facts) { f.LeaseExpiry = now })},
+	Sealed:  {prepared(remote(RemoteSealed)), prepared(remote(RemoteSealed), func(f *Facts) { f.UploadURIExpiry = now })},
 	Strange: {prepared(remote(RemoteUnknown)), prepared(remote(RemoteUnknown), func(f *Facts) { f.Turn = false })},
 }
 
@@ -188,7 +188,7 @@ func anyFacts(t *rapid.T) Facts {
 		Live:   rapid.Bool().Draw(t, "live"), Lost: rapid.Bool().Draw(t, "lost"), Guarded: rapid.Bool().Draw(t, "guarded"), Turn: rapid.Bool().Draw(t, "turn"),
 		CancelRequested: rapid.Bool().Draw(t, "cancelRequested"), UploadFailed: rapid.Bool().Draw(t, "uploadFailed"),
 		RestartRequested: rapid.Bool().Draw(t, "restart"), RenewRequested: rapid.Bool().Draw(t, "renew"),
-		LeaseExpiry: now.Add(time.Duration(rapid.IntRange(-60, 600).Draw(t, "lease")) * time.Minute),
+		UploadURIExpiry: now.Add(time.Duration(rapid.IntRange(-60, 600).Draw(t, "uploadURI")) * time.Minute),
 	}
 }
 

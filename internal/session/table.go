@@ -29,7 +29,7 @@ const (
 	SealedGuarded     Situation = "SealedGuarded"     // sealed, and must not be published as things are
 	Parked            Situation = "Parked"            // unfinished; another session has the turn
 	Renamed           Situation = "Renamed"           // the unfinished remote session has another file name than the spec
-	LeaseEnding       Situation = "LeaseEnding"       // the upload URI must be renewed, or its renewal was asked for
+	RenewalDue        Situation = "RenewalDue"        // the upload URI must be renewed, or its renewal was asked for
 	Open              Situation = "Open"              // blocks are missing
 	Sealed            Situation = "Sealed"            // every block is there and the list is sealed
 	Strange           Situation = "Strange"           // a state that nobody documents
@@ -39,7 +39,7 @@ const (
 var Situations = []Situation{
 	Unsettled, Invalid, InvalidOpen, Processing, Unprepared, UnpreparedOpen, Outdated, OutdatedEnded,
 	Lost, Completed, CancelledByUs, CancelledByOthers, Failed, AlreadyLive, Guarded, Queued, Ready, Intended,
-	Broken, SealedGuarded, Parked, Renamed, LeaseEnding, Open, Sealed, Strange,
+	Broken, SealedGuarded, Parked, Renamed, RenewalDue, Open, Sealed, Strange,
 }
 
 // Desires lists the columns in order.
@@ -80,7 +80,7 @@ var table = map[Situation]map[Desired]Step{
 	SealedGuarded:     row(StepUploaded, StepHold, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
 	Parked:            row(StepAwaitTurn, StepAwaitTurn, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
 	Renamed:           row(StepRename, StepRename, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
-	LeaseEnding:       row(StepRenew, StepRenew, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
+	RenewalDue:        row(StepRenew, StepRenew, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
 	Open:              row(StepUpload, StepUpload, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
 	Sealed:            row(StepUploaded, StepCommit, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
 	Strange:           row(StepWatch, StepWatch, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
@@ -154,13 +154,13 @@ func observeUnfinished(f Facts, now time.Time) Situation {
 	case !f.Turn:
 		return Parked
 	case f.RenewRequested:
-		return LeaseEnding
+		return RenewalDue
 	case f.RenameRequested:
 		return Renamed
 	case f.Remote == RemoteSealed:
 		return Sealed
-	case f.leaseEnding(now):
-		return LeaseEnding
+	case f.renewalDue(now):
+		return RenewalDue
 	default:
 		return Open
 	}

@@ -68,7 +68,7 @@ var workGoesOn = []happening{
 	{"the source cannot become blocks", Unfair, work(Reading, Unreadable)},
 	{"the upload cannot go on", Unfair, work(Uploading, Broken)},
 	{"the list of blocks is sealed", Always, func(w *State) bool {
-		could := w.Work == Uploading && w.WorkOf == w.SessionOf && w.Session == Open && w.Errand != LeaseOut
+		could := w.Work == Uploading && w.WorkOf == w.SessionOf && w.Session == Open && w.Errand != URIRefused
 		w.Work, w.Session = SealedThere, Sealed
 		return could
 	}},

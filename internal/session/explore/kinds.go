@@ -114,10 +114,10 @@ type Errand uint8
 
 // The errands.
 const (
-	NoErrand Errand = iota
-	RenameIt        // spec.fileName is not the session's
-	RenewIt         // spec.renewToken is not honoured
-	LeaseOut        // the storage refuses the upload URI
+	NoErrand   Errand = iota
+	RenameIt          // spec.fileName is not the session's
+	RenewIt           // spec.renewToken is not honoured
+	URIRefused        // the storage refuses the upload URI
 )
 
 func (e Errand) String() string {

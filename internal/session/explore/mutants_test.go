@@ -37,7 +37,7 @@ func TestPlantedErrorsAreFound(t *testing.T) {
 		{session.AlreadyLive, Committed, session.StepPlan, "P1"},
 		{session.Guarded, Committed, session.StepAwaitTurn, "P1"},
 		{session.Queued, Committed, session.StepPrepare, "P1"},
-		{session.LeaseEnding, Committed, session.StepUpload, "P1"},
+		{session.RenewalDue, Committed, session.StepUpload, "P1"},
 		{session.Processing, Suspended, session.StepCancelled, "I4: the outcome says what is not so"},
 		{session.Outdated, Committed, session.StepRestart, "S1: an unfinished session is forgotten"},
 	} {

@@ -71,7 +71,7 @@ func (p *pass) observeWork(f *session.Facts) {
 		f.Preparation = session.PreparationReady
 	}
 	f.UploadFailed = w.Work == Broken
-	f.LeaseRefused = w.Errand == LeaseOut
+	f.UploadURIRefused = w.Errand == URIRefused
 }
 
 // takePrepared records a finished reading.

@@ -63,7 +63,9 @@ func (p *pass) mayUpload() bool {
 
 func (p *pass) mayRename() bool { return p.works() && p.w.Errand == RenameIt }
 
-func (p *pass) mayRenew() bool { return p.works() && (p.w.Errand == RenewIt || p.w.Errand == LeaseOut) }
+func (p *pass) mayRenew() bool {
+	return p.works() && (p.w.Errand == RenewIt || p.w.Errand == URIRefused)
+}
 
 // mayWatch: indexing is followed also while the object is suspended.
 func (p *pass) mayWatch() bool {

@@ -161,7 +161,7 @@ func (w *State) forgetIntent() {
 }
 
 func (w *State) forgetSession() {
-	if !w.Session.Unfinished() || w.Errand == LeaseOut && w.Session != Open {
+	if !w.Session.Unfinished() || w.Errand == URIRefused && w.Session != Open {
 		w.Errand = NoErrand
 	}
 	if f := w.Flight; f > CreateOnTheWay && !w.Session.Unfinished() || f.commits() && w.Session != Sealed {

@@ -66,7 +66,7 @@ var oddities = []happening{
 
 // errands come up while a session is unfinished.
 var errands = []happening{
-	{"the upload URI is refused", Unfair, errand(LeaseOut, Committed)},
+	{"the upload URI is refused", Unfair, errand(URIRefused, Committed)},
 	{"spec.fileName changes", Unfair, specErrand(RenameIt, Suspended)},
 	{"spec.renewToken changes", Unfair, specErrand(RenewIt, DeleteOrphan)},
 }

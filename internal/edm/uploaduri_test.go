@@ -9,9 +9,9 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 )
 
-// FuzzLease reads the end of an upload URI: the time that it says, as one that
+// FuzzUploadURIExpiry reads the end of an upload URI: the time that it says, as one that
 // can be written and read again, or none.
-func FuzzLease(f *testing.F) {
+func FuzzUploadURIExpiry(f *testing.F) {
 	for _, seed := range []string{
 		"https://h/upload/1?se=2026-01-02T03%3A04%3A05Z&sig=x", "https://h/?se=9999-12-31T23%3A59%3A59-23%3A59", "?se=0000-01-01T00%3A00%3A00%2B23%3A59",
 		"https://h/?se=2026-01-02", "https://h/?se=x&se=2026-01-02T03:04:05Z", "%zz", "", "http://[::1?se=2026-01-02T03:04:05Z", "https://h/?se=2026-01-02T03:04:05.5Z",
@@ -20,7 +20,7 @@ func FuzzLease(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, uri string) {
-		got := edm.LeaseEnd(uri)
+		got := edm.UploadURIExpiry(uri)
 		said := ""
 		if parsed, err := url.Parse(uri); err == nil {
 			said = parsed.Query().Get("se")

@@ -10,11 +10,11 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 )
 
-// TestLeaseIsRenewedBeforeABlockFails: the upload outlasts its lease, each renewal
-// takes its time, and no block is ever refused or goes back to an older lease.
-func TestLeaseIsRenewedBeforeABlockFails(t *testing.T) {
+// TestAnUploadURIIsRenewedBeforeABlockFails: the upload outlasts its upload URI, each
+// renewal takes its time, and no block is ever refused or sent to an older URI.
+func TestAnUploadURIIsRenewedBeforeABlockFails(t *testing.T) {
 	t.Parallel()
-	w := newTestEnv(t, func(w *testEnv) { w.lease, w.parallelism = 16*time.Second, 1 })
+	w := newTestEnv(t, func(w *testEnv) { w.uriTTL, w.parallelism = 16*time.Second, 1 })
 	refused := w.proxy.watch(func(c *call, status int) bool { return c.isBlob() && status == http.StatusForbidden })
 	latest := ""
 	wentBack := w.proxy.watch(func(c *call, _ int) bool {
@@ -36,11 +36,11 @@ func TestLeaseIsRenewedBeforeABlockFails(t *testing.T) {
 	w.comesTo(v1alpha1.ReasonCompleted)
 	s, err := w.get()
 	w.Expect(err).NotTo(HaveOccurred())
-	w.Expect(s.Status.Leases).To(BeNumerically(">=", 3), "the upload takes longer than two leases")
-	w.Expect(s.Status.LeaseStartTime).NotTo(BeNil())
-	w.Expect(s.Status.LeaseExpiryTime).NotTo(BeNil())
-	w.Expect(w.proxy.seen(refused)).To(BeEmpty(), "each lease is renewed before a block fails")
-	w.Expect(w.proxy.seen(wentBack)).To(BeEmpty(), "a renewal on its way leaves blocks the lease that they have")
+	w.Expect(s.Status.UploadURIRenewals).To(BeNumerically(">=", 2), "the upload outlasts two upload URIs")
+	w.Expect(s.Status.UploadURIIssuedTime).NotTo(BeNil())
+	w.Expect(s.Status.UploadURIExpiryTime).NotTo(BeNil())
+	w.Expect(w.proxy.seen(refused)).To(BeEmpty(), "each upload URI is renewed before a block fails")
+	w.Expect(w.proxy.seen(wentBack)).To(BeEmpty(), "a renewal in progress does not affect blocks that are being sent")
 	w.nothingLeaked()
 	w.lookupsWereWhole("new")
 }
@@ -58,6 +58,6 @@ func TestARenewalThatFailsIsTriedAgain(t *testing.T) {
 	w.comesTo(v1alpha1.ReasonCompleted)
 	s, err := w.get()
 	w.Expect(err).NotTo(HaveOccurred())
-	w.Expect(s.Status.ObservedRenewToken).To(Equal("now"), "it was renewed in the end, or finished on the old lease")
+	w.Expect(s.Status.ObservedRenewToken).To(Equal("now"), "it was renewed in the end, or finished with the old URI")
 	w.lookupsWereWhole("new")
 }

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// LeaseEnd is when an upload URI ends: its signature's "se". It is zero where the
+// UploadURIExpiry is when an upload URI expires: the "se" of its signature. It is zero where the
 // URI does not say, or says a time that RFC 3339 cannot hold in UTC.
-func LeaseEnd(uri string) time.Time {
+func UploadURIExpiry(uri string) time.Time {
 	parsed, err := url.Parse(uri)
 	if err != nil {
 		return time.Time{}

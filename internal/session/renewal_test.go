@@ -6,14 +6,14 @@ import (
 )
 
 // A renewal is due neither late nor so early that a short life is spent on renewals.
-func TestALeaseIsRenewedInTime(t *testing.T) {
+func TestAnUploadURIIsRenewedInTime(t *testing.T) {
 	for name, tc := range map[string]struct {
-		life, left, end time.Duration // of the lease, of it now, of the upload from now
+		life, left, end time.Duration // of the upload URI, of it now, of the upload from now
 		renew           bool
 	}{
 		"long before":                       {life: 24 * time.Hour, left: time.Hour},
-		"at the margin":                     {life: 24 * time.Hour, left: LeaseMargin},
-		"within the margin":                 {life: 24 * time.Hour, left: LeaseMargin - time.Second, renew: true},
+		"at the margin":                     {life: 24 * time.Hour, left: RenewMargin},
+		"within the margin":                 {life: 24 * time.Hour, left: RenewMargin - time.Second, renew: true},
 		"outlasted, at the time":            {life: 24 * time.Hour, left: RenewAhead, end: 2 * time.Hour},
 		"outlasted, within the time":        {life: 24 * time.Hour, left: RenewAhead - time.Second, end: 2 * time.Hour, renew: true},
 		"not outlasted":                     {life: 24 * time.Hour, left: RenewAhead - time.Second, end: time.Minute},
@@ -26,12 +26,12 @@ func TestALeaseIsRenewedInTime(t *testing.T) {
 		"a life of which nothing is left":   {life: time.Hour, left: -time.Second, renew: true},
 		"refused, whatever the clocks say*": {life: 24 * time.Hour, left: 24 * time.Hour, renew: true},
 	} {
-		f := Facts{LeaseExpiry: now.Add(tc.left), LeaseRefused: name == "refused, whatever the clocks say*"}
-		f.LeaseStart = f.LeaseExpiry.Add(-tc.life)
+		f := Facts{UploadURIExpiry: now.Add(tc.left), UploadURIRefused: name == "refused, whatever the clocks say*"}
+		f.UploadURIIssued = f.UploadURIExpiry.Add(-tc.life)
 		if tc.end > 0 {
 			f.EstimatedEnd = now.Add(tc.end)
 		}
-		if got := f.leaseEnding(now); got != tc.renew {
+		if got := f.renewalDue(now); got != tc.renew {
 			t.Errorf("%s: renewed is %t", name, got)
 		}
 	}
