@@ -138,24 +138,24 @@ func setReplaced(s *scope) {
 	setCondition(s, v1alpha1.ConditionLive, metav1.ConditionFalse, v1alpha1.ReasonReplacedBy, "a later table is live")
 }
 
-func TestTheTurnGoesToTheOldest(t *testing.T) {
+func TestTheOldestIsAdmittedFirst(t *testing.T) {
 	waiting := func(name string, age time.Duration) v1alpha1.ExactMatchSession {
 		one := v1alpha1.ExactMatchSession{}
 		one.Name, one.CreationTimestamp = name, metav1.NewTime(time.Unix(1_000_000, 0).Add(-age))
-		one.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionFinished, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonWaitingForTurn}}
+		one.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionFinished, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonQueued}}
 		return one
 	}
 	s := &storeScope{object: &v1alpha1.ExactMatchDataStore{}}
 	s.sessions = []v1alpha1.ExactMatchSession{waiting("young", time.Minute), waiting("old", time.Hour), waiting("middle", 2*time.Minute)}
 	r := &DataStoreReconciler{}
-	r.handOutTurn(s)
-	if status := s.object.Status; status.ActiveSession != "old" || status.WaitingSessions != 2 {
-		t.Errorf("%q has the turn, %d wait", status.ActiveSession, status.WaitingSessions)
+	r.admitNext(s)
+	if status := s.object.Status; status.ActiveSession != "old" || status.QueuedSessions != 2 {
+		t.Errorf("%q is admitted, %d are queued", status.ActiveSession, status.QueuedSessions)
 	}
 	s.sessions = append(s.sessions, waiting("older", 2*time.Hour))
-	r.handOutTurn(s)
-	if status := s.object.Status; status.ActiveSession != "old" || status.WaitingSessions != 3 {
-		t.Errorf("%q has taken the turn, %d wait", status.ActiveSession, status.WaitingSessions)
+	r.admitNext(s)
+	if status := s.object.Status; status.ActiveSession != "old" || status.QueuedSessions != 3 {
+		t.Errorf("%q was admitted too, %d are queued", status.ActiveSession, status.QueuedSessions)
 	}
 }
 
@@ -218,13 +218,13 @@ func TestAGuardIsReleasedForOneContent(t *testing.T) {
 // service shows at this moment.
 func TestACommitIsJudgedByWhatTheServiceShows(t *testing.T) {
 	for name, tc := range map[string]struct {
-		rows int64
-		turn bool
-		held bool
+		rows     int64
+		admitted bool
+		held     bool
 	}{
-		"as many rows are live":    {10, true, false},
-		"many more are live":       {100, true, true},
-		"more, and another's turn": {100, false, false}, // which is judged when it comes
+		"as many rows are live":         {10, true, false},
+		"many more are live":            {100, true, true},
+		"more, and another is admitted": {100, false, false}, // which is judged when it comes
 	} {
 		e := newFakeEnv(t, withID)
 		e.service.shown = &edm.DataStore{ID: "remote-store", Live: &edm.Live{SessionID: "another", Rows: tc.rows, Generation: 3}}
@@ -232,7 +232,7 @@ func TestACommitIsJudgedByWhatTheServiceShows(t *testing.T) {
 		rows := int64(10)
 		s.store.Spec.Guards.MaxRowDecreasePercent, s.store.Spec.Guards.MaxUnfindablePercent = 50, 100
 		s.status().Rows, s.status().Intent = &rows, &v1alpha1.CreateIntent{}
-		s.facts.Turn = tc.turn
+		s.facts.Admitted = tc.admitted
 		e.must(e.r.observeSealed(t.Context(), s))
 		if s.facts.Guarded != tc.held {
 			t.Errorf("%s: held is %t, want %t", name, s.facts.Guarded, tc.held)

@@ -20,8 +20,8 @@ import (
 	"exactmatch.dev/operator/internal/schema"
 )
 
-// DataStoreReconciler makes or adopts the remote data store, hands out the turn
-// to upload, and shows quota and what is live.
+// DataStoreReconciler creates or adopts the remote data store, admits one session
+// at a time to upload, and shows the quota and what is live.
 type DataStoreReconciler struct {
 	client.Client
 	Recorder  events.EventRecorder
@@ -78,7 +78,7 @@ func (r *DataStoreReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 			return ctrl.Result{}, err
 		}
 	}
-	r.handOutTurn(s)
+	r.admitNext(s)
 	return ctrl.Result{}, nil
 }
 

@@ -95,14 +95,14 @@ func (l *looks) forget(store types.UID) {
 }
 
 // freshFor returns for how long yet the store's status is as good as another
-// look, at most a poll interval; 0 asks for one. When the turn changes hands the
-// quota and the live table have changed, so the next holder gets them as they are.
+// look, at most a poll interval; 0 asks for one. When another session is admitted, the
+// quota and the live table have changed, so that session gets them as they are.
 func (r *DataStoreReconciler) freshFor(ctx context.Context, s *storeScope) time.Duration {
 	if !isReady(s.object.Status.Conditions, s.object.Generation) {
 		return 0
 	}
 	if active := s.object.Status.ActiveSession; active != "" && !slices.ContainsFunc(s.sessions, func(one v1alpha1.ExactMatchSession) bool {
-		return one.Name == active && needsTurn(&one)
+		return one.Name == active && keepsAdmission(&one)
 	}) {
 		return 0
 	}

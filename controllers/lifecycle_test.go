@@ -253,15 +253,15 @@ var _ = Describe("A session", func() {
 		Expect(s.Status.ObservedRenewToken).To(Equal("1"))
 	})
 
-	It("waits for its turn, the oldest first", func(ctx SpecContext) {
+	It("queues, the oldest first", func(ctx SpecContext) {
 		w := newWorld(ctx)
 		w.table("table.csv", 30)
 		w.table("second.csv", 31)
 		front.holdBlocks()
 		first := w.apply()
-		w.comesTo(first, underWay(v1alpha1.ReasonUploading), "it has the turn")
+		w.comesTo(first, underWay(v1alpha1.ReasonUploading), "it is admitted")
 		second := w.apply(called("second"), func(s *v1alpha1.ExactMatchSession) { s.Spec.Source.URI = "file:///second.csv" })
-		w.comesTo(second, underWay(v1alpha1.ReasonWaitingForTurn), "one session at a time")
+		w.comesTo(second, underWay(v1alpha1.ReasonQueued), "one session at a time")
 		Expect(second.Status.WaitingFor).To(Equal("ExactMatchSession session (Uploading)"))
 		Expect(w.remotes()).To(HaveLen(1))
 		front.open()

@@ -219,7 +219,7 @@ var _ = Describe("A session that waits for a repair", func() {
 		w.configMap(csv(31))
 		front.holdBlocks()
 		head := w.apply(called("head"), fromConfigMap)
-		w.comesTo(head, underWay(v1alpha1.ReasonUploading), "it has the turn")
+		w.comesTo(head, underWay(v1alpha1.ReasonUploading), "it is admitted")
 		w.change(head, func(s *v1alpha1.ExactMatchSession) {
 			s.Spec.Source.ConfigMapKeyRef.Name = "missing"
 		})

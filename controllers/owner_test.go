@@ -119,7 +119,7 @@ var _ = Describe("A remote data store", func() {
 		})
 		w.file("table.csv", "ID,E-Mail,City,Badge\nP-1,p1@example.com,Oslo,77\n")
 		s := w.apply()
-		w.comesTo(s, underWay(v1alpha1.ReasonWaitingForTurn), "the service does not know the column yet")
+		w.comesTo(s, underWay(v1alpha1.ReasonQueued), "the service does not know the column yet")
 		Expect(s.Status.WaitingFor).To(HavePrefix("ExactMatchDataStore store"))
 		Expect(creates.Load()).To(BeZero())
 		release()

@@ -17,11 +17,11 @@ import (
 
 func withID(s *v1alpha1.ExactMatchSession) { s.Status.ID = "remote" }
 
-// What is spent on another's turn, or under another spec of the store than was
+// What is spent while another session is admitted, or under another spec of the store than was
 // judged, cannot be taken back: the cache is not believed there.
 func TestNothingIsSpentOnACacheThatIsBehind(t *testing.T) {
 	behind := map[string]func(*v1alpha1.ExactMatchDataStore){
-		"the turn is another's":        func(store *v1alpha1.ExactMatchDataStore) { store.Status.ActiveSession = "another" },
+		"another is admitted":          func(store *v1alpha1.ExactMatchDataStore) { store.Status.ActiveSession = "another" },
 		"the store's spec has changed": func(store *v1alpha1.ExactMatchDataStore) { store.Generation = 2 },
 	}
 	steps := map[string]func(*fakeEnv, *scope) error{

@@ -118,7 +118,7 @@ var _ = Describe("A session that cannot work", func() {
 		s := w.apply()
 		Eventually(func() (string, error) { _, err := w.look(s); return message(s), err }).
 			Should(And(ContainSubstring("ExactMatchDataStore store"), ContainSubstring("connection refused")), "the message says what does not answer")
-		w.stays(s, underWay(v1alpha1.ReasonWaitingForTurn), "a fault that passes never makes Ready False")
+		w.stays(s, underWay(v1alpha1.ReasonQueued), "a fault that passes never makes Ready False")
 		agent := w.agent()
 		Expect(kube.Get(ctx, client.ObjectKeyFromObject(agent), agent)).To(Succeed())
 		Expect(kstatusOf(agent)).To(BeEquivalentTo("InProgress"))

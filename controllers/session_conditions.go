@@ -80,7 +80,7 @@ func retryMessage(s *scope, p *problem.Problem) string {
 func workMessage(s *scope) string {
 	status := s.status()
 	switch s.step {
-	case session.StepAwaitTurn:
+	case session.StepQueue:
 		return "waiting for " + status.WaitingFor
 	case session.StepPrepare:
 		return noted(workReason(s), s.work.Note)

@@ -24,7 +24,7 @@ func (r *SessionReconciler) planCreate(ctx context.Context, s *scope) error {
 	if err := r.refuseSpentQuota(s); err != nil {
 		return err
 	}
-	if err := r.confirmTurn(ctx, s); err != nil {
+	if err := r.confirmAdmission(ctx, s); err != nil {
 		return err
 	}
 	status := s.status()
@@ -47,9 +47,9 @@ func (r *SessionReconciler) planCreate(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// confirmTurn looks past the cache: what is spent on another's turn, or under
-// another spec of the store than was judged, cannot be taken back.
-func (r *SessionReconciler) confirmTurn(ctx context.Context, s *scope) error {
+// confirmAdmission looks past the cache: what is spent while another session is
+// admitted, or under another spec of the store than was judged, cannot be undone.
+func (r *SessionReconciler) confirmAdmission(ctx context.Context, s *scope) error {
 	now := &v1alpha1.ExactMatchDataStore{}
 	if err := r.Reader.Get(ctx, client.ObjectKeyFromObject(s.store), now); err != nil {
 		return missing(err, v1alpha1.ReasonDataStoreNotFound, "ExactMatchDataStore", s.store.Name)

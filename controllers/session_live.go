@@ -38,13 +38,13 @@ func (r *SessionReconciler) observeLive(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// observeSealed judges what is sealed where a commit is wished, by what the
-// service shows at this moment where it is this session's turn.
+// observeSealed judges what is sealed where a commit is desired, by what the
+// service shows at this moment where this session is admitted.
 func (r *SessionReconciler) observeSealed(ctx context.Context, s *scope) error {
 	if s.desired() != session.Committed {
 		return nil
 	}
-	if s.facts.Turn {
+	if s.facts.Admitted {
 		if err := r.showStore(ctx, s); err != nil {
 			return err
 		}

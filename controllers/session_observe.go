@@ -32,7 +32,7 @@ func (r *SessionReconciler) observe(ctx context.Context, s *scope) error {
 		CancelRequested:  s.status().CancelRequestedTime != nil,
 		RestartRequested: s.object.Spec.RestartToken != s.status().ObservedRestartToken,
 		RenewRequested:   s.object.Spec.RenewToken != s.status().ObservedRenewToken,
-		Turn:             s.mayProceed(),
+		Admitted:         s.isAdmitted(),
 	}
 	switch d := s.desired(); {
 	case s.deleting() || d == session.Cancelled || d == session.Suspended:
@@ -59,9 +59,9 @@ func (s *scope) takesAsIs() {
 	s.facts.ContentKey = s.facts.RemoteContentKey
 }
 
-// mayProceed reports whether the store has given this session the turn. A new
-// remote session also waits until the service has the store's present columns.
-func (s *scope) mayProceed() bool {
+// isAdmitted reports whether the store has admitted this session. A new remote
+// session also waits until the service has the current columns of the store.
+func (s *scope) isAdmitted() bool {
 	if s.store == nil || s.store.Status.ActiveSession != s.object.Name {
 		return false
 	}

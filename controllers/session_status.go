@@ -100,7 +100,7 @@ func (r *SessionReconciler) report(s *scope, err error) {
 // its end, if all goes well, has nothing to add.
 func (r *SessionReconciler) describe(s *scope, err error) {
 	status := s.status()
-	if s.step != "" && s.step != session.StepAwaitTurn {
+	if s.step != "" && s.step != session.StepQueue {
 		status.WaitingFor = ""
 	}
 	reportProgress(s, r.Now())
@@ -200,7 +200,7 @@ func reportProgress(s *scope, now time.Time) {
 
 // workReasons name a step that works as a reason of Reconciling.
 var workReasons = map[session.Step]string{
-	session.StepPrepare: v1alpha1.ReasonPreparing, session.StepAwaitTurn: v1alpha1.ReasonWaitingForTurn,
+	session.StepPrepare: v1alpha1.ReasonPreparing, session.StepQueue: v1alpha1.ReasonQueued,
 	session.StepPlan: v1alpha1.ReasonPlanning, session.StepCreate: v1alpha1.ReasonCreating,
 	session.StepSettle: v1alpha1.ReasonAdopting, session.StepUpload: v1alpha1.ReasonUploading,
 	session.StepRename: v1alpha1.ReasonUploading, session.StepRenew: v1alpha1.ReasonRenewing, session.StepCommit: v1alpha1.ReasonCommitting,

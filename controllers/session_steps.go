@@ -26,7 +26,7 @@ func (r *SessionReconciler) steps() map[session.Step]stepFunc {
 		session.StepRejectSource:      r.rejectSource,
 		session.StepAlreadyUploaded:   r.alreadyUploaded,
 		session.StepHold:              r.hold,
-		session.StepAwaitTurn:         r.awaitTurn,
+		session.StepQueue:             r.queue,
 		session.StepPlan:              r.planCreate,
 		session.StepCreate:            r.create,
 		session.StepSettle:            r.settle,
@@ -117,9 +117,9 @@ func (r *SessionReconciler) hold(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// awaitTurn waits; the store's reconciler hands out the turn, and its status
-// wakes this object.
-func (r *SessionReconciler) awaitTurn(ctx context.Context, s *scope) error {
+// queue waits until the store's reconciler admits this session; the store's status
+// wakes it.
+func (r *SessionReconciler) queue(ctx context.Context, s *scope) error {
 	ready := findCondition(s.store.Status.Conditions, v1alpha1.ConditionReady)
 	active := s.store.Status.ActiveSession
 	switch {
@@ -133,9 +133,9 @@ func (r *SessionReconciler) awaitTurn(ctx context.Context, s *scope) error {
 			s.status().WaitingFor += " (" + problem.Truncate(ready.Message) + ")"
 		}
 	default:
-		s.status().WaitingFor = "its turn at ExactMatchDataStore " + s.store.Name
+		s.status().WaitingFor = "admission by ExactMatchDataStore " + s.store.Name
 	}
-	s.after = r.Options.TurnInterval
+	s.after = r.Options.QueueInterval
 	return nil
 }
 
@@ -206,7 +206,7 @@ func (r *SessionReconciler) commit(ctx context.Context, s *scope) error {
 	if err := r.cancelStrays(ctx, s); err != nil {
 		return err
 	}
-	if err := r.confirmTurn(ctx, s); err != nil {
+	if err := r.confirmAdmission(ctx, s); err != nil {
 		return err
 	}
 	r.adviseOfSource(ctx, s)

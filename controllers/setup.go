@@ -67,8 +67,8 @@ type Options struct {
 	StallTimeout time.Duration
 	// RequestTimeout bounds one call of the service: default 30 s.
 	RequestTimeout time.Duration
-	// TurnInterval is how often a waiting session looks by itself: default 30 s.
-	TurnInterval time.Duration
+	// QueueInterval is how often a queued session looks by itself: default 30 s.
+	QueueInterval time.Duration
 	// ResyncInterval is how often a store is looked at, AgentInterval an agent:
 	// default 5 min.
 	ResyncInterval, AgentInterval time.Duration
@@ -99,7 +99,7 @@ func (o Options) withDefaults() Options {
 	set(&o.StatusInterval, 10*time.Second)
 	set(&o.PollInterval, 10*time.Second)
 	set(&o.RequestTimeout, 30*time.Second)
-	set(&o.TurnInterval, 30*time.Second)
+	set(&o.QueueInterval, 30*time.Second)
 	set(&o.ResyncInterval, 5*time.Minute)
 	set(&o.AgentInterval, o.ResyncInterval)
 	set(&o.RepairInterval, 15*time.Second)
@@ -248,7 +248,7 @@ func (r *DataStoreReconciler) setup(mgr manager.Manager) error {
 		For(&v1alpha1.ExactMatchDataStore{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.ExactMatchSession{}, handler.EnqueueRequestsFromMapFunc(storeOfSession), builder.WithPredicates(stepChanged())).
 		Watches(&v1alpha1.ExactMatchUploadAgent{}, handler.EnqueueRequestsFromMapFunc(r.storesOfAgent)).
-		// A pass calls the service: one store's turn does not wait for another's answer.
+		// A pass calls the service: one store does not wait for the response to another.
 		WithOptions(controller.Options{MaxConcurrentReconciles: 8}).
 		Complete(r)
 }
@@ -258,7 +258,7 @@ func storeOfSession(_ context.Context, o client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: one.Namespace, Name: one.Spec.DataStoreRef.Name}}}
 }
 
-// stepChanged lets those changes of a session through that can move the turn.
+// stepChanged lets those changes of a session through that can move the queue.
 func stepChanged() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		before, after := e.ObjectOld.(*v1alpha1.ExactMatchSession), e.ObjectNew.(*v1alpha1.ExactMatchSession)

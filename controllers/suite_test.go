@@ -67,7 +67,7 @@ var _ = BeforeSuite(func() {
 		Policy:     openPolicy(),
 		SourceRoot: sourceRoot, WorkerImage: "exactmatch.dev/operator:test", TransferMemory: 64 << 20, TransferParallelism: 4, Instance: "the-suite", ServiceQPS: 10_000, ServiceBurst: 10_000,
 		StatusInterval: 50 * time.Millisecond, PollInterval: 30 * time.Millisecond, RequestTimeout: 2 * time.Second,
-		TurnInterval: 15 * time.Second, AgentInterval: time.Minute, // so long that a spec notices what nothing wakes
+		QueueInterval: 15 * time.Second, AgentInterval: time.Minute, // so long that a spec notices what nothing wakes
 		ResyncInterval: 300 * time.Millisecond,
 		RepairInterval: 100 * time.Millisecond, DependencyGrace: time.Second, FinalizeTimeout: time.Second,
 	})).To(Succeed())

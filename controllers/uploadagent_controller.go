@@ -145,7 +145,7 @@ func (r *UploadAgentReconciler) remove(ctx context.Context, s *agentScope) error
 		return nil
 	}
 	if n := len(s.stores); n > 0 {
-		return problem.Passes(v1alpha1.ReasonDeleting, r.Options.TurnInterval, "ExactMatchDataStore %q%s refers to this upload agent; delete it, and the upload agent is deleted",
+		return problem.Passes(v1alpha1.ReasonDeleting, r.Options.QueueInterval, "ExactMatchDataStore %q%s refers to this upload agent; delete it, and the upload agent is deleted",
 			s.stores[0].Name, andMore(n-1))
 	}
 	if err := r.unregister(ctx, s); err != nil {

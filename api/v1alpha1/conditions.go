@@ -85,21 +85,21 @@ const (
 
 // Reasons while a session is in progress.
 const (
-	ReasonPreparing      = "Preparing"      // the source is being read
-	ReasonWaitingForTurn = "WaitingForTurn" // another session of the store has the turn
-	ReasonPlanning       = "Planning"       // the intent to create a remote session is being recorded
-	ReasonCreating       = "Creating"       // the remote session is being created
-	ReasonAdopting       = "Adopting"       // the outcome of an unanswered create is being determined
-	ReasonUploading      = "Uploading"      // blocks are being staged
-	ReasonRenewing       = "Renewing"       // the upload URI is being renewed
-	ReasonCommitting     = "Committing"     // the commit is being sent
-	ReasonProcessing     = "Processing"     // the service indexes the table
-	ReasonCancelling     = "Cancelling"     // the remote session is being cancelled
-	ReasonSuperseding    = "Superseding"    // a remote session with older content is being cancelled
-	ReasonDeleting       = "Deleting"       // the object is being deleted
-	ReasonSuspended      = "Suspended"      // spec.suspend is true
-	ReasonRetrying       = "Retrying"       // a transient failure; the message says when the operator tries again
-	ReasonQuotaExceeded  = "QuotaExceeded"  // the store has no commits left within 24 hours
+	ReasonPreparing     = "Preparing"     // the source is being read
+	ReasonQueued        = "Queued"        // another session of the store is admitted
+	ReasonPlanning      = "Planning"      // the intent to create a remote session is being recorded
+	ReasonCreating      = "Creating"      // the remote session is being created
+	ReasonAdopting      = "Adopting"      // the outcome of an unanswered create is being determined
+	ReasonUploading     = "Uploading"     // blocks are being staged
+	ReasonRenewing      = "Renewing"      // the upload URI is being renewed
+	ReasonCommitting    = "Committing"    // the commit is being sent
+	ReasonProcessing    = "Processing"    // the service indexes the table
+	ReasonCancelling    = "Cancelling"    // the remote session is being cancelled
+	ReasonSuperseding   = "Superseding"   // a remote session with older content is being cancelled
+	ReasonDeleting      = "Deleting"      // the object is being deleted
+	ReasonSuspended     = "Suspended"     // spec.suspend is true
+	ReasonRetrying      = "Retrying"      // a transient failure; the message says when the operator tries again
+	ReasonQuotaExceeded = "QuotaExceeded" // the store has no commits left within 24 hours
 
 	ReasonServiceUnavailable = "ServiceUnavailable"               // the service does not answer
 	ReasonSourceUnavailable  = string(failure.SourceUnavailable)  // the source does not answer

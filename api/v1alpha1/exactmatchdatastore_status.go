@@ -95,12 +95,12 @@ type ExactMatchDataStoreStatus struct {
 	// adoptedID is the value of spec.adopt.id that was honored last.
 	// +optional
 	AdoptedID string `json:"adoptedID,omitempty"`
-	// activeSession is the name of the ExactMatchSession that may upload now.
+	// activeSession is the name of the ExactMatchSession that is admitted to upload.
 	// +optional
 	ActiveSession string `json:"activeSession,omitempty"`
-	// waitingSessions is the number of ExactMatchSessions that wait for it.
+	// queuedSessions is the number of ExactMatchSessions in the queue behind it.
 	// +optional
-	WaitingSessions int32 `json:"waitingSessions,omitempty"`
+	QueuedSessions int32 `json:"queuedSessions,omitempty"`
 	// live is the table that the service shows live; absent where it shows none.
 	// +optional
 	Live *LiveTable `json:"live,omitempty"`

@@ -300,7 +300,7 @@ func (w *testEnv) story() string {
 	if err := kube.Get(w.ctx, client.ObjectKeyFromObject(store), store); err != nil {
 		return out + "\n" + err.Error()
 	}
-	out += fmt.Sprintf("\n  store: active %q, waiting %d, live %+v", store.Status.ActiveSession, store.Status.WaitingSessions, store.Status.Live)
+	out += fmt.Sprintf("\n  store: active %q, waiting %d, live %+v", store.Status.ActiveSession, store.Status.QueuedSessions, store.Status.Live)
 	for _, c := range store.Status.Conditions {
 		out += fmt.Sprintf("\n  store %s=%s %s: %s", c.Type, c.Status, c.Reason, c.Message)
 	}

@@ -115,7 +115,7 @@ func (w *testEnv) options(instance string) controllers.Options {
 		SourceRoot: w.files, TransferMemory: 64 << 20, TransferParallelism: 2, Instance: instance, ServiceQPS: w.qps, ServiceBurst: 2 * w.qps,
 		StatusInterval: 40 * time.Millisecond, PollInterval: 40 * time.Millisecond,
 		RequestTimeout: requestTimeout, StallTimeout: stallTimeout,
-		TurnInterval: 100 * time.Millisecond, ResyncInterval: 300 * time.Millisecond,
+		QueueInterval: 100 * time.Millisecond, ResyncInterval: 300 * time.Millisecond,
 		RepairInterval: 100 * time.Millisecond, FinalizeTimeout: w.finalizeTimeout,
 		WorkerImage: "exactmatch.dev/operator:test", Now: w.managerNow, Policy: policy.Fixed(policy.ThisMachine),
 	}

@@ -121,7 +121,7 @@ func faultsAlone(s step) []fault {
 	}
 	faults := slices.Clone(skews)
 	switch s.name {
-	case "turn", "plan":
+	case "queue", "plan":
 		return faults
 	case "pods-renew":
 		return []fault{named("503"), resetBefore, replyLost, unanswered, newHost, forgotten("Forgotten")}

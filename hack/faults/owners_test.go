@@ -13,7 +13,7 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 )
 
-// owners are others who want the same remote data store, or the same turn.
+// owners are others who want the same remote data store, or to be admitted.
 func owners() []disruption {
 	return []disruption{
 		{
@@ -27,9 +27,9 @@ func owners() []disruption {
 			befall:  competes("", "/"),
 		},
 		{
-			name: "turn-taken", says: "the turn is given to a second session while the first one acts on it, and two managers are at work", at: atStep, leaders: true,
+			name: "admission-taken", says: "a second session is admitted while the first one acts, and two managers are at work", at: atStep, leaders: true,
 			trouble: trouble{in: from("plan", "look"), remakes: true, person: restartsAfter("nothing"), also: secondEnds},
-			befall:  giveTurnAway,
+			befall:  admitAnother,
 		},
 	}
 }
@@ -108,8 +108,8 @@ func (w *testEnv) secondSession() *v1alpha1.ExactMatchSession {
 	return s
 }
 
-// giveTurnAway lets another session of the store come, and gives it the turn.
-func giveTurnAway(w *testEnv) {
+// admitAnother creates another session of the store, and admits it.
+func admitAnother(w *testEnv) {
 	ctx := context.WithoutCancel(w.ctx)
 	second := w.secondSession()
 	if err := kube.Create(ctx, second); err != nil {
@@ -117,7 +117,7 @@ func giveTurnAway(w *testEnv) {
 		return
 	}
 	w.startManager("another-leader")
-	for end := time.Now().Add(time.Second); time.Now().Before(end) && second.StatusReason() != v1alpha1.ReasonWaitingForTurn; w.pause() {
+	for end := time.Now().Add(time.Second); time.Now().Before(end) && second.StatusReason() != v1alpha1.ReasonQueued; w.pause() {
 		if err := kube.Get(ctx, client.ObjectKeyFromObject(second), second); err != nil {
 			w.t.Errorf("read the second session: %v", err)
 			return
@@ -126,7 +126,7 @@ func giveTurnAway(w *testEnv) {
 	store := w.storeObject()
 	given := client.RawPatch("application/merge-patch+json", []byte(`{"status":{"activeSession":"second"}}`))
 	if err := kube.Status().Patch(ctx, store, given); err != nil {
-		w.t.Errorf("give the turn away: %v", err)
+		w.t.Errorf("admit another session: %v", err)
 	}
 }
 

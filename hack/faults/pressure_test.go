@@ -43,7 +43,7 @@ func TestTheEndOfAnOutageIsNoStampede(t *testing.T) {
 		err := kube.List(w.ctx, list, client.InNamespace(w.namespace))
 		waiting := 0
 		for i := range list.Items {
-			if list.Items[i].StatusReason() == v1alpha1.ReasonWaitingForTurn {
+			if list.Items[i].StatusReason() == v1alpha1.ReasonQueued {
 				waiting++
 			}
 		}

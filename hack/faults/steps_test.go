@@ -137,7 +137,7 @@ func ownSteps() []step {
 			write: on(func(s *v1alpha1.ExactMatchSession) bool { return s.Status.ObservedSpecHash != "" }),
 		}),
 		forward(step{
-			name:  "turn",
+			name:  "queue",
 			write: written(patches, func(store *v1alpha1.ExactMatchDataStore) bool { return store.Status.ActiveSession != "" }),
 		}),
 		forward(step{

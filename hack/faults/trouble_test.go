@@ -33,7 +33,7 @@ type trouble struct {
 }
 
 // crossed are the steps that the troubles strike at.
-var crossed = []string{"prepare", "turn", "plan", "create", "upload", "seal", "commit", "watch", "look"}
+var crossed = []string{"prepare", "queue", "plan", "create", "upload", "seal", "commit", "watch", "look"}
 
 // from are the crossed steps from one on, but for those that are left out.
 func from(first string, without ...string) map[string]bool {

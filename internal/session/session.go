@@ -39,8 +39,8 @@ const (
 	StepAlreadyUploaded Step = "AlreadyUploaded"
 	// StepHold ends: a guard of the store forbids this content.
 	StepHold Step = "Hold"
-	// StepAwaitTurn waits until the store gives this session its turn.
-	StepAwaitTurn Step = "AwaitTurn"
+	// StepQueue waits until the store admits this session.
+	StepQueue Step = "Queue"
 	// StepPlan writes the intent to create and ends the pass.
 	StepPlan Step = "Plan"
 	// StepCreate spends the intent on one POST.
@@ -167,8 +167,8 @@ type Facts struct {
 	// store forbids it; once it is sealed, also the pin, or the store's rules or
 	// key that are no longer those of its tokens.
 	Guarded bool
-	// Turn: the store's active session is this one.
-	Turn bool
+	// Admitted: the store's active session is this one.
+	Admitted bool
 	// CancelRequested: a cancel of this remote session was recorded.
 	CancelRequested bool
 	// UploadFailed: the transfer ended with an error that no repetition mends.

@@ -14,7 +14,7 @@ var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // prepared are the facts of a session that may be planned; tests change one
 // thing at a time.
 func prepared(change ...func(*Facts)) Facts {
-	f := Facts{Preparation: PreparationReady, ContentKey: "a", RemoteContentKey: "a", Turn: true}
+	f := Facts{Preparation: PreparationReady, ContentKey: "a", RemoteContentKey: "a", Admitted: true}
 	for _, c := range change {
 		c(&f)
 	}
@@ -42,12 +42,12 @@ CancelledByOthers CancelledRemotely CancelledRemotely Cancelled None      Releas
 Failed            Fail              Fail              Cancelled None      Release Delete  Release
 AlreadyLive       AlreadyUploaded   AlreadyUploaded   Cancelled None      Release Release Release
 Guarded           Hold              Hold              Cancelled None      Release Release Release
-Queued            AwaitTurn         AwaitTurn         Cancelled None      Release Release Release
+Queued            Queue             Queue             Cancelled None      Release Release Release
 Ready             Plan              Plan              Cancelled None      Release Release Release
 Intended          Create            Create            Cancelled None      Release Release Release
 Broken            Abandon           Abandon           Cancel    None      Cancel  Delete  Release
 SealedGuarded     Uploaded          Hold              Cancel    None      Cancel  Delete  Release
-Parked            AwaitTurn         AwaitTurn         Cancel    None      Cancel  Delete  Release
+Parked            Queue             Queue             Cancel    None      Cancel  Delete  Release
 Renamed           Rename            Rename            Cancel    None      Cancel  Delete  Release
 RenewalDue       Renew             Renew             Cancel    None      Cancel  Delete  Release
 Open              Upload            Upload            Cancel    None      Cancel  Delete  Release
@@ -69,23 +69,23 @@ var examples = map[Situation][]Facts{
 		{Remote: RemoteProcessing, Preparation: PreparationInvalid},
 	},
 	Unprepared:     {{}, {Remote: RemoteCompleted}, {Remote: RemoteForgotten, RestartRequested: true}},
-	UnpreparedOpen: {{Remote: RemoteOpen}, {Remote: RemoteSealed, Turn: true}, {Remote: RemoteUnknown}},
+	UnpreparedOpen: {{Remote: RemoteOpen}, {Remote: RemoteSealed, Admitted: true}, {Remote: RemoteUnknown}},
 	Outdated: {
 		prepared(remote(RemoteOpen), func(f *Facts) { f.RemoteContentKey = "b" }),
-		prepared(remote(RemoteSealed), func(f *Facts) { f.RemoteContentKey = "b"; f.Turn = false }),
+		prepared(remote(RemoteSealed), func(f *Facts) { f.RemoteContentKey = "b"; f.Admitted = false }),
 	},
 	OutdatedEnded: {
 		prepared(remote(RemoteCompleted), func(f *Facts) { f.RemoteContentKey = "b" }),
 		prepared(remote(RemoteFailed), func(f *Facts) { f.RestartRequested = true }),
 	},
-	Lost:              {prepared(remote(RemoteCompleted), func(f *Facts) { f.Lost = true }), prepared(remote(RemoteCompleted), func(f *Facts) { f.Lost, f.Turn = true, false })},
-	Completed:         {prepared(remote(RemoteCompleted)), prepared(remote(RemoteCompleted), func(f *Facts) { f.Turn = false })},
+	Lost:              {prepared(remote(RemoteCompleted), func(f *Facts) { f.Lost = true }), prepared(remote(RemoteCompleted), func(f *Facts) { f.Lost, f.Admitted = true, false })},
+	Completed:         {prepared(remote(RemoteCompleted)), prepared(remote(RemoteCompleted), func(f *Facts) { f.Admitted = false })},
 	CancelledByUs:     {prepared(remote(RemoteCancelled), func(f *Facts) { f.CancelRequested = true })},
 	CancelledByOthers: {prepared(remote(RemoteCancelled))},
 	Failed:            {prepared(remote(RemoteFailed)), prepared(remote(RemoteExpired)), prepared(remote(RemoteForgotten))},
-	AlreadyLive:       {prepared(func(f *Facts) { f.Live = true }), prepared(func(f *Facts) { f.Live, f.Guarded, f.Turn = true, true, false })},
-	Guarded:           {prepared(func(f *Facts) { f.Guarded = true }), prepared(func(f *Facts) { f.Guarded, f.Turn = true, false })},
-	Queued:            {prepared(func(f *Facts) { f.Turn = false })},
+	AlreadyLive:       {prepared(func(f *Facts) { f.Live = true }), prepared(func(f *Facts) { f.Live, f.Guarded, f.Admitted = true, true, false })},
+	Guarded:           {prepared(func(f *Facts) { f.Guarded = true }), prepared(func(f *Facts) { f.Guarded, f.Admitted = true, false })},
+	Queued:            {prepared(func(f *Facts) { f.Admitted = false })},
 	Ready: {
 		prepared(),
 		prepared(func(f *Facts) { f.Intent, f.RemoteContentKey = IntentFresh, "b" }),
@@ -97,11 +97,11 @@ var examples = map[Situation][]Facts{
 	},
 	SealedGuarded: {
 		prepared(remote(RemoteSealed), func(f *Facts) { f.Guarded = true }),
-		prepared(remote(RemoteSealed), func(f *Facts) { f.Guarded, f.Turn = true, false }),
+		prepared(remote(RemoteSealed), func(f *Facts) { f.Guarded, f.Admitted = true, false }),
 	},
 	Parked: {
-		prepared(remote(RemoteOpen), func(f *Facts) { f.Turn = false }),
-		prepared(remote(RemoteSealed), func(f *Facts) { f.Turn = false }),
+		prepared(remote(RemoteOpen), func(f *Facts) { f.Admitted = false }),
+		prepared(remote(RemoteSealed), func(f *Facts) { f.Admitted = false }),
 	},
 	Renamed: {
 		prepared(remote(RemoteOpen), func(f *Facts) { f.RenameRequested = true }),
@@ -136,7 +136,7 @@ var examples = map[Situation][]Facts{
 		prepared(remote(RemoteOpen), func(f *Facts) { f.UploadURIIssued, f.UploadURIExpiry = now.Add(-time.Minute), now.Add(-2*time.Minute) }),
 	},
 	Sealed:  {prepared(remote(RemoteSealed)), prepared(remote(RemoteSealed), func(f *Facts) { f.UploadURIExpiry = now })},
-	Strange: {prepared(remote(RemoteUnknown)), prepared(remote(RemoteUnknown), func(f *Facts) { f.Turn = false })},
+	Strange: {prepared(remote(RemoteUnknown)), prepared(remote(RemoteUnknown), func(f *Facts) { f.Admitted = false })},
 }
 
 func TestEveryCellOfTheLifecycle(t *testing.T) {
@@ -185,7 +185,7 @@ func anyFacts(t *rapid.T) Facts {
 		Remote: rapid.SampledFrom([]Remote{RemoteNone, RemoteOpen, RemoteSealed, RemoteProcessing, RemoteCompleted,
 			RemoteCancelled, RemoteFailed, RemoteExpired, RemoteForgotten, RemoteUnknown}).Draw(t, "remote"),
 		Intent: rapid.SampledFrom([]Intent{IntentNone, IntentFresh, IntentDoubtful}).Draw(t, "intent"),
-		Live:   rapid.Bool().Draw(t, "live"), Lost: rapid.Bool().Draw(t, "lost"), Guarded: rapid.Bool().Draw(t, "guarded"), Turn: rapid.Bool().Draw(t, "turn"),
+		Live:   rapid.Bool().Draw(t, "live"), Lost: rapid.Bool().Draw(t, "lost"), Guarded: rapid.Bool().Draw(t, "guarded"), Admitted: rapid.Bool().Draw(t, "admitted"),
 		CancelRequested: rapid.Bool().Draw(t, "cancelRequested"), UploadFailed: rapid.Bool().Draw(t, "uploadFailed"),
 		RestartRequested: rapid.Bool().Draw(t, "restart"), RenewRequested: rapid.Bool().Draw(t, "renew"),
 		UploadURIExpiry: now.Add(time.Duration(rapid.IntRange(-60, 600).Draw(t, "uploadURI")) * time.Minute),
@@ -200,9 +200,9 @@ func TestSafetyForAnyFacts(t *testing.T) {
 			switch {
 			case step == "":
 				t.Fatalf("no step for %s under %+v", desired, f)
-			case (step == StepPlan || step == StepCreate) && (f.Remote != RemoteNone || !f.Turn || f.Guarded || f.Live || f.Intent == IntentDoubtful):
-				t.Fatalf("%s although something is open, guarded, live, doubtful or another's turn: %+v", step, f)
-			case step == StepCommit && (desired != Committed || f.Remote != RemoteSealed || f.RemoteContentKey != f.ContentKey || !f.Turn || f.Guarded):
+			case (step == StepPlan || step == StepCreate) && (f.Remote != RemoteNone || !f.Admitted || f.Guarded || f.Live || f.Intent == IntentDoubtful):
+				t.Fatalf("%s although something is open, guarded, live, doubtful or not admitted: %+v", step, f)
+			case step == StepCommit && (desired != Committed || f.Remote != RemoteSealed || f.RemoteContentKey != f.ContentKey || !f.Admitted || f.Guarded):
 				t.Fatalf("commit of what was not asked for: %s %+v", desired, f)
 			case step == StepDelete && desired != DeleteRemote:
 				t.Fatalf("deletes under %s", desired)

@@ -22,12 +22,12 @@ const (
 	Failed            Situation = "Failed"            // the service says Failed or Expired, or knows the id no more
 	AlreadyLive       Situation = "AlreadyLive"       // prepared; the service shows this content live
 	Guarded           Situation = "Guarded"           // prepared; a guard of the store forbids it
-	Queued            Situation = "Queued"            // prepared; another session has the turn
-	Ready             Situation = "Ready"             // prepared, our turn, nothing open
+	Queued            Situation = "Queued"            // prepared; another session is admitted
+	Ready             Situation = "Ready"             // prepared and admitted; nothing is open
 	Intended          Situation = "Intended"          // the intent to create is written and unspent
 	Broken            Situation = "Broken"            // unfinished, and its upload cannot go on
 	SealedGuarded     Situation = "SealedGuarded"     // sealed, and must not be published as things are
-	Parked            Situation = "Parked"            // unfinished; another session has the turn
+	Parked            Situation = "Parked"            // unfinished; another session is admitted
 	Renamed           Situation = "Renamed"           // the unfinished remote session has another file name than the spec
 	RenewalDue        Situation = "RenewalDue"        // the upload URI must be renewed, or its renewal was asked for
 	Open              Situation = "Open"              // blocks are missing
@@ -73,12 +73,12 @@ var table = map[Situation]map[Desired]Step{
 	Failed:            row(StepFail, StepFail, StepCancelled, StepNone, StepRelease, StepDelete, StepRelease),
 	AlreadyLive:       row(StepAlreadyUploaded, StepAlreadyUploaded, StepCancelled, StepNone, StepRelease, StepRelease, StepRelease),
 	Guarded:           row(StepHold, StepHold, StepCancelled, StepNone, StepRelease, StepRelease, StepRelease),
-	Queued:            row(StepAwaitTurn, StepAwaitTurn, StepCancelled, StepNone, StepRelease, StepRelease, StepRelease),
+	Queued:            row(StepQueue, StepQueue, StepCancelled, StepNone, StepRelease, StepRelease, StepRelease),
 	Ready:             row(StepPlan, StepPlan, StepCancelled, StepNone, StepRelease, StepRelease, StepRelease),
 	Intended:          row(StepCreate, StepCreate, StepCancelled, StepNone, StepRelease, StepRelease, StepRelease),
 	Broken:            row(StepAbandon, StepAbandon, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
 	SealedGuarded:     row(StepUploaded, StepHold, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
-	Parked:            row(StepAwaitTurn, StepAwaitTurn, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
+	Parked:            row(StepQueue, StepQueue, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
 	Renamed:           row(StepRename, StepRename, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
 	RenewalDue:        row(StepRenew, StepRenew, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
 	Open:              row(StepUpload, StepUpload, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
@@ -132,7 +132,7 @@ func observeSettled(f Facts) Situation {
 		return AlreadyLive
 	case f.Guarded:
 		return Guarded
-	case !f.Turn:
+	case !f.Admitted:
 		return Queued
 	case f.Intent == IntentFresh && f.RemoteContentKey == f.ContentKey:
 		return Intended
@@ -151,7 +151,7 @@ func observeUnfinished(f Facts, now time.Time) Situation {
 		return Broken
 	case f.Remote == RemoteSealed && f.Guarded:
 		return SealedGuarded
-	case !f.Turn:
+	case !f.Admitted:
 		return Parked
 	case f.RenewRequested:
 		return RenewalDue

@@ -142,7 +142,7 @@ func TestWhatSessionsCost(t *testing.T) {
 	must(seen.catchUp(ctx, c))
 	checkCalls(t, "until a session is being indexed", byKind(f.since(began)), allowed.CallsToProcessing, time.Since(began))
 	waits := time.Now()
-	must(c.sessions(ctx, roleWaiting, "store", "WaitingForTurn", smallStores))
+	must(c.sessions(ctx, roleWaiting, "store", "Queued", smallStores))
 	must(seen.catchUp(ctx, c))
 	changed, err := seen.between(began, time.Now())
 	must(err)

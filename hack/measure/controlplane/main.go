@@ -181,7 +181,7 @@ func (b *bench) populate(ctx context.Context) (err error) {
 	for _, s := range []struct {
 		role, family, step string
 		count              int
-	}{{roleModel, "model", "Completed", 1}, {roleActive, "store", "Processing", b.Stores}, {roleWaiting, "store", "WaitingForTurn", b.Stores}} {
+	}{{roleModel, "model", "Completed", 1}, {roleActive, "store", "Processing", b.Stores}, {roleWaiting, "store", "Queued", b.Stores}} {
 		if err := b.sessions(ctx, s.role, s.family, s.step, s.count); err != nil {
 			return err
 		}

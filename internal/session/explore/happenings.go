@@ -98,7 +98,7 @@ var serviceGoesOn = []happening{
 	}},
 }
 
-// storeGoesOn is how the store hands out the turn, by what it reads off status.
+// storeGoesOn is how the store admits sessions, by what it reads in status.
 var storeGoesOn = []happening{
 	{"the store admits the session", Always, func(w *State) bool {
 		was := w.Admitted

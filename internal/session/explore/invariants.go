@@ -75,7 +75,7 @@ type assertion struct {
 	invariant string
 }
 
-// checkCreate: quota and turn are spent on what is wished, prepared, not held
+// checkCreate: quota and admission are spent on what is wished, prepared, not held
 // and not live, and status tells of it.
 func (p *pass) checkCreate() {
 	w := &p.w
@@ -95,7 +95,7 @@ func (p *pass) checkCommit() {
 		assertion{w.Wish == Committed, "I2: published without the wish"},
 		assertion{w.Read && w.Prepared == w.SessionOf, "I2: published other content than was prepared"},
 		assertion{!p.guard, "I2: published what a guard, the pin, the rules or the key forbid"},
-		assertion{w.Admitted, "I2: published out of turn"},
+		assertion{w.Admitted, "I2: published without admission"},
 		assertion{w.Errand != RenameIt, "I2: published under another name than spec.fileName"},
 	)
 }

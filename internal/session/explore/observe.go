@@ -21,7 +21,7 @@ func (p *pass) observe() session.Facts {
 		RestartRequested: w.Restart,
 		RenewRequested:   w.Errand == RenewIt,
 		RenameRequested:  w.Wish.Uploads() && w.Errand == RenameIt,
-		Turn:             w.Admitted,
+		Admitted:         w.Admitted,
 		Lost:             p.seen == Completed && w.Live == MineLost,
 	}
 	if !w.Wish.Uploads() || p.stands() {

@@ -95,7 +95,7 @@ func (p *pass) record() {
 // written is the end of a pass whose write of status took.
 func (p *pass) written(how string, fair Fairness) {
 	to := p.w
-	to.Waits = p.step == session.StepAwaitTurn
+	to.Waits = p.step == session.StepQueue
 	p.emit(how, fair, to)
 }
 

@@ -14,10 +14,10 @@ type right struct {
 var rights = map[session.Step]right{
 	session.StepNone:      {(*pass).mayPause, "pauses what is not suspended, or is committed"},
 	session.StepPrepare:   {(*pass).mayPrepare, "reads a source that need not be read"},
-	session.StepAwaitTurn: {(*pass).mayAwaitTurn, "waits for a turn that it has or does not need"},
+	session.StepQueue:     {(*pass).mayQueue, "queues although it is admitted, or needs no admission"},
 	session.StepPlan:      {(*pass).mayPlan, "plans a create that is not wished, or beside another"},
 	session.StepSettle:    {(*pass).maySettle, "settles a create that is not in doubt, or orphaned"},
-	session.StepUpload:    {(*pass).mayUpload, "stages blocks that are not wished, out of turn, or for other content"},
+	session.StepUpload:    {(*pass).mayUpload, "stages blocks that are not desired, without admission, or for other content"},
 	session.StepRename:    {(*pass).mayRename, "renames without need"},
 	session.StepRenew:     {(*pass).mayRenew, "renews without need"},
 	session.StepWatch:     {(*pass).mayWatch, "watches a session that does nothing"},
@@ -48,7 +48,7 @@ func (p *pass) mayPause() bool { return p.w.Wish == Suspended && p.seen != Proce
 
 func (p *pass) mayPrepare() bool { return p.w.Wish.Uploads() && !p.w.Read && p.w.Work != Unreadable }
 
-func (p *pass) mayAwaitTurn() bool { return p.w.Wish.Uploads() && p.w.Read && !p.w.Admitted }
+func (p *pass) mayQueue() bool { return p.w.Wish.Uploads() && p.w.Read && !p.w.Admitted }
 
 func (p *pass) mayPlan() bool {
 	return p.w.Wish.Uploads() && p.w.Read && p.seen == NoSession && !p.w.inDoubt()

@@ -5,7 +5,7 @@ import "exactmatch.dev/operator/internal/session"
 // acts are the steps that do something; outcomes those that only record how it ended.
 var (
 	acts = map[session.Step]func(*pass){
-		session.StepNone: (*pass).wait, session.StepWatch: (*pass).wait, session.StepAwaitTurn: (*pass).awaitTurn,
+		session.StepNone: (*pass).wait, session.StepWatch: (*pass).wait, session.StepQueue: (*pass).queue,
 		session.StepPrepare: (*pass).prepare, session.StepUpload: (*pass).upload,
 		session.StepRename: (*pass).runErrand, session.StepRenew: (*pass).runErrand,
 		session.StepPlan: (*pass).plan, session.StepCreate: (*pass).create, session.StepSettle: (*pass).settle,
@@ -44,8 +44,8 @@ func (p *pass) wait() {
 	p.written("", Always)
 }
 
-// awaitTurn waits; what was read stays.
-func (p *pass) awaitTurn() { p.written("", Always) }
+// queue waits to be admitted; what was read stays.
+func (p *pass) queue() { p.written("", Always) }
 
 // prepare begins the reading; a pass that finds it running waits.
 func (p *pass) prepare() {

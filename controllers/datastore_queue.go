@@ -12,23 +12,23 @@ import (
 	"exactmatch.dev/operator/internal/session"
 )
 
-// handOutTurn keeps the turn with its holder until that is done, then gives it
-// to the oldest session that waits. Nobody else writes status.activeSession.
-func (r *DataStoreReconciler) handOutTurn(s *storeScope) {
+// admitNext leaves the admitted session admitted until it is done, then admits
+// the oldest session in the queue. Nothing else writes status.activeSession.
+func (r *DataStoreReconciler) admitNext(s *storeScope) {
 	status := &s.object.Status
 	var next *v1alpha1.ExactMatchSession
-	status.WaitingSessions = 0
+	status.QueuedSessions = 0
 	holds := false
 	for i := range s.sessions {
 		one := &s.sessions[i]
 		if one.Name == status.ActiveSession {
-			holds = needsTurn(one)
+			holds = keepsAdmission(one)
 			continue
 		}
-		if !waitsForTurn(one) {
+		if !isQueued(one) {
 			continue
 		}
-		status.WaitingSessions++
+		status.QueuedSessions++
 		if next == nil || older(one, next) {
 			next = one
 		}
@@ -39,7 +39,7 @@ func (r *DataStoreReconciler) handOutTurn(s *storeScope) {
 	status.ActiveSession = ""
 	if next != nil {
 		status.ActiveSession = next.Name
-		status.WaitingSessions--
+		status.QueuedSessions--
 	}
 }
 
@@ -49,17 +49,17 @@ func finished(one *v1alpha1.ExactMatchSession) bool {
 	return c != nil && c.Status == metav1.ConditionTrue && one.Status.ObservedGeneration == one.Generation
 }
 
-// needsTurn reports whether the holder still has use for the turn: until it is
+// keepsAdmission reports whether the admitted session stays admitted: until it is
 // finished, also while it is suspended with an unfinished remote session. One that
-// waits for somebody's repair makes way: it asks again when that is done.
-func needsTurn(one *v1alpha1.ExactMatchSession) bool {
+// waits for a repair gives up its admission, and queues again after it.
+func keepsAdmission(one *v1alpha1.ExactMatchSession) bool {
 	suspendedIdle := one.Spec.Suspend && one.Status.ID == ""
 	return !finished(one) && !suspendedIdle
 }
 
-// waitsForTurn reports whether a session has asked for the turn.
-func waitsForTurn(one *v1alpha1.ExactMatchSession) bool {
-	return one.StatusReason() == v1alpha1.ReasonWaitingForTurn && one.DeletionTimestamp.IsZero() && !one.Spec.Suspend
+// isQueued reports whether a session waits in the queue.
+func isQueued(one *v1alpha1.ExactMatchSession) bool {
+	return one.StatusReason() == v1alpha1.ReasonQueued && one.DeletionTimestamp.IsZero() && !one.Spec.Suspend
 }
 
 // remove lets the object go once no unfinished session uses it, and does what
@@ -71,8 +71,8 @@ func (r *DataStoreReconciler) remove(ctx context.Context, s *storeScope) error {
 	}
 	for i := range s.sessions {
 		if one := &s.sessions[i]; uses(one) {
-			r.handOutTurn(s)
-			return problem.Passes(v1alpha1.ReasonDeleting, r.Options.TurnInterval, "ExactMatchSession %q has a remote session that is not settled; commit, cancel or delete it, and this data store is deleted", one.Name)
+			r.admitNext(s)
+			return problem.Passes(v1alpha1.ReasonDeleting, r.Options.QueueInterval, "ExactMatchSession %q has a remote session that is not settled; commit, cancel or delete it, and this data store is deleted", one.Name)
 		}
 	}
 	if s.object.Spec.DeletionPolicy == v1alpha1.StoreDeletionPolicyDelete && s.object.Status.ID != "" {
