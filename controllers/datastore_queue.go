@@ -100,16 +100,16 @@ func uses(one *v1alpha1.ExactMatchSession) bool {
 
 func (r *DataStoreReconciler) deleteRemote(ctx context.Context, s *storeScope) error {
 	if err := r.openService(ctx, s); err != nil {
-		return r.orLeave(ctx, s, err)
+		return r.orOrphan(ctx, s, err)
 	}
 	bounded, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
 	defer stop()
-	return r.orLeave(ctx, s, s.service.Stores().Delete(bounded, s.object.Status.ID))
+	return r.orOrphan(ctx, s, s.service.Stores().Delete(bounded, s.object.Status.ID))
 }
 
-// orLeave lets a deletion go on, with a warning, where what it would need is
-// gone for good or the service did not answer until the deadline.
-func (r *DataStoreReconciler) orLeave(ctx context.Context, s *storeScope, err error) error {
+// orOrphan lets a deletion proceed, with a warning, where what it needs is gone, or
+// the service has not answered until the deadline.
+func (r *DataStoreReconciler) orOrphan(ctx context.Context, s *storeScope, err error) error {
 	if err == nil {
 		return nil
 	}

@@ -211,7 +211,7 @@ var _ = Describe("A session", func() {
 		front.answer(refuse(http.StatusServiceUnavailable, func(*http.Request) bool { return true }))
 		Expect(kube.Delete(ctx, s)).To(Succeed())
 		w.gone(s, "the deadline passes")
-		Eventually(w.events).WithArguments(s).Should(ContainElement(v1alpha1.ReasonRemoteSessionLeft), "somebody must be told")
+		Eventually(w.events).WithArguments(s).Should(ContainElement(v1alpha1.ReasonRemoteSessionOrphaned), "somebody must be told")
 	})
 
 	It("stops while it is suspended and goes on afterwards", func(ctx SpecContext) {

@@ -15,10 +15,10 @@ import (
 	"exactmatch.dev/operator/internal/session"
 )
 
-// logOrphan names what a deletion leaves at the service. The log is the place
-// that always takes it: a namespace that is being deleted admits no event.
+// logOrphan names what a deletion orphans at the service. It is logged because a
+// namespace that is being deleted accepts no events.
 func logOrphan(ctx context.Context, kind string, object client.Object, id string, agent *v1alpha1.ExactMatchUploadAgent, why string) {
-	logf.FromContext(ctx).Info("a remote object was left at the service",
+	logf.FromContext(ctx).Info("remote object orphaned",
 		"kind", kind, "object", client.ObjectKeyFromObject(object).String(), "remoteID", id, "endpoint", hostOf(agent), "why", why)
 }
 
@@ -34,7 +34,7 @@ func hostOf(agent *v1alpha1.ExactMatchUploadAgent) string {
 	return at.Host
 }
 
-// orphaned says what the deletion of a session leaves at the service against its
+// orphaned says what the deletion of a session orphans at the service against its
 // deletionPolicy; "" where that is nothing.
 func orphaned(object *v1alpha1.ExactMatchSession) string {
 	status := &object.Status
@@ -45,37 +45,37 @@ func orphaned(object *v1alpha1.ExactMatchSession) string {
 	case status.ID == "" && status.Intent == nil:
 		return ""
 	case status.ID == "":
-		return "a create was sent, and the remote session that it may have made was left as it is"
+		return "a create was sent, and the remote session that it may have created is orphaned"
 	case object.Spec.DeletionPolicy == v1alpha1.SessionDeletionPolicyCancel && !unfinished:
 		return ""
 	case status.CancelRequestedTime != nil && unfinished:
-		return "a cancel of the remote session " + status.ID + " was sent, and its answer is not known"
+		return "a cancel of the remote session " + status.ID + " was sent, and the response is not known"
 	}
-	return "the remote session " + status.ID + " was left as it is"
+	return "the remote session " + status.ID + " is orphaned"
 }
 
-// reportOrphan tells what the deletion of a session leaves, in an event and in
+// reportOrphan reports what the deletion of a session orphans, in an event and in
 // the log.
 func (s *scope) reportOrphan(ctx context.Context) {
 	left := orphaned(s.object)
-	if s.leftBehind == "" || left == "" {
+	if s.orphanReason == "" || left == "" {
 		return
 	}
-	s.event("Warning", v1alpha1.ReasonRemoteSessionLeft, left+": "+s.leftBehind)
-	logOrphan(ctx, "ExactMatchSession", s.object, s.status().ID, s.agent, left+": "+s.leftBehind)
+	s.event("Warning", v1alpha1.ReasonRemoteSessionOrphaned, left+": "+s.orphanReason)
+	logOrphan(ctx, "ExactMatchSession", s.object, s.status().ID, s.agent, left+": "+s.orphanReason)
 }
 
-// reportOrphan tells that the deletion of a data store leaves the remote store.
+// reportOrphan reports that the deletion of a data store orphans the remote one.
 func (r *DataStoreReconciler) reportOrphan(ctx context.Context, s *storeScope, p *problem.Problem) {
 	id := s.object.Status.ID
-	r.Recorder.Eventf(s.object, nil, "Warning", v1alpha1.ReasonRemoteStoreLeft, "Delete", "the remote store %s was left as it is: %s", id, p.Message)
+	r.Recorder.Eventf(s.object, nil, "Warning", v1alpha1.ReasonRemoteStoreOrphaned, "Delete", "the remote data store %s is orphaned: %s", id, p.Message)
 	logOrphan(ctx, "ExactMatchDataStore", s.object, id, s.agent, p.Message)
 }
 
-// reportOrphan tells that the deletion of an upload agent leaves the remote agent.
+// reportOrphan reports that the deletion of an upload agent orphans the remote one.
 func (r *UploadAgentReconciler) reportOrphan(ctx context.Context, s *agentScope, p *problem.Problem) {
 	id := s.object.Status.ID
-	r.Recorder.Eventf(s.object, nil, "Warning", v1alpha1.ReasonRemoteAgentLeft, "Delete", "the remote upload agent %s was left as it is: %s", id, p.Message)
+	r.Recorder.Eventf(s.object, nil, "Warning", v1alpha1.ReasonRemoteAgentOrphaned, "Delete", "the remote upload agent %s is orphaned: %s", id, p.Message)
 	logOrphan(ctx, "ExactMatchUploadAgent", s.object, id, s.object, p.Message)
 }
 

@@ -150,7 +150,7 @@ var _ = Describe("A session that is deleted", func() {
 		w.removeByForce(agent)
 		Expect(kube.Delete(ctx, s)).To(Succeed())
 		w.gone(s, "nobody can reach the service any more")
-		Eventually(w.events).WithArguments(s).Should(ContainElement(v1alpha1.ReasonRemoteSessionLeft), "somebody must be told")
+		Eventually(w.events).WithArguments(s).Should(ContainElement(v1alpha1.ReasonRemoteSessionOrphaned), "somebody must be told")
 		Expect(w.states()).To(Equal([]edm.State{edm.StateUploadCompleted}))
 	})
 
@@ -166,7 +166,7 @@ var _ = Describe("A session that is deleted", func() {
 		w.comesTo(never, stuck(v1alpha1.ReasonUploadAgentNotFound), "there is no agent")
 		Expect(kube.Delete(ctx, never)).To(Succeed())
 		w.gone(never, "nothing was opened")
-		Consistently(func() []string { return append(w.events(s), w.events(never)...) }).ShouldNot(ContainElement(v1alpha1.ReasonRemoteSessionLeft))
+		Consistently(func() []string { return append(w.events(s), w.events(never)...) }).ShouldNot(ContainElement(v1alpha1.ReasonRemoteSessionOrphaned))
 	})
 })
 

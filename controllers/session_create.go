@@ -29,7 +29,7 @@ func (r *SessionReconciler) planCreate(ctx context.Context, s *scope) error {
 	}
 	status := s.status()
 	if intent := status.Intent; intent != nil && intent.ContentKey != status.ContentKey {
-		if err := r.cancelStrays(ctx, s); err != nil { // nobody looks for that content again
+		if err := r.cancelOrphans(ctx, s); err != nil { // nobody looks for that content again
 			return err
 		}
 	}
@@ -190,7 +190,7 @@ func (r *SessionReconciler) disown(ctx context.Context, s *scope, remote *edm.Se
 	if !gone && (now.Status.ID == "" || now.Status.ID == remote.ID) {
 		return cause
 	}
-	if err := r.cancelStray(ctx, s, remote); err != nil {
+	if err := r.cancelOrphan(ctx, s, remote); err != nil {
 		return err
 	}
 	// No event: the object's story is told by whoever owns it now.
@@ -209,12 +209,12 @@ func (r *SessionReconciler) settle(ctx context.Context, s *scope) error {
 	}
 	service, err := r.service(ctx, s)
 	if err != nil {
-		return r.orLeave(s, err)
+		return r.orOrphan(s, err)
 	}
 	found, err := r.unclaimed(ctx, s, service.Sessions())
 	if err != nil {
 		r.Endpoints.note(s.agent, s.point, err)
-		return r.orLeave(s, err)
+		return r.orOrphan(s, err)
 	}
 	if len(found) == 0 {
 		s.status().Intent = &v1alpha1.CreateIntent{ContentKey: intent.ContentKey, Time: intent.Time, Unanswered: true}
@@ -224,15 +224,15 @@ func (r *SessionReconciler) settle(ctx context.Context, s *scope) error {
 	if len(found) > 1 {
 		s.event("Warning", v1alpha1.ReasonAdopting, fmt.Sprintf("%d sessions answer to one intent; remote session %s is cancelled", len(found), found[1].ID))
 		s.after = time.Millisecond
-		return r.cancelStray(ctx, s, &found[1])
+		return r.cancelOrphan(ctx, s, &found[1])
 	}
 	return r.adopt(ctx, s, &found[0])
 }
 
-// cancelStray cancels a session that nobody claims.
-func (r *SessionReconciler) cancelStray(ctx context.Context, s *scope, stray *edm.Session) error {
+// cancelOrphan cancels a remote session that no object claims.
+func (r *SessionReconciler) cancelOrphan(ctx context.Context, s *scope, orphan *edm.Session) error {
 	_, err := r.call(ctx, s, func(c context.Context, sessions edm.Sessions) (*edm.Session, error) {
-		return nil, sessions.Cancel(c, s.store.Status.ID, stray.ID)
+		return nil, sessions.Cancel(c, s.store.Status.ID, orphan.ID)
 	})
 	if edm.IsNotFound(err) || edm.HasCode(err, edm.CodeTooLate) {
 		return nil
@@ -240,9 +240,9 @@ func (r *SessionReconciler) cancelStray(ctx context.Context, s *scope, stray *ed
 	return err
 }
 
-// cancelStrays cancels what a create that was given up has made after all: a
-// request can lie on its way for longer than anybody waits for its answer.
-func (r *SessionReconciler) cancelStrays(ctx context.Context, s *scope) error {
+// cancelOrphans cancels what an abandoned create has created after all: a request
+// can be in flight for longer than anybody waits for its response.
+func (r *SessionReconciler) cancelOrphans(ctx context.Context, s *scope) error {
 	if intent := s.status().Intent; intent == nil || !intent.Unanswered {
 		return nil
 	}
@@ -257,7 +257,7 @@ func (r *SessionReconciler) cancelStrays(ctx context.Context, s *scope) error {
 	}
 	for i := range found {
 		s.event("Warning", v1alpha1.ReasonAdopting, fmt.Sprintf("remote session %s came of a create that was given up; it is cancelled", found[i].ID))
-		if err := r.cancelStray(ctx, s, &found[i]); err != nil {
+		if err := r.cancelOrphan(ctx, s, &found[i]); err != nil {
 			return err
 		}
 	}

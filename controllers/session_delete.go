@@ -17,14 +17,14 @@ func (r *SessionReconciler) deleteRemote(ctx context.Context, s *scope) error {
 	if err := r.stopWork(ctx, s); err != nil {
 		return err
 	}
-	err := r.cancelStrays(ctx, s)
+	err := r.cancelOrphans(ctx, s)
 	if err == nil {
 		_, err = r.call(ctx, s, func(c context.Context, sessions edm.Sessions) (*edm.Session, error) {
 			return nil, sessions.Delete(c, s.store.Status.ID, s.status().ID)
 		})
 	}
 	if err != nil {
-		err = r.orLeave(s, err)
+		err = r.orOrphan(s, err)
 	}
 	if err != nil {
 		return err
@@ -59,17 +59,18 @@ func (r *SessionReconciler) release(ctx context.Context, s *scope) error {
 // sweep cancels what a create that was given up has made after all, unless the
 // remote sessions are to stay or cannot be reached.
 func (r *SessionReconciler) sweep(ctx context.Context, s *scope) error {
-	if s.desired() == session.DeleteOrphan || s.leftBehind != "" || s.store == nil {
+	if s.desired() == session.DeleteOrphan || s.orphanReason != "" || s.store == nil {
 		return nil
 	}
-	if err := r.cancelStrays(ctx, s); err != nil {
-		return r.orLeave(s, err)
+	if err := r.cancelOrphans(ctx, s); err != nil {
+		return r.orOrphan(s, err)
 	}
 	return nil
 }
 
-// orLeave lets a deletion go on where what it would need is gone for good.
-func (r *SessionReconciler) orLeave(s *scope, err error) error {
+// orOrphan lets a deletion proceed without the service where what it needs is gone,
+// or the service has not answered until the deadline.
+func (r *SessionReconciler) orOrphan(s *scope, err error) error {
 	if !s.deleting() {
 		return err
 	}
@@ -79,7 +80,7 @@ func (r *SessionReconciler) orLeave(s *scope, err error) error {
 		s.status().FinalizeDeadline = &metav1.Time{Time: now.Add(r.Options.FinalizeTimeout)}
 	}
 	if p.Remedy == problem.Repair || now.After(s.status().FinalizeDeadline.Time) {
-		s.leftBehind = p.Message
+		s.orphanReason = p.Message
 		return nil
 	}
 	return err

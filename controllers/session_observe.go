@@ -16,12 +16,12 @@ import (
 // the work in this process, and the remote session.
 func (r *SessionReconciler) observe(ctx context.Context, s *scope) error {
 	if err := r.observeStore(ctx, s); err != nil {
-		return r.orLeave(s, err)
+		return r.orOrphan(s, err)
 	}
 	if err := r.observeRemote(ctx, s); err != nil {
-		return r.orLeave(s, err)
+		return r.orOrphan(s, err)
 	}
-	if s.leftBehind != "" {
+	if s.orphanReason != "" {
 		s.facts = session.Facts{Preparation: session.PreparationReady}
 		return nil
 	}

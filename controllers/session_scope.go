@@ -57,8 +57,9 @@ type scope struct {
 	events []note
 	// released: the finalizer is off, so there is nothing left to write.
 	released bool
-	// leftBehind: the finalizer may let go although the remote session stays.
-	leftBehind string
+	// orphanReason says why the finalizer is removed although the remote session
+	// stays; "" where it is not.
+	orphanReason string
 }
 
 // note is one line for `kubectl describe`.

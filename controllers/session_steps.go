@@ -60,7 +60,7 @@ func (r *SessionReconciler) close(ctx context.Context, s *scope, reason, message
 	if err := r.stopWork(ctx, s); err != nil {
 		return err
 	}
-	if err := r.cancelStrays(ctx, s); err != nil { // an end is not looked at again
+	if err := r.cancelOrphans(ctx, s); err != nil { // an end is not looked at again
 		return err
 	}
 	if err := r.dropOrder(ctx, s); err != nil {
@@ -106,7 +106,7 @@ func (r *SessionReconciler) hold(ctx context.Context, s *scope) error {
 	if err := r.stopWork(ctx, s); err != nil {
 		return err
 	}
-	if err := r.cancelStrays(ctx, s); err != nil {
+	if err := r.cancelOrphans(ctx, s); err != nil {
 		return err
 	}
 	message := guardMessage(s)
@@ -203,7 +203,7 @@ func (r *SessionReconciler) commit(ctx context.Context, s *scope) error {
 	if err := r.refuseUnpublishedFormat(s); err != nil {
 		return err
 	}
-	if err := r.cancelStrays(ctx, s); err != nil {
+	if err := r.cancelOrphans(ctx, s); err != nil {
 		return err
 	}
 	if err := r.confirmAdmission(ctx, s); err != nil {
@@ -252,9 +252,9 @@ func (s *scope) judgedAgainst() *int64 {
 func (r *SessionReconciler) cancel(ctx context.Context, s *scope) error {
 	err := r.cancelRemote(ctx, s)
 	if err != nil {
-		err = r.orLeave(s, err)
+		err = r.orOrphan(s, err)
 	}
-	if s.leftBehind != "" {
+	if s.orphanReason != "" {
 		return r.release(ctx, s)
 	}
 	s.after = time.Millisecond
@@ -267,7 +267,7 @@ func (r *SessionReconciler) cancelRemote(ctx context.Context, s *scope) error {
 	if err := r.stopWork(ctx, s); err != nil {
 		return err
 	}
-	if err := r.cancelStrays(ctx, s); err != nil {
+	if err := r.cancelOrphans(ctx, s); err != nil {
 		return err
 	}
 	if s.status().CancelRequestedTime == nil {
@@ -339,7 +339,7 @@ func (r *SessionReconciler) restart(ctx context.Context, s *scope) error {
 	if err := r.stopWork(ctx, s); err != nil { // an upload that has ended is not the next attempt's
 		return err
 	}
-	if err := r.cancelStrays(ctx, s); err != nil {
+	if err := r.cancelOrphans(ctx, s); err != nil {
 		return err
 	}
 	s.status().ObservedRestartToken = s.object.Spec.RestartToken

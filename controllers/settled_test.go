@@ -93,7 +93,7 @@ func TestACreateMayStillBeAnswered(t *testing.T) {
 
 // What a create that was given up has made after all is cancelled before anything
 // that makes nobody look for it any more.
-func TestStraysAreCancelledFirst(t *testing.T) {
+func TestOrphansAreCancelledFirst(t *testing.T) {
 	for name, do := range map[string]func(*SessionReconciler, context.Context, *scope) error{
 		"commit": (*SessionReconciler).commit, "cancel": (*SessionReconciler).cancel, "restart": (*SessionReconciler).restart,
 		"hold": (*SessionReconciler).hold, "delete": (*SessionReconciler).deleteRemote, "release": (*SessionReconciler).release,
@@ -107,10 +107,10 @@ func TestStraysAreCancelledFirst(t *testing.T) {
 				s.Status.Intent.Unanswered, s.Status.PreparedContent = true, "content"
 				s.Spec.GuardOverride = "content" // the guards are not what is asked for here
 			})
-			e.service.listed = []edm.Session{{ID: "stray", UploadAgentID: "remote-agent", ContentKey: "content", State: edm.StateCreated}}
+			e.service.listed = []edm.Session{{ID: "orphan", UploadAgentID: "remote-agent", ContentKey: "content", State: edm.StateCreated}}
 			away := errors.New("the service is away")
 			e.service.before = func(call string) error {
-				if call == "cancel stray" {
+				if call == "cancel orphan" {
 					return away
 				}
 				return nil
@@ -123,7 +123,7 @@ func TestStraysAreCancelledFirst(t *testing.T) {
 			if err := do(e.r, t.Context(), s); !errors.Is(err, away) {
 				t.Errorf("it goes on without them: %v", err)
 			}
-			if last := e.service.asked[len(e.service.asked)-1]; last != "cancel stray" {
+			if last := e.service.asked[len(e.service.asked)-1]; last != "cancel orphan" {
 				t.Errorf("the calls are %v", e.service.asked)
 			}
 		})

@@ -73,7 +73,7 @@ func strangersWays() map[string]strangersWay {
 			s.work = pool.Status{Phase: pool.PhaseStaged, Prepared: &pipeline.Prepared{Blocks: 1}}
 			return e.r.sealStaged(ctx, s)
 		}},
-		"delete: get":    {leaves(v1alpha1.SessionDeletionPolicyCancel, hasRemote), "", func(ctx context.Context, e *fakeEnv, s *scope) error { return e.r.orLeave(s, get(ctx, e, s)) }},
+		"delete: get":    {leaves(v1alpha1.SessionDeletionPolicyCancel, hasRemote), "", func(ctx context.Context, e *fakeEnv, s *scope) error { return e.r.orOrphan(s, get(ctx, e, s)) }},
 		"delete: cancel": {leaves(v1alpha1.SessionDeletionPolicyCancel, hasRemote), session.StepCancel, func(ctx context.Context, e *fakeEnv, s *scope) error { return e.r.cancel(ctx, s) }},
 		"delete: delete": {leaves(v1alpha1.SessionDeletionPolicyDelete, hasRemote), session.StepDelete, func(ctx context.Context, e *fakeEnv, s *scope) error { return e.r.deleteRemote(ctx, s) }},
 		"delete: settle": {leaves(v1alpha1.SessionDeletionPolicyCancel, inDoubt), session.StepSettle, settle},
@@ -81,7 +81,7 @@ func strangersWays() map[string]strangersWay {
 }
 
 // TestStrangersEndNoSession lets strangers answer every call that a session's outcome
-// depends on: nothing is decided, forgotten or left behind by what they say.
+// depends on: nothing is decided, forgotten or orphaned by what they say.
 func TestStrangersEndNoSession(t *testing.T) {
 	strangers := slices.DeleteFunc(edmtest.Strangers(), func(s edmtest.Stranger) bool { return len(s.Body) > 1<<20 }) // the client's own test has them
 	n, terminal, orphans := 0, 0, 0
@@ -150,8 +150,8 @@ func decided(e *fakeEnv, s *scope, err error) string {
 	switch {
 	case now.Outcome != "":
 		return "it ends the session: " + now.Outcome
-	case s.leftBehind != "" || s.released || !slices.Contains(e.session().Finalizers, Finalizer):
-		return "the remote session is left behind"
+	case s.orphanReason != "" || s.released || !slices.Contains(e.session().Finalizers, Finalizer):
+		return "the remote session is orphaned"
 	case now.ID != before.ID || now.State != before.State || intended(now) != intended(before):
 		return "the remote session, or the intent to make one, is forgotten"
 	}

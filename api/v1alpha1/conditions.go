@@ -166,9 +166,9 @@ const (
 
 // Reasons of data stores, upload agents and events.
 const (
-	ReasonJobCreated        = "JobCreated"        // event: a Job of the workers was created
-	ReasonReady             = "Ready"             // the remote object exists and matches spec
-	ReasonRemoteSessionLeft = "RemoteSessionLeft" // event: deleted, and the remote session stays as it is
-	ReasonRemoteStoreLeft   = "RemoteStoreLeft"   // event: deleted, and the remote store stays
-	ReasonRemoteAgentLeft   = "RemoteAgentLeft"   // event: deleted, and the remote upload agent stays
+	ReasonJobCreated            = "JobCreated"            // event: a Job of the workers was created
+	ReasonReady                 = "Ready"                 // the remote object exists and matches spec
+	ReasonRemoteSessionOrphaned = "RemoteSessionOrphaned" // event: deleted, and the remote session stays
+	ReasonRemoteStoreOrphaned   = "RemoteStoreOrphaned"   // event: deleted, and the remote store stays
+	ReasonRemoteAgentOrphaned   = "RemoteAgentOrphaned"   // event: deleted, and the remote upload agent stays
 )

@@ -133,7 +133,7 @@ func TestTwoManagersThatBelieveTheyLead(t *testing.T) {
 				switch r.State {
 				case edm.StateCompleted:
 					live++
-				case edm.StateCancelled: // a stray of the one that came too late
+				case edm.StateCancelled: // an orphan of the one that came too late
 				default:
 					t.Errorf("remote session %s stays %s", r.ID, r.State)
 				}

@@ -199,7 +199,7 @@ func (w *testEnv) warnsOf(s *v1alpha1.ExactMatchSession) {
 			}
 		}
 		return reasons, err
-	}).Should(ContainElement(v1alpha1.ReasonRemoteSessionLeft), "somebody must be told")
+	}).Should(ContainElement(v1alpha1.ReasonRemoteSessionOrphaned), "somebody must be told")
 }
 
 func messageOf(s *v1alpha1.ExactMatchSession) string {

@@ -290,7 +290,7 @@ func (n *counts) markdown() string {
 		"wish is reached or the condition says why not, and what it advises helps; what is live was prepared, guarded\n" +
 		"and reviewed, by a reading of the case's own; lookups find its rows, miss rows that the table does not have, and are refused under\n" +
 		"other rules or another key; every object says what the service says by then, in conditions that kstatus reads;\n" +
-		"one remote session per attempt, strays cancelled, another cluster's session of the same content left alone; no\n" +
+		"one remote session per attempt, orphans cancelled, another cluster's session of the same content left alone; no\n" +
 		"acknowledged block sent again; every lookup meanwhile answered from the old table or the new one; nothing\n" +
 		"secret in status, Jobs and pods; nothing left after the deletion. A case whose fault met nothing fails.\n\n| step |")
 	for _, d := range disruptions {

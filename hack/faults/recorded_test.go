@@ -27,7 +27,7 @@ func (f *faultProxy) recorded(c *call) {
 	case id == "" && (status.Intent == nil || status.Intent.ClientRequestID != request):
 		f.t.Error("a create was sent, and the object has no intent to create of it")
 	case id != "" && id != status.ID:
-		return // a stray, which nobody has to remember
+		return // an orphan, which nobody has to remember
 	case c.isCommit() && status.CommitRequestedTime == nil:
 		f.t.Error("a commit was sent, and the object does not say so")
 	case strings.HasSuffix(c.URL.Path, "/cancel") && status.CancelRequestedTime == nil:

@@ -170,7 +170,7 @@ func (c matrixCase) reaches(w *testEnv) {
 }
 
 // ownSessions: exactly one remote session per attempt. What an attempt has left is
-// in the status or its history; anything else of ours was a stray, and cancelled.
+// in the status or its history; anything else of ours was an orphan, and cancelled.
 func (c matrixCase) ownSessions(w *testEnv) {
 	w.t.Helper()
 	known := map[string]bool{}
