@@ -329,7 +329,7 @@ var _ = Describe("A session", func() {
 		Expect(s.Status.Attempt).To(BeEquivalentTo(1))
 	})
 
-	It("settles another instance's intent before it creates", func(ctx SpecContext) {
+	It("resolves another instance's intent before it creates", func(ctx SpecContext) {
 		w := newWorld(ctx)
 		w.table("table.csv", 30)
 		front.holdBlocks()

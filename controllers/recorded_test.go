@@ -119,14 +119,14 @@ func TestAnIntentIsWrittenBeforeTheCreate(t *testing.T) {
 		t.Errorf("the id is %q", one.Status.ID)
 	}
 	s.status().ID = ""
-	if fact := e.r.intentFact(s); fact != session.IntentDoubtful {
-		t.Errorf("the intent is %v after its create, want doubtful", fact)
+	if fact := e.r.intentFact(s); fact != session.IntentInDoubt {
+		t.Errorf("the intent is %v after its create, want it in doubt", fact)
 	}
 }
 
 // Whether an intent that another process wrote was sent, nobody knows.
 func TestAnIntentOfAnotherProcessIsInDoubt(t *testing.T) {
-	for instance, want := range map[string]session.Intent{"this": session.IntentFresh, "another": session.IntentDoubtful, "": session.IntentDoubtful} {
+	for instance, want := range map[string]session.Intent{"this": session.IntentFresh, "another": session.IntentInDoubt, "": session.IntentInDoubt} {
 		e := newFakeEnv(t, func(s *v1alpha1.ExactMatchSession) {
 			s.Status.Intent = &v1alpha1.CreateIntent{ClientRequestID: "uid-1-1", Instance: instance}
 		})
@@ -151,7 +151,7 @@ func TestAStatusThatChangedMeanwhileIsNotOverwritten(t *testing.T) {
 }
 
 // A remote session whose object cannot have it is cancelled; where it may yet have
-// it, it is left to the one who settles the intent.
+// it, it is left to the pass that resolves the intent.
 func TestASessionThatNobodyCanHaveIsCancelled(t *testing.T) {
 	away := errors.New("the API server is away")
 	for name, tc := range map[string]struct {

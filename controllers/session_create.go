@@ -125,7 +125,7 @@ func fileNameOf(s *scope) string {
 }
 
 // afterFailedCreate clears the intent where the service surely made nothing,
-// and keeps it as doubtful otherwise.
+// and keeps it in doubt otherwise.
 func (r *SessionReconciler) afterFailedCreate(s *scope, err error) error {
 	if edm.ClassOf(err) == edm.Ambiguous {
 		return err
@@ -179,7 +179,7 @@ func (r *SessionReconciler) claim(ctx context.Context, s *scope) error {
 
 // disown cancels a session that this pass has made or found and that the object
 // cannot have any more: the object is gone, or has another session. Where
-// neither is sure it is left to whoever settles the intent.
+// neither is certain, it is left to the pass that resolves the intent.
 func (r *SessionReconciler) disown(ctx context.Context, s *scope, remote *edm.Session, cause error) error {
 	now := &v1alpha1.ExactMatchSession{}
 	err := r.Reader.Get(ctx, client.ObjectKeyFromObject(s.object), now)
@@ -198,9 +198,9 @@ func (r *SessionReconciler) disown(ctx context.Context, s *scope, remote *edm.Se
 	return cause
 }
 
-// settle finds out what an unanswered create has done: one session of ours is
+// resolve finds out what a create in doubt has done: one session of ours is
 // adopted, none allows a new intent, several are reduced to one.
-func (r *SessionReconciler) settle(ctx context.Context, s *scope) error {
+func (r *SessionReconciler) resolve(ctx context.Context, s *scope) error {
 	intent, now := s.status().Intent, r.Now()
 	// Counted from when this process saw the intent: the clock of the one that
 	// wrote it may be another.

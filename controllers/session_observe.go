@@ -193,5 +193,5 @@ func (r *SessionReconciler) intentFact(s *scope) session.Intent {
 	if intent.Instance == r.Options.Instance && !r.memory.isSpent(intent.ClientRequestID) {
 		return session.IntentFresh
 	}
-	return session.IntentDoubtful
+	return session.IntentInDoubt
 }

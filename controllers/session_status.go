@@ -167,7 +167,7 @@ func (r *SessionReconciler) patience(s *scope, p *problem.Problem) time.Duration
 // begin a reading, a create or an upload anew proves nothing yet.
 func gotOn(s *scope) bool {
 	switch s.step {
-	case "", session.StepPrepare, session.StepPlan, session.StepSettle, session.StepRenew:
+	case "", session.StepPrepare, session.StepPlan, session.StepResolve, session.StepRenew:
 		return false
 	case session.StepUpload:
 		return s.work.Progress.Staged > 0 || s.work.Phase == pool.PhaseUploaded
@@ -202,7 +202,7 @@ func reportProgress(s *scope, now time.Time) {
 var workReasons = map[session.Step]string{
 	session.StepPrepare: v1alpha1.ReasonPreparing, session.StepQueue: v1alpha1.ReasonQueued,
 	session.StepPlan: v1alpha1.ReasonPlanning, session.StepCreate: v1alpha1.ReasonCreating,
-	session.StepSettle: v1alpha1.ReasonAdopting, session.StepUpload: v1alpha1.ReasonUploading,
+	session.StepResolve: v1alpha1.ReasonAdopting, session.StepUpload: v1alpha1.ReasonUploading,
 	session.StepRename: v1alpha1.ReasonUploading, session.StepRenew: v1alpha1.ReasonRenewing, session.StepCommit: v1alpha1.ReasonCommitting,
 	session.StepWatch: v1alpha1.ReasonProcessing, session.StepCancel: v1alpha1.ReasonCancelling,
 	session.StepAbandon: v1alpha1.ReasonCancelling, session.StepSupersede: v1alpha1.ReasonSuperseding,

@@ -29,7 +29,7 @@ func (r *SessionReconciler) steps() map[session.Step]stepFunc {
 		session.StepQueue:             r.queue,
 		session.StepPlan:              r.planCreate,
 		session.StepCreate:            r.create,
-		session.StepSettle:            r.settle,
+		session.StepResolve:           r.resolve,
 		session.StepUpload:            r.upload,
 		session.StepRename:            r.rename,
 		session.StepRenew:             r.renew,
@@ -170,7 +170,7 @@ func (r *SessionReconciler) rename(ctx context.Context, s *scope) error {
 		return sessions.Update(c, s.store.Status.ID, s.status().ID, fileNameOf(s))
 	})
 	if err != nil {
-		return r.settleByGet(ctx, s, err)
+		return r.resolveByGet(ctx, s, err)
 	}
 	r.mirror(s, got)
 	s.after = time.Millisecond
@@ -183,7 +183,7 @@ func (r *SessionReconciler) renew(ctx context.Context, s *scope) error {
 		return sessions.Renew(c, s.store.Status.ID, s.status().ID)
 	})
 	if err != nil {
-		return r.settleByGet(ctx, s, err)
+		return r.resolveByGet(ctx, s, err)
 	}
 	s.status().ObservedRenewToken = s.object.Spec.RenewToken
 	if got.DataUploadURI != "" {
@@ -226,7 +226,7 @@ func (r *SessionReconciler) commit(ctx context.Context, s *scope) error {
 		return problem.Passes(v1alpha1.ReasonRetrying, time.Second, "another table went live, or is about to, since the commit was judged; it is judged again")
 	}
 	if err != nil {
-		return r.settleByGet(ctx, s, err)
+		return r.resolveByGet(ctx, s, err)
 	}
 	if err := r.stopWork(ctx, s); err != nil {
 		return err
@@ -286,13 +286,13 @@ func (r *SessionReconciler) cancelRemote(ctx context.Context, s *scope) error {
 	if edm.IsNotFound(err) {
 		return nil
 	}
-	return r.settleByGet(ctx, s, err)
+	return r.resolveByGet(ctx, s, err)
 }
 
-// settleByGet looks whether the session is in another state by now before
+// resolveByGet looks whether the session is in another state by now before
 // anybody classifies a failed or unanswered call: it had its effect, or somebody
 // else, or the time, was faster. The next pass judges that state.
-func (r *SessionReconciler) settleByGet(ctx context.Context, s *scope, failed error) error {
+func (r *SessionReconciler) resolveByGet(ctx context.Context, s *scope, failed error) error {
 	before := s.remoteFact()
 	r.memory.lookAgain(s.object.UID)
 	if err := r.observeRemote(ctx, s); err != nil {

@@ -55,7 +55,7 @@ type Options struct {
 	Proxy *dial.Proxy
 	// Cluster tells this cluster from others that share a service.
 	Cluster string
-	// Instance names this process; an intent of another instance is settled, not sent.
+	// Instance names this process; an intent of another instance is resolved, not sent.
 	Instance string
 
 	// The rest has defaults that only tests change.

@@ -47,15 +47,15 @@ func strangersWays() map[string]strangersWay {
 	fresh := func(s *v1alpha1.ExactMatchSession) {
 		s.Status.Intent = &v1alpha1.CreateIntent{ClientRequestID: "uid-1-1", Instance: "this", ContentKey: "content"}
 	}
-	settle := func(ctx context.Context, e *fakeEnv, s *scope) error {
+	resolve := func(ctx context.Context, e *fakeEnv, s *scope) error {
 		e.r.memory.intentSeen("uid-1-1", e.now.Add(-time.Hour))
-		return e.r.settle(ctx, s)
+		return e.r.resolve(ctx, s)
 	}
 	get := func(ctx context.Context, e *fakeEnv, s *scope) error { return e.r.observeRemote(ctx, s) }
 	return map[string]strangersWay{
 		"create": {fresh, session.StepCreate, func(ctx context.Context, e *fakeEnv, s *scope) error { return e.r.create(ctx, s) }},
 		"get":    {hasRemote, "", get},
-		"list":   {inDoubt, session.StepSettle, settle},
+		"list":   {inDoubt, session.StepResolve, resolve},
 		"rename": {hasRemote, session.StepRename, func(ctx context.Context, e *fakeEnv, s *scope) error { return e.r.rename(ctx, s) }},
 		"renew":  {hasRemote, session.StepRenew, func(ctx context.Context, e *fakeEnv, s *scope) error { return e.r.renew(ctx, s) }},
 		"commit": {hasRemote, session.StepCommit, func(ctx context.Context, e *fakeEnv, s *scope) error { return e.r.commit(ctx, s) }},
@@ -73,10 +73,10 @@ func strangersWays() map[string]strangersWay {
 			s.work = pool.Status{Phase: pool.PhaseStaged, Prepared: &pipeline.Prepared{Blocks: 1}}
 			return e.r.sealStaged(ctx, s)
 		}},
-		"delete: get":    {leaves(v1alpha1.SessionDeletionPolicyCancel, hasRemote), "", func(ctx context.Context, e *fakeEnv, s *scope) error { return e.r.orOrphan(s, get(ctx, e, s)) }},
-		"delete: cancel": {leaves(v1alpha1.SessionDeletionPolicyCancel, hasRemote), session.StepCancel, func(ctx context.Context, e *fakeEnv, s *scope) error { return e.r.cancel(ctx, s) }},
-		"delete: delete": {leaves(v1alpha1.SessionDeletionPolicyDelete, hasRemote), session.StepDelete, func(ctx context.Context, e *fakeEnv, s *scope) error { return e.r.deleteRemote(ctx, s) }},
-		"delete: settle": {leaves(v1alpha1.SessionDeletionPolicyCancel, inDoubt), session.StepSettle, settle},
+		"delete: get":     {leaves(v1alpha1.SessionDeletionPolicyCancel, hasRemote), "", func(ctx context.Context, e *fakeEnv, s *scope) error { return e.r.orOrphan(s, get(ctx, e, s)) }},
+		"delete: cancel":  {leaves(v1alpha1.SessionDeletionPolicyCancel, hasRemote), session.StepCancel, func(ctx context.Context, e *fakeEnv, s *scope) error { return e.r.cancel(ctx, s) }},
+		"delete: delete":  {leaves(v1alpha1.SessionDeletionPolicyDelete, hasRemote), session.StepDelete, func(ctx context.Context, e *fakeEnv, s *scope) error { return e.r.deleteRemote(ctx, s) }},
+		"delete: resolve": {leaves(v1alpha1.SessionDeletionPolicyCancel, inDoubt), session.StepResolve, resolve},
 	}
 }
 

@@ -45,8 +45,8 @@ const (
 	StepPlan Step = "Plan"
 	// StepCreate spends the intent on one POST.
 	StepCreate Step = "Create"
-	// StepSettle finds out what an unanswered create has done.
-	StepSettle Step = "Settle"
+	// StepResolve finds out what a create in doubt has done.
+	StepResolve Step = "Resolve"
 	// StepUpload stages the missing blocks and seals the list.
 	StepUpload Step = "Upload"
 	// StepRename gives the open remote session the file name of the spec.
@@ -135,9 +135,9 @@ type Intent string
 
 // What an intent can be.
 const (
-	IntentNone     Intent = ""
-	IntentFresh    Intent = "Fresh"    // ours, not spent
-	IntentDoubtful Intent = "Doubtful" // spent without an answer, or another instance's
+	IntentNone    Intent = ""
+	IntentFresh   Intent = "Fresh"   // ours, not sent
+	IntentInDoubt Intent = "InDoubt" // sent without a response, or recorded by another instance
 )
 
 // Preparation is how far the reading of the source is, for the spec as it is now.

@@ -27,7 +27,7 @@ func remote(r Remote) func(*Facts) { return func(f *Facts) { f.Remote = r } }
 // are the wishes Uploaded, Committed, Cancelled; S is suspended; the last three
 // are a deletion under the policies Cancel, Delete, Orphan.
 const lifecycle = `
-Unsettled         Settle            Settle            Settle    Settle    Settle  Settle  Release
+InDoubt           Resolve           Resolve           Resolve   Resolve   Resolve Resolve Release
 Invalid           RejectSource      RejectSource      Cancelled None      Release Release Release
 InvalidOpen       Abandon           Abandon           Cancel    None      Cancel  Delete  Release
 Processing        Watch             Watch             TooLate   Watch     Release Delete  Release
@@ -57,7 +57,7 @@ Strange           Watch             Watch             Cancel    None      Cancel
 
 // examples has facts for every situation.
 var examples = map[Situation][]Facts{
-	Unsettled: {{Intent: IntentDoubtful}, prepared(func(f *Facts) { f.Intent = IntentDoubtful })},
+	InDoubt: {{Intent: IntentInDoubt}, prepared(func(f *Facts) { f.Intent = IntentInDoubt })},
 	Invalid: {
 		{Preparation: PreparationInvalid},
 		{Preparation: PreparationInvalid, Remote: RemoteFailed},
@@ -184,7 +184,7 @@ func anyFacts(t *rapid.T) Facts {
 		ContentKey:  "a", RemoteContentKey: rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "remoteContentKey"),
 		Remote: rapid.SampledFrom([]Remote{RemoteNone, RemoteOpen, RemoteSealed, RemoteProcessing, RemoteCompleted,
 			RemoteCancelled, RemoteFailed, RemoteExpired, RemoteForgotten, RemoteUnknown}).Draw(t, "remote"),
-		Intent: rapid.SampledFrom([]Intent{IntentNone, IntentFresh, IntentDoubtful}).Draw(t, "intent"),
+		Intent: rapid.SampledFrom([]Intent{IntentNone, IntentFresh, IntentInDoubt}).Draw(t, "intent"),
 		Live:   rapid.Bool().Draw(t, "live"), Lost: rapid.Bool().Draw(t, "lost"), Guarded: rapid.Bool().Draw(t, "guarded"), Admitted: rapid.Bool().Draw(t, "admitted"),
 		CancelRequested: rapid.Bool().Draw(t, "cancelRequested"), UploadFailed: rapid.Bool().Draw(t, "uploadFailed"),
 		RestartRequested: rapid.Bool().Draw(t, "restart"), RenewRequested: rapid.Bool().Draw(t, "renew"),
@@ -200,8 +200,8 @@ func TestSafetyForAnyFacts(t *testing.T) {
 			switch {
 			case step == "":
 				t.Fatalf("no step for %s under %+v", desired, f)
-			case (step == StepPlan || step == StepCreate) && (f.Remote != RemoteNone || !f.Admitted || f.Guarded || f.Live || f.Intent == IntentDoubtful):
-				t.Fatalf("%s although something is open, guarded, live, doubtful or not admitted: %+v", step, f)
+			case (step == StepPlan || step == StepCreate) && (f.Remote != RemoteNone || !f.Admitted || f.Guarded || f.Live || f.Intent == IntentInDoubt):
+				t.Fatalf("%s although something is open, guarded, live, in doubt or not admitted: %+v", step, f)
 			case step == StepCommit && (desired != Committed || f.Remote != RemoteSealed || f.RemoteContentKey != f.ContentKey || !f.Admitted || f.Guarded):
 				t.Fatalf("commit of what was not asked for: %s %+v", desired, f)
 			case step == StepDelete && desired != DeleteRemote:

@@ -7,7 +7,7 @@ type Situation string
 
 // The situations, in the order in which Observe judges them.
 const (
-	Unsettled         Situation = "Unsettled"         // a create is unanswered: the service may have opened a session
+	InDoubt           Situation = "InDoubt"           // a create is unanswered: the service may have opened a session
 	Invalid           Situation = "Invalid"           // the source cannot become blocks; nothing is open
 	InvalidOpen       Situation = "InvalidOpen"       // as Invalid, while an older remote session is unfinished
 	Processing        Situation = "Processing"        // committed, being indexed
@@ -37,7 +37,7 @@ const (
 
 // Situations lists the rows in the order of judgement.
 var Situations = []Situation{
-	Unsettled, Invalid, InvalidOpen, Processing, Unprepared, UnpreparedOpen, Outdated, OutdatedEnded,
+	InDoubt, Invalid, InvalidOpen, Processing, Unprepared, UnpreparedOpen, Outdated, OutdatedEnded,
 	Lost, Completed, CancelledByUs, CancelledByOthers, Failed, AlreadyLive, Guarded, Queued, Ready, Intended,
 	Broken, SealedGuarded, Parked, Renamed, RenewalDue, Open, Sealed, Strange,
 }
@@ -58,7 +58,7 @@ func row(steps ...Step) map[Desired]Step {
 // STATES.md.
 var table = map[Situation]map[Desired]Step{
 	//                     Uploaded               Committed              Cancelled      Suspended   DeleteCancel  DeleteRemote DeleteOrphan
-	Unsettled:         row(StepSettle, StepSettle, StepSettle, StepSettle, StepSettle, StepSettle, StepRelease),
+	InDoubt:           row(StepResolve, StepResolve, StepResolve, StepResolve, StepResolve, StepResolve, StepRelease),
 	Invalid:           row(StepRejectSource, StepRejectSource, StepCancelled, StepNone, StepRelease, StepRelease, StepRelease),
 	InvalidOpen:       row(StepAbandon, StepAbandon, StepCancel, StepNone, StepCancel, StepDelete, StepRelease),
 	Processing:        row(StepWatch, StepWatch, StepTooLate, StepWatch, StepRelease, StepDelete, StepRelease),
@@ -89,8 +89,8 @@ var table = map[Situation]map[Desired]Step{
 // Observe names the situation that the facts amount to. It is total: every
 // combination of facts has exactly one situation.
 func Observe(f Facts, now time.Time) Situation {
-	if f.Intent == IntentDoubtful && f.Remote == RemoteNone {
-		return Unsettled
+	if f.Intent == IntentInDoubt && f.Remote == RemoteNone {
+		return InDoubt
 	}
 	// The commit cannot be taken back, so what follows it is watched before a
 	// changed spec is looked at.
@@ -114,11 +114,11 @@ func Observe(f Facts, now time.Time) Situation {
 	if unfinished {
 		return observeUnfinished(f, now)
 	}
-	return observeSettled(f)
+	return observeIdle(f)
 }
 
-// observeSettled names the situation while no remote session is unfinished.
-func observeSettled(f Facts) Situation {
+// observeIdle names the situation while no remote session is unfinished.
+func observeIdle(f Facts) Situation {
 	switch f.Remote {
 	case RemoteCompleted:
 		return either(f.Lost, Lost, Completed)

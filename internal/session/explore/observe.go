@@ -54,7 +54,7 @@ func (p *pass) intent() session.Intent {
 	case p.w.Fresh || p.m.has(SendsOldIntents):
 		return session.IntentFresh
 	}
-	return session.IntentDoubtful
+	return session.IntentInDoubt
 }
 
 // observeWork judges how far the reading and the upload are.

@@ -16,7 +16,7 @@ var rights = map[session.Step]right{
 	session.StepPrepare:   {(*pass).mayPrepare, "reads a source that need not be read"},
 	session.StepQueue:     {(*pass).mayQueue, "queues although it is admitted, or needs no admission"},
 	session.StepPlan:      {(*pass).mayPlan, "plans a create that is not wished, or beside another"},
-	session.StepSettle:    {(*pass).maySettle, "settles a create that is not in doubt, or orphaned"},
+	session.StepResolve:   {(*pass).mayResolve, "resolves a create that is not in doubt, or orphaned"},
 	session.StepUpload:    {(*pass).mayUpload, "stages blocks that are not desired, without admission, or for other content"},
 	session.StepRename:    {(*pass).mayRename, "renames without need"},
 	session.StepRenew:     {(*pass).mayRenew, "renews without need"},
@@ -54,7 +54,7 @@ func (p *pass) mayPlan() bool {
 	return p.w.Wish.Uploads() && p.w.Read && p.seen == NoSession && !p.w.inDoubt()
 }
 
-func (p *pass) maySettle() bool { return p.w.inDoubt() && p.w.Wish != DeleteOrphan }
+func (p *pass) mayResolve() bool { return p.w.inDoubt() && p.w.Wish != DeleteOrphan }
 
 func (p *pass) mayUpload() bool {
 	w := &p.w

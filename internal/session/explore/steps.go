@@ -8,7 +8,7 @@ var (
 		session.StepNone: (*pass).wait, session.StepWatch: (*pass).wait, session.StepQueue: (*pass).queue,
 		session.StepPrepare: (*pass).prepare, session.StepUpload: (*pass).upload,
 		session.StepRename: (*pass).runErrand, session.StepRenew: (*pass).runErrand,
-		session.StepPlan: (*pass).plan, session.StepCreate: (*pass).create, session.StepSettle: (*pass).settle,
+		session.StepPlan: (*pass).plan, session.StepCreate: (*pass).create, session.StepResolve: (*pass).resolve,
 		session.StepCommit: (*pass).commit, session.StepCancel: (*pass).cancel, session.StepAbandon: (*pass).abandon,
 		session.StepSupersede: (*pass).supersede, session.StepRestart: (*pass).restart,
 		session.StepDelete: (*pass).deleteSession, session.StepRelease: (*pass).release,
@@ -138,9 +138,9 @@ func (p *pass) claim() {
 	p.w.CancelAsked, p.w.Outdated = false, NoSession
 }
 
-// settle finds out what an unanswered create has done: one session is adopted,
+// resolve finds out what a create in doubt has done: one session is adopted,
 // of several the younger ones are cancelled, none allows a new intent.
-func (p *pass) settle() {
+func (p *pass) resolve() {
 	w := &p.w
 	p.written(", no answer to the listing", Unfair)
 	switch found := p.findable(); {

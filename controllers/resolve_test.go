@@ -21,7 +21,7 @@ func inDoubt(s *v1alpha1.ExactMatchSession) {
 	s.Status.Intent = &v1alpha1.CreateIntent{ClientRequestID: "uid-1-1", Instance: "another", ContentKey: "content"}
 }
 
-// An unanswered create is settled by the list: what answers to the intent is
+// A create in doubt is resolved by the list: what answers to the intent is
 // adopted, and whatever else is there is somebody else's.
 func TestOnlyOurOwnSessionIsAdopted(t *testing.T) {
 	ours := edm.Session{ID: "found", UploadAgentID: "remote-agent", ContentKey: "content", State: edm.StateCreated}
@@ -48,10 +48,10 @@ func TestOnlyOurOwnSessionIsAdopted(t *testing.T) {
 			tc.change(&listed)
 			e.service.listed = []edm.Session{listed}
 			s := e.scope()
-			s.step = session.StepSettle
+			s.step = session.StepResolve
 			e.r.memory.intentSeen("uid-1-1", e.now)
 			e.now = e.now.Add(time.Minute)
-			e.must(e.r.settle(t.Context(), s))
+			e.must(e.r.resolve(t.Context(), s))
 			if got := s.status().ID == listed.ID; got != tc.adopted {
 				t.Errorf("adopted: %t, want %t", got, tc.adopted)
 			}
@@ -72,7 +72,7 @@ func TestOneOfSeveralIsAdopted(t *testing.T) {
 	s := e.scope()
 	e.r.memory.intentSeen("uid-1-1", e.now)
 	e.now = e.now.Add(time.Minute)
-	e.must(e.r.settle(t.Context(), s))
+	e.must(e.r.resolve(t.Context(), s))
 	if s.status().ID != "" || !slices.Equal(e.service.asked, []string{"list", "cancel second"}) {
 		t.Errorf("id %q, calls %v", s.status().ID, e.service.asked)
 	}
@@ -82,7 +82,7 @@ func TestOneOfSeveralIsAdopted(t *testing.T) {
 func TestACreateMayStillBeAnswered(t *testing.T) {
 	e := newFakeEnv(t, inDoubt)
 	s := e.scope()
-	err := e.r.settle(t.Context(), s)
+	err := e.r.resolve(t.Context(), s)
 	if p := problem.Of(err); err == nil || p.After <= 0 || p.Remedy != problem.Retry {
 		t.Errorf("it ends with %v", err)
 	}
