@@ -35,14 +35,14 @@ type DataStoreReconciler struct {
 
 // storeScope is what one pass over a data store knows.
 type storeScope struct {
-	object, before *v1alpha1.ExactMatchDataStore
-	agent          *v1alpha1.ExactMatchUploadAgent
-	point          *endpoint
-	service        edm.Service
-	sessions       []v1alpha1.ExactMatchSession
-	after          time.Duration
-	looked         bool // the service was asked in this pass, and answered
-	released       bool
+	object, before   *v1alpha1.ExactMatchDataStore
+	agent            *v1alpha1.ExactMatchUploadAgent
+	point            *endpoint
+	service          edm.Service
+	sessions         []v1alpha1.ExactMatchSession
+	after            time.Duration
+	looked           bool // the service was asked in this pass, and answered
+	finalizerRemoved bool
 }
 
 // displayName is the name under which the service knows the store.
@@ -63,14 +63,14 @@ func (r *DataStoreReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	s := &storeScope{object: object.DeepCopy(), before: object.DeepCopy()}
-	defer func() { result, err = r.finish(ctx, s, err) }()
+	defer func() { result, err = r.patchStatus(ctx, s, err) }()
 	if s.sessions, err = r.sessionsOf(ctx, object); err != nil {
 		return ctrl.Result{}, err
 	}
 	if !object.DeletionTimestamp.IsZero() {
-		return ctrl.Result{}, r.remove(ctx, s)
+		return ctrl.Result{}, r.reconcileDelete(ctx, s)
 	}
-	if err := r.holdObject(ctx, s); err != nil {
+	if err := r.ensureFinalizer(ctx, s); err != nil {
 		return ctrl.Result{}, err
 	}
 	if s.after = r.freshFor(ctx, s); s.after == 0 {
@@ -82,8 +82,8 @@ func (r *DataStoreReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 	return ctrl.Result{}, nil
 }
 
-// holdObject puts the finalizer on before anything remote can exist.
-func (r *DataStoreReconciler) holdObject(ctx context.Context, s *storeScope) error {
+// ensureFinalizer adds the finalizer before anything remote can exist.
+func (r *DataStoreReconciler) ensureFinalizer(ctx context.Context, s *storeScope) error {
 	if controllerutil.ContainsFinalizer(s.object, Finalizer) {
 		return nil
 	}
@@ -228,9 +228,9 @@ func mirrorStore(status *v1alpha1.ExactMatchDataStoreStatus, from *edm.DataStore
 	}
 }
 
-// finish writes status, then says when to look again.
-func (r *DataStoreReconciler) finish(ctx context.Context, s *storeScope, err error) (ctrl.Result, error) {
-	if s.released {
+// patchStatus writes status, then says when to look again.
+func (r *DataStoreReconciler) patchStatus(ctx context.Context, s *storeScope, err error) (ctrl.Result, error) {
+	if s.finalizerRemoved {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if apierrors.IsConflict(err) {

@@ -62,11 +62,11 @@ func isQueued(one *v1alpha1.ExactMatchSession) bool {
 	return one.StatusReason() == v1alpha1.ReasonQueued && one.DeletionTimestamp.IsZero() && !one.Spec.Suspend
 }
 
-// remove lets the object go once no unfinished session uses it, and does what
+// reconcileDelete removes the finalizer once no unfinished session uses it, and does what
 // its deletionPolicy says to the remote store.
-func (r *DataStoreReconciler) remove(ctx context.Context, s *storeScope) error {
+func (r *DataStoreReconciler) reconcileDelete(ctx context.Context, s *storeScope) error {
 	if !controllerutil.ContainsFinalizer(s.object, Finalizer) {
-		s.released = true
+		s.finalizerRemoved = true
 		return nil
 	}
 	for i := range s.sessions {
@@ -80,7 +80,7 @@ func (r *DataStoreReconciler) remove(ctx context.Context, s *storeScope) error {
 			return err
 		}
 	}
-	return r.release(ctx, s)
+	return r.removeFinalizer(ctx, s)
 }
 
 // uses reports whether a session has, or may have, something at the service that
@@ -124,14 +124,14 @@ func (r *DataStoreReconciler) orOrphan(ctx context.Context, s *storeScope, err e
 	return nil
 }
 
-func (r *DataStoreReconciler) release(ctx context.Context, s *storeScope) error {
+func (r *DataStoreReconciler) removeFinalizer(ctx context.Context, s *storeScope) error {
 	before := s.object.DeepCopy()
 	controllerutil.RemoveFinalizer(s.object, Finalizer)
 	if err := r.Patch(ctx, s.object, locked(before)); err != nil {
-		return fmt.Errorf("take the finalizer off: %w", err)
+		return fmt.Errorf("remove the finalizer: %w", err)
 	}
 	r.looks.drop(s.object.UID)
 	r.Endpoints.graces.forget(s.object.UID)
-	s.released = true
+	s.finalizerRemoved = true
 	return nil
 }

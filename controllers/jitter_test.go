@@ -25,20 +25,20 @@ func exits(t *testing.T, err error) map[string]func() (ctrl.Result, error) {
 			s := &agentScope{object: &v1alpha1.ExactMatchUploadAgent{}}
 			_ = simpleConditions(&s.object.Status.Conditions, 0, "the upload agent is registered", err)
 			s.before = s.object.DeepCopy()
-			return agents.finish(t.Context(), s, err)
+			return agents.patchStatus(t.Context(), s, err)
 		},
 		"store": func() (ctrl.Result, error) {
 			s := &storeScope{object: &v1alpha1.ExactMatchDataStore{}}
 			_ = simpleConditions(&s.object.Status.Conditions, 0, "the remote data store is there", err)
 			s.before = s.object.DeepCopy()
-			return stores.finish(t.Context(), s, err)
+			return stores.patchStatus(t.Context(), s, err)
 		},
 		"session": func() (ctrl.Result, error) {
 			s := newScope(&v1alpha1.ExactMatchSession{})
 			s.after = time.Hour
 			setConditions(s, err)
 			s.before = s.object.DeepCopy()
-			return sessions.finish(t.Context(), s, err)
+			return sessions.patchStatus(t.Context(), s, err)
 		},
 	}
 }
@@ -70,7 +70,7 @@ func TestAStatedTimeIsKept(t *testing.T) {
 	}
 	s.before = s.object.DeepCopy()
 	r := &SessionReconciler{Endpoints: newEndpoints(newReferences(nil), Options{}), Now: time.Now}
-	got, err := r.finish(t.Context(), s, nil)
+	got, err := r.patchStatus(t.Context(), s, nil)
 	if wait := time.Until(next); err != nil || got.RequeueAfter < wait-time.Second || got.RequeueAfter > wait+time.Second {
 		t.Errorf("the next attempt is in %v, looked at in %v, %v", wait, got.RequeueAfter, err)
 	}

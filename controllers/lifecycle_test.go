@@ -195,7 +195,7 @@ var _ = Describe("A session", func() {
 		s := w.apply(desired(v1alpha1.DesiredUploaded), func(s *v1alpha1.ExactMatchSession) { s.Spec.DeletionPolicy = policy })
 		w.comesTo(s, reached(v1alpha1.ReasonUploaded), "every block is there")
 		Expect(kube.Delete(ctx, s)).To(Succeed())
-		w.gone(s, "the finalizer is off")
+		w.gone(s, "the finalizer is removed")
 		Expect(w.states()).To(Equal(want))
 	},
 		Entry("Cancel", v1alpha1.SessionDeletionPolicyCancel, []edm.State{edm.StateCancelled}),
@@ -203,7 +203,7 @@ var _ = Describe("A session", func() {
 		Entry("Orphan", v1alpha1.SessionDeletionPolicyOrphan, []edm.State{edm.StateUploadCompleted}),
 	)
 
-	It("is let go after a deadline where the service does not answer", func(ctx SpecContext) {
+	It("is deleted after a deadline where the service does not answer", func(ctx SpecContext) {
 		w := newWorld(ctx)
 		w.table("table.csv", 30)
 		s := w.apply(desired(v1alpha1.DesiredUploaded))

@@ -96,10 +96,10 @@ func TestACreateMayStillBeAnswered(t *testing.T) {
 func TestOrphansAreCancelledFirst(t *testing.T) {
 	for name, do := range map[string]func(*SessionReconciler, context.Context, *scope) error{
 		"commit": (*SessionReconciler).commit, "cancel": (*SessionReconciler).cancel, "restart": (*SessionReconciler).restart,
-		"hold": (*SessionReconciler).hold, "delete": (*SessionReconciler).deleteRemote, "release": (*SessionReconciler).release,
+		"hold": (*SessionReconciler).hold, "delete": (*SessionReconciler).deleteRemote, "release": (*SessionReconciler).removeFinalizer,
 		"other content": (*SessionReconciler).planCreate,
 		"an end": func(r *SessionReconciler, ctx context.Context, s *scope) error {
-			return r.close(ctx, s, v1alpha1.ReasonFailed, "")
+			return r.recordOutcome(ctx, s, v1alpha1.ReasonFailed, "")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -195,7 +195,7 @@ func TestNothingIsToldBeforeItIsWritten(t *testing.T) {
 	s.step = session.StepUpload
 	s.event("Normal", v1alpha1.ReasonUploading, "a block was staged")
 	e.changeStatus(func(status *v1alpha1.ExactMatchSessionStatus) { status.WaitingFor = "somebody wrote meanwhile" })
-	result, err := e.r.finish(t.Context(), s, nil)
+	result, err := e.r.patchStatus(t.Context(), s, nil)
 	if err != nil || result.RequeueAfter != conflictRetry {
 		t.Errorf("it ends with %+v, %v", result, err)
 	}

@@ -50,11 +50,11 @@ func (r *SessionReconciler) Reconcile(ctx context.Context, req ctrl.Request) (re
 		return ctrl.Result{RequeueAfter: cacheCheck}, nil
 	}
 	s := newScope(object)
-	defer func() { result, err = r.finish(ctx, s, err) }()
-	if err := r.holdObject(ctx, s); err != nil || s.released {
+	defer func() { result, err = r.patchStatus(ctx, s, err) }()
+	if err := r.ensureFinalizer(ctx, s); err != nil || s.finalizerRemoved {
 		return ctrl.Result{}, err
 	}
-	if s.settled() {
+	if s.hasOutcome() {
 		if again, err := r.revisits(ctx, s); err != nil || !again {
 			return ctrl.Result{}, err
 		}
@@ -70,10 +70,10 @@ func (r *SessionReconciler) Reconcile(ctx context.Context, req ctrl.Request) (re
 	return ctrl.Result{}, r.steps()[s.step](ctx, s)
 }
 
-// holdObject puts the finalizer on before anything remote can exist.
-func (r *SessionReconciler) holdObject(ctx context.Context, s *scope) error {
+// ensureFinalizer adds the finalizer before anything remote can exist.
+func (r *SessionReconciler) ensureFinalizer(ctx context.Context, s *scope) error {
 	if !s.object.DeletionTimestamp.IsZero() {
-		s.released = !controllerutil.ContainsFinalizer(s.object, Finalizer)
+		s.finalizerRemoved = !controllerutil.ContainsFinalizer(s.object, Finalizer)
 		return nil
 	}
 	if controllerutil.ContainsFinalizer(s.object, Finalizer) {

@@ -29,11 +29,11 @@ func (r *SessionReconciler) deleteRemote(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	return r.release(ctx, s)
+	return r.removeFinalizer(ctx, s)
 }
 
-// release takes the finalizer off: nothing of this object is left to settle.
-func (r *SessionReconciler) release(ctx context.Context, s *scope) error {
+// removeFinalizer ends the deletion: nothing of this object is left at the service.
+func (r *SessionReconciler) removeFinalizer(ctx context.Context, s *scope) error {
 	if err := r.stopWork(ctx, s); err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (r *SessionReconciler) release(ctx context.Context, s *scope) error {
 		return client.IgnoreNotFound(err)
 	}
 	s.reportOrphan(ctx)
-	s.released = true
+	s.finalizerRemoved = true
 	r.memory.forget(s.object.UID)
 	r.memory.readings.forget(s.object.UID)
 	r.Endpoints.graces.forget(s.object.UID)

@@ -20,14 +20,14 @@ func (r *SessionReconciler) completed(ctx context.Context, s *scope) error {
 		return err
 	case failed != "":
 		setCondition(s, v1alpha1.ConditionLive, metav1.ConditionFalse, v1alpha1.ReasonVerificationFailed, failed)
-		return r.close(ctx, s, v1alpha1.ReasonVerificationFailed, failed+"; look into the service's log, then change spec.restartToken to upload the table again")
+		return r.recordOutcome(ctx, s, v1alpha1.ReasonVerificationFailed, failed+"; look into the service's log, then change spec.restartToken to upload the table again")
 	}
 	live := findCondition(s.status().Conditions, v1alpha1.ConditionLive)
 	message := "the table is indexed and live"
 	if live != nil && live.Status == metav1.ConditionFalse {
 		message = "the table was indexed; " + live.Message
 	}
-	return r.close(ctx, s, v1alpha1.ReasonCompleted, message)
+	return r.recordOutcome(ctx, s, v1alpha1.ReasonCompleted, message)
 }
 
 // alreadyUploaded ends with a table that is live already.
@@ -36,7 +36,7 @@ func (r *SessionReconciler) alreadyUploaded(ctx context.Context, s *scope) error
 		s.status().LiveGeneration = live.Generation
 		setCondition(s, v1alpha1.ConditionLive, metav1.ConditionTrue, v1alpha1.ReasonPublished, publishedMessage(tableOf(live)))
 	}
-	return r.close(ctx, s, v1alpha1.ReasonAlreadyUploaded, "the store already shows this content live; no quota was spent")
+	return r.recordOutcome(ctx, s, v1alpha1.ReasonAlreadyUploaded, "the store already shows this content live; no quota was spent")
 }
 
 // prove sets the condition Live by what the service says of the table that was

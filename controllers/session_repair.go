@@ -84,7 +84,7 @@ func (r *SessionReconciler) beginReading(s *scope) {
 func (r *SessionReconciler) reject(ctx context.Context, s *scope, p *problem.Problem) error {
 	mendable := mendedBySecret(s, p)
 	if mendable == p {
-		return r.close(ctx, s, p.Reason, p.Message+"; after a correction outside this object, change spec.restartToken to read the source again")
+		return r.recordOutcome(ctx, s, p.Reason, p.Message+"; after a correction outside this object, change spec.restartToken to read the source again")
 	}
 	if err := r.stopWork(ctx, s); err != nil {
 		return err

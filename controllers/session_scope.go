@@ -15,8 +15,8 @@ import (
 	"exactmatch.dev/operator/internal/session"
 )
 
-// scope is what one pass knows. observe fills it, one step reads it, finish
-// writes what came of it.
+// scope is what one pass knows. observe fills it, one step reads it,
+// patchStatus writes the result.
 type scope struct {
 	// object is changed by the pass; before is what the API server has.
 	object, before *v1alpha1.ExactMatchSession
@@ -55,8 +55,8 @@ type scope struct {
 	after time.Duration
 	// events go out after the write of status took.
 	events []note
-	// released: the finalizer is off, so there is nothing left to write.
-	released bool
+	// finalizerRemoved: the object may be gone, so there is nothing left to write.
+	finalizerRemoved bool
 	// orphanReason says why the finalizer is removed although the remote session
 	// stays; "" where it is not.
 	orphanReason string
@@ -75,9 +75,9 @@ func (s *scope) status() *v1alpha1.ExactMatchSessionStatus { return &s.object.St
 // deleting reports whether the object is on its way out.
 func (s *scope) deleting() bool { return !s.object.DeletionTimestamp.IsZero() }
 
-// settled reports whether an outcome is recorded for the spec as it is: then
+// hasOutcome reports whether an outcome is recorded for the spec as it is: then
 // nothing is observed, so a finished session costs no call.
-func (s *scope) settled() bool {
+func (s *scope) hasOutcome() bool {
 	return !s.deleting() && s.status().Outcome != "" && s.status().ObservedGeneration == s.object.Generation
 }
 

@@ -125,7 +125,7 @@ func (r *SessionReconciler) reportFailures(s *scope, err error) {
 	}
 	p := problem.Of(err)
 	if p.Remedy == problem.Change && !s.deleting() {
-		end(s, p.Reason, p.Message)
+		setOutcome(s, p.Reason, p.Message)
 		status.ConsecutiveFailures, status.NextAttemptTime = 0, nil
 		return
 	}
@@ -207,7 +207,7 @@ var workReasons = map[session.Step]string{
 	session.StepWatch: v1alpha1.ReasonProcessing, session.StepCancel: v1alpha1.ReasonCancelling,
 	session.StepAbandon: v1alpha1.ReasonCancelling, session.StepSupersede: v1alpha1.ReasonSuperseding,
 	session.StepRestart: v1alpha1.ReasonPlanning, session.StepDelete: v1alpha1.ReasonDeleting,
-	session.StepRelease: v1alpha1.ReasonDeleting, session.StepNone: v1alpha1.ReasonSuspended,
+	session.StepRemoveFinalizer: v1alpha1.ReasonDeleting, session.StepNone: v1alpha1.ReasonSuspended,
 }
 
 func workReason(s *scope) string {

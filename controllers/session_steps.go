@@ -40,23 +40,23 @@ func (r *SessionReconciler) steps() map[session.Step]stepFunc {
 		session.StepSupersede:         r.supersede,
 		session.StepRestart:           r.restart,
 		session.StepDelete:            r.deleteRemote,
-		session.StepRelease:           r.release,
-		session.StepUploaded:          r.closes(v1alpha1.ReasonUploaded, "every block is uploaded and sealed; set spec.desiredState to Committed to publish them"),
+		session.StepRemoveFinalizer:   r.removeFinalizer,
+		session.StepUploaded:          r.recordsOutcome(v1alpha1.ReasonUploaded, "every block is uploaded and sealed; set spec.desiredState to Committed to publish them"),
 		session.StepCompleted:         r.completed,
-		session.StepCancelled:         r.closes(v1alpha1.ReasonCancelled, "cancelled, as spec.desiredState asks"),
-		session.StepTooLate:           r.closes(v1alpha1.ReasonTooLate, "the session was committed before the cancel came; commit other content to replace it"),
-		session.StepCancelledRemotely: r.closes(v1alpha1.ReasonCancelledRemotely, "somebody cancelled the session at the service; change spec.restartToken to upload again"),
+		session.StepCancelled:         r.recordsOutcome(v1alpha1.ReasonCancelled, "cancelled, as spec.desiredState asks"),
+		session.StepTooLate:           r.recordsOutcome(v1alpha1.ReasonTooLate, "the session was committed before the cancel came; commit other content to replace it"),
+		session.StepCancelledRemotely: r.recordsOutcome(v1alpha1.ReasonCancelledRemotely, "somebody cancelled the session at the service; change spec.restartToken to upload again"),
 		session.StepFail:              r.fail,
 	}
 }
 
-// closes is a step that records an outcome. Nobody works for the session any more:
+// recordsOutcome is a step that records an outcome. Nobody works for the session any more:
 // Jobs go, and their order with the upload URI.
-func (r *SessionReconciler) closes(reason, message string) stepFunc {
-	return func(ctx context.Context, s *scope) error { return r.close(ctx, s, reason, message) }
+func (r *SessionReconciler) recordsOutcome(reason, message string) stepFunc {
+	return func(ctx context.Context, s *scope) error { return r.recordOutcome(ctx, s, reason, message) }
 }
 
-func (r *SessionReconciler) close(ctx context.Context, s *scope, reason, message string) error {
+func (r *SessionReconciler) recordOutcome(ctx context.Context, s *scope, reason, message string) error {
 	if err := r.stopWork(ctx, s); err != nil {
 		return err
 	}
@@ -66,12 +66,12 @@ func (r *SessionReconciler) close(ctx context.Context, s *scope, reason, message
 	if err := r.dropOrder(ctx, s); err != nil {
 		return err
 	}
-	end(s, reason, message)
+	setOutcome(s, reason, message)
 	return nil
 }
 
-// end records the outcome: nothing more happens until the spec changes.
-func end(s *scope, reason, message string) {
+// setOutcome records the outcome: nothing more happens until the spec changes.
+func setOutcome(s *scope, reason, message string) {
 	s.status().Outcome, s.status().OutcomeMessage = reason, message
 	if s.store != nil {
 		s.status().ObservedDataStoreGeneration = s.store.Generation
@@ -113,7 +113,7 @@ func (r *SessionReconciler) hold(ctx context.Context, s *scope) error {
 	if s.facts.Remote == session.RemoteSealed {
 		message = strings.Join(objections(s), "; ")
 	}
-	end(s, v1alpha1.ReasonHeld, message)
+	setOutcome(s, v1alpha1.ReasonHeld, message)
 	return nil
 }
 
@@ -255,7 +255,7 @@ func (r *SessionReconciler) cancel(ctx context.Context, s *scope) error {
 		err = r.orOrphan(s, err)
 	}
 	if s.orphanReason != "" {
-		return r.release(ctx, s)
+		return r.removeFinalizer(ctx, s)
 	}
 	s.after = time.Millisecond
 	return err
@@ -373,7 +373,7 @@ func (r *SessionReconciler) fail(ctx context.Context, s *scope) error {
 	if e := s.remote.Error; e != nil {
 		message += ": " + problem.Truncate(e.Code) + ": " + problem.Truncate(e.Message)
 	}
-	return r.close(ctx, s, reason, message+"; change spec.restartToken to try again")
+	return r.recordOutcome(ctx, s, reason, message+"; change spec.restartToken to try again")
 }
 
 // call makes the one remote lifecycle call of a pass.

@@ -30,9 +30,9 @@ type UploadAgentReconciler struct {
 
 // agentScope is what one pass over an upload agent knows.
 type agentScope struct {
-	object, before *v1alpha1.ExactMatchUploadAgent
-	stores         []v1alpha1.ExactMatchDataStore // those that refer to it
-	released       bool
+	object, before   *v1alpha1.ExactMatchUploadAgent
+	stores           []v1alpha1.ExactMatchDataStore // those that refer to it
+	finalizerRemoved bool
 }
 
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchuploadagents,verbs=list;watch;patch
@@ -45,21 +45,21 @@ func (r *UploadAgentReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	s := &agentScope{object: object.DeepCopy(), before: object.DeepCopy()}
-	defer func() { result, err = r.finish(ctx, s, err) }()
-	if err := r.holdObject(ctx, s); err != nil {
+	defer func() { result, err = r.patchStatus(ctx, s, err) }()
+	if err := r.ensureFinalizer(ctx, s); err != nil {
 		return ctrl.Result{}, err
 	}
 	if err := r.countStores(ctx, s); err != nil {
 		return ctrl.Result{}, err
 	}
 	if deleted(object) {
-		return ctrl.Result{}, r.remove(ctx, s)
+		return ctrl.Result{}, r.reconcileDelete(ctx, s)
 	}
 	return ctrl.Result{}, r.register(ctx, s)
 }
 
-// holdObject puts the finalizer on before anything remote can exist.
-func (r *UploadAgentReconciler) holdObject(ctx context.Context, s *agentScope) error {
+// ensureFinalizer adds the finalizer before anything remote can exist.
+func (r *UploadAgentReconciler) ensureFinalizer(ctx context.Context, s *agentScope) error {
 	if deleted(s.object) || controllerutil.ContainsFinalizer(s.object, Finalizer) {
 		return nil
 	}
@@ -139,9 +139,9 @@ func (r *UploadAgentReconciler) ensureRemote(ctx context.Context, s *agentScope,
 }
 
 // remove deletes the remote agent once no data store refers to the object.
-func (r *UploadAgentReconciler) remove(ctx context.Context, s *agentScope) error {
+func (r *UploadAgentReconciler) reconcileDelete(ctx context.Context, s *agentScope) error {
 	if !controllerutil.ContainsFinalizer(s.object, Finalizer) {
-		s.released = true
+		s.finalizerRemoved = true
 		return nil
 	}
 	if n := len(s.stores); n > 0 {
@@ -154,10 +154,10 @@ func (r *UploadAgentReconciler) remove(ctx context.Context, s *agentScope) error
 	before := s.object.DeepCopy()
 	controllerutil.RemoveFinalizer(s.object, Finalizer)
 	if err := r.Patch(ctx, s.object, locked(before)); err != nil {
-		return fmt.Errorf("take the finalizer off: %w", err)
+		return fmt.Errorf("remove the finalizer: %w", err)
 	}
 	r.Endpoints.forget(s.object.UID)
-	s.released = true
+	s.finalizerRemoved = true
 	return nil
 }
 
@@ -187,8 +187,8 @@ func (r *UploadAgentReconciler) unregister(ctx context.Context, s *agentScope) e
 	return nil
 }
 
-func (r *UploadAgentReconciler) finish(ctx context.Context, s *agentScope, err error) (ctrl.Result, error) {
-	if s.released {
+func (r *UploadAgentReconciler) patchStatus(ctx context.Context, s *agentScope, err error) (ctrl.Result, error) {
+	if s.finalizerRemoved {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if apierrors.IsConflict(err) {

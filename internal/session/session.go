@@ -67,8 +67,8 @@ const (
 	StepRestart Step = "Restart"
 	// StepDelete deletes the remote session.
 	StepDelete Step = "Delete"
-	// StepRelease takes the finalizer off.
-	StepRelease Step = "Release"
+	// StepRemoveFinalizer removes the finalizer.
+	StepRemoveFinalizer Step = "RemoveFinalizer"
 
 	// StepUploaded ends: sealed, and no commit is wished.
 	StepUploaded Step = "Uploaded"

@@ -27,32 +27,32 @@ func remote(r Remote) func(*Facts) { return func(f *Facts) { f.Remote = r } }
 // are the wishes Uploaded, Committed, Cancelled; S is suspended; the last three
 // are a deletion under the policies Cancel, Delete, Orphan.
 const lifecycle = `
-InDoubt           Resolve           Resolve           Resolve   Resolve   Resolve Resolve Release
-Invalid           RejectSource      RejectSource      Cancelled None      Release Release Release
-InvalidOpen       Abandon           Abandon           Cancel    None      Cancel  Delete  Release
-Processing        Watch             Watch             TooLate   Watch     Release Delete  Release
-Unprepared        Prepare           Prepare           Cancelled None      Release Release Release
-UnpreparedOpen    Prepare           Prepare           Cancel    None      Cancel  Delete  Release
-Outdated          Supersede         Supersede         Cancel    None      Cancel  Delete  Release
-OutdatedEnded     Restart           Restart           Cancelled None      Release Delete  Release
-Lost              Completed         Restart           TooLate   None      Release Delete  Release
-Completed         Completed         Completed         TooLate   Completed Release Delete  Release
-CancelledByUs     Restart           Restart           Cancelled None      Release Delete  Release
-CancelledByOthers CancelledRemotely CancelledRemotely Cancelled None      Release Delete  Release
-Failed            Fail              Fail              Cancelled None      Release Delete  Release
-AlreadyLive       AlreadyUploaded   AlreadyUploaded   Cancelled None      Release Release Release
-Guarded           Hold              Hold              Cancelled None      Release Release Release
-Queued            Queue             Queue             Cancelled None      Release Release Release
-Ready             Plan              Plan              Cancelled None      Release Release Release
-Intended          Create            Create            Cancelled None      Release Release Release
-Broken            Abandon           Abandon           Cancel    None      Cancel  Delete  Release
-SealedGuarded     Uploaded          Hold              Cancel    None      Cancel  Delete  Release
-Parked            Queue             Queue             Cancel    None      Cancel  Delete  Release
-Renamed           Rename            Rename            Cancel    None      Cancel  Delete  Release
-RenewalDue       Renew             Renew             Cancel    None      Cancel  Delete  Release
-Open              Upload            Upload            Cancel    None      Cancel  Delete  Release
-Sealed            Uploaded          Commit            Cancel    None      Cancel  Delete  Release
-Strange           Watch             Watch             Cancel    None      Cancel  Delete  Release
+InDoubt           Resolve           Resolve           Resolve   Resolve   Resolve Resolve RemoveFinalizer
+Invalid           RejectSource      RejectSource      Cancelled None      RemoveFinalizer RemoveFinalizer RemoveFinalizer
+InvalidOpen       Abandon           Abandon           Cancel    None      Cancel  Delete  RemoveFinalizer
+Processing        Watch             Watch             TooLate   Watch     RemoveFinalizer Delete  RemoveFinalizer
+Unprepared        Prepare           Prepare           Cancelled None      RemoveFinalizer RemoveFinalizer RemoveFinalizer
+UnpreparedOpen    Prepare           Prepare           Cancel    None      Cancel  Delete  RemoveFinalizer
+Outdated          Supersede         Supersede         Cancel    None      Cancel  Delete  RemoveFinalizer
+OutdatedEnded     Restart           Restart           Cancelled None      RemoveFinalizer Delete  RemoveFinalizer
+Lost              Completed         Restart           TooLate   None      RemoveFinalizer Delete  RemoveFinalizer
+Completed         Completed         Completed         TooLate   Completed RemoveFinalizer Delete  RemoveFinalizer
+CancelledByUs     Restart           Restart           Cancelled None      RemoveFinalizer Delete  RemoveFinalizer
+CancelledByOthers CancelledRemotely CancelledRemotely Cancelled None      RemoveFinalizer Delete  RemoveFinalizer
+Failed            Fail              Fail              Cancelled None      RemoveFinalizer Delete  RemoveFinalizer
+AlreadyLive       AlreadyUploaded   AlreadyUploaded   Cancelled None      RemoveFinalizer RemoveFinalizer RemoveFinalizer
+Guarded           Hold              Hold              Cancelled None      RemoveFinalizer RemoveFinalizer RemoveFinalizer
+Queued            Queue             Queue             Cancelled None      RemoveFinalizer RemoveFinalizer RemoveFinalizer
+Ready             Plan              Plan              Cancelled None      RemoveFinalizer RemoveFinalizer RemoveFinalizer
+Intended          Create            Create            Cancelled None      RemoveFinalizer RemoveFinalizer RemoveFinalizer
+Broken            Abandon           Abandon           Cancel    None      Cancel  Delete  RemoveFinalizer
+SealedGuarded     Uploaded          Hold              Cancel    None      Cancel  Delete  RemoveFinalizer
+Parked            Queue             Queue             Cancel    None      Cancel  Delete  RemoveFinalizer
+Renamed           Rename            Rename            Cancel    None      Cancel  Delete  RemoveFinalizer
+RenewalDue       Renew             Renew             Cancel    None      Cancel  Delete  RemoveFinalizer
+Open              Upload            Upload            Cancel    None      Cancel  Delete  RemoveFinalizer
+Sealed            Uploaded          Commit            Cancel    None      Cancel  Delete  RemoveFinalizer
+Strange           Watch             Watch             Cancel    None      Cancel  Delete  RemoveFinalizer
 `
 
 // examples has facts for every situation.
@@ -206,7 +206,7 @@ func TestSafetyForAnyFacts(t *testing.T) {
 				t.Fatalf("commit of what was not asked for: %s %+v", desired, f)
 			case step == StepDelete && desired != DeleteRemote:
 				t.Fatalf("deletes under %s", desired)
-			case step == StepRelease && desired == DeleteCancel && f.Remote.Unfinished():
+			case step == StepRemoveFinalizer && desired == DeleteCancel && f.Remote.Unfinished():
 				t.Fatalf("lets go of an unfinished session: %+v", f)
 			case step == StepCancel && f.Remote == RemoteNone:
 				t.Fatalf("cancels nothing: %+v", f)

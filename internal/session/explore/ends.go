@@ -103,8 +103,8 @@ func (p *pass) deleteSession() {
 	})
 }
 
-// release removes the finalizer: nothing of this object is left to settle.
-func (p *pass) release() {
+// removeFinalizer ends the deletion: nothing of this object is left at the service.
+func (p *pass) removeFinalizer() {
 	if p.w.Wish != DeleteOrphan && !p.m.has(RemovesUnswept) {
 		p.sweep()
 	}

@@ -8,7 +8,7 @@ func (m *Model) untrue(w *State) string {
 	switch {
 	case w.unclaimed() > 1 && !w.GaveUp && w.Wish != DeleteOrphan && w.Gone == Here:
 		return "S1: two sessions that nobody claims, and no create was given up"
-	case w.settled() && w.Outcome.Green() && !w.agrees() && !m.woken(w):
+	case w.hasOutcome() && w.Outcome.Green() && !w.agrees() && !m.woken(w):
 		return "I4: green, and the service says otherwise, and nobody will look"
 	}
 	return ""
@@ -49,7 +49,7 @@ func (m *Model) ended(w *State) bool {
 	case w.Wish == Suspended:
 		return !w.inDoubt() && (!w.followsCommit() || w.Outcome == SaysCompleted)
 	}
-	return w.settled() && !m.woken(w)
+	return w.hasOutcome() && !m.woken(w)
 }
 
 // followsCommit: what is committed is followed to its end, suspended or not.

@@ -108,7 +108,7 @@ var storeGoesOn = []happening{
 	{"the store admits another session", Unfair, func(w *State) bool {
 		was := w.Admitted
 		w.Admitted = false
-		needed := !w.settled() && (w.Wish != Suspended || w.Session != NoSession)
+		needed := !w.hasOutcome() && (w.Wish != Suspended || w.Session != NoSession)
 		return was && !needed
 	}},
 }

@@ -28,7 +28,7 @@ type pass struct {
 // polled, where that is outdated; as the service shows it; and with a guard on
 // and off, where somebody asks.
 func (m *Model) passes(w State, all []Move) []Move {
-	if w.settled() && w.Outcome != Held && !m.woken(&w) {
+	if w.hasOutcome() && w.Outcome != Held && !m.woken(&w) {
 		return all
 	}
 	p := pass{m: m, w: w, stored: w.Status, seen: w.Outdated, all: &all}
@@ -68,7 +68,7 @@ func (p *pass) decide(facts session.Facts) {
 // finalizeDeadline: it knows nothing of what is there.
 func (p pass) giveUp() {
 	p.decide(session.Facts{Preparation: session.PreparationReady})
-	if p.step == session.StepRelease {
+	if p.step == session.StepRemoveFinalizer {
 		p.w.Gone = RemovedEarly
 		p.emit(", the service did not answer until finalizeDeadline", Unfair, p.w)
 	}

@@ -12,21 +12,21 @@ type right struct {
 // rights of the steps. What a create, a commit, an outcome and a removal need
 // stands in invariants.go.
 var rights = map[session.Step]right{
-	session.StepNone:      {(*pass).mayPause, "pauses what is not suspended, or is committed"},
-	session.StepPrepare:   {(*pass).mayPrepare, "reads a source that need not be read"},
-	session.StepQueue:     {(*pass).mayQueue, "queues although it is admitted, or needs no admission"},
-	session.StepPlan:      {(*pass).mayPlan, "plans a create that is not wished, or beside another"},
-	session.StepResolve:   {(*pass).mayResolve, "resolves a create that is not in doubt, or orphaned"},
-	session.StepUpload:    {(*pass).mayUpload, "stages blocks that are not desired, without admission, or for other content"},
-	session.StepRename:    {(*pass).mayRename, "renames without need"},
-	session.StepRenew:     {(*pass).mayRenew, "renews without need"},
-	session.StepWatch:     {(*pass).mayWatch, "watches a session that does nothing"},
-	session.StepCancel:    {(*pass).mayCancel, "cancels what is wished, or what has ended"},
-	session.StepAbandon:   {(*pass).mayAbandon, "abandons an attempt that can go on"},
-	session.StepSupersede: {(*pass).maySupersede, "replaces a session of the wished content"},
-	session.StepRestart:   {(*pass).mayRestart, "restarts what nobody asked for"},
-	session.StepDelete:    {(*pass).mayDelete, "deletes what the policy leaves, or nothing"},
-	session.StepRelease:   {(*pass).mayRelease, "removes the finalizer of an object that is not deleted"},
+	session.StepNone:            {(*pass).mayPause, "pauses what is not suspended, or is committed"},
+	session.StepPrepare:         {(*pass).mayPrepare, "reads a source that need not be read"},
+	session.StepQueue:           {(*pass).mayQueue, "queues although it is admitted, or needs no admission"},
+	session.StepPlan:            {(*pass).mayPlan, "plans a create that is not wished, or beside another"},
+	session.StepResolve:         {(*pass).mayResolve, "resolves a create that is not in doubt, or orphaned"},
+	session.StepUpload:          {(*pass).mayUpload, "stages blocks that are not desired, without admission, or for other content"},
+	session.StepRename:          {(*pass).mayRename, "renames without need"},
+	session.StepRenew:           {(*pass).mayRenew, "renews without need"},
+	session.StepWatch:           {(*pass).mayWatch, "watches a session that does nothing"},
+	session.StepCancel:          {(*pass).mayCancel, "cancels what is wished, or what has ended"},
+	session.StepAbandon:         {(*pass).mayAbandon, "abandons an attempt that can go on"},
+	session.StepSupersede:       {(*pass).maySupersede, "replaces a session of the wished content"},
+	session.StepRestart:         {(*pass).mayRestart, "restarts what nobody asked for"},
+	session.StepDelete:          {(*pass).mayDelete, "deletes what the policy leaves, or nothing"},
+	session.StepRemoveFinalizer: {(*pass).mayRemoveFinalizer, "removes the finalizer of an object that is not deleted"},
 }
 
 func (p *pass) checkRight() {
@@ -94,4 +94,4 @@ func (p *pass) mayRestart() bool {
 
 func (p *pass) mayDelete() bool { return p.w.Wish == DeleteRemote && p.seen != NoSession }
 
-func (p *pass) mayRelease() bool { return p.w.Wish.Deletes() }
+func (p *pass) mayRemoveFinalizer() bool { return p.w.Wish.Deletes() }

@@ -96,8 +96,8 @@ func Start() State { return State{Wish: Committed} }
 // unclaimed counts the unfinished sessions that nobody holds.
 func (w *State) unclaimed() uint8 { return w.Unclaimed[Present] + w.Unclaimed[Former] }
 
-// settled reports whether an outcome is recorded for spec as it is.
-func (w *State) settled() bool { return w.Outcome != NoOutcome && !w.Wish.Deletes() }
+// hasOutcome reports whether an outcome is recorded for spec as it is.
+func (w *State) hasOutcome() bool { return w.Outcome != NoOutcome && !w.Wish.Deletes() }
 
 // inDoubt reports whether the service may have a session of the intent.
 func (w *State) inDoubt() bool { return w.Requested && !w.Fresh && w.Session == NoSession }

@@ -11,7 +11,7 @@ var (
 		session.StepPlan: (*pass).plan, session.StepCreate: (*pass).create, session.StepResolve: (*pass).resolve,
 		session.StepCommit: (*pass).commit, session.StepCancel: (*pass).cancel, session.StepAbandon: (*pass).abandon,
 		session.StepSupersede: (*pass).supersede, session.StepRestart: (*pass).restart,
-		session.StepDelete: (*pass).deleteSession, session.StepRelease: (*pass).release,
+		session.StepDelete: (*pass).deleteSession, session.StepRemoveFinalizer: (*pass).removeFinalizer,
 	}
 	outcomes = map[session.Step]Outcome{
 		session.StepUploaded: SaysUploaded, session.StepCompleted: SaysCompleted, session.StepCancelled: SaysCancelled,

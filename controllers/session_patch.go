@@ -14,10 +14,10 @@ import (
 	"exactmatch.dev/operator/internal/problem"
 )
 
-// finish is the one exit of a pass: it writes what came of it, always, and
+// patchStatus is the one exit of a pass: it writes what came of it, always, and
 // only then tells the world.
-func (r *SessionReconciler) finish(ctx context.Context, s *scope, err error) (ctrl.Result, error) {
-	if s.released {
+func (r *SessionReconciler) patchStatus(ctx context.Context, s *scope, err error) (ctrl.Result, error) {
+	if s.finalizerRemoved {
 		r.tell(s)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
