@@ -120,9 +120,9 @@ func (r *DataStoreReconciler) reach(ctx context.Context, s *storeScope) error {
 	if err := r.recordKey(ctx, s); err != nil {
 		return err
 	}
-	bounded, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
+	callCtx, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
 	defer stop()
-	remote, err := r.ensureRemote(bounded, s)
+	remote, err := r.ensureRemote(callCtx, s)
 	if err != nil {
 		r.Endpoints.note(s.agent, s.point, err)
 		return err
@@ -130,7 +130,7 @@ func (r *DataStoreReconciler) reach(ctx context.Context, s *storeScope) error {
 	mirrorStore(&s.object.Status, remote)
 	recordLive(s, remote)
 	s.looked = true
-	if err := r.recall(bounded, s); err != nil {
+	if err := r.recall(callCtx, s); err != nil {
 		r.Endpoints.note(s.agent, s.point, err)
 		return err
 	}

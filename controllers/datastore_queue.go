@@ -102,9 +102,9 @@ func (r *DataStoreReconciler) deleteRemote(ctx context.Context, s *storeScope) e
 	if err := r.openService(ctx, s); err != nil {
 		return r.orOrphan(ctx, s, err)
 	}
-	bounded, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
+	callCtx, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
 	defer stop()
-	return r.orOrphan(ctx, s, s.service.Stores().Delete(bounded, s.object.Status.ID))
+	return r.orOrphan(ctx, s, s.service.Stores().Delete(callCtx, s.object.Status.ID))
 }
 
 // orOrphan lets a deletion proceed, with a warning, where what it needs is gone, or

@@ -84,14 +84,14 @@ func (r *SessionReconciler) create(ctx context.Context, s *scope) error {
 	}
 	intent := s.status().Intent
 	r.memory.spend(intent.ClientRequestID)
-	bounded, stop := context.WithTimeout(context.WithoutCancel(ctx), r.Options.RequestTimeout)
+	callCtx, stop := context.WithTimeout(context.WithoutCancel(ctx), r.Options.RequestTimeout)
 	defer stop()
-	made, err := service.Sessions().Create(bounded, s.store.Status.ID, r.wanted(s), intent.ClientRequestID)
+	made, err := service.Sessions().Create(callCtx, s.store.Status.ID, r.wanted(s), intent.ClientRequestID)
 	if err != nil {
 		r.Endpoints.note(s.agent, s.point, err)
 		return r.afterFailedCreate(s, err)
 	}
-	return r.adopt(bounded, s, made)
+	return r.adopt(callCtx, s, made)
 }
 
 // wanted is the session that a create asks for.

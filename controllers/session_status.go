@@ -47,7 +47,7 @@ func mirror(status *v1alpha1.ExactMatchSessionStatus, from *edm.Session) {
 	status.Error = mirrorError(from.Error)
 	status.DatastoreID = problem.Truncate(from.DataStoreID)
 	status.UploadAgentID = problem.Truncate(from.UploadAgentID)
-	status.Fields = boundedFields(from.Fields)
+	status.Fields = truncateFields(from.Fields)
 	status.FileName = problem.Truncate(from.FileName)
 	status.Checksum = problem.Truncate(from.Checksum)
 	status.DataUploadURI = problem.Truncate(withoutQuery(from.DataUploadURI))
@@ -227,8 +227,8 @@ func withoutQuery(uri string) string {
 	return uri
 }
 
-// boundedFields are the service's fields, as many as a session may have.
-func boundedFields(fields []string) []string {
+// truncateFields returns the fields of a remote session, at most maxFields of them.
+func truncateFields(fields []string) []string {
 	if len(fields) > maxFields {
 		fields = fields[:maxFields]
 	}

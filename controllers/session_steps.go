@@ -382,10 +382,10 @@ func (r *SessionReconciler) call(ctx context.Context, s *scope, do func(context.
 	if err != nil {
 		return nil, err
 	}
-	bounded, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
+	callCtx, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
 	defer stop()
 	r.memory.lookAgain(s.object.UID)
-	got, err := do(bounded, service.Sessions())
+	got, err := do(callCtx, service.Sessions())
 	if err != nil {
 		r.Endpoints.note(s.agent, s.point, err)
 	}

@@ -135,9 +135,9 @@ func (r *SessionReconciler) target(s *scope) upload.Target {
 // sealStaged ends an upload that pods have staged. Only where a block is missing
 // do pods read the table again; an upload URI that is refused is renewed.
 func (r *SessionReconciler) sealStaged(ctx context.Context, s *scope) error {
-	bounded, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
+	callCtx, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
 	defer stop()
-	err := upload.Seal(bounded, s.work.Prepared, r.target(s))
+	err := upload.Seal(callCtx, s.work.Prepared, r.target(s))
 	var failed *failure.Error
 	switch {
 	case errors.As(err, &failed) && failed.Transient && !errors.Is(err, upload.ErrBlocksMissing):

@@ -97,14 +97,14 @@ func (r *UploadAgentReconciler) register(ctx context.Context, s *agentScope) err
 	if err != nil {
 		return err
 	}
-	bounded, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
+	callCtx, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
 	defer stop()
-	remote, err := r.ensureRemote(bounded, s, point.service.Agents())
+	remote, err := r.ensureRemote(callCtx, s, point.service.Agents())
 	if err != nil {
 		r.Endpoints.note(s.object, point, err)
 		return r.noSuchPath(s.object, err)
 	}
-	format, err := point.service.BlockFormat(bounded)
+	format, err := point.service.BlockFormat(callCtx)
 	if err != nil {
 		r.Endpoints.note(s.object, point, err)
 		return r.noSuchPath(s.object, err)
@@ -169,9 +169,9 @@ func (r *UploadAgentReconciler) unregister(ctx context.Context, s *agentScope) e
 	}
 	point, err := r.Endpoints.openFor(ctx, s.object, s.object, r.Endpoints.references.afresh(s.object.Namespace))
 	if err == nil {
-		bounded, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
+		callCtx, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
 		defer stop()
-		err = point.service.Agents().Delete(bounded, s.object.Status.ID)
+		err = point.service.Agents().Delete(callCtx, s.object.Status.ID)
 	}
 	if err == nil {
 		return nil

@@ -160,7 +160,7 @@ func ofTable(e *failure.Error) *Problem {
 	return p
 }
 
-// Truncate keeps a message of a condition readable; the API allows 32 KiB. What is
+// Truncate cuts a message of a condition to a readable length; the API allows 32 KiB. What is
 // no UTF-8 would come back from the API server as something else.
 func Truncate(s string) string {
 	const most = 1024

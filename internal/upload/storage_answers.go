@@ -188,13 +188,13 @@ func retryAfter(response *http.Response) time.Duration {
 func causeOf(err error) string {
 	var withURL *url.Error
 	if errors.As(err, &withURL) {
-		return bounded(withURL.Err.Error())
+		return truncate(withURL.Err.Error())
 	}
 	return "the connection failed, or the answer cannot be read"
 }
 
-// bounded is at most 200 bytes of text, whatever s is.
-func bounded(s string) string { return strings.ToValidUTF8(s[:min(len(s), 200)], "") }
+// truncate returns at most 200 bytes of s, in valid UTF-8.
+func truncate(s string) string { return strings.ToValidUTF8(s[:min(len(s), 200)], "") }
 
 // maxAnswer is more than the longest list of blocks takes, maxRefusal than any
 // refusal.

@@ -84,7 +84,7 @@ func entraOptions(c *http.Client) azcore.ClientOptions {
 // entra caches and refreshes tokens inside the SDK's credential.
 func entra(credential azcore.TokenCredential, scope string, err error) (TokenSource, error) {
 	if err != nil {
-		return nil, errors.New("spec.auth cannot be used: " + bounded(err.Error(), maxMessage))
+		return nil, errors.New("spec.auth cannot be used: " + truncate(err.Error(), maxMessage))
 	}
 	return &entraToken{credential: credential, scope: scope}, nil
 }

@@ -60,7 +60,7 @@ func errorOf(k call, response *http.Response, body []byte) *edm.Error {
 	var said odataError
 	if !said.read(response.Header, body) {
 		e.Foreign, e.Class, e.Code = true, unsettled(k), edm.CodeForeignAnswer
-		e.Message = "answered with " + cmp.Or(bounded(typeOf(response.Header), 64), "no type") + " in place of an OData error; " + checkEndpoint
+		e.Message = "answered with " + cmp.Or(truncate(typeOf(response.Header), 64), "no type") + " in place of an OData error; " + checkEndpoint
 		return e
 	}
 	e.Code, e.Message = k.withoutEcho(response, said.Error.Code, 128), k.withoutEcho(response, said.Error.Message, maxMessage)
@@ -81,7 +81,7 @@ func (k call) withoutEcho(response *http.Response, said string, most int) string
 	if response.Request != nil {
 		secrets = append(slices.Clone(secrets), strings.TrimPrefix(response.Request.Header.Get("Authorization"), "Bearer "))
 	}
-	return bounded(redact.Text(said[:min(len(said), maxEcho)], secrets...), most)
+	return truncate(redact.Text(said[:min(len(said), maxEcho)], secrets...), most)
 }
 
 // unsettled is the class of a call that was sent and that the service has not
@@ -128,7 +128,7 @@ func tokenError(k call, err error) error {
 		return &edm.Error{Op: k.op, RequestID: k.requestID, Class: edm.Transient, Err: fmt.Errorf("no bearer token could be had for spec.auth: %w", err)}
 	}
 	return &edm.Error{Op: k.op, RequestID: k.requestID, Class: edm.Credentials, Code: "TokenUnavailable", Err: err, Status: http.StatusUnauthorized,
-		Message: "no bearer token is issued for spec.auth: " + bounded(refused.Message, maxMessage)}
+		Message: "no bearer token is issued for spec.auth: " + truncate(refused.Message, maxMessage)}
 }
 
 // retryAfter reads seconds or an HTTP date; 0 where there is none or it is past.
@@ -145,8 +145,8 @@ func retryAfter(value string, now time.Time) time.Duration {
 // mostSeconds is the longest wait that is taken seriously: a day.
 const mostSeconds = 24 * 60 * 60
 
-// bounded is at most so many bytes of text in UTF-8, whatever s is.
-func bounded(s string, most int) string {
+// truncate returns at most that many bytes of s, in valid UTF-8.
+func truncate(s string, most int) string {
 	s = strings.ToValidUTF8(s[:min(len(s), most)], "")
 	return strings.Map(func(c rune) rune {
 		if unicode.IsControl(c) {
