@@ -100,7 +100,7 @@ func (w *world) nothingLeft(s *v1alpha1.ExactMatchSession) {
 }
 
 var _ = Describe("Workers in pods", func() {
-	It("uploads a claim in parts", func(ctx SpecContext) {
+	It("uploads a claim in stripes", func(ctx SpecContext) {
 		w := newWorld(ctx, inPods)
 		n := w.node()
 		n.claim("exports", corev1.ReadOnlyMany, rowsOf(100))
@@ -150,7 +150,7 @@ var _ = Describe("Workers in pods", func() {
 		}
 	})
 
-	It("says that a compressed table is one part", func(ctx SpecContext) {
+	It("says that a compressed table is one stripe", func(ctx SpecContext) {
 		w := newWorld(ctx, inPods)
 		n := w.node()
 		var packed bytes.Buffer

@@ -222,12 +222,12 @@ func (j inJobs) upload(ctx context.Context, s *scope) error {
 	if err := j.writeOrder(ctx, s, s.work.Prepared); err != nil || s.work.Phase == pool.PhaseUploading {
 		return err
 	}
-	parts := s.jobs.Parts(len(s.work.Prepared.Stripes))
-	job := s.jobs.Upload(s.status().ContentKey, s.remote.ID, parts)
+	pods := s.jobs.Pods(len(s.work.Prepared.Stripes))
+	job := s.jobs.Upload(s.status().ContentKey, s.remote.ID, pods)
 	if left := s.remote.RemainingBlockCount; left != nil {
 		job.Annotations[jobs.DoneAnnotation] = strconv.Itoa(max(0, s.work.Prepared.Blocks-int(*left)))
 	}
-	return j.makeJob(ctx, s, job, fmt.Sprintf("stages %d blocks in %d parts", s.work.Prepared.Blocks, parts))
+	return j.makeJob(ctx, s, job, fmt.Sprintf("stages %d blocks in %d pods", s.work.Prepared.Blocks, pods))
 }
 
 // again deletes the Job that failed; the next pass makes another.
@@ -258,8 +258,8 @@ func (j inJobs) writeOrder(ctx context.Context, s *scope, prepared *pipeline.Pre
 	order, uri := j.orderOf(s), ""
 	if prepared != nil {
 		order.Prepared, order.Pin = prepared.Handoff(), ""
-		order.Parts = s.jobs.Parts(len(prepared.Stripes))
-		order.Parallelism = s.jobs.Lanes(order.Parts)
+		order.Pods = s.jobs.Pods(len(prepared.Stripes))
+		order.Parallelism = s.jobs.ParallelismPerPod(order.Pods)
 		if s.remote != nil {
 			uri = s.remote.DataUploadURI
 		}

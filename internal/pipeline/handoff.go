@@ -172,7 +172,7 @@ func (p Plan) fits(out *Prepared) bool {
 	return err == nil && keyID == out.KeyID && len(out.Stripes) == out.stripeCount()
 }
 
-// adds reports whether the numbers of a column fit together: shares are made of them.
+// adds reports whether the numbers of a column fit together: stripes are assigned by them.
 func (c ColumnQuality) adds() bool {
 	return c.values() >= 0 && max(c.Distinct, c.LargestRepetition, c.Short, c.Unfindable.Total(), c.LineBreaks) <= c.values()
 }
@@ -279,15 +279,15 @@ func (r *handoffReader) stripes(p Plan, of *Prepared) []Stripe {
 	return stripes
 }
 
-// Striped reports whether parts of the table can be read by themselves. A table
+// Striped reports whether the table can be read in several stripes. A table
 // that is compressed, or no UTF-8, is one stripe.
 func (p *Prepared) Striped() bool { return p.striped }
 
-// Share returns the stripes of one of so many parts: neighbours, so that a part
+// StripesOf returns the stripes of one of the pods: neighbours, so that a pod
 // reads the table in as few ranges as it can. index counts from 0.
-func (p *Prepared) Share(index, parts int) ([]Stripe, error) {
-	if parts < 1 || index < 0 || index >= parts {
-		return nil, fmt.Errorf("part %d of %d does not exist", index, parts)
+func (p *Prepared) StripesOf(index, pods int) ([]Stripe, error) {
+	if pods < 1 || index < 0 || index >= pods {
+		return nil, fmt.Errorf("pod %d of %d does not exist", index, pods)
 	}
-	return p.Stripes[index*len(p.Stripes)/parts : (index+1)*len(p.Stripes)/parts], nil
+	return p.Stripes[index*len(p.Stripes)/pods : (index+1)*len(p.Stripes)/pods], nil
 }

@@ -159,7 +159,7 @@ func TestHandoffLeavesSamplesOut(t *testing.T) {
 	}
 }
 
-// TestHandoffThatContradictsItselfIsRefused: shares are made of these numbers.
+// TestHandoffThatContradictsItselfIsRefused: stripes are assigned by these numbers.
 func TestHandoffThatContradictsItselfIsRefused(t *testing.T) {
 	plan := handedOver(handoffTable())
 	for name, change := range map[string]func(*ColumnQuality){
@@ -188,27 +188,27 @@ func TestSharesAreWhole(t *testing.T) {
 		for i := range p.Stripes {
 			p.Stripes[i].FirstBlock = i
 		}
-		for parts := 1; parts <= stripes; parts++ {
+		for pods := 1; pods <= stripes; pods++ {
 			next := 0
-			for index := range parts {
-				share, err := p.Share(index, parts)
-				if err != nil || len(share) == 0 {
-					t.Fatalf("part %d of %d of %d stripes: %d, %v", index, parts, stripes, len(share), err)
+			for index := range pods {
+				mine, err := p.StripesOf(index, pods)
+				if err != nil || len(mine) == 0 {
+					t.Fatalf("pod %d of %d of %d stripes: %d, %v", index, pods, stripes, len(mine), err)
 				}
-				for _, s := range share {
+				for _, s := range mine {
 					if s.FirstBlock != next {
-						t.Fatalf("part %d of %d: stripe %d, want %d", index, parts, s.FirstBlock, next)
+						t.Fatalf("pod %d of %d: stripe %d, want %d", index, pods, s.FirstBlock, next)
 					}
 					next++
 				}
 			}
 			if next != stripes {
-				t.Fatalf("%d parts have %d of %d stripes", parts, next, stripes)
+				t.Fatalf("%d pods have %d of %d stripes", pods, next, stripes)
 			}
 		}
 	}
-	if _, err := (&Prepared{}).Share(2, 2); err == nil {
-		t.Error("part 2 of 2 exists")
+	if _, err := (&Prepared{}).StripesOf(2, 2); err == nil {
+		t.Error("pod 2 of 2 exists")
 	}
 }
 

@@ -150,7 +150,7 @@ func TestASealNeedsEveryBlock(t *testing.T) {
 	plan := tables.Plan(tables.CSV(1_000), 10)
 	p := tables.Prepare(t, plan)
 	one := s.Open(p, plan)
-	half, err := p.Share(0, 2)
+	half, err := p.StripesOf(0, 2)
 	testkit.Must(t, err)
 	testkit.Must(t, upload.Stage(t.Context(), plan, p, half, sink.Target(one), sink.Options()))
 	var sealed bool

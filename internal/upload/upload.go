@@ -103,7 +103,7 @@ type upload struct {
 	prepared *pipeline.Prepared
 	options  Options
 	storage  *storage
-	lanes    *semaphore.Weighted // of the blocks on their way
+	inFlight *semaphore.Weighted // of the blocks that are being sent
 	atOnce   int                 // stripes that are read at once
 	there    map[int]string
 	started  time.Time
@@ -114,10 +114,10 @@ type upload struct {
 }
 
 func newUpload(plan pipeline.Plan, prepared *pipeline.Prepared, target Target, o Options) *upload {
-	lanes := max(target.Parallelism, 1)
+	parallelism := max(target.Parallelism, 1)
 	return &upload{
 		plan: plan, prepared: prepared, options: o, storage: &storage{target: target}, ids: make([]string, prepared.Blocks),
-		lanes: semaphore.NewWeighted(int64(lanes)), atOnce: lanes,
+		inFlight: semaphore.NewWeighted(int64(parallelism)), atOnce: parallelism,
 	}
 }
 
@@ -187,12 +187,12 @@ func (u *upload) send(ctx context.Context, index int, data []byte) error {
 	return nil
 }
 
-// stage sends a block once a lane is free.
+// stage sends a block once fewer than the allowed number are in flight.
 func (u *upload) stage(ctx context.Context, id string, sum uint64, data []byte) (progress.Checked, error) {
-	if err := u.lanes.Acquire(ctx, 1); err != nil {
+	if err := u.inFlight.Acquire(ctx, 1); err != nil {
 		return progress.Checked{}, err
 	}
-	defer u.lanes.Release(1)
+	defer u.inFlight.Release(1)
 	return u.storage.stage(ctx, id, sum, data)
 }
 

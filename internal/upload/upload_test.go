@@ -220,9 +220,9 @@ func TestUploadStaysWithinItsBounds(t *testing.T) {
 		memory      int64
 		peak        int
 	}{
-		"lanes":                              {3, 64 << 20, 3},
-		"memory of less than one block":      {8, 1, 1},
-		"memory of a few blocks, many lanes": {16, 4096, 3}, // a block of 10 rows and 2 columns takes well over 1 KiB
+		"parallelism":                              {3, 64 << 20, 3},
+		"memory of less than one block":            {8, 1, 1},
+		"memory of a few blocks, much parallelism": {16, 4096, 3}, // a block of 10 rows and 2 columns takes well over 1 KiB
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := sink.New(t)

@@ -118,8 +118,8 @@ func (r *podsRun) writeOrder(uri string) error {
 // stage runs the workers beside each other.
 func (r *podsRun) stage(ctx context.Context, uri string) (*measure.Sample, error) {
 	work := jobs.Work{Workers: v1alpha1.Workers{Parallelism: int32(r.task.Case.Workers)}}
-	r.order.Parts = work.Parts(len(r.prepared.Stripes))
-	r.order.Parallelism = work.Lanes(r.order.Parts)
+	r.order.Pods = work.Pods(len(r.prepared.Stripes))
+	r.order.Parallelism = work.ParallelismPerPod(r.order.Pods)
 	if err := r.writeOrder(uri); err != nil {
 		return nil, err
 	}
@@ -131,7 +131,7 @@ func (r *podsRun) stage(ctx context.Context, uri string) (*measure.Sample, error
 		s      = &measure.Sample{}
 	)
 	began := time.Now()
-	for index := range r.order.Parts {
+	for index := range r.order.Pods {
 		all.Go(func() {
 			report, took, err := r.run(ctx, "stage", "--index", strconv.Itoa(index))
 			mu.Lock()

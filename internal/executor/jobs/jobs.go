@@ -81,19 +81,19 @@ func VolumeOf(modes []corev1.PersistentVolumeAccessMode) Volume {
 	return volume
 }
 
-// Parts is how many pods share so many stripes.
-func (w Work) Parts(stripes int) int {
+// Pods returns the number of pods that stage the stripes of a table.
+func (w Work) Pods(stripes int) int {
 	if w.Volume == OnePod {
 		return 1
 	}
 	return max(1, min(int(w.Workers.Parallelism), stripes))
 }
 
-// Lanes is what each of so many pods reads and sends at once: the whole
-// parallelism where there is one pod, else two, so that one block is on its way
+// ParallelismPerPod is what each of the pods reads and sends at once: the whole
+// parallelism where there is one pod, else two, so that one block is sent
 // while the next is made.
-func (w Work) Lanes(parts int) int {
-	if parts == 1 {
+func (w Work) ParallelismPerPod(pods int) int {
+	if pods == 1 {
 		return int(w.Workers.Parallelism)
 	}
 	return 2
@@ -147,10 +147,10 @@ func (w Work) Prepare(inputs string) *batchv1.Job {
 	})
 }
 
-// Upload makes the Indexed Job that stages the blocks in so many parts.
-func (w Work) Upload(contentKey, remoteID string, parts int) *batchv1.Job {
+// Upload makes the Indexed Job that stages the blocks in that many pods.
+func (w Work) Upload(contentKey, remoteID string, pods int) *batchv1.Job {
 	job := w.job(w.UploadName(contentKey, remoteID), "stage", batchv1.JobSpec{
-		CompletionMode: new(batchv1.IndexedCompletion), Completions: new(int32(parts)), Parallelism: new(int32(parts)),
+		CompletionMode: new(batchv1.IndexedCompletion), Completions: new(int32(pods)), Parallelism: new(int32(pods)),
 		BackoffLimitPerIndex: new(int32(retries)),
 		// A policy of pod failures would keep the pod of a node that lost its power
 		// from being replaced before the node comes back.

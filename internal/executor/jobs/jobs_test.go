@@ -102,12 +102,12 @@ func TestVolumesBindPods(t *testing.T) {
 	} {
 		w := work(func(w *jobs.Work) { w.Volume = jobs.VolumeOf(modes) })
 		affinity := w.Upload("key", "id", 2).Spec.Template.Spec.Affinity
-		if w.Volume != want || (affinity != nil) != (want == jobs.OneHost) || (w.Parts(8) == 1) != (want == jobs.OnePod) {
-			t.Errorf("%v: %q, affinity %v, %d parts", modes, w.Volume, affinity, w.Parts(8))
+		if w.Volume != want || (affinity != nil) != (want == jobs.OneHost) || (w.Pods(8) == 1) != (want == jobs.OnePod) {
+			t.Errorf("%v: %q, affinity %v, %d pods", modes, w.Volume, affinity, w.Pods(8))
 		}
 	}
-	if n := work().Parts(1); n != 1 {
-		t.Errorf("one stripe has %d parts", n)
+	if n := work().Pods(1); n != 1 {
+		t.Errorf("one stripe has %d pods", n)
 	}
 }
 

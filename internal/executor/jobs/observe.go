@@ -34,7 +34,7 @@ type State struct {
 	Err *failure.Error
 	// RefusedURI names the upload URI that the storage took no more.
 	RefusedURI string
-	// Staged counts the pods that have reported their part as staged, Checked is of
+	// Staged counts the pods that have reported their stripes as staged, Checked is of
 	// the blocks that all have sent.
 	Staged  int
 	Checked progress.Checked

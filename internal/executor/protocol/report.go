@@ -14,7 +14,7 @@ import (
 type Report struct {
 	// Prepared is the handoff of a reading.
 	Prepared string `json:"prepared,omitempty"`
-	// Staged counts the blocks of a part.
+	// Staged counts the blocks of a pod.
 	Staged *Staged `json:"staged,omitempty"`
 	// Problem is why it did not get on.
 	Problem *Problem `json:"problem,omitempty"`
@@ -22,7 +22,7 @@ type Report struct {
 	Checked *progress.Checked `json:"checked,omitempty"`
 }
 
-// Staged counts the blocks of a part: Sent by this worker, or Skipped because
+// Staged counts the blocks of a pod: Sent by this worker, or Skipped because
 // they were there.
 type Staged struct {
 	Sent    int `json:"sent"`

@@ -45,9 +45,9 @@ type Order struct {
 	OwnIdentity bool `json:"ownIdentity,omitempty"`
 	// Memory is the budget of blocks in the making, in bytes.
 	Memory int64 `json:"memory"`
-	// Parts are the pods that share the stripes; Parallelism is what each reads
+	// Pods is the number of pods that stage the stripes; Parallelism is what each reads
 	// and sends at once.
-	Parts       int `json:"parts,omitempty"`
+	Pods        int `json:"pods,omitempty"`
 	Parallelism int `json:"parallelism,omitempty"`
 	// Prepared is the handoff of the reading; empty in the order to read.
 	Prepared string `json:"prepared,omitempty"`

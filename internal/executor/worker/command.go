@@ -30,7 +30,7 @@ func Command() *cobra.Command {
 	prepare := &cobra.Command{Use: "prepare", Short: "Read the table once and report what was found", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
 		return runUpload(c.Context(), f, func(ctx context.Context) protocol.Report { return Prepare(ctx, f.dir) })
 	}}
-	stage := &cobra.Command{Use: "stage", Short: "Stage the missing blocks of one part of the table", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
+	stage := &cobra.Command{Use: "stage", Short: "Stage the missing blocks of the stripes of one pod", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
 		if !c.Flags().Changed("index") {
 			var err error
 			if f.index, err = strconv.Atoi(os.Getenv("JOB_COMPLETION_INDEX")); err != nil {
@@ -39,7 +39,7 @@ func Command() *cobra.Command {
 		}
 		return runUpload(c.Context(), f, func(ctx context.Context) protocol.Report { return Stage(ctx, f.dir, f.index, slog.Default()) })
 	}}
-	stage.Flags().IntVar(&f.index, "index", 0, "which part, from 0; default: the pod's completion index")
+	stage.Flags().IntVar(&f.index, "index", 0, "which pod, from 0; default: the pod's completion index")
 	c.AddCommand(prepare, stage)
 	return c
 }

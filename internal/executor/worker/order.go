@@ -1,5 +1,5 @@
 // Package worker is what runs in a worker's pod: it reads its order and the
-// files beside it, prepares the table or stages a part of its blocks, and reports
+// files beside it, prepares the table or stages some of its blocks, and reports
 // in few bytes. It speaks to the source and the storage, and to nothing else.
 package worker
 
@@ -150,7 +150,7 @@ func (d folder) guard(o *protocol.Order) (dial.Guard, error) {
 	return guard, nil
 }
 
-// uriPatience is how long a part waits for a renewed upload URI: a volume
+// uriPatience is how long a pod waits for a renewed upload URI: a volume
 // follows its Secret within a minute and a half.
 const uriPatience = 2 * time.Minute
 

@@ -30,7 +30,7 @@ func Prepare(ctx context.Context, dir string) protocol.Report {
 	return protocol.Report{Prepared: prepared.Handoff()}
 }
 
-// Stage stages the missing blocks of the part that index names, counted from 0.
+// Stage stages the missing blocks of the stripes of the pod that index names, counted from 0.
 // It logs its progress now and then.
 func Stage(ctx context.Context, dir string, index int, log *slog.Logger) protocol.Report {
 	d := folder(dir)
@@ -43,7 +43,7 @@ func Stage(ctx context.Context, dir string, index int, log *slog.Logger) protoco
 		// The volume may still show the order to read.
 		return failed(ctx, &failure.Error{Reason: failure.SourceUnavailable, Transient: true, Message: err.Error()})
 	}
-	stripes, err := prepared.Share(index, order.Parts)
+	stripes, err := prepared.StripesOf(index, order.Pods)
 	if err != nil {
 		return failed(ctx, &failure.Error{Reason: failure.SourceInvalid, Message: err.Error()})
 	}
@@ -51,7 +51,7 @@ func Stage(ctx context.Context, dir string, index int, log *slog.Logger) protoco
 	if err != nil {
 		return failed(ctx, err)
 	}
-	w := &watch{log: log.With("part", index)}
+	w := &watch{log: log.With("index", index)}
 	memory := semaphore.NewWeighted(order.Memory)
 	err = upload.Stage(ctx, plan, prepared, stripes, d.target(order, guard.HTTPClient(), w.refuse),
 		upload.Options{Memory: memory, MemorySize: order.Memory, Progress: w.progress})
@@ -65,7 +65,7 @@ func Stage(ctx context.Context, dir string, index int, log *slog.Logger) protoco
 	return w.complete(protocol.Report{Staged: &protocol.Staged{Sent: w.last.Staged, Skipped: w.last.Skipped}})
 }
 
-// watch keeps what the end of a part reports.
+// watch keeps what a pod reports at its end.
 type watch struct {
 	log *slog.Logger
 

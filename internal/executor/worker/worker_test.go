@@ -77,8 +77,8 @@ func TestProblemsAreTold(t *testing.T) {
 		"out of the volume":       {prepare, files(t, "", func(o *protocol.Order) { o.Source.File = "../key/key" }), failure.PathOutsideRoot, false},
 		"no order":                {prepare, t.TempDir(), failure.SourceUnavailable, true},
 		"the order to read":       {stage, files(t, "ID\n1\n"), failure.SourceUnavailable, true},
-		"another part":            {stage, files(t, "ID\n1\n2\n3\n", func(o *protocol.Order) { o.Prepared, o.Parts = handoff, 0 }), failure.SourceInvalid, false},
-		"an address not allowed":  {stage, files(t, "ID\n1\n2\n3\n", func(o *protocol.Order) { o.Prepared, o.Parts = handoff, 1 }), failure.NotPermitted, true},
+		"another pod":             {stage, files(t, "ID\n1\n2\n3\n", func(o *protocol.Order) { o.Prepared, o.Pods = handoff, 0 }), failure.SourceInvalid, false},
+		"an address not allowed":  {stage, files(t, "ID\n1\n2\n3\n", func(o *protocol.Order) { o.Prepared, o.Pods = handoff, 1 }), failure.NotPermitted, true},
 		"a scheme not allowed":    {prepare, files(t, "", func(o *protocol.Order) { o.Source = protocol.Source{URI: "s3://hush/key"} }), failure.SchemeNotAllowed, false},
 		"a URI that is not there": {prepare, files(t, "", func(o *protocol.Order) { o.Source = protocol.Source{} }), failure.SourceUnavailable, true},
 	} {

@@ -45,9 +45,9 @@ func (t tally) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestPartsStageWhatOneUploadWould: every part knows only the plan and the
+// TestPodsStageWhatOneUploadWould: every pod knows only the plan and the
 // handoff, as a pod does.
-func TestPartsStageWhatOneUploadWould(t *testing.T) {
+func TestPodsStageWhatOneUploadWould(t *testing.T) {
 	s := sink.New(t)
 	text := tables.CSV(1_000)
 	plan := tables.Plan(text, 25)
@@ -55,12 +55,12 @@ func TestPartsStageWhatOneUploadWould(t *testing.T) {
 	plan.Source = from
 	prepared := tables.Prepare(t, plan)
 	one := s.Open(prepared, plan)
-	stage := func(index, parts int) error {
+	stage := func(index, pods int) error {
 		p, err := plan.Receive(prepared.Handoff())
 		if err != nil {
 			return err
 		}
-		stripes, err := p.Share(index, parts)
+		stripes, err := p.StripesOf(index, pods)
 		if err != nil {
 			return err
 		}
@@ -70,13 +70,13 @@ func TestPartsStageWhatOneUploadWould(t *testing.T) {
 	early := upload.Seal(t.Context(), prepared, sink.Target(one))
 	testkit.WantFailure(t, early, failure.StorageUnavailable, true)
 	if !errors.Is(early, upload.ErrBlocksMissing) {
-		t.Errorf("a seal with two parts missing does not ask to stage again: %v", early)
+		t.Errorf("a seal with two pods missing does not ask to stage again: %v", early)
 	}
 	if n := s.Sent(); n == 0 || n >= 40 {
-		t.Errorf("one part of three sent %d of 40 blocks", n)
+		t.Errorf("one pod of three sent %d of 40 blocks", n)
 	}
 	var rest errgroup.Group
-	for _, index := range []int{1, 2, 0} { // part 0 again, as its successor would
+	for _, index := range []int{1, 2, 0} { // pod 0 again, as its successor would
 		rest.Go(func() error { return stage(index, 3) })
 	}
 	testkit.Must(t, rest.Wait())
@@ -90,7 +90,7 @@ func TestPartsStageWhatOneUploadWould(t *testing.T) {
 	if state := s.State(one.ID); state != edm.StateUploadCompleted {
 		t.Errorf("the session is %s", state)
 	}
-	// Once by Prepare, once by the parts, and a third of it by the successor.
+	// Once by Prepare, once by the pods, and a third of it by the successor.
 	if read, most := from.read.Load(), int64(len(text))*5/2; read > most {
 		t.Errorf("%d bytes were read of a table of %d", read, len(text))
 	}
