@@ -10,7 +10,7 @@ import (
 )
 
 // update changes an object as it is now.
-func update[O client.Object](w *world, o O, change func(O)) {
+func update[O client.Object](w *testEnv, o O, change func(O)) {
 	GinkgoHelper()
 	Eventually(func() error {
 		if err := w.gets(o); err != nil {
@@ -23,7 +23,7 @@ func update[O client.Object](w *world, o O, change func(O)) {
 
 var _ = Describe("Advice in a message can be followed:", func() {
 	It("the agent's workers are changed for a source that pods cannot read", func(ctx SpecContext) {
-		w := newWorld(ctx, inPods)
+		w := newTestEnv(ctx, inPods)
 		w.table("table.csv", 20)
 		s := w.apply()
 		w.comesTo(s, stuck(v1alpha1.ReasonWorkersUnavailable), "pods have no --source-root")
@@ -33,7 +33,7 @@ var _ = Describe("Advice in a message can be followed:", func() {
 	})
 
 	It("the agent allows the scheme of the source", func(ctx SpecContext) {
-		w := newWorld(ctx, func(o client.Object) {
+		w := newTestEnv(ctx, func(o client.Object) {
 			if agent, ok := o.(*v1alpha1.ExactMatchUploadAgent); ok {
 				agent.Spec.Allow.SourceSchemes = []string{"https"}
 			}
@@ -46,7 +46,7 @@ var _ = Describe("Advice in a message can be followed:", func() {
 	})
 
 	It("a column of the store is corrected for a table that has another", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.file("table.csv", "ID,Mail,City\n1,a@example.com,Oslo\n")
 		s := w.apply()
 		w.comesTo(s, stuck(v1alpha1.ReasonMissingColumn), "the header has no E-Mail")
@@ -57,7 +57,7 @@ var _ = Describe("Advice in a message can be followed:", func() {
 	})
 
 	It("spec.auth is set where the service asks for a token", func(ctx SpecContext) {
-		w := newWorld(ctx, func(o client.Object) {
+		w := newTestEnv(ctx, func(o client.Object) {
 			if agent, ok := o.(*v1alpha1.ExactMatchUploadAgent); ok {
 				agent.Spec.Auth = v1alpha1.Auth{}
 			}
@@ -69,7 +69,7 @@ var _ = Describe("Advice in a message can be followed:", func() {
 	})
 
 	It("the session that a store waits for is committed", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		s, store := w.sealed(), w.store()
 		Expect(kube.Delete(ctx, store)).To(Succeed())
 		Eventually(w.ready).WithArguments(store).Should(saying(metav1.ConditionUnknown, v1alpha1.ReasonDeleting, "commit"), "the remote session is sealed")

@@ -13,7 +13,7 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 )
 
-// at lets a world's agent speak to another endpoint.
+// at lets the environment's agent speak to another endpoint.
 func at(url string) func(client.Object) {
 	return func(o client.Object) {
 		if agent, ok := o.(*v1alpha1.ExactMatchUploadAgent); ok {
@@ -34,7 +34,7 @@ func silent() string {
 
 var _ = Describe("An upload agent", func() {
 	DescribeTable("says where spec.endpoint ends where nothing is found there", func(ctx SpecContext, url func() string) {
-		w := newWorld(ctx, at(url()))
+		w := newTestEnv(ctx, at(url()))
 		agent, store := w.agent(), w.store()
 		advice := "spec.endpoint ends before /dataClassification, as in http://127.0.0.1:"
 		Eventually(w.ready).WithArguments(agent).Should(saying(metav1.ConditionUnknown, v1alpha1.ReasonUploadAgentNotReady, "404", advice), "a proxy's 404 may pass, so it is tried again")
@@ -62,7 +62,7 @@ var _ = Describe("An upload agent", func() {
 	)
 
 	It("keeps its endpoint as long as a data store has a remote store there", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		agent, store := w.agent(), w.store()
 		counts := func() (int32, error) { err := w.gets(agent); return agent.Status.DataStores, err }
 		Eventually(counts).WithTimeout(seconds).Should(BeEquivalentTo(1), "the remote store is there")
@@ -81,9 +81,9 @@ var _ = Describe("An upload agent", func() {
 
 	It("does not wait for the endpoints of others", func(ctx SpecContext) {
 		for range 3 {
-			newWorld(ctx, at(silent()))
+			newTestEnv(ctx, at(silent()))
 		}
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		agent := w.agent()
 		Eventually(w.ready).WithArguments(agent).WithTimeout(seconds).Should(saying(metav1.ConditionTrue, v1alpha1.ReasonReady), "its own endpoint answers")
 	})

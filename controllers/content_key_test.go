@@ -15,7 +15,7 @@ import (
 // it names: it is neither the same nor different.
 var _ = Describe("A content key of an earlier version", func() {
 	// earlier turns what a session keeps into what an earlier version has written.
-	earlier := func(w *world, s *v1alpha1.ExactMatchSession) {
+	earlier := func(w *testEnv, s *v1alpha1.ExactMatchSession) {
 		GinkgoHelper()
 		Expect(kube.Get(w.ctx, client.ObjectKeyFromObject(s), s)).To(Succeed())
 		key := "sha256:" + strings.Repeat("0f", 32)
@@ -25,7 +25,7 @@ var _ = Describe("A content key of an earlier version", func() {
 	}
 
 	It("is committed as it stands where it is sealed", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s := w.apply(desired(v1alpha1.DesiredUploaded))
 		w.comesTo(s, reached(v1alpha1.ReasonUploaded), "every block is there")
@@ -38,7 +38,7 @@ var _ = Describe("A content key of an earlier version", func() {
 	})
 
 	It("is superseded where another reading is asked for", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s := w.apply(desired(v1alpha1.DesiredUploaded))
 		w.comesTo(s, reached(v1alpha1.ReasonUploaded), "every block is there")
@@ -51,7 +51,7 @@ var _ = Describe("A content key of an earlier version", func() {
 	})
 
 	It("is uploaded once more where it is live, and once only", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s := w.apply()
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "a good table goes live")

@@ -14,7 +14,7 @@ import (
 
 var _ = Describe("A token that the service refuses", func() {
 	It("stalls its agent as soon as a session meets it, until the Secret is corrected", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		agent := w.agent()
 		Eventually(w.ready).WithArguments(agent).Should(saying(metav1.ConditionTrue, v1alpha1.ReasonReady), "the token was good")

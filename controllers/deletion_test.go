@@ -20,7 +20,7 @@ import (
 const seconds = 5 * time.Second
 
 // sealed is a session whose remote session is sealed and not committed.
-func (w *world) sealed() *v1alpha1.ExactMatchSession {
+func (w *testEnv) sealed() *v1alpha1.ExactMatchSession {
 	GinkgoHelper()
 	w.table("table.csv", 30)
 	s := w.apply(desired(v1alpha1.DesiredUploaded))
@@ -29,13 +29,13 @@ func (w *world) sealed() *v1alpha1.ExactMatchSession {
 }
 
 // gets reads an object as it is now.
-func (w *world) gets(o client.Object) error {
+func (w *testEnv) gets(o client.Object) error {
 	return kube.Get(w.ctx, client.ObjectKeyFromObject(o), o)
 }
 
 // ready is the condition Ready of a store or an agent as it is now; nil where
 // there is none yet.
-func (w *world) ready(o client.Object) (*metav1.Condition, error) {
+func (w *testEnv) ready(o client.Object) (*metav1.Condition, error) {
 	if err := w.gets(o); err != nil {
 		return nil, err
 	}
@@ -60,14 +60,14 @@ func saying(status metav1.ConditionStatus, reason string, words ...string) types
 }
 
 // goneSoon waits until an object is deleted, and not for longer than a person does.
-func (w *world) goneSoon(o client.Object, because string) {
+func (w *testEnv) goneSoon(o client.Object, because string) {
 	GinkgoHelper()
 	Eventually(func() bool { return apierrors.IsNotFound(w.gets(o)) }).WithTimeout(seconds).Should(BeTrue(), because)
 }
 
 var _ = Describe("Deletion", func() {
 	It("of everything at once takes seconds, and cancels what is sealed", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		s, store, agent := w.sealed(), w.store(), w.agent()
 		for _, o := range []client.Object{s, store, agent} {
 			Expect(kube.Delete(ctx, o)).To(Succeed())
@@ -79,7 +79,7 @@ var _ = Describe("Deletion", func() {
 	})
 
 	It("of an agent waits for its stores, and of a store for what is sealed", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		s, store, agent := w.sealed(), w.store(), w.agent()
 		Expect(kube.Delete(ctx, agent)).To(Succeed())
 		Eventually(w.ready).WithArguments(agent).
@@ -96,7 +96,7 @@ var _ = Describe("Deletion", func() {
 	})
 
 	It("of a store does not wait for a session that has ended", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		s, store := w.sealed(), w.store()
 		w.change(s, desired(v1alpha1.DesiredCommitted))
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "the wish is Committed now")
@@ -105,7 +105,7 @@ var _ = Describe("Deletion", func() {
 	})
 
 	It("of an agent waits for a store that nobody uses", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		agent, store := w.agent(), w.store()
 		Eventually(func() (string, error) { err := w.gets(store); return store.Status.ID, err }).ShouldNot(BeEmpty(), "the remote store is there")
 		Expect(kube.Delete(ctx, agent)).To(Succeed())

@@ -35,7 +35,7 @@ var _ = Describe("A data store with an ignored delimiter that can never match", 
 	}
 
 	DescribeTable("is refused with the form that would match", func(ctx SpecContext, account, name, words string) {
-		w := newWorld(ctx, accounts(account, name))
+		w := newTestEnv(ctx, accounts(account, name))
 		w.file("table.csv", table())
 		s := w.apply()
 		store := w.store()

@@ -15,7 +15,7 @@ import (
 
 // warnings counts by reason the Warning events about an object, repeated ones as
 // often as they were.
-func (w *world) warnings(o client.Object) map[string]int {
+func (w *testEnv) warnings(o client.Object) map[string]int {
 	list := &corev1.EventList{}
 	if err := kube.List(w.ctx, list, client.InNamespace(w.namespace)); err != nil {
 		return nil
@@ -34,7 +34,7 @@ func (w *world) warnings(o client.Object) map[string]int {
 }
 
 // logged counts the lines of the manager's log about an object and a reason.
-func (w *world) logged(kind, reason string) func() int {
+func (w *testEnv) logged(kind, reason string) func() int {
 	return func() int {
 		count := 0
 		for _, line := range managerLines.about(w.namespace) {
@@ -47,8 +47,8 @@ func (w *world) logged(kind, reason string) func() int {
 }
 
 var _ = Describe("What somebody must repair", func() {
-	DescribeTable("is told once, in an event and in the log", func(ctx SpecContext, kind string, of func(*world) client.Object, missing string) {
-		w := newWorld(ctx, without[*corev1.Secret](missing))
+	DescribeTable("is told once, in an event and in the log", func(ctx SpecContext, kind string, of func(*testEnv) client.Object, missing string) {
+		w := newTestEnv(ctx, without[*corev1.Secret](missing))
 		o := of(w)
 		Eventually(w.ready).WithArguments(o).Should(saying(metav1.ConditionFalse, v1alpha1.ReasonSecretNotFound), "the Secret does not come")
 		Eventually(w.warnings).WithArguments(o).Should(HaveKeyWithValue(v1alpha1.ReasonSecretNotFound, 1), "somebody is told")
@@ -60,13 +60,13 @@ var _ = Describe("What somebody must repair", func() {
 		Eventually(w.ready).WithArguments(o).Should(saying(metav1.ConditionFalse, v1alpha1.ReasonSecretNotFound, "no key"), "a key of it is missing now")
 		Eventually(w.warnings).WithArguments(o).Should(HaveKeyWithValue(v1alpha1.ReasonSecretNotFound, 2), "that is another thing to repair")
 	},
-		Entry("of a session", "ExactMatchSession", (*world).aSession, "key"),
-		Entry("of a data store", "ExactMatchDataStore", func(w *world) client.Object { return w.store() }, "key"),
-		Entry("of an upload agent", "ExactMatchUploadAgent", func(w *world) client.Object { return w.agent() }, "token"),
+		Entry("of a session", "ExactMatchSession", (*testEnv).aSession, "key"),
+		Entry("of a data store", "ExactMatchDataStore", func(w *testEnv) client.Object { return w.store() }, "key"),
+		Entry("of an upload agent", "ExactMatchUploadAgent", func(w *testEnv) client.Object { return w.agent() }, "token"),
 	)
 
 	It("is told of an outcome whose message is longer than an event may be", func(ctx SpecContext) {
-		w := newWorld(ctx, func(o client.Object) {
+		w := newTestEnv(ctx, func(o client.Object) {
 			if store, ok := o.(*v1alpha1.ExactMatchDataStore); ok {
 				for n := range 29 {
 					store.Spec.Columns = append(store.Spec.Columns, v1alpha1.Column{Name: fmt.Sprintf("C%060d", n)})

@@ -24,13 +24,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/api/v1alpha1"
-	"exactmatch.dev/operator/internal/testkit/pods"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/executor/jobs"
 	"exactmatch.dev/operator/internal/executor/protocol"
+	"exactmatch.dev/operator/internal/testkit/pods"
 )
 
-// inPods lets a world's agent work in pods.
+// inPods lets the environment's agent work in pods.
 func inPods(o client.Object) {
 	if agent, ok := o.(*v1alpha1.ExactMatchUploadAgent); ok {
 		agent.Spec.Workers = v1alpha1.Workers{Mode: v1alpha1.WorkersModeJob, Parallelism: 3}
@@ -40,8 +40,8 @@ func inPods(o client.Object) {
 // claim makes a claim whose volume is a folder of the node, with a table.
 func (n *node) claim(name string, mode corev1.PersistentVolumeAccessMode, text []byte) {
 	GinkgoHelper()
-	Expect(kube.Create(n.world.ctx, &corev1.PersistentVolumeClaim{
-		ObjectMeta: n.world.named(name),
+	Expect(kube.Create(n.testEnv.ctx, &corev1.PersistentVolumeClaim{
+		ObjectMeta: n.testEnv.named(name),
 		Spec: corev1.PersistentVolumeClaimSpec{
 			AccessModes: []corev1.PersistentVolumeAccessMode{mode},
 			Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
@@ -68,9 +68,9 @@ func onClaim(name string) func(*v1alpha1.ExactMatchSession) {
 }
 
 // midUpload is a session whose pods have begun to stage, and do not end.
-func midUpload(ctx context.Context) (*world, *node, *v1alpha1.ExactMatchSession) {
+func midUpload(ctx context.Context) (*testEnv, *node, *v1alpha1.ExactMatchSession) {
 	GinkgoHelper()
-	w := newWorld(ctx, inPods)
+	w := newTestEnv(ctx, inPods)
 	n := w.node()
 	n.claim("exports", corev1.ReadOnlyMany, rowsOf(100))
 	n.Inflict(pods.Faults{Hold: stages})
@@ -82,7 +82,7 @@ func midUpload(ctx context.Context) (*world, *node, *v1alpha1.ExactMatchSession)
 func stages(pod *corev1.Pod) bool { return pod.Spec.Containers[0].Args[1] == "stage" }
 
 // nothingLeft says that no Job and no order of a session is there.
-func (w *world) nothingLeft(s *v1alpha1.ExactMatchSession) {
+func (w *testEnv) nothingLeft(s *v1alpha1.ExactMatchSession) {
 	GinkgoHelper()
 	list := &batchv1.JobList{}
 	Eventually(func() ([]batchv1.Job, error) {
@@ -101,7 +101,7 @@ func (w *world) nothingLeft(s *v1alpha1.ExactMatchSession) {
 
 var _ = Describe("Workers in pods", func() {
 	It("uploads a claim in stripes", func(ctx SpecContext) {
-		w := newWorld(ctx, inPods)
+		w := newTestEnv(ctx, inPods)
 		n := w.node()
 		n.claim("exports", corev1.ReadOnlyMany, rowsOf(100))
 		s := w.apply(onClaim("exports"))
@@ -117,7 +117,7 @@ var _ = Describe("Workers in pods", func() {
 	})
 
 	It("uploads what a ConfigMap holds", func(ctx SpecContext) {
-		w := newWorld(ctx, inPods)
+		w := newTestEnv(ctx, inPods)
 		w.node()
 		Expect(kube.Create(ctx, &corev1.ConfigMap{ObjectMeta: w.named("tables"), Data: map[string]string{"t.csv": string(rowsOf(50))}})).To(Succeed())
 		s := w.apply(func(s *v1alpha1.ExactMatchSession) {
@@ -127,7 +127,7 @@ var _ = Describe("Workers in pods", func() {
 	})
 
 	It("keeps no order where nothing is left to do", func(ctx SpecContext) {
-		w := newWorld(ctx, inPods)
+		w := newTestEnv(ctx, inPods)
 		w.node().claim("exports", corev1.ReadOnlyMany, rowsOf(50))
 		s := w.apply(onClaim("exports"), func(s *v1alpha1.ExactMatchSession) { s.Spec.DesiredState = v1alpha1.DesiredUploaded })
 		w.comesTo(s, reached(v1alpha1.ReasonUploaded), "the commit is another change")
@@ -141,7 +141,7 @@ var _ = Describe("Workers in pods", func() {
 	})
 
 	It("keeps pods of a volume of one node together", func(ctx SpecContext) {
-		w := newWorld(ctx, inPods)
+		w := newTestEnv(ctx, inPods)
 		n := w.node()
 		n.claim("exports", corev1.ReadWriteOnce, rowsOf(100))
 		w.comesTo(w.apply(onClaim("exports")), reached(v1alpha1.ReasonCompleted), "it completes")
@@ -151,7 +151,7 @@ var _ = Describe("Workers in pods", func() {
 	})
 
 	It("says that a compressed table is one stripe", func(ctx SpecContext) {
-		w := newWorld(ctx, inPods)
+		w := newTestEnv(ctx, inPods)
 		n := w.node()
 		var packed bytes.Buffer
 		z := gzip.NewWriter(&packed)
@@ -167,7 +167,7 @@ var _ = Describe("Workers in pods", func() {
 	})
 
 	It("waits for a claim that is not there", func(ctx SpecContext) {
-		w := newWorld(ctx, inPods)
+		w := newTestEnv(ctx, inPods)
 		n := w.node()
 		s := w.apply(onClaim("exports"))
 		w.comesTo(s, stuck(v1alpha1.ReasonClaimNotFound), "it names the claim")
@@ -188,7 +188,7 @@ var _ = Describe("Workers in pods", func() {
 			http.ServeContent(rw, r, "people.csv", time.Time{}, bytes.NewReader(text))
 		}))
 		DeferCleanup(exports.Close)
-		w := newWorld(ctx, inPods)
+		w := newTestEnv(ctx, inPods)
 		n := w.node()
 		secret := &corev1.Secret{ObjectMeta: w.named("exports"), Data: map[string][]byte{"sas": []byte(exports.URL + "/people.csv?sig=" + signature)}}
 		Expect(kube.Create(ctx, secret)).To(Succeed())
@@ -204,7 +204,7 @@ var _ = Describe("Workers in pods", func() {
 	})
 
 	It("ends with what a pod says of a bad table, and deletes the Job", func(ctx SpecContext) {
-		w := newWorld(ctx, inPods)
+		w := newTestEnv(ctx, inPods)
 		n := w.node()
 		n.claim("exports", corev1.ReadOnlyMany, []byte("ID,City\n1,Oslo\n"))
 		s := w.apply(onClaim("exports"))
@@ -220,7 +220,7 @@ var _ = Describe("Workers in pods", func() {
 	})
 
 	It("tells in words why pods fail, and tries again", func(ctx SpecContext) {
-		w := newWorld(ctx, inPods)
+		w := newTestEnv(ctx, inPods)
 		n := w.node()
 		var failures atomic.Int32
 		n.Inflict(pods.Faults{Fail: func(pod *corev1.Pod) *corev1.ContainerStateTerminated {
@@ -290,7 +290,7 @@ var _ = Describe("Workers in pods", func() {
 	})
 
 	It("refuses what pods cannot read", func(ctx SpecContext) {
-		w := newWorld(ctx, inPods)
+		w := newTestEnv(ctx, inPods)
 		s := w.apply() // a file of the manager's
 		w.comesTo(s, stuck(v1alpha1.ReasonWorkersUnavailable), "pods have no --source-root")
 		Expect(message(s)).To(ContainSubstring("persistentVolumeClaim"))

@@ -15,7 +15,7 @@ import (
 // late brings a session to where a create that was given up turns up after all:
 // it is held, its intent says that a create was never answered, and the service
 // has the session that it made.
-func late(w *world) *v1alpha1.ExactMatchSession {
+func late(w *testEnv) *v1alpha1.ExactMatchSession {
 	GinkgoHelper()
 	w.table("table.csv", 30)
 	s := w.apply(desired(v1alpha1.DesiredUploaded), func(s *v1alpha1.ExactMatchSession) { s.Spec.Fields = []string{"ID"} })
@@ -36,7 +36,7 @@ func late(w *world) *v1alpha1.ExactMatchSession {
 
 var _ = Describe("A create whose session turns up late", func() {
 	It("is cancelled before its object is deleted", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		s := late(w)
 		Expect(kube.Delete(ctx, s)).To(Succeed())
 		w.gone(s, "nothing holds it")
@@ -44,7 +44,7 @@ var _ = Describe("A create whose session turns up late", func() {
 	})
 
 	It("is cancelled before its object says Cancelled", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		s := late(w)
 		w.change(s, desired(v1alpha1.DesiredCancelled))
 		w.comesTo(s, reached(v1alpha1.ReasonCancelled), "as spec asks")
@@ -52,7 +52,7 @@ var _ = Describe("A create whose session turns up late", func() {
 	})
 
 	It("is cancelled before other content is planned", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		s := late(w)
 		w.table("other.csv", 40)
 		w.change(s, func(s *v1alpha1.ExactMatchSession) {
@@ -65,7 +65,7 @@ var _ = Describe("A create whose session turns up late", func() {
 
 var _ = Describe("A remote session that ends between a look and a call", func() {
 	// before does something to the remote session when a call comes, ahead of it.
-	before := func(w *world, call string, do func(edm.Session) error) {
+	before := func(w *testEnv, call string, do func(edm.Session) error) {
 		front.answer(func(_ http.ResponseWriter, r *http.Request) bool {
 			if posts(call)(r) {
 				front.heal()
@@ -76,7 +76,7 @@ var _ = Describe("A remote session that ends between a look and a call", func() 
 	}
 
 	It("is no refusal of the commit", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		before(w, "/commit", func(one edm.Session) error { return edmService.Sessions().Cancel(ctx, one.DataStoreID, one.ID) })
 		s := w.apply()
@@ -84,7 +84,7 @@ var _ = Describe("A remote session that ends between a look and a call", func() 
 	})
 
 	It("is followed to its end where it was committed, not filed as superseded", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		w.table("other.csv", 40)
 		s := w.apply(desired(v1alpha1.DesiredUploaded))

@@ -19,7 +19,7 @@ import (
 
 var _ = Describe("A session", func() {
 	It("goes from a file to a live table", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 95)
 		s := w.apply()
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "a good table goes live")
@@ -59,7 +59,7 @@ var _ = Describe("A session", func() {
 	})
 
 	It("waits before the commit where Uploaded is desired, and commits when that changes", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s := w.apply(desired(v1alpha1.DesiredUploaded))
 		w.comesTo(s, reached(v1alpha1.ReasonUploaded), "every block is there")
@@ -75,7 +75,7 @@ var _ = Describe("A session", func() {
 	})
 
 	It("cancels what is not committed, and uploads again when that is wished", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s := w.apply(desired(v1alpha1.DesiredUploaded))
 		w.comesTo(s, reached(v1alpha1.ReasonUploaded), "every block is there")
@@ -91,7 +91,7 @@ var _ = Describe("A session", func() {
 	})
 
 	It("says TooLate to a cancel after the commit", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s := w.apply()
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "a good table goes live")
@@ -101,14 +101,14 @@ var _ = Describe("A session", func() {
 	})
 
 	It("is Cancelled at once where nothing was opened", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		s := w.apply(desired(v1alpha1.DesiredCancelled))
 		w.comesTo(s, reached(v1alpha1.ReasonCancelled), "there is nothing to cancel, nor to read")
 		Expect(w.remotes()).To(BeEmpty())
 	})
 
 	It("starts revision 2 when the content changes, and keeps revision 1 in its history", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s := w.apply()
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "a good table goes live")
@@ -126,7 +126,7 @@ var _ = Describe("A session", func() {
 	})
 
 	It("supersedes an unfinished session of older content", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s := w.apply(desired(v1alpha1.DesiredUploaded))
 		w.comesTo(s, reached(v1alpha1.ReasonUploaded), "every block is there")
@@ -140,7 +140,7 @@ var _ = Describe("A session", func() {
 	})
 
 	It("changes nothing for a pin that equals the prepared checksum", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s := w.apply(desired(v1alpha1.DesiredUploaded))
 		w.comesTo(s, reached(v1alpha1.ReasonUploaded), "every block is there")
@@ -154,7 +154,7 @@ var _ = Describe("A session", func() {
 	})
 
 	It("reads once more for a corrected pin, and only once", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s := w.apply(func(s *v1alpha1.ExactMatchSession) { s.Spec.Checksum = checksumOf("something else") })
 		w.comesTo(s, stuck(v1alpha1.ReasonChecksumMismatch), "the pin is wrong")
@@ -167,7 +167,7 @@ var _ = Describe("A session", func() {
 	})
 
 	It("does not upload again what is live", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		w.comesTo(w.apply(), reached(v1alpha1.ReasonCompleted), "a good table goes live")
 		again := w.apply(called("again"))
@@ -179,7 +179,7 @@ var _ = Describe("A session", func() {
 	})
 
 	It("leaves a cancelled remote session when it is deleted mid-upload", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		front.holdBlocks()
 		s := w.apply()
@@ -190,7 +190,7 @@ var _ = Describe("A session", func() {
 	})
 
 	DescribeTable("does to the remote session what deletionPolicy says", func(ctx SpecContext, policy v1alpha1.SessionDeletionPolicy, want []edm.State) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s := w.apply(desired(v1alpha1.DesiredUploaded), func(s *v1alpha1.ExactMatchSession) { s.Spec.DeletionPolicy = policy })
 		w.comesTo(s, reached(v1alpha1.ReasonUploaded), "every block is there")
@@ -204,7 +204,7 @@ var _ = Describe("A session", func() {
 	)
 
 	It("is deleted after a deadline where the service does not answer", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s := w.apply(desired(v1alpha1.DesiredUploaded))
 		w.comesTo(s, reached(v1alpha1.ReasonUploaded), "every block is there")
@@ -215,7 +215,7 @@ var _ = Describe("A session", func() {
 	})
 
 	It("stops while it is suspended and goes on afterwards", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		front.holdBlocks()
 		s := w.apply()
@@ -231,7 +231,7 @@ var _ = Describe("A session", func() {
 	})
 
 	It("renames the open remote session and nothing else", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s := w.apply(desired(v1alpha1.DesiredUploaded))
 		w.comesTo(s, reached(v1alpha1.ReasonUploaded), "every block is there")
@@ -244,7 +244,7 @@ var _ = Describe("A session", func() {
 	})
 
 	It("renews the upload URI when the token changes", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s := w.apply(desired(v1alpha1.DesiredUploaded))
 		w.comesTo(s, reached(v1alpha1.ReasonUploaded), "every block is there")
@@ -254,7 +254,7 @@ var _ = Describe("A session", func() {
 	})
 
 	It("queues, the oldest first", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		w.table("second.csv", 31)
 		front.holdBlocks()
@@ -271,7 +271,7 @@ var _ = Describe("A session", func() {
 	})
 
 	It("is held by the store's guards until the content is named", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 100)
 		w.comesTo(w.apply(), reached(v1alpha1.ReasonCompleted), "a good table goes live")
 		w.table("few.csv", 10)
@@ -287,7 +287,7 @@ var _ = Describe("A session", func() {
 	})
 
 	It("waits for the quota and says until when", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		for n, name := range []string{"a", "b", "c", "d"} {
 			w.table(name+".csv", 20+n)
 			w.comesTo(w.apply(called(name), func(s *v1alpha1.ExactMatchSession) { s.Spec.Source.URI = "file:///" + name + ".csv" }), reached(v1alpha1.ReasonCompleted), "within the quota")
@@ -300,7 +300,7 @@ var _ = Describe("A session", func() {
 	})
 
 	It("goes on after faults that pass", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		front.answer(refuse(http.StatusServiceUnavailable, posts("/sessions")))
 		s := w.apply()
@@ -313,7 +313,7 @@ var _ = Describe("A session", func() {
 	})
 
 	It("adopts the session that an unanswered create has made", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		var lost atomic.Bool
 		front.answer(func(rw http.ResponseWriter, r *http.Request) bool {
@@ -330,7 +330,7 @@ var _ = Describe("A session", func() {
 	})
 
 	It("resolves another instance's intent before it creates", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		front.holdBlocks()
 		s := w.apply(desired(v1alpha1.DesiredUploaded))
@@ -350,7 +350,7 @@ var _ = Describe("A session", func() {
 	})
 
 	It("says so when somebody else cancels", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		front.holdBlocks()
 		s := w.apply()
@@ -364,7 +364,7 @@ var _ = Describe("A session", func() {
 	})
 
 	DescribeTable("says how the service ended the session, and restarts on demand", func(ctx SpecContext, state edm.State, reason string) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s := w.apply(desired(v1alpha1.DesiredUploaded))
 		w.comesTo(s, reached(v1alpha1.ReasonUploaded), "every block is there")
@@ -393,7 +393,7 @@ var _ = Describe("A session", func() {
 	)
 
 	It("fails where the service forgets the session, and restarts on demand", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s := w.apply(desired(v1alpha1.DesiredUploaded))
 		w.comesTo(s, reached(v1alpha1.ReasonUploaded), "every block is there")
@@ -405,7 +405,7 @@ var _ = Describe("A session", func() {
 	})
 
 	It("keeps store and agent until it is done with them", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		front.holdBlocks()
 		s := w.apply()

@@ -17,7 +17,7 @@ import (
 
 var _ = Describe("The lines of a table", func() {
 	It("are all counted in status", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.file("table.csv", "sep=,\nReport of June\n\nID,E-Mail,City\n1,a@example.com,Oslo\n\n,,\n2,b@example.com\n"+strings.Repeat("3,c@example.com,Oslo\n", 20)+"\x1a")
 		s := w.apply(func(s *v1alpha1.ExactMatchSession) {
 			s.Spec.BadRows.MaxPercent, s.Spec.Source.Format.SkipLines = 10, 2
@@ -30,7 +30,7 @@ var _ = Describe("The lines of a table", func() {
 	})
 
 	It("are refused where a quote takes rows away, with what to set", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.file("table.csv", "ID\tE-Mail\tCity\n1\ta@example.com\t\"Oslo\n2\tb@example.com\tLima\n3\tc@example.com\tRome\"\n4\td@example.com\tPune\n")
 		s := w.apply(func(s *v1alpha1.ExactMatchSession) { s.Spec.Source.Format.Delimiter = "\t" })
 		w.comesTo(s, stuck(v1alpha1.ReasonTooManyBadRows), "row 1 would end in row 3")
@@ -41,7 +41,7 @@ var _ = Describe("The lines of a table", func() {
 	})
 
 	It("are read up to bytes behind the last gzip member, which are counted", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		var packed bytes.Buffer
 		z := gzip.NewWriter(&packed)
 		_, err := z.Write([]byte("ID,E-Mail,City\n" + strings.Repeat("P-1,p@example.com,Oslo\n", 10)))
@@ -55,7 +55,7 @@ var _ = Describe("The lines of a table", func() {
 	})
 
 	It("without a value do not hide a loss of rows from the guards", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 50)
 		s := w.apply()
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "a good table goes live")

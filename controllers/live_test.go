@@ -18,7 +18,7 @@ import (
 
 var _ = Describe("What is live", func() {
 	It("is proved by rows of the table", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 95)
 		s := w.apply()
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "a good table goes live")
@@ -31,7 +31,7 @@ var _ = Describe("What is live", func() {
 	})
 
 	It("is not believed where the service does not find its rows", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 95)
 		front.answer(func(rw http.ResponseWriter, r *http.Request) bool {
 			return posts("/match")(r) && rewrite(`"total":\d+,"rows":\[.*\]`, `"total":0,"rows":[]`)(rw, r)
@@ -51,7 +51,7 @@ var _ = Describe("What is live", func() {
 	})
 
 	It("says which session's table replaced it, and stays Ready", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		first := w.apply()
 		w.comesTo(first, reached(v1alpha1.ReasonCompleted), "a good table goes live")
@@ -66,7 +66,7 @@ var _ = Describe("What is live", func() {
 	})
 
 	It("is uploaded again where the service has lost it", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s := w.apply()
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "a good table goes live")
@@ -84,7 +84,7 @@ var _ = Describe("What is live", func() {
 	})
 
 	It("stays lost where the commit is not wished", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s := w.apply()
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "a good table goes live")
@@ -98,7 +98,7 @@ var _ = Describe("What is live", func() {
 	})
 
 	It("is not taken for granted without the service's word", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		w.comesTo(w.apply(), reached(v1alpha1.ReasonCompleted), "a good table goes live")
 		Eventually(w.storeLive).Should(Equal("True Published"), "the store shows it")
@@ -110,7 +110,7 @@ var _ = Describe("What is live", func() {
 	})
 
 	It("is unknown while the service cannot be asked", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s := w.apply()
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "a good table goes live")
@@ -124,7 +124,7 @@ var _ = Describe("What is live", func() {
 	})
 
 	It("says that rules or key are others than the live table's", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s := w.apply()
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "a good table goes live")
@@ -139,7 +139,7 @@ var _ = Describe("What is live", func() {
 
 var _ = Describe("A column that becomes searchable", func() {
 	It("is indexed out of what the service has, without an upload", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s := w.apply()
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "a good table goes live")
@@ -158,7 +158,7 @@ var _ = Describe("A column that becomes searchable", func() {
 
 var _ = Describe("A sealed session", func() {
 	It("says within a resync that somebody cancelled it", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s := w.apply(desired(v1alpha1.DesiredUploaded))
 		w.comesTo(s, reached(v1alpha1.ReasonUploaded), "every block is there")
@@ -168,7 +168,7 @@ var _ = Describe("A sealed session", func() {
 	})
 
 	It("says within a resync that the service forgot it", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s := w.apply(desired(v1alpha1.DesiredUploaded))
 		w.comesTo(s, reached(v1alpha1.ReasonUploaded), "every block is there")
@@ -177,7 +177,7 @@ var _ = Describe("A sealed session", func() {
 	})
 
 	It("is looked at when the service gives it up", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		end := time.Now().Add(3 * time.Second).UTC()
 		front.answer(func(rw http.ResponseWriter, r *http.Request) bool {
@@ -195,7 +195,7 @@ var _ = Describe("A sealed session", func() {
 	})
 
 	It("costs no call of its own while it waits", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s := w.apply(desired(v1alpha1.DesiredUploaded))
 		w.comesTo(s, reached(v1alpha1.ReasonUploaded), "every block is there")
@@ -214,7 +214,7 @@ var _ = Describe("A sealed session", func() {
 
 var _ = Describe("A session that waits for a repair", func() {
 	It("gives up the head of the queue", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		w.configMap(csv(31))
 		front.holdBlocks()

@@ -16,7 +16,7 @@ var _ = Describe("Workers in pods of a session", func() {
 	// The job controller names pods after the Job and their index, as host names:
 	// what a session may be called is more than that.
 	DescribeTable("take every name that a session may have", func(ctx SpecContext, names ...string) {
-		w := newWorld(ctx, inPods)
+		w := newTestEnv(ctx, inPods)
 		n := w.node()
 		n.claim("exports", corev1.ReadOnlyMany, rowsOf(100))
 		for i, name := range names {
@@ -36,7 +36,7 @@ var _ = Describe("Workers in pods of a session", func() {
 
 var _ = Describe("A Job that the API server refuses", func() {
 	It("says which part of the agent's template is wrong", func(ctx SpecContext) {
-		w := newWorld(ctx, inPods, func(o client.Object) {
+		w := newTestEnv(ctx, inPods, func(o client.Object) {
 			if agent, ok := o.(*v1alpha1.ExactMatchUploadAgent); ok {
 				agent.Spec.Workers.Template = &v1alpha1.WorkersTemplate{PriorityClassName: "Not A Name"}
 			}

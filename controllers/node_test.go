@@ -9,17 +9,17 @@ import (
 	"exactmatch.dev/operator/internal/testkit/pods"
 )
 
-// node runs the pods of a world.
+// node runs the pods of an environment.
 type node struct {
 	*pods.Runner
-	world  *world
-	claims string // a folder for each claim
+	testEnv *testEnv
+	claims  string // a folder for each claim
 }
 
-func (w *world) node() *node {
+func (w *testEnv) node() *node {
 	GinkgoHelper()
 	claims := GinkgoT().TempDir()
-	n := &node{world: w, claims: claims, Runner: pods.New(kube, w.namespace, claims, func(err error) {
+	n := &node{testEnv: w, claims: claims, Runner: pods.New(kube, w.namespace, claims, func(err error) {
 		defer GinkgoRecover()
 		Expect(err).NotTo(HaveOccurred(), "the cluster's part")
 	})}

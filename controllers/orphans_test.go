@@ -54,7 +54,7 @@ func containAll(words ...string) types.GomegaMatcher {
 
 // terminates marks the namespace as a deletion does, and takes what no finalizer
 // holds, which the agent notices: from then on no event can be created.
-func (w *world) terminates(agent *v1alpha1.ExactMatchUploadAgent) {
+func (w *testEnv) terminates(agent *v1alpha1.ExactMatchUploadAgent) {
 	GinkgoHelper()
 	for _, name := range []string{"token", "key"} {
 		Expect(kube.Delete(w.ctx, &corev1.Secret{ObjectMeta: w.named(name)})).To(Succeed())
@@ -69,7 +69,7 @@ func (w *world) terminates(agent *v1alpha1.ExactMatchUploadAgent) {
 
 var _ = Describe("Deletion of a namespace", func() {
 	It("cancels what is sealed, although the Secret has gone first", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		s, store, agent := w.sealed(), w.store(), w.agent()
 		w.terminates(agent)
 		for _, o := range []client.Object{agent, store, s} {
@@ -83,7 +83,7 @@ var _ = Describe("Deletion of a namespace", func() {
 	})
 
 	It("deletes the remote store that is to be deleted", func(ctx SpecContext) {
-		w := newWorld(ctx, func(o client.Object) {
+		w := newTestEnv(ctx, func(o client.Object) {
 			if store, ok := o.(*v1alpha1.ExactMatchDataStore); ok {
 				store.Spec.DeletionPolicy = v1alpha1.StoreDeletionPolicyDelete
 			}
@@ -105,7 +105,7 @@ var _ = Describe("Deletion of a namespace", func() {
 	})
 
 	It("logs what it leaves where no client of the agent is known", func(ctx SpecContext) {
-		w := newWorld(ctx, without[*corev1.Secret]("token"), func(o client.Object) {
+		w := newTestEnv(ctx, without[*corev1.Secret]("token"), func(o client.Object) {
 			if store, ok := o.(*v1alpha1.ExactMatchDataStore); ok {
 				store.Spec.DeletionPolicy = v1alpha1.StoreDeletionPolicyDelete
 			}
@@ -145,7 +145,7 @@ var _ = Describe("Deletion of a namespace", func() {
 
 var _ = Describe("A session that is deleted", func() {
 	It("warns of what it leaves where its agent was removed by force", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		s, agent := w.sealed(), w.agent()
 		w.removeByForce(agent)
 		Expect(kube.Delete(ctx, s)).To(Succeed())
@@ -155,7 +155,7 @@ var _ = Describe("A session that is deleted", func() {
 	})
 
 	It("warns of nothing where nothing is left to settle", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s, agent := w.apply(), w.agent()
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "a good table goes live")
@@ -171,7 +171,7 @@ var _ = Describe("A session that is deleted", func() {
 })
 
 // removeByForce deletes an object past its finalizer.
-func (w *world) removeByForce(o client.Object) {
+func (w *testEnv) removeByForce(o client.Object) {
 	GinkgoHelper()
 	Expect(kube.Delete(w.ctx, o)).To(Succeed())
 	Eventually(func() error {

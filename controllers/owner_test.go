@@ -15,10 +15,10 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 )
 
-// twinOf makes a world whose store means the same remote store as another's, at
+// twinOf makes an environment whose store means the same remote store as another's, at
 // the same endpoint spelled otherwise.
-func twinOf(ctx SpecContext, w *world) *world {
-	return newWorld(ctx, func(o client.Object) {
+func twinOf(ctx SpecContext, w *testEnv) *testEnv {
+	return newTestEnv(ctx, func(o client.Object) {
 		switch o := o.(type) {
 		case *v1alpha1.ExactMatchDataStore:
 			o.Spec.DisplayName = w.namespace
@@ -29,7 +29,7 @@ func twinOf(ctx SpecContext, w *world) *world {
 }
 
 // stalled is the reason and the message of a store's Stalled condition.
-func (w *world) stalled() string {
+func (w *testEnv) stalled() string {
 	store := w.readStore()
 	if c := meta.FindStatusCondition(store.Status.Conditions, v1alpha1.ConditionStalled); c != nil {
 		return c.Reason + ": " + c.Message
@@ -39,7 +39,7 @@ func (w *world) stalled() string {
 
 var _ = Describe("A remote data store", func() {
 	It("has one owner, however its endpoint is spelled", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 100)
 		w.comesTo(w.apply(), reached(v1alpha1.ReasonCompleted), "a good table goes live")
 		twin := twinOf(ctx, w)
@@ -54,7 +54,7 @@ var _ = Describe("A remote data store", func() {
 	})
 
 	It("is taken over where spec.adopt names it, and the former owner says so", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 100)
 		w.comesTo(w.apply(), reached(v1alpha1.ReasonCompleted), "a good table goes live")
 		twin := twinOf(ctx, w)
@@ -72,7 +72,7 @@ var _ = Describe("A remote data store", func() {
 	})
 
 	It("is its own again where the object is made anew", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		Eventually(func() string { return w.readStore().Status.ID }).ShouldNot(BeEmpty(), "the remote store is there")
 		id := w.readStore().Status.ID
 		store := w.store()
@@ -87,7 +87,7 @@ var _ = Describe("A remote data store", func() {
 			front.service.ServeHTTP(formatHider{rw}, r)
 			return true
 		})
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		Eventually(func() string { return w.readStore().Status.ID }).ShouldNot(BeEmpty(), "the remote store is there")
 		twin := twinOf(ctx, w)
 		Eventually(twin.stalled).Should(HavePrefix(v1alpha1.ReasonOwnedElsewhere), "the other object has it")
@@ -95,7 +95,7 @@ var _ = Describe("A remote data store", func() {
 	})
 
 	It("gets its new columns before a session of them is opened", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		Eventually(func() string { return w.readStore().Status.ID }).ShouldNot(BeEmpty(), "the remote store is there")
 		released := make(chan struct{})
 		var creates atomic.Int32
@@ -129,7 +129,7 @@ var _ = Describe("A remote data store", func() {
 
 var _ = Describe("kubectl get", func() {
 	It("fits 80 columns and says why a session failed", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		s := w.apply(called("a-name-of-12"), func(s *v1alpha1.ExactMatchSession) { s.Spec.Source.URI = "file:///missing.csv" })
 		w.comesTo(s, stuck(v1alpha1.ReasonSourceNotFound), "nothing lies there")
 		Expect(s.StatusReason()).To(Equal(v1alpha1.ReasonSourceNotFound))

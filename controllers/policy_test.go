@@ -41,12 +41,12 @@ func openPolicy() *policy.File {
 // permit writes the policy of the suite, with more rules.
 func permit(more ...policy.Rule) {
 	GinkgoHelper()
-	text, err := yaml.Marshal(policy.Policy{APIVersion: policy.APIVersion, Kind: policy.Kind, Rules: append(more, machine("world-*"))})
+	text, err := yaml.Marshal(policy.Policy{APIVersion: policy.APIVersion, Kind: policy.Kind, Rules: append(more, machine("env-*"))})
 	Expect(err).NotTo(HaveOccurred())
 	Expect(os.WriteFile(policyFile, text, 0o600)).To(Succeed())
 }
 
-// signing changes the agent that a world is made with.
+// signing changes the agent that an environment is made with.
 func signing(change func(*v1alpha1.ExactMatchUploadAgent)) func(client.Object) {
 	return func(o client.Object) {
 		if agent, is := o.(*v1alpha1.ExactMatchUploadAgent); is {
@@ -58,7 +58,7 @@ func signing(change func(*v1alpha1.ExactMatchUploadAgent)) func(client.Object) {
 var _ = Describe("The administrator's policy", func() {
 	It("permits a private host by namespace, and takes that back, without a change of an object", func(ctx SpecContext) {
 		DeferCleanup(func() { permit() })
-		w := newWorldOf(ctx, "closed-")
+		w := newTestEnvOf(ctx, "closed-")
 		agent := w.agent()
 		Eventually(w.ready).WithArguments(agent).
 			Should(saying(metav1.ConditionFalse, v1alpha1.ReasonNotPermitted, `hosts of a rule for namespace "`+w.namespace), "no rule is of this namespace")
@@ -80,7 +80,7 @@ var _ = Describe("The administrator's policy", func() {
 
 	It("is looked at again for a source whose host was not permitted", func(ctx SpecContext) {
 		DeferCleanup(func() { permit() })
-		w := newWorld(ctx, signing(func(agent *v1alpha1.ExactMatchUploadAgent) {
+		w := newTestEnv(ctx, signing(func(agent *v1alpha1.ExactMatchUploadAgent) {
 			agent.Spec.Allow.Hosts = append(agent.Spec.Allow.Hosts, "localhost")
 		}))
 		exports := httptest.NewTLSServer(http.NotFoundHandler())
@@ -97,7 +97,7 @@ var _ = Describe("The administrator's policy", func() {
 
 	DescribeTable("keeps the manager's own identity from an agent's endpoint", func(ctx SpecContext, auth v1alpha1.Auth) {
 		auth.Scope = "https://vault.azure.net/.default"
-		w := newWorld(ctx, signing(func(agent *v1alpha1.ExactMatchUploadAgent) { agent.Spec.Auth = auth }))
+		w := newTestEnv(ctx, signing(func(agent *v1alpha1.ExactMatchUploadAgent) { agent.Spec.Auth = auth }))
 		agent := w.agent()
 		Eventually(w.ready).WithArguments(agent).
 			Should(saying(metav1.ConditionFalse, v1alpha1.ReasonNotPermitted, "ambientIdentities", "127.0.0.1:", "vault.azure.net"), "nothing permits it")
@@ -109,7 +109,7 @@ var _ = Describe("The administrator's policy", func() {
 	)
 
 	It("keeps the manager's own identity from buckets", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		s := w.apply(func(s *v1alpha1.ExactMatchSession) { s.Spec.Source.URI = "s3://exports/team-b/patients.csv" })
 		w.comesTo(s, stuck(v1alpha1.ReasonNotPermitted), "nothing permits it")
 		Expect(message(s)).To(And(ContainSubstring("s3://exports"), ContainSubstring("ambientIdentities"), ContainSubstring("credentialsSecretRef")))
@@ -119,7 +119,7 @@ var _ = Describe("The administrator's policy", func() {
 	It("keeps the manager's own identity from an endpoint of a Secret, whatever is permitted", func(ctx SpecContext) {
 		DeferCleanup(func() { permit() })
 		permit(policy.Rule{Namespaces: []string{"*"}, AmbientIdentities: []policy.AmbientIdentity{{Bucket: "s3://exports"}}})
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		Expect(kube.Create(ctx, &corev1.Secret{ObjectMeta: w.named("bucket"), Data: map[string][]byte{"endpoint": []byte("https://elsewhere.example")}})).To(Succeed())
 		s := w.apply(func(s *v1alpha1.ExactMatchSession) {
 			s.Spec.Source = v1alpha1.Source{URI: "s3://exports/patients.csv", CredentialsSecretRef: &v1alpha1.LocalReference{Name: "bucket"}}

@@ -44,7 +44,7 @@ var _ = Describe("The data quality of a session", func() {
 	}
 
 	It("names weak columns with numbers and without a value, and stops nothing", func(ctx SpecContext) {
-		w := newWorld(ctx, patients)
+		w := newTestEnv(ctx, patients)
 		w.file("table.csv", weakTable())
 		s := w.apply()
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "a warning holds nothing back")
@@ -70,7 +70,7 @@ var _ = Describe("The data quality of a session", func() {
 	})
 
 	It("is Good where every searchable column is, and follows the table that spec asks for", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 150)
 		s := w.apply(desired(v1alpha1.DesiredUploaded))
 		w.comesTo(s, reached(v1alpha1.ReasonUploaded), "every block is there")

@@ -25,7 +25,7 @@ func checksumOf(text string) string {
 
 type change = func(*v1alpha1.ExactMatchSession)
 
-// without leaves an object of the world out.
+// without leaves an object of the environment out.
 func without[T client.Object](name string) func(client.Object) {
 	return func(o client.Object) {
 		if _, is := o.(T); is && o.GetName() == name {
@@ -38,7 +38,7 @@ var _ = Describe("A session that cannot work", func() {
 	// Every case ends Stalled with a reason, words that name what is wrong, and
 	// nothing at the service.
 	DescribeTable("says what is wrong with its table", func(ctx SpecContext, text, reason, words string, changes ...change) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.file("table.csv", text)
 		s := w.apply(changes...)
 		w.comesTo(s, stuck(reason), "the table cannot become blocks")
@@ -75,14 +75,14 @@ var _ = Describe("A session that cannot work", func() {
 	)
 
 	It("does not follow a link out of its folder", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		Expect(os.Symlink("/etc/passwd", filepath.Join(w.folder(), "table.csv"))).To(Succeed())
 		s := w.apply()
 		w.comesTo(s, stuck(v1alpha1.ReasonPathOutsideRoot), "the link leads out")
 	})
 
 	It("wakes when the missing Secret comes", func(ctx SpecContext) {
-		w := newWorld(ctx, without[*corev1.Secret]("key"))
+		w := newTestEnv(ctx, without[*corev1.Secret]("key"))
 		w.table("table.csv", 20)
 		s := w.apply()
 		w.comesTo(s, stuck(v1alpha1.ReasonSecretNotFound), "there is no key")
@@ -98,7 +98,7 @@ var _ = Describe("A session that cannot work", func() {
 	})
 
 	It("wakes when the missing store comes", func(ctx SpecContext) {
-		w := newWorld(ctx, without[*v1alpha1.ExactMatchDataStore]("store"))
+		w := newTestEnv(ctx, without[*v1alpha1.ExactMatchDataStore]("store"))
 		w.table("table.csv", 20)
 		s := w.apply()
 		w.comesTo(s, stuck(v1alpha1.ReasonDataStoreNotFound), "there is no store")
@@ -109,7 +109,7 @@ var _ = Describe("A session that cannot work", func() {
 
 	It("waits for a service that does not answer", func(ctx SpecContext) {
 		port := freePort()
-		w := newWorld(ctx, func(o client.Object) {
+		w := newTestEnv(ctx, func(o client.Object) {
 			if agent, is := o.(*v1alpha1.ExactMatchUploadAgent); is {
 				agent.Spec.Endpoint = "http://127.0.0.1:" + port + "/beta"
 			}
@@ -125,7 +125,7 @@ var _ = Describe("A session that cannot work", func() {
 	})
 
 	It("says whose token is refused, and tries a new one", func(ctx SpecContext) {
-		w := newWorld(ctx, func(o client.Object) {
+		w := newTestEnv(ctx, func(o client.Object) {
 			if secret, is := o.(*corev1.Secret); is && secret.Name == "token" {
 				secret.Data["token"] = []byte("wrong-token")
 			}
@@ -141,7 +141,7 @@ var _ = Describe("A session that cannot work", func() {
 	})
 
 	It("refuses an address that the agent does not allow", func(ctx SpecContext) {
-		w := newWorld(ctx, func(o client.Object) {
+		w := newTestEnv(ctx, func(o client.Object) {
 			if agent, is := o.(*v1alpha1.ExactMatchUploadAgent); is {
 				agent.Spec.Allow.Hosts, agent.Spec.Allow.PlainHTTP = nil, true
 			}
@@ -153,7 +153,7 @@ var _ = Describe("A session that cannot work", func() {
 	})
 
 	It("reads no scheme that the agent does not allow", func(ctx SpecContext) {
-		w := newWorld(ctx, func(o client.Object) {
+		w := newTestEnv(ctx, func(o client.Object) {
 			if agent, is := o.(*v1alpha1.ExactMatchUploadAgent); is {
 				agent.Spec.Allow.SourceSchemes = []string{"file"}
 			}
@@ -169,7 +169,7 @@ var _ = Describe("A session that cannot work", func() {
 			front.service.ServeHTTP(formatHider{rw}, r)
 			return true
 		})
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 20)
 		s := w.apply()
 		w.comesTo(s, stuck(v1alpha1.ReasonFormatUnpublished), "nobody can write blocks that nobody describes")
@@ -177,7 +177,7 @@ var _ = Describe("A session that cannot work", func() {
 	})
 
 	It("stalls a store whose remote store is another object's", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 20)
 		w.comesTo(w.apply(), reached(v1alpha1.ReasonCompleted), "the first store works")
 		twin := w.store()

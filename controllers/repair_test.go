@@ -73,7 +73,7 @@ var (
 
 var _ = Describe("A session whose source a Secret decides", func() {
 	DescribeTable("notices that the Secret is corrected", func(ctx SpecContext, reason string, of fromSecret, changes ...func(client.Object)) {
-		w := newWorld(ctx, changes...)
+		w := newTestEnv(ctx, changes...)
 		w.node()
 		e := newExports()
 		secret := &corev1.Secret{ObjectMeta: w.named("exports"), Data: map[string][]byte{of.key(e): []byte(of.wrong(e))}}
@@ -103,7 +103,7 @@ var _ = Describe("A session whose source a Secret decides", func() {
 	)
 
 	It("reads again what restartToken asks for", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		e := newExports()
 		Expect(kube.Create(ctx, &corev1.Secret{ObjectMeta: w.named("exports"), Data: map[string][]byte{"bearerToken": []byte("bad")}})).To(Succeed())
 		s := w.apply(func(s *v1alpha1.ExactMatchSession) { s.Spec.Source = withCredentials.spec(e) })
@@ -115,7 +115,7 @@ var _ = Describe("A session whose source a Secret decides", func() {
 	})
 
 	It("goes on with a lost signature in mid-upload", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		e := newExports()
 		secret := &corev1.Secret{ObjectMeta: w.named("exports"), Data: map[string][]byte{"bearerToken": []byte("good")}}
 		Expect(kube.Create(ctx, secret)).To(Succeed())

@@ -15,7 +15,7 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 )
 
-// csv is a table of n rows of the world's columns.
+// csv is a table of n rows of the environment's columns.
 func csv(rows int) string {
 	var text strings.Builder
 	text.WriteString("ID,E-Mail,City\n")
@@ -26,7 +26,7 @@ func csv(rows int) string {
 }
 
 // configMap makes or changes the ConfigMap that holds a table.
-func (w *world) configMap(text string) {
+func (w *testEnv) configMap(text string) {
 	GinkgoHelper()
 	table := &corev1.ConfigMap{ObjectMeta: w.named("table"), Data: map[string]string{"table.csv": text}}
 	err := kube.Create(w.ctx, table.DeepCopy())
@@ -39,8 +39,8 @@ func fromConfigMap(s *v1alpha1.ExactMatchSession) {
 	s.Spec.Source = v1alpha1.Source{ConfigMapKeyRef: &v1alpha1.KeyReference{Name: "table", Key: "table.csv"}}
 }
 
-// changeStore patches the world's data store.
-func (w *world) changeStore(change func(*v1alpha1.ExactMatchDataStore)) {
+// changeStore patches the environment's data store.
+func (w *testEnv) changeStore(change func(*v1alpha1.ExactMatchDataStore)) {
 	GinkgoHelper()
 	Eventually(func() error {
 		store := w.readStore()
@@ -50,7 +50,7 @@ func (w *world) changeStore(change func(*v1alpha1.ExactMatchDataStore)) {
 	}).Should(Succeed(), "its reconciler writes too")
 }
 
-func (w *world) readStore() *v1alpha1.ExactMatchDataStore {
+func (w *testEnv) readStore() *v1alpha1.ExactMatchDataStore {
 	GinkgoHelper()
 	store := w.store()
 	Expect(kube.Get(w.ctx, client.ObjectKeyFromObject(store), store)).To(Succeed())
@@ -66,19 +66,19 @@ func condition(conditions []metav1.Condition, kind string) string {
 }
 
 // live is what a session says of its table.
-func (w *world) live(s *v1alpha1.ExactMatchSession) func() (string, error) {
+func (w *testEnv) live(s *v1alpha1.ExactMatchSession) func() (string, error) {
 	return func() (string, error) {
 		err := kube.Get(w.ctx, client.ObjectKeyFromObject(s), s)
 		return condition(s.Status.Conditions, v1alpha1.ConditionLive), err
 	}
 }
 
-func (w *world) storeLive() string {
+func (w *testEnv) storeLive() string {
 	return condition(w.readStore().Status.Conditions, v1alpha1.ConditionLive)
 }
 
 // reviewed brings a session of a ConfigMap of n rows to Uploaded.
-func (w *world) reviewed(rows int) *v1alpha1.ExactMatchSession {
+func (w *testEnv) reviewed(rows int) *v1alpha1.ExactMatchSession {
 	GinkgoHelper()
 	w.configMap(csv(rows))
 	s := w.apply(desired(v1alpha1.DesiredUploaded), fromConfigMap)
@@ -88,7 +88,7 @@ func (w *world) reviewed(rows int) *v1alpha1.ExactMatchSession {
 
 var _ = Describe("The commit of what was reviewed", func() {
 	It("publishes that although the source holds something else", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		s := w.reviewed(30)
 		id, content := s.Status.ID, s.Status.PreparedContent
 		w.configMap(csv(40))
@@ -103,7 +103,7 @@ var _ = Describe("The commit of what was reviewed", func() {
 	})
 
 	It("needs neither the source nor the Secret of the key", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		s := w.reviewed(30)
 		Expect(kube.Delete(ctx, &corev1.ConfigMap{ObjectMeta: w.named("table")})).To(Succeed())
 		w.change(s, desired(v1alpha1.DesiredCommitted))
@@ -112,7 +112,7 @@ var _ = Describe("The commit of what was reviewed", func() {
 	})
 
 	It("reads again where spec asks for it", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		s := w.reviewed(30)
 		w.configMap(csv(40))
 		w.change(s, func(s *v1alpha1.ExactMatchSession) {
@@ -125,7 +125,7 @@ var _ = Describe("The commit of what was reviewed", func() {
 	})
 
 	It("is held by another pin, and goes on with the right one", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		s := w.reviewed(30)
 		pin := s.Status.PreparedChecksum
 		w.change(s, func(s *v1alpha1.ExactMatchSession) {
@@ -140,7 +140,7 @@ var _ = Describe("The commit of what was reviewed", func() {
 	})
 
 	It("is held by other rules, and goes on when they are back", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		s := w.reviewed(30)
 		w.changeStore(func(store *v1alpha1.ExactMatchDataStore) { store.Spec.Columns[0].IsCaseInsensitive = true })
 		w.change(s, desired(v1alpha1.DesiredCommitted))
@@ -153,7 +153,7 @@ var _ = Describe("The commit of what was reviewed", func() {
 	})
 
 	It("is held by another key", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		s := w.reviewed(30)
 		secret := &corev1.Secret{ObjectMeta: w.named("key"), Data: map[string][]byte{"key": []byte("another key of more than 32 bytes in the tests")}}
 		Expect(kube.Update(ctx, secret)).To(Succeed())
@@ -166,7 +166,7 @@ var _ = Describe("The commit of what was reviewed", func() {
 	})
 
 	It("is judged by the guards against what is live by then", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		few := w.reviewed(10)
 		w.table("table.csv", 100)
 		w.comesTo(w.apply(called("many")), reached(v1alpha1.ReasonCompleted), "a larger table goes live meanwhile")
@@ -179,7 +179,7 @@ var _ = Describe("The commit of what was reviewed", func() {
 	})
 
 	It("is judged by the guards after the objects were made anew", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 100)
 		first := w.apply()
 		w.comesTo(first, reached(v1alpha1.ReasonCompleted), "a good table goes live")
@@ -196,7 +196,7 @@ var _ = Describe("The commit of what was reviewed", func() {
 	})
 
 	It("ends although the source goes while the service indexes", func(ctx SpecContext) {
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.configMap(csv(30))
 		s := w.apply(fromConfigMap)
 		Eventually(func() (*metav1.Time, error) {

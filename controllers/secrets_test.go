@@ -10,8 +10,8 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 )
 
-// release makes a world's Secret look like one that Helm keeps of a release.
-func (w *world) release(name, key string, value []byte) *corev1.Secret {
+// release makes the environment's Secret look like one that Helm keeps of a release.
+func (w *testEnv) release(name, key string, value []byte) *corev1.Secret {
 	return &corev1.Secret{ObjectMeta: w.named(name), Type: "helm.sh/release.v1", Data: map[string][]byte{key: value}}
 }
 
@@ -20,7 +20,7 @@ var _ = Describe("A Secret that belongs to the cluster", func() {
 
 	// Every field of a session that names a Secret.
 	DescribeTable("is not read for a session", func(ctx SpecContext, point func(*v1alpha1.ExactMatchSession), change ...func(client.Object)) {
-		w := newWorld(ctx, change...)
+		w := newTestEnv(ctx, change...)
 		Expect(kube.Create(ctx, w.release("release", "key", []byte("https://example.com/a-value-of-a-release")))).To(Succeed())
 		Expect(kube.Create(ctx, &corev1.ConfigMap{ObjectMeta: w.named("tables"), Data: map[string]string{"t.csv": string(rowsOf(5))}})).To(Succeed())
 		w.node().claim("exports", corev1.ReadOnlyMany, rowsOf(5))
@@ -47,7 +47,7 @@ var _ = Describe("A Secret that belongs to the cluster", func() {
 	)
 
 	DescribeTable("is not read for an upload agent", func(ctx SpecContext, auth v1alpha1.Auth) {
-		w := newWorld(ctx, without[*v1alpha1.ExactMatchUploadAgent]("agent"))
+		w := newTestEnv(ctx, without[*v1alpha1.ExactMatchUploadAgent]("agent"))
 		Expect(kube.Create(ctx, w.release("release", "token", []byte("a-value-of-a-release")))).To(Succeed())
 		agent := w.agent()
 		agent.Spec.Auth = auth

@@ -15,7 +15,7 @@ import (
 )
 
 // patchStatus is the one exit of a pass: it writes what came of it, always, and
-// only then tells the world.
+// only then sends events and counts the pass.
 func (r *SessionReconciler) patchStatus(ctx context.Context, s *scope, err error) (ctrl.Result, error) {
 	if s.finalizerRemoved {
 		r.tell(s)

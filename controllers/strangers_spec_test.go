@@ -66,7 +66,7 @@ func ofOneSession(method string) func(*http.Request) bool {
 var _ = Describe("A page in the place of an answer", func() {
 	DescribeTable("costs a session no more than time", func(ctx SpecContext, selects func(*http.Request) bool) {
 		for _, page := range pages {
-			w := newWorld(ctx)
+			w := newTestEnv(ctx)
 			w.table("table.csv", 30)
 			met := inTheWay(page, selects)
 			s := w.apply()
@@ -86,7 +86,7 @@ var _ = Describe("A page in the place of an answer", func() {
 
 	DescribeTable("leaves nothing behind", func(ctx SpecContext, policy v1alpha1.SessionDeletionPolicy, selects func(*http.Request) bool, left []edm.State) {
 		for _, page := range pages {
-			w := newWorld(ctx)
+			w := newTestEnv(ctx)
 			w.table("table.csv", 30)
 			s := w.apply(desired(v1alpha1.DesiredUploaded), func(s *v1alpha1.ExactMatchSession) { s.Spec.DeletionPolicy = policy })
 			w.comesTo(s, reached(v1alpha1.ReasonUploaded), "the table is sealed")

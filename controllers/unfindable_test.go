@@ -65,7 +65,7 @@ var _ = Describe("A table with cells that nobody finds", func() {
 			}
 		}
 
-		w := newWorld(ctx, accounts(20, nil, nil))
+		w := newTestEnv(ctx, accounts(20, nil, nil))
 		w.file("table.csv", table(200, account, name))
 		s := w.apply()
 		w.comesTo(s, stuck(v1alpha1.ReasonHeld), "nobody finds what it holds")
@@ -76,7 +76,7 @@ var _ = Describe("A table with cells that nobody finds", func() {
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "the content is released")
 		judged(s)
 
-		lax := newWorld(ctx, accounts(100, nil, nil))
+		lax := newTestEnv(ctx, accounts(100, nil, nil))
 		lax.file("table.csv", table(200, account, name))
 		s = lax.apply()
 		lax.comesTo(s, reached(v1alpha1.ReasonCompleted), "the guard is off")
@@ -88,7 +88,7 @@ var _ = Describe("A table with cells that nobody finds", func() {
 	)
 
 	DescribeTable("is as good as any where the column ignores them", func(ctx SpecContext, account, name string, ofAccount, ofName []string) {
-		w := newWorld(ctx, accounts(0, ofAccount, ofName))
+		w := newTestEnv(ctx, accounts(0, ofAccount, ofName))
 		w.file("table.csv", table(200, account, name))
 		s := w.apply()
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "they do no harm")
@@ -100,7 +100,7 @@ var _ = Describe("A table with cells that nobody finds", func() {
 	)
 
 	It("is judged however small it is", func(ctx SpecContext) {
-		w := newWorld(ctx, accounts(100, nil, nil))
+		w := newTestEnv(ctx, accounts(100, nil, nil))
 		w.file("table.csv", "ID,Account,Name\nK-1,880000001,M\ufffdller\nK-2,880000002,\"Person\nBerlin\r\nMitte\"\nK-3,880000003,Person 3\n")
 		s := w.apply()
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "the guard is off")
@@ -113,7 +113,7 @@ var _ = Describe("A table with cells that nobody finds", func() {
 	})
 
 	It("is weak where NULL is written out in a third of its rows", func(ctx SpecContext) {
-		w := newWorld(ctx, accounts(20, nil, nil))
+		w := newTestEnv(ctx, accounts(20, nil, nil))
 		var text strings.Builder
 		text.WriteString("ID,Account,Name\n")
 		for n := range 300 {

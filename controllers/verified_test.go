@@ -45,7 +45,7 @@ var _ = Describe("Checksums that the storage returns", func() {
 	for place, change := range map[string]func(client.Object){"in the manager": func(client.Object) {}, "in pods": inPods} {
 		DescribeTable("are compared "+place, func(ctx SpecContext, spoil func(http.ResponseWriter, *http.Request) bool, want string) {
 			front.answer(spoil)
-			w := newWorld(ctx, change)
+			w := newTestEnv(ctx, change)
 			source := func(*v1alpha1.ExactMatchSession) {}
 			if place == "in pods" {
 				w.node().claim("exports", corev1.ReadOnlyMany, rowsOf(30))
@@ -65,7 +65,7 @@ var _ = Describe("Checksums that the storage returns", func() {
 
 	It("are another attempt's after a restart", func(ctx SpecContext) {
 		front.answer(withoutSums)
-		w := newWorld(ctx)
+		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s := w.apply(desired(v1alpha1.DesiredUploaded))
 		w.comesTo(s, reached(v1alpha1.ReasonUploaded), "the table is sealed")

@@ -9,7 +9,7 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 )
 
-// under lets the pods of a world's agent run under a ServiceAccount.
+// under lets the pods of the environment's agent run under a ServiceAccount.
 func under(name string) func(client.Object) {
 	return func(o client.Object) {
 		inPods(o)
@@ -23,7 +23,7 @@ func under(name string) func(client.Object) {
 // of the namespace, with what its cloud identity may read.
 var _ = Describe("The ServiceAccount of workers", func() {
 	It("has to carry the label that makes it one for workers", func(ctx SpecContext) {
-		w := newWorld(ctx, under("deployer"))
+		w := newTestEnv(ctx, under("deployer"))
 		n := w.node()
 		n.claim("exports", corev1.ReadOnlyMany, rowsOf(20))
 		account := &corev1.ServiceAccount{ObjectMeta: w.named("deployer")}
@@ -45,7 +45,7 @@ var _ = Describe("The ServiceAccount of workers", func() {
 	})
 
 	It("is waited for", func(ctx SpecContext) {
-		w := newWorld(ctx, under("reader"))
+		w := newTestEnv(ctx, under("reader"))
 		w.node().claim("exports", corev1.ReadOnlyMany, rowsOf(20))
 		s := w.apply(onClaim("exports"))
 		w.comesTo(s, stuck(v1alpha1.ReasonAccountNotFound), "it does not exist")
@@ -57,7 +57,7 @@ var _ = Describe("The ServiceAccount of workers", func() {
 	})
 
 	It("is the namespace's default where the agent names none", func(ctx SpecContext) {
-		w := newWorld(ctx, inPods)
+		w := newTestEnv(ctx, inPods)
 		n := w.node()
 		n.claim("exports", corev1.ReadOnlyMany, rowsOf(20))
 		w.comesTo(w.apply(onClaim("exports")), reached(v1alpha1.ReasonCompleted), "it needs no label")

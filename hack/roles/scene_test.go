@@ -32,8 +32,8 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/controllers"
-	"exactmatch.dev/operator/internal/testkit/pods"
 	"exactmatch.dev/operator/internal/policy"
+	"exactmatch.dev/operator/internal/testkit/pods"
 )
 
 // scene is a manager under the rights of a ServiceAccount, and a namespace that it
@@ -75,7 +75,7 @@ func newScene(t *testing.T, home, place string) *scene {
 	if err := kube.Delete(t.Context(), lease); client.IgnoreNotFound(err) != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(http.HandlerFunc(s.front))
+	server := httptest.NewServer(http.HandlerFunc(s.proxy))
 	t.Cleanup(func() {
 		server.CloseClientConnections()
 		server.Close()
@@ -85,9 +85,9 @@ func newScene(t *testing.T, home, place string) *scene {
 	return s
 }
 
-// front is the service, at which the object of a session changes while its remote
+// proxy is the service, at which the object of a session changes while its remote
 // session is opened: the manager looks then past its cache.
-func (s *scene) front(w http.ResponseWriter, r *http.Request) {
+func (s *scene) proxy(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/sessions") {
 		list := &v1alpha1.ExactMatchSessionList{}
 		if err := kube.List(r.Context(), list, client.InNamespace(s.place)); err != nil {

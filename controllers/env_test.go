@@ -23,26 +23,26 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 )
 
-// world is one namespace with an agent, a store of three columns and Secrets.
-type world struct {
+// testEnv is one namespace with an agent, a store of three columns and Secrets.
+type testEnv struct {
 	namespace string
 	ctx       context.Context
 }
 
-// newWorld makes a namespace whose agent and store are ready to work. change
+// newTestEnv makes a namespace whose agent and store are ready to work. change
 // alters the objects before they are made.
-func newWorld(ctx context.Context, change ...func(client.Object)) *world {
+func newTestEnv(ctx context.Context, change ...func(client.Object)) *testEnv {
 	GinkgoHelper()
-	return newWorldOf(ctx, "world-", change...)
+	return newTestEnvOf(ctx, "env-", change...)
 }
 
-// newWorldOf makes one whose namespace has a prefix of its own: the policy of the
-// suite permits the machine itself to "world-" alone.
-func newWorldOf(ctx context.Context, prefix string, change ...func(client.Object)) *world {
+// newTestEnvOf makes one whose namespace has a prefix of its own: the policy of the
+// suite permits the machine itself to "env-" alone.
+func newTestEnvOf(ctx context.Context, prefix string, change ...func(client.Object)) *testEnv {
 	GinkgoHelper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: prefix}}
 	Expect(kube.Create(ctx, namespace)).To(Succeed())
-	w := &world{namespace: namespace.Name, ctx: ctx}
+	w := &testEnv{namespace: namespace.Name, ctx: ctx}
 	DeferCleanup(w.leave)
 	Expect(os.Mkdir(w.folder(), 0o750)).To(Succeed())
 	for _, o := range []client.Object{
@@ -62,19 +62,19 @@ func newWorldOf(ctx context.Context, prefix string, change ...func(client.Object
 
 // leave deletes what the spec is done with, and waits for nothing: what stays is
 // looked at again and again while other specs run.
-func (w *world) leave(ctx context.Context) {
+func (w *testEnv) leave(ctx context.Context) {
 	for _, kind := range []client.Object{&v1alpha1.ExactMatchSession{}, &v1alpha1.ExactMatchDataStore{}, &v1alpha1.ExactMatchUploadAgent{}} {
 		Expect(client.IgnoreNotFound(kube.DeleteAllOf(ctx, kind, client.InNamespace(w.namespace)))).To(Succeed())
 	}
 }
 
-func (w *world) folder() string { return filepath.Join(sourceRoot, w.namespace) }
+func (w *testEnv) folder() string { return filepath.Join(sourceRoot, w.namespace) }
 
-func (w *world) named(name string) metav1.ObjectMeta {
+func (w *testEnv) named(name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Namespace: w.namespace, Name: name}
 }
 
-func (w *world) agent() *v1alpha1.ExactMatchUploadAgent {
+func (w *testEnv) agent() *v1alpha1.ExactMatchUploadAgent {
 	return &v1alpha1.ExactMatchUploadAgent{
 		ObjectMeta: w.named("agent"),
 		Spec: v1alpha1.ExactMatchUploadAgentSpec{
@@ -85,7 +85,7 @@ func (w *world) agent() *v1alpha1.ExactMatchUploadAgent {
 	}
 }
 
-func (w *world) store() *v1alpha1.ExactMatchDataStore {
+func (w *testEnv) store() *v1alpha1.ExactMatchDataStore {
 	return &v1alpha1.ExactMatchDataStore{
 		ObjectMeta: w.named("store"),
 		Spec: v1alpha1.ExactMatchDataStoreSpec{
@@ -101,7 +101,7 @@ func (w *world) store() *v1alpha1.ExactMatchDataStore {
 }
 
 // table writes a table of n rows where the namespace's file sources lie.
-func (w *world) table(name string, rows int) {
+func (w *testEnv) table(name string, rows int) {
 	GinkgoHelper()
 	var text strings.Builder
 	text.WriteString("ID,E-Mail,City\n")
@@ -111,13 +111,13 @@ func (w *world) table(name string, rows int) {
 	w.file(name, text.String())
 }
 
-func (w *world) file(name, text string) {
+func (w *testEnv) file(name, text string) {
 	GinkgoHelper()
 	Expect(os.WriteFile(filepath.Join(w.folder(), name), []byte(text), 0o600)).To(Succeed())
 }
 
 // session is a session of table.csv that a test may change before it is made.
-func (w *world) session(change ...func(*v1alpha1.ExactMatchSession)) *v1alpha1.ExactMatchSession {
+func (w *testEnv) session(change ...func(*v1alpha1.ExactMatchSession)) *v1alpha1.ExactMatchSession {
 	s := &v1alpha1.ExactMatchSession{
 		ObjectMeta: w.named("session"),
 		Spec: v1alpha1.ExactMatchSessionSpec{
@@ -133,7 +133,7 @@ func (w *world) session(change ...func(*v1alpha1.ExactMatchSession)) *v1alpha1.E
 }
 
 // apply makes a session.
-func (w *world) apply(change ...func(*v1alpha1.ExactMatchSession)) *v1alpha1.ExactMatchSession {
+func (w *testEnv) apply(change ...func(*v1alpha1.ExactMatchSession)) *v1alpha1.ExactMatchSession {
 	GinkgoHelper()
 	s := w.session(change...)
 	Expect(kube.Create(w.ctx, s)).To(Succeed())
@@ -149,7 +149,7 @@ func called(name string) func(*v1alpha1.ExactMatchSession) {
 }
 
 // change patches the spec of a session as it is now.
-func (w *world) change(s *v1alpha1.ExactMatchSession, change func(*v1alpha1.ExactMatchSession)) {
+func (w *testEnv) change(s *v1alpha1.ExactMatchSession, change func(*v1alpha1.ExactMatchSession)) {
 	GinkgoHelper()
 	Expect(kube.Get(w.ctx, client.ObjectKeyFromObject(s), s)).To(Succeed())
 	before := s.DeepCopy()
@@ -165,7 +165,7 @@ type verdict struct {
 }
 
 // look reads a session; its conditions count only for the spec as it is.
-func (w *world) look(s *v1alpha1.ExactMatchSession) (verdict, error) {
+func (w *testEnv) look(s *v1alpha1.ExactMatchSession) (verdict, error) {
 	if err := kube.Get(w.ctx, client.ObjectKeyFromObject(s), s); err != nil {
 		return verdict{}, err
 	}
@@ -215,13 +215,13 @@ func underWay(reason string) verdict {
 }
 
 // comesTo waits until a session has a verdict.
-func (w *world) comesTo(s *v1alpha1.ExactMatchSession, want verdict, because string) {
+func (w *testEnv) comesTo(s *v1alpha1.ExactMatchSession, want verdict, because string) {
 	GinkgoHelper()
 	Eventually(w.look).WithArguments(s).Should(Equal(want), func() string { return because + "\n" + describe(s) })
 }
 
 // stays makes sure that a session keeps a verdict.
-func (w *world) stays(s *v1alpha1.ExactMatchSession, want verdict, because string) {
+func (w *testEnv) stays(s *v1alpha1.ExactMatchSession, want verdict, because string) {
 	GinkgoHelper()
 	Consistently(w.look).WithArguments(s).Should(Equal(want), func() string { return because + "\n" + describe(s) })
 }
@@ -242,8 +242,8 @@ func message(s *v1alpha1.ExactMatchSession) string {
 	return ""
 }
 
-// remotes are the sessions that the service has for the world's store.
-func (w *world) remotes() []edm.Session {
+// remotes are the sessions that the service has for the environment's store.
+func (w *testEnv) remotes() []edm.Session {
 	GinkgoHelper()
 	stores, err := edmService.Stores().List(w.ctx, edm.Query{Filter: "displayName eq '" + w.namespace + "'"})
 	Expect(err).NotTo(HaveOccurred())
@@ -256,7 +256,7 @@ func (w *world) remotes() []edm.Session {
 }
 
 // states are the states of the remote sessions, oldest first.
-func (w *world) states() []edm.State {
+func (w *testEnv) states() []edm.State {
 	var out []edm.State
 	for _, s := range w.remotes() {
 		out = append(out, s.State)
@@ -265,7 +265,7 @@ func (w *world) states() []edm.State {
 }
 
 // gone waits until an object is deleted.
-func (w *world) gone(o client.Object, because string) {
+func (w *testEnv) gone(o client.Object, because string) {
 	GinkgoHelper()
 	Eventually(func() bool {
 		return apierrors.IsNotFound(kube.Get(w.ctx, client.ObjectKeyFromObject(o), o))
@@ -273,7 +273,7 @@ func (w *world) gone(o client.Object, because string) {
 }
 
 // events are the reasons of the events about an object.
-func (w *world) events(o client.Object) []string {
+func (w *testEnv) events(o client.Object) []string {
 	list := &corev1.EventList{}
 	if err := kube.List(w.ctx, list, client.InNamespace(w.namespace)); err != nil {
 		return nil
