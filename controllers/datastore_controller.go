@@ -244,7 +244,7 @@ func (r *DataStoreReconciler) patchStatus(ctx context.Context, s *storeScope, er
 	}
 	err = problem.Dated(r.Endpoints.grace(s.object, status.Conditions, err, r.Now()), r.Now())
 	r.reportLive(s, err)
-	p := simpleConditions(&status.Conditions, s.object.Generation, "the remote data store is there", err)
+	p := simpleConditions(&status.Conditions, s.object.Generation, "the remote data store exists", err)
 	if p != nil {
 		after = again(p, r.Options)
 	}

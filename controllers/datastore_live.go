@@ -142,15 +142,15 @@ func liveWordOfStore(s *storeScope) liveWord {
 		return liveWord{metav1.ConditionFalse, v1alpha1.ReasonNoLiveTable, "no table has been published yet; commit an ExactMatchSession"}
 	case live == nil || live.RemoteID != published.RemoteID:
 		return liveWord{metav1.ConditionFalse, v1alpha1.ReasonTableLost, fmt.Sprintf(
-			"the service does not show the table of %d rows that %s published last; it is uploaded again where an ExactMatchSession wishes it Committed", published.Rows, publisher(published))}
+			"the service does not show the table of %d rows that %s published last; it is uploaded again where spec.desiredState of its ExactMatchSession is Committed", published.Rows, publisher(published))}
 	}
 	if live.KeyID != s.object.Status.KeyID {
 		return liveWord{metav1.ConditionFalse, v1alpha1.ReasonKeyChanged, fmt.Sprintf(
-			"the live table was hashed under the key %s and spec.keySecretRef holds %s now; lookups need the old key until a table is committed under the new one: change spec.restartToken of %s", live.KeyID, s.object.Status.KeyID, publisher(live))}
+			"the live table was hashed with key %s, and spec.keySecretRef now contains key %s; lookups need the old key until a table is committed with the new one: change spec.restartToken of %s", live.KeyID, s.object.Status.KeyID, publisher(live))}
 	}
 	if changed := rulesChanged(s.object, live); changed != "" {
 		return liveWord{metav1.ConditionFalse, v1alpha1.ReasonRulesChanged, problem.Truncate(fmt.Sprintf(
-			"the live table was hashed under other rules than spec.columns has now (%s); restore them, or upload the table again: change spec.restartToken of %s", changed, publisher(live)))}
+			"the live table was hashed under other rules than those of spec.columns (%s); restore the rules, or upload the table again: change spec.restartToken of %s", changed, publisher(live)))}
 	}
 	return liveWord{metav1.ConditionTrue, v1alpha1.ReasonPublished, publishedMessage(live)}
 }
@@ -158,7 +158,7 @@ func liveWordOfStore(s *storeScope) liveWord {
 // publisher names the object whose session published a table.
 func publisher(table *v1alpha1.LiveTable) string {
 	if table.SessionName == "" {
-		return "the ExactMatchSession that brings it"
+		return "the ExactMatchSession of the table"
 	}
 	return "ExactMatchSession " + table.SessionName
 }
@@ -166,7 +166,7 @@ func publisher(table *v1alpha1.LiveTable) string {
 // rulesChanged says which columns of the live table have other rules now.
 func rulesChanged(store *v1alpha1.ExactMatchDataStore, live *v1alpha1.LiveTable) string {
 	if len(live.Columns) == 0 {
-		return "the service does not know under which"
+		return "the service does not report its rules"
 	}
 	var changed []string
 	now := rulesByName(store)
@@ -191,7 +191,7 @@ func (r *DataStoreReconciler) reportLive(s *storeScope, err error) {
 	case err == nil || isRecent(r.looks.seen(s.object.UID), now, r.Options.ResyncInterval):
 	case meta.FindStatusCondition(*conditions, v1alpha1.ConditionLive) != nil:
 		p := problem.Of(err)
-		setStoreLive(s, liveWord{metav1.ConditionUnknown, p.Reason, problem.Truncate("what is live is not known now: " + p.Message)})
+		setStoreLive(s, liveWord{metav1.ConditionUnknown, p.Reason, problem.Truncate("it is not known which table is live: " + p.Message)})
 	}
 }
 

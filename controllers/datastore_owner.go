@@ -88,10 +88,10 @@ func (r *DataStoreReconciler) claim(ctx context.Context, s *storeScope, remote *
 	case ours:
 		return nil
 	case named:
-		return problem.NeedsRepair(v1alpha1.ReasonOwnedElsewhere, "another owner took over the remote data store %q after spec.adopt had done so; settle who writes to it, and delete the other ExactMatchDataStore with deletionPolicy Orphan; to take it back remove spec.adopt, wait until status.observedGeneration follows, and set it again",
+		return problem.NeedsRepair(v1alpha1.ReasonOwnedElsewhere, "another owner took over the remote data store %q after spec.adopt did; decide which object keeps it, and delete the other ExactMatchDataStore with deletionPolicy Orphan; to take it back, remove spec.adopt, wait until status.observedGeneration follows, and set it again",
 			displayName(s.object))
 	}
-	return problem.NeedsRepair(v1alpha1.ReasonOwnedElsewhere, "the service has a data store %q already, and it belongs to another owner; make an ExactMatchDataStore with another spec.displayName, or take this one over by setting spec.adopt.id to its id: the next commit then replaces its live table",
+	return problem.NeedsRepair(v1alpha1.ReasonOwnedElsewhere, "the service already has a data store %q, and it belongs to another owner; create an ExactMatchDataStore with another spec.displayName, or set spec.adopt.id to the id of the existing one to take it over: the next commit then replaces its live table",
 		displayName(s.object))
 }
 

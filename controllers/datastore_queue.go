@@ -72,7 +72,7 @@ func (r *DataStoreReconciler) reconcileDelete(ctx context.Context, s *storeScope
 	for i := range s.sessions {
 		if one := &s.sessions[i]; uses(one) {
 			r.admitNext(s)
-			return problem.Passes(v1alpha1.ReasonDeleting, r.Options.QueueInterval, "ExactMatchSession %q has a remote session that is not settled; commit, cancel or delete it, and this data store is deleted", one.Name)
+			return problem.Passes(v1alpha1.ReasonDeleting, r.Options.QueueInterval, "ExactMatchSession %q has an unfinished remote session; commit, cancel or delete it, and this data store is deleted", one.Name)
 		}
 	}
 	if s.object.Spec.DeletionPolicy == v1alpha1.StoreDeletionPolicyDelete && s.object.Status.ID != "" {

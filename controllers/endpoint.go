@@ -203,7 +203,7 @@ func rootsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *r
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, problem.NeedsRepair(v1alpha1.ReasonUploadAgentNotReady, "ConfigMap %q holds no PEM certificate under %q", ref.Name, ref.Key)
+		return nil, problem.NeedsRepair(v1alpha1.ReasonUploadAgentNotReady, "ConfigMap %q has no PEM certificate in key %q; add it", ref.Name, ref.Key)
 	}
 	return pool, nil
 }

@@ -62,7 +62,7 @@ func (e *endpoints) grace(object client.Object, conditions []metav1.Condition, e
 		return err
 	}
 	return &problem.Problem{
-		Reason: p.Reason, Message: p.Message + "; it is waited for until " + problem.Clock(end, now), Remedy: problem.Await, Err: p,
+		Reason: p.Reason, Message: p.Message + "; the operator waits for it until " + problem.Clock(end, now), Remedy: problem.Await, Err: p,
 		After: max(time.Millisecond, min(spread(e.options.RepairInterval), end.Sub(now))),
 	}
 }

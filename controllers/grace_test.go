@@ -16,13 +16,13 @@ var _ = Describe("An object whose dependency is not there yet", func() {
 	DescribeTable("waits for it before it is Stalled", func(ctx SpecContext, reason, words string, of func(*testEnv) client.Object, changes ...func(client.Object)) {
 		w := newTestEnv(ctx, changes...)
 		o := of(w)
-		Eventually(w.ready).WithArguments(o).Should(saying(metav1.ConditionUnknown, reason, words, "it is waited for until", " UTC"), "it may come")
+		Eventually(w.ready).WithArguments(o).Should(saying(metav1.ConditionUnknown, reason, words, "the operator waits for it until", " UTC"), "it may come")
 		Expect(kstatusOf(o)).To(BeEquivalentTo("InProgress"))
 		Eventually(w.ready).WithArguments(o).Should(saying(metav1.ConditionFalse, reason, words), "the grace has passed")
 		Expect(kstatusOf(o)).To(BeEquivalentTo("Failed"))
 		condition, err := w.ready(o)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(condition.Message).NotTo(ContainSubstring("waited for"))
+		Expect(condition.Message).NotTo(ContainSubstring("waits for it"))
 	},
 		Entry("a session's store", v1alpha1.ReasonDataStoreNotFound, `"store"`, (*testEnv).aSession, without[*v1alpha1.ExactMatchDataStore]("store")),
 		Entry("a session's claim", v1alpha1.ReasonClaimNotFound, `"exports"`, func(w *testEnv) client.Object { return w.apply(onClaim("exports")) }, inPods),

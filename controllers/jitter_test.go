@@ -29,7 +29,7 @@ func exits(t *testing.T, err error) map[string]func() (ctrl.Result, error) {
 		},
 		"store": func() (ctrl.Result, error) {
 			s := &storeScope{object: &v1alpha1.ExactMatchDataStore{}}
-			_ = simpleConditions(&s.object.Status.Conditions, 0, "the remote data store is there", err)
+			_ = simpleConditions(&s.object.Status.Conditions, 0, "the remote data store exists", err)
 			s.before = s.object.DeepCopy()
 			return stores.patchStatus(t.Context(), s, err)
 		},

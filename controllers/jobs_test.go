@@ -233,7 +233,7 @@ var _ = Describe("Workers in pods", func() {
 		n.claim("exports", corev1.ReadOnlyMany, rowsOf(100))
 		s := w.apply(onClaim("exports"))
 		w.comesTo(s, underWay(v1alpha1.ReasonWorkersFailed), "the Job failed")
-		Expect(message(s)).To(ContainSubstring("want of memory"))
+		Expect(message(s)).To(ContainSubstring("ran out of memory"))
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "another Job stages what is absent")
 		Expect(w.states()).To(HaveExactElements(edm.StateCompleted), "in the same remote session")
 	})

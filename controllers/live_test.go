@@ -38,7 +38,7 @@ var _ = Describe("What is live", func() {
 		})
 		s := w.apply()
 		w.comesTo(s, stuck(v1alpha1.ReasonVerificationFailed), "a table that is not found is no reached wish")
-		Expect(message(s)).To(And(ContainSubstring("does not find row"), ContainSubstring("restartToken")))
+		Expect(message(s)).To(And(ContainSubstring("does not find its row"), ContainSubstring("restartToken")))
 		Expect(message(s)).NotTo(ContainSubstring("P-"), "no value of the table")
 		By("uploading again where that is asked for, although the service shows the content live")
 		front.heal()

@@ -8,15 +8,15 @@ import (
 var (
 	steps = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "exactmatch_session_steps_total",
-		Help: "Passes of a session's reconcile by the step of the lifecycle that they took.",
+		Help: "Number of reconciliations of sessions, by the step of the lifecycle that they took.",
 	}, []string{"step"})
 	outcomes = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "exactmatch_session_outcomes_total",
-		Help: "Outcomes of sessions that were recorded, by outcome.",
+		Help: "Number of recorded outcomes of sessions, by outcome.",
 	}, []string{"outcome"})
 	policyReload = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "exactmatch_policy_last_reload_successful",
-		Help: "Whether the last reading of the administrator's policy file succeeded; while it is 0 an earlier policy applies.",
+		Help: "Whether the last reload of the administrator's policy file succeeded; while it is 0, an earlier policy applies.",
 	})
 )
 

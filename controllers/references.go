@@ -111,7 +111,7 @@ func (r *referenceReader) secretData(ctx context.Context, name string) (map[stri
 	}
 	if refusedTypes[found.Type] {
 		return nil, problem.NeedsRepair(v1alpha1.ReasonSecretTypeRefused,
-			"Secret %q is of type %s, which Kubernetes or a tool keeps for its own use; name a Secret of type Opaque that holds only what is needed here", name, found.Type)
+			"Secret %q has type %s, which Kubernetes or a tool reserves for its own use; refer to a Secret of type Opaque that contains only what is needed here", name, found.Type)
 	}
 	r.versions += name + "@" + found.ResourceVersion + " "
 	return found.Data, nil

@@ -71,7 +71,7 @@ func retryMessage(s *scope, p *problem.Problem) string {
 	}
 	message := fmt.Sprintf("%s (%d consecutive failures; next attempt at %s)", p.Message, s.status().ConsecutiveFailures, next)
 	if deadline := s.status().FinalizeDeadline; s.deleting() && deadline != nil {
-		message += "; the finalizer is removed at " + problem.Clock(deadline.Time, time.Now()) + ", whether or not the remote session is settled by then"
+		message += "; the finalizer is removed at " + problem.Clock(deadline.Time, time.Now()) + ", even if the remote session is unfinished then"
 	}
 	return problem.Truncate(message)
 }
@@ -113,15 +113,15 @@ func setParallel(s *scope) {
 	switch {
 	case workers.Mode != v1alpha1.WorkersModeJob || workers.Parallelism < 2:
 	case s.jobs.Volume == jobs.OnePod:
-		reason, message = v1alpha1.ReasonOnePodVolume, "the claim has the access mode ReadWriteOncePod, so one pod uploads"
+		reason, message = v1alpha1.ReasonOnePodVolume, "the claim has the access mode ReadWriteOncePod, so one pod uploads the table"
 	case !s.work.Prepared.Striped():
-		reason, message = v1alpha1.ReasonSingleStripe, "the table is compressed, or no UTF-8, and can be read from its start only, so one pod uploads"
+		reason, message = v1alpha1.ReasonSingleStripe, "the table is compressed, or not in UTF-8, and can only be read from its start, so one pod uploads it"
 	}
 	if reason == "" {
 		setCondition(s, v1alpha1.ConditionParallel, "", "", "")
 		return
 	}
-	message += fmt.Sprintf(", in parallel inside; spec.workers.parallelism of ExactMatchUploadAgent %q asks for %d", s.agent.Name, workers.Parallelism)
+	message += fmt.Sprintf(", in parallel within the pod; spec.workers.parallelism of ExactMatchUploadAgent %q asks for %d", s.agent.Name, workers.Parallelism)
 	setCondition(s, v1alpha1.ConditionParallel, metav1.ConditionFalse, reason, message)
 }
 

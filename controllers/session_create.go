@@ -150,7 +150,7 @@ func (r *SessionReconciler) adopt(ctx context.Context, s *scope, remote *edm.Ses
 		return r.disown(ctx, s, remote, err)
 	}
 	r.memory.setPoll(s.object.UID, poll{at: r.Now(), remote: remote})
-	s.event("Normal", v1alpha1.ReasonCreating, "remote session "+remote.ID+" opened, attempt "+fmt.Sprint(s.status().Attempt))
+	s.event("Normal", v1alpha1.ReasonCreating, "created remote session "+remote.ID+", attempt "+fmt.Sprint(s.status().Attempt))
 	s.after = time.Millisecond
 	return nil
 }
@@ -194,7 +194,7 @@ func (r *SessionReconciler) disown(ctx context.Context, s *scope, remote *edm.Se
 		return err
 	}
 	// No event: the object's story is told by whoever owns it now.
-	logf.FromContext(ctx).Info("a remote session that came too late was cancelled", "id", remote.ID)
+	logf.FromContext(ctx).Info("cancelled a remote session that was created too late", "id", remote.ID)
 	return cause
 }
 
@@ -205,7 +205,7 @@ func (r *SessionReconciler) resolve(ctx context.Context, s *scope) error {
 	// Counted from when this process saw the intent: the clock of the one that
 	// wrote it may be another.
 	if wait := r.memory.intentSeen(intent.ClientRequestID, now).Add(r.Options.RequestTimeout).Sub(now); wait > 0 {
-		return problem.Passes(v1alpha1.ReasonAdopting, wait, "a create was sent and its answer is not known; the service is asked once the request has timed out")
+		return problem.Passes(v1alpha1.ReasonAdopting, wait, "a create was sent and its response is not known; the operator asks the service once the request has timed out")
 	}
 	service, err := r.service(ctx, s)
 	if err != nil {
@@ -222,7 +222,7 @@ func (r *SessionReconciler) resolve(ctx context.Context, s *scope) error {
 		return nil
 	}
 	if len(found) > 1 {
-		s.event("Warning", v1alpha1.ReasonAdopting, fmt.Sprintf("%d sessions answer to one intent; remote session %s is cancelled", len(found), found[1].ID))
+		s.event("Warning", v1alpha1.ReasonAdopting, fmt.Sprintf("%d remote sessions match one intent; remote session %s is cancelled", len(found), found[1].ID))
 		s.after = time.Millisecond
 		return r.cancelOrphan(ctx, s, &found[1])
 	}
@@ -256,7 +256,7 @@ func (r *SessionReconciler) cancelOrphans(ctx context.Context, s *scope) error {
 		return err
 	}
 	for i := range found {
-		s.event("Warning", v1alpha1.ReasonAdopting, fmt.Sprintf("remote session %s came of a create that was given up; it is cancelled", found[i].ID))
+		s.event("Warning", v1alpha1.ReasonAdopting, fmt.Sprintf("remote session %s is the result of an abandoned create; it is cancelled", found[i].ID))
 		if err := r.cancelOrphan(ctx, s, &found[i]); err != nil {
 			return err
 		}

@@ -29,7 +29,7 @@ func columnsGuard(s *scope) string {
 	if !s.store.Spec.Guards.RequireAllColumns || len(missing) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s: spec.fields leaves out %s (guards.requireAllColumns)", v1alpha1.ReasonColumnsMissing, strings.Join(missing, ", "))
+	return fmt.Sprintf("%s: spec.fields omits %s (guards.requireAllColumns)", v1alpha1.ReasonColumnsMissing, strings.Join(missing, ", "))
 }
 
 func rowsGuard(s *scope) string {
@@ -42,7 +42,7 @@ func rowsGuard(s *scope) string {
 	if *rows >= fewest {
 		return ""
 	}
-	return fmt.Sprintf("%s: %d rows where %d are live; at least %d are expected (guards.maxRowDecreasePercent %d)",
+	return fmt.Sprintf("%s: the table has %d rows and the live one %d; at least %d are expected (guards.maxRowDecreasePercent %d)",
 		v1alpha1.ReasonRowDecrease, *rows, live, fewest, percent)
 }
 
@@ -108,6 +108,6 @@ func uploadedColumns(s *scope) (names []string) {
 // guardMessage says what forbids the content and how to release it, which no
 // number of columns may cut off.
 func guardMessage(s *scope) string {
-	return fmt.Sprintf("%s; to upload it all the same set spec.guardOverride to %s",
+	return fmt.Sprintf("%s; to upload it anyway, set spec.guardOverride to %s",
 		problem.Truncate(strings.Join(guardsAgainst(s), "; ")), s.status().PreparedContent)
 }

@@ -125,7 +125,7 @@ func (j inJobs) reading(ctx context.Context, s *scope, name string) (pool.Status
 		return pool.Status{Phase: pool.PhaseFailed, Err: state.Err}, nil
 	case state.Phase == jobs.Succeeded:
 		// Its pod was deleted before anybody heard it: read again.
-		return workersFailed(fmt.Sprintf("Job %q has ended, and what its pod reported is gone", name)), nil
+		return workersFailed(fmt.Sprintf("Job %q has ended, and the report of its pod is gone", name)), nil
 	}
 	return pool.Status{Phase: pool.PhasePreparing, Note: state.Note}, nil
 }
@@ -274,7 +274,7 @@ func (j inJobs) writeOrder(ctx context.Context, s *scope, prepared *pipeline.Pre
 		return err
 	}
 	if !metav1.IsControlledBy(s.order, s.object) {
-		return problem.NeedsRepair(v1alpha1.ReasonWorkersUnavailable, "Secret %q is not this session's; delete it", want.Name)
+		return problem.NeedsRepair(v1alpha1.ReasonWorkersUnavailable, "Secret %q does not belong to this session; delete it", want.Name)
 	}
 	if equality.Semantic.DeepEqual(s.order.Data, want.Data) && s.order.Annotations[jobs.VersionAnnotation] == s.version {
 		return nil

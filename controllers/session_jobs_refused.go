@@ -17,7 +17,7 @@ func jobRefused(agent string, err error) error {
 		return problem.NeedsRepair(v1alpha1.ReasonWorkersUnavailable, "the API server refuses the Job of the workers: %s; correct spec.workers.template of ExactMatchUploadAgent %q",
 			problem.Truncate(err.Error()), agent)
 	}
-	return problem.NeedsRepair(v1alpha1.ReasonWorkersUnavailable, "the API server refuses the Job of the workers: %s; this is a fault of the operator: report it",
+	return problem.NeedsRepair(v1alpha1.ReasonWorkersUnavailable, "the API server refuses the Job of the workers: %s; this is a bug of the operator, please report it",
 		problem.Truncate(err.Error()))
 }
 

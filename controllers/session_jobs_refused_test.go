@@ -13,8 +13,8 @@ func TestARefusedJobNamesWhoCanCorrectIt(t *testing.T) {
 	for path, want := range map[string]string{
 		"spec.template.spec.tolerations[0]": `correct spec.workers.template of ExactMatchUploadAgent "agent"`,
 		"metadata.labels":                   `correct spec.workers.template of ExactMatchUploadAgent "agent"`,
-		"metadata.name":                     "a fault of the operator",
-		"spec.completions":                  "a fault of the operator",
+		"metadata.name":                     "a bug of the operator",
+		"spec.completions":                  "a bug of the operator",
 	} {
 		refused := apierrors.NewInvalid(schema.GroupKind{Group: "batch", Kind: "Job"}, "job", field.ErrorList{
 			field.Invalid(field.NewPath(path), strings.Repeat("x", 2000), "is not taken"),

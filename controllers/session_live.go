@@ -165,7 +165,7 @@ func liveWordOf(store *v1alpha1.ExactMatchDataStore, one *v1alpha1.ExactMatchSes
 	return nil
 }
 
-const lostMessage = "the service does not show the table as live any more; it is uploaded again where spec.desiredState is Committed"
+const lostMessage = "the service no longer shows the table live; it is uploaded again where spec.desiredState is Committed"
 
 // stillLive keeps what was proved by rows of the table.
 func stillLive(live *v1alpha1.LiveTable, now *metav1.Condition) *liveWord {

@@ -20,7 +20,7 @@ func (r *SessionReconciler) completed(ctx context.Context, s *scope) error {
 		return err
 	case failed != "":
 		setCondition(s, v1alpha1.ConditionLive, metav1.ConditionFalse, v1alpha1.ReasonVerificationFailed, failed)
-		return r.recordOutcome(ctx, s, v1alpha1.ReasonVerificationFailed, failed+"; look into the service's log, then change spec.restartToken to upload the table again")
+		return r.recordOutcome(ctx, s, v1alpha1.ReasonVerificationFailed, failed+"; check the log of the service, then change spec.restartToken to upload the table again")
 	}
 	live := findCondition(s.status().Conditions, v1alpha1.ConditionLive)
 	message := "the table is indexed and live"
@@ -75,7 +75,7 @@ func contradiction(s *scope, live *edm.Live) string {
 	case status.Rows != nil && live.Rows != *status.Rows:
 		return fmt.Sprintf("the service shows %d rows live, and %d were uploaded", live.Rows, *status.Rows)
 	case live.KeyID != status.KeyID && status.KeyID != "":
-		return fmt.Sprintf("the service shows the table live under the key %s, and it was hashed under %s", live.KeyID, status.KeyID)
+		return fmt.Sprintf("the service shows the table live with key %s, and it was hashed with key %s", live.KeyID, status.KeyID)
 	case live.ContentKey != s.intentContentKey() && pipeline.KnownContentKey(s.intentContentKey()):
 		return "the service shows other content live under this session's id"
 	}
@@ -108,9 +108,9 @@ func (r *SessionReconciler) verify(ctx context.Context, s *scope, live *edm.Live
 			return "", errBehind
 		}
 		if err != nil {
-			return fmt.Sprintf("the service shows the table live and refuses to look for row %d of it by column %s: %s", one.Row, one.Column, problem.Truncate(err.Error())), nil
+			return fmt.Sprintf("the service shows the table live and refuses the lookup of its row %d by column %s: %s", one.Row, one.Column, problem.Truncate(err.Error())), nil
 		}
-		return fmt.Sprintf("the service shows the table live and does not find row %d of it by column %s", one.Row, one.Column), nil
+		return fmt.Sprintf("the service shows the table live and does not find its row %d by column %s", one.Row, one.Column), nil
 	}
 	setCondition(s, v1alpha1.ConditionLive, metav1.ConditionTrue, v1alpha1.ReasonVerified,
 		fmt.Sprintf("%s; %d of its rows were found", publishedMessage(tableOf(live)), len(samples)))

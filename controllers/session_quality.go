@@ -84,7 +84,7 @@ func setDataQuality(s *scope) {
 		condition.Message = weakMessage(weak)
 	} else if *status.Rows < pipeline.FewestRowsJudged {
 		condition.Status, condition.Reason = metav1.ConditionUnknown, v1alpha1.ReasonTooFewRows
-		condition.Message = fmt.Sprintf("fewer than %d rows say nothing about the columns", pipeline.FewestRowsJudged)
+		condition.Message = fmt.Sprintf("fewer than %d rows are too few to judge the columns", pipeline.FewestRowsJudged)
 	}
 	meta.SetStatusCondition(&status.Conditions, condition)
 }
@@ -98,7 +98,7 @@ func weaknesses(status *v1alpha1.ExactMatchSessionStatus) (weak []string, reason
 	if len(weak) == 0 {
 		reason = v1alpha1.ReasonTrailingBytes
 	}
-	return append([]string{fmt.Sprintf("%d bytes behind the last gzip member were left out: write the file again if they belong to the table", status.TrailingBytes)}, weak...), reason
+	return append([]string{fmt.Sprintf("%d bytes after the last gzip member were left out; rewrite the file if they belong to the table", status.TrailingBytes)}, weak...), reason
 }
 
 // weakColumns names the columns whose values cannot be found, or that would often

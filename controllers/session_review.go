@@ -79,7 +79,7 @@ func pinObjection(s *scope) string {
 	if pinned(s) {
 		return ""
 	}
-	return fmt.Sprintf("%s: spec.checksum is %s and what is uploaded was read as %s; correct spec.checksum to commit that, or change spec.restartToken to read the source again",
+	return fmt.Sprintf("%s: spec.checksum is %s, and the uploaded table has %s; correct spec.checksum to commit the table, or change spec.restartToken to read the source again",
 		v1alpha1.ReasonChecksumMismatch, s.object.Spec.Checksum, s.status().PreparedChecksum)
 }
 
@@ -91,7 +91,7 @@ func rulesObjection(s *scope) string {
 		case !there:
 			changed = append(changed, was.Name+" was removed")
 		case id != was.RulesID:
-			changed = append(changed, fmt.Sprintf("%s was hashed under %s and has %s now", was.Name, was.RulesID, id))
+			changed = append(changed, fmt.Sprintf("%s was hashed under %s and now has %s", was.Name, was.RulesID, id))
 		}
 	}
 	if len(changed) == 0 {
@@ -105,7 +105,7 @@ func keyObjection(s *scope) string {
 	if s.store.Status.KeyID == s.status().KeyID {
 		return ""
 	}
-	return fmt.Sprintf("%s: what is uploaded was hashed under the key %s and ExactMatchDataStore %q has %s now; restore the key in its Secret, or change spec.restartToken to upload under the new one",
+	return fmt.Sprintf("%s: the uploaded table was hashed with key %s, and ExactMatchDataStore %q now has key %s; restore the key in its Secret, or change spec.restartToken to upload with the new one",
 		v1alpha1.ReasonKeyChanged, s.status().KeyID, s.store.Name, s.store.Status.KeyID)
 }
 
@@ -135,10 +135,10 @@ func (r *SessionReconciler) adviseOfSource(ctx context.Context, s *scope) {
 	var p *problem.Problem
 	switch {
 	case errors.As(err, &p):
-		setCondition(s, v1alpha1.ConditionSourceChanged, "True", v1alpha1.ReasonSourceGone, "what was uploaded is committed; its source is gone: "+p.Message)
+		setCondition(s, v1alpha1.ConditionSourceChanged, "True", v1alpha1.ReasonSourceGone, "the uploaded table is committed; its source is gone: "+p.Message)
 	case err == nil && now != s.status().PreparedSourceVersion:
 		setCondition(s, v1alpha1.ConditionSourceChanged, "True", v1alpha1.ReasonSourceContentChanged,
-			"what was uploaded is committed, and the source holds something else now; change spec.restartToken to upload that")
+			"the uploaded table is committed, and its source has other content now; change spec.restartToken to upload that")
 	default:
 		setCondition(s, v1alpha1.ConditionSourceChanged, "", "", "")
 	}

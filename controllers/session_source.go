@@ -109,7 +109,7 @@ func (r *SessionReconciler) makePlan(ctx context.Context, s *scope) error {
 		Source: from, Key: key,
 	}
 	if !fileNamePattern.MatchString(fileNameOf(s)) {
-		return problem.NeedsChange(v1alpha1.ReasonSourceInvalid, "the source's last element cannot be the session's fileName; set spec.fileName to 1 to 128 letters, digits, dots, spaces, underscores and hyphens")
+		return problem.NeedsChange(v1alpha1.ReasonSourceInvalid, "the last element of the source cannot be used as the file name; set spec.fileName to 1 to 128 letters, digits, dots, spaces, underscores and hyphens")
 	}
 	s.sourceVersion = version
 	s.version = versionOf(s, columns, keyID, version)

@@ -41,10 +41,10 @@ func (r *SessionReconciler) steps() map[session.Step]stepFunc {
 		session.StepRestart:           r.restart,
 		session.StepDelete:            r.deleteRemote,
 		session.StepRemoveFinalizer:   r.removeFinalizer,
-		session.StepUploaded:          r.recordsOutcome(v1alpha1.ReasonUploaded, "every block is uploaded and sealed; set spec.desiredState to Committed to publish them"),
+		session.StepUploaded:          r.recordsOutcome(v1alpha1.ReasonUploaded, "all blocks are uploaded and sealed; set spec.desiredState to Committed to publish the table"),
 		session.StepCompleted:         r.completed,
 		session.StepCancelled:         r.recordsOutcome(v1alpha1.ReasonCancelled, "cancelled, as spec.desiredState asks"),
-		session.StepTooLate:           r.recordsOutcome(v1alpha1.ReasonTooLate, "the session was committed before the cancel came; commit other content to replace it"),
+		session.StepTooLate:           r.recordsOutcome(v1alpha1.ReasonTooLate, "the session was committed before it could be cancelled; commit other content to replace the table"),
 		session.StepCancelledRemotely: r.recordsOutcome(v1alpha1.ReasonCancelledRemotely, "somebody cancelled the session at the service; change spec.restartToken to upload again"),
 		session.StepFail:              r.fail,
 	}
@@ -160,7 +160,7 @@ func (r *SessionReconciler) refuseUnpublishedFormat(s *scope) error {
 		return nil
 	}
 	return problem.NeedsRepair(v1alpha1.ReasonFormatUnpublished,
-		"the service behind ExactMatchUploadAgent %q does not say that it reads %s; the operator observes, renews and cancels there, and uploads only where the agent's spec.allowUnpublishedFormat is true",
+		"the service behind ExactMatchUploadAgent %q does not publish that it reads %s; the operator observes, renews and cancels there, and uploads only if the agent's spec.allowUnpublishedFormat is true",
 		s.agent.Name, edm.BlockFormatV1)
 }
 
@@ -223,7 +223,7 @@ func (r *SessionReconciler) commit(ctx context.Context, s *scope) error {
 		return nil, sessions.Commit(c, s.store.Status.ID, s.status().ID, s.judgedAgainst())
 	})
 	if edm.HasCode(err, edm.CodeLiveChanged) {
-		return problem.Passes(v1alpha1.ReasonRetrying, time.Second, "another table went live, or is about to, since the commit was judged; it is judged again")
+		return problem.Passes(v1alpha1.ReasonRetrying, time.Second, "another table went live, or is about to, since the commit was checked; it is checked again")
 	}
 	if err != nil {
 		return r.resolveByGet(ctx, s, err)
@@ -328,7 +328,7 @@ func (r *SessionReconciler) supersede(ctx context.Context, s *scope) error {
 	if err := r.cancelRemote(ctx, s); err != nil || s.isCommitted() {
 		return err
 	}
-	s.event("Normal", v1alpha1.ReasonSuperseding, "the source's content changed: the session of the older content was cancelled")
+	s.event("Normal", v1alpha1.ReasonSuperseding, "the content of the source changed; the remote session with the older content was cancelled")
 	r.archive(s, v1alpha1.ReasonSuperseding)
 	s.after = time.Millisecond
 	return nil
@@ -368,7 +368,7 @@ func (r *SessionReconciler) fail(ctx context.Context, s *scope) error {
 	case session.RemoteExpired:
 		reason, message = v1alpha1.ReasonExpired, "the session expired at the service before it was committed"
 	case session.RemoteForgotten:
-		reason, message = v1alpha1.ReasonForgotten, "the service does not know the session any more"
+		reason, message = v1alpha1.ReasonForgotten, "the service no longer knows the session"
 	}
 	if e := s.remote.Error; e != nil {
 		message += ": " + problem.Truncate(e.Code) + ": " + problem.Truncate(e.Message)

@@ -11,7 +11,7 @@ import (
 // that were sent in this attempt. It only advises. What is less sure stays: blocks
 // of which nothing was returned are not sent again.
 func setBlocksVerified(s *scope, checked progress.Checked) {
-	status, reason, message := metav1.ConditionTrue, v1alpha1.ReasonChecksumsCompared, "the storage returned the checksums of the blocks, and they are those of what was sent"
+	status, reason, message := metav1.ConditionTrue, v1alpha1.ReasonChecksumsCompared, "the storage returned the checksums of all blocks, and they match"
 	known := ""
 	if c := findCondition(s.status().Conditions, v1alpha1.ConditionBlocksVerified); c != nil {
 		known = c.Reason
@@ -21,9 +21,9 @@ func setBlocksVerified(s *scope, checked progress.Checked) {
 		return
 	case checked.Unverified > 0:
 		status, reason, message = metav1.ConditionFalse, v1alpha1.ReasonStorageUnverified,
-			"the storage returns no checksum of some blocks, so what it keeps of them was not compared; use one that returns x-ms-content-crc64 or Content-MD5"
+			"the storage returned no checksum for some blocks, so what it stores of them was not compared; use a storage that returns x-ms-content-crc64 or Content-MD5"
 	case checked.HeaderRefused:
-		reason, message = v1alpha1.ReasonChecksumRefused, "the storage refuses x-ms-content-crc64 beside a block; the checksums that it returned are those of what was sent"
+		reason, message = v1alpha1.ReasonChecksumRefused, "the storage refuses x-ms-content-crc64 with a block; the checksums that it returned match"
 	case known == v1alpha1.ReasonChecksumRefused:
 		return
 	}

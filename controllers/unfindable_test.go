@@ -69,7 +69,7 @@ var _ = Describe("A table with cells that nobody finds", func() {
 		w.file("table.csv", table(200, account, name))
 		s := w.apply()
 		w.comesTo(s, stuck(v1alpha1.ReasonHeld), "nobody finds what it holds")
-		Expect(message(s)).To(And(MatchRegexp(`^UnfindableCells \(guards.maxUnfindablePercent 20\): `+both), HaveSuffix("; to upload it all the same set spec.guardOverride to "+s.Status.PreparedContent)))
+		Expect(message(s)).To(And(MatchRegexp(`^UnfindableCells \(guards.maxUnfindablePercent 20\): `+both), HaveSuffix("; to upload it anyway, set spec.guardOverride to "+s.Status.PreparedContent)))
 		Expect(w.remotes()).To(BeEmpty(), "nothing was spent")
 		judged(s)
 		w.change(s, func(s *v1alpha1.ExactMatchSession) { s.Spec.GuardOverride = s.Status.PreparedContent })

@@ -91,7 +91,7 @@ func (r *UploadAgentReconciler) countStores(ctx context.Context, s *agentScope) 
 // description, so an unanswered create is settled by a list.
 func (r *UploadAgentReconciler) register(ctx context.Context, s *agentScope) error {
 	if s.object.Spec.Workers.Mode == v1alpha1.WorkersModeJob && r.Options.WorkerImage == "" {
-		return problem.NeedsChange(v1alpha1.ReasonWorkersUnavailable, "spec.workers.mode Job needs a manager that was started with --worker-image; give it the operator's image, or use Manager")
+		return problem.NeedsChange(v1alpha1.ReasonWorkersUnavailable, "spec.workers.mode Job requires a manager that was started with --worker-image; give it the operator's image, or use Manager")
 	}
 	point, err := r.Endpoints.open(ctx, s.object, r.Endpoints.references.afresh(s.object.Namespace))
 	if err != nil {

@@ -16,6 +16,6 @@ func (r *UploadAgentReconciler) noSuchPath(agent *v1alpha1.ExactMatchUploadAgent
 	if invalid != nil || !edm.IsNoSuchPath(err) {
 		return err
 	}
-	return problem.Passes(v1alpha1.ReasonUploadAgentNotReady, r.Options.RepairInterval, "%s; spec.endpoint ends before /dataClassification, as in %s://%s/beta",
+	return problem.Passes(v1alpha1.ReasonUploadAgentNotReady, r.Options.RepairInterval, "%s; spec.endpoint must end before /dataClassification, as in %s://%s/beta",
 		problem.Truncate(err.Error()), at.Scheme, at.Host)
 }

@@ -194,7 +194,7 @@ func TestObserve(t *testing.T) {
 		"bad input":              {job: job(""), pods: []corev1.Pod{ended(1, "Error", problem(protocol.Problem{Reason: failure.MissingColumn, Message: "no SSN"}))}, phase: jobs.Failed, reason: failure.MissingColumn, final: true},
 		"a fault that passes":    {job: job(""), pods: []corev1.Pod{ended(1, "Error", problem(protocol.Problem{Reason: failure.SourceUnavailable, Message: "no answer", Transient: true}))}, phase: jobs.Running, note: "no answer"},
 		"the last fault is told": {job: job(batchv1.JobFailed), pods: []corev1.Pod{ended(1, "Error", problem(protocol.Problem{Reason: failure.SourceUnavailable, Message: "no answer", Transient: true}))}, phase: jobs.Failed, reason: failure.SourceUnavailable},
-		"out of memory":          {job: job(""), pods: []corev1.Pod{ended(137, "OOMKilled", "")}, phase: jobs.Running, note: "want of memory"},
+		"out of memory":          {job: job(""), pods: []corev1.Pod{ended(137, "OOMKilled", "")}, phase: jobs.Running, note: "ran out of memory"},
 		"killed":                 {job: job(batchv1.JobFailed), pods: []corev1.Pod{ended(137, "Error", "no report")}, phase: jobs.Failed, reason: failure.WorkersFailed},
 		"no image":               {job: job(""), pods: []corev1.Pod{pod(corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ErrImagePull", Message: "not found"}})}, phase: jobs.Running, note: "ErrImagePull: not found"},
 		"refused": {job: job(""), pods: []corev1.Pod{ended(1, "Error", problem(protocol.Problem{Reason: failure.StorageRefused, Message: "403", Transient: true, RefusedURI: "ab12"}))},

@@ -152,7 +152,7 @@ func (s *State) hearEnd(pod *corev1.Pod, end *corev1.ContainerStateTerminated) *
 	case end.ExitCode == 0:
 		return nil
 	case end.Reason == "OOMKilled":
-		return podFailed("pod %q was killed for want of memory; give spec.workers.template.resources of the upload agent a higher limit, or the session fewer rowsPerBlock", pod.Name)
+		return podFailed("pod %q ran out of memory; raise the memory limit in spec.workers.template.resources of the upload agent, or lower spec.rowsPerBlock of the session", pod.Name)
 	}
 	return podFailed("pod %q ended with %d (%s)", pod.Name, end.ExitCode, cmp.Or(end.Reason, "no reason was given"))
 }

@@ -89,7 +89,7 @@ func (w *watch) refuse(uri string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.refused = protocol.NameURI(uri)
-	w.log.Info("the storage takes the upload URI no more; waiting for another")
+	w.log.Info("the storage refuses the upload URI; waiting for a new one")
 }
 
 // logEvery bounds the lines of progress.
