@@ -1,0 +1,74 @@
+package service
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"exactmatch.dev/operator/internal/block"
+)
+
+// Each cap refuses with the number and the flag that raises it.
+func TestCapsAreNamed(t *testing.T) {
+	h := newHouse(t) // it has two data stores and one agent
+	h.config.MaxDataStores, h.config.MaxUploadAgents = 3, 2
+	one := func(target, name string) (int, string) {
+		_, w := h.call(http.MethodPost, base+target, "", []byte(`{"displayName":"`+name+`","columns":[{"name":"ID"}]}`))
+		return w.Code, w.Body.String()
+	}
+	for target, says := range map[string]string{"/exactMatchDataStores": "3 data stores, the most it may (--max-data-stores)", "/exactMatchUploadAgents": "2 upload agents, the most it may (--max-upload-agents)"} {
+		if status, text := one(target, "the last"); status != http.StatusCreated {
+			t.Errorf("the last one: %d %s", status, text)
+		}
+		if status, text := one(target, "one more"); status != http.StatusConflict || !strings.Contains(text, says) {
+			t.Errorf("one more: %d %s", status, text)
+		}
+	}
+	stage := func(what string, status int, says string) {
+		t.Helper()
+		_, w := h.call(http.MethodPut, h.blockURI("staged"), "", h.data[1])
+		if w.Code != status || !strings.Contains(w.Body.String(), says) {
+			t.Errorf("%s: %d %s", what, w.Code, w.Body)
+		}
+	}
+	tables, err := h.space.tables()
+	h.must(err)
+	h.config.MaxDisk = tables + blockWeight*(h.Service.blocks.size()+int64(len(h.data[1]))) - 1
+	stage("a byte too much", http.StatusInsufficientStorage, "--max-disk")
+	h.config.MinFreeDisk = 1 << 20
+	h.space.free = func() (int64, error) { return 2<<20 + int64(len(h.data[1])) - 1, nil }
+	stage("too little is free", http.StatusInsufficientStorage, "--min-free-disk")
+	h.config.MaxDisk++
+	h.space.free = func() (int64, error) { return 2<<20 + int64(len(h.data[1])), nil }
+	stage("just enough", http.StatusCreated, "")
+}
+
+// The size of all blocks is what lies there, whatever was done to them.
+func TestTheSizeOfBlocksIsTrue(t *testing.T) {
+	h := newHouse(t)
+	b := h.Service.blocks
+	real := func() (n int64) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		for _, of := range b.sessions {
+			for _, size := range of {
+				n += size
+			}
+		}
+		return n
+	}
+	id := block.ID(1, block.Sum(h.data[1]))
+	for what, do := range map[string]func() error{
+		"put":         func() error { return b.put("created", id, h.data[1]) },
+		"put again":   func() error { return b.put("created", id, h.data[1]) },
+		"forget":      func() error { return b.forget("sealed", id) },
+		"drop":        func() error { return b.drop("staged") },
+		"load":        func() error { return b.load("processing") },
+		"drop no one": func() error { return b.drop("nobody") },
+	} {
+		h.must(do())
+		if b.size() != real() || real() == 0 {
+			t.Errorf("after %s: %d bytes, want %d", what, b.size(), real())
+		}
+	}
+}
