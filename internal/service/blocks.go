@@ -11,12 +11,13 @@ import (
 	"sync"
 
 	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/service/fsys"
 )
 
 // blockFiles keeps staged blocks, one file each, named by index and sum. A
 // block that was acknowledged is synced, and so is its name.
 type blockFiles struct {
-	files files
+	files fsys.FS
 	root  string
 	log   *slog.Logger
 
@@ -31,7 +32,7 @@ type staged struct {
 	size int64
 }
 
-func newBlockFiles(fs files, root string, log *slog.Logger) *blockFiles {
+func newBlockFiles(fs fsys.FS, root string, log *slog.Logger) *blockFiles {
 	return &blockFiles{files: fs, root: root, log: log, sessions: map[string]map[string]int64{}}
 }
 
@@ -109,7 +110,7 @@ func (b *blockFiles) put(session, id string, data []byte) error {
 	if err := b.files.MkdirAll(dir); err != nil {
 		return err
 	}
-	if err := writeSynced(b.files, dir, name, data); err != nil {
+	if err := fsys.WriteSynced(b.files, dir, name, data); err != nil {
 		return err
 	}
 	b.mu.Lock()
@@ -173,7 +174,7 @@ func (b *blockFiles) read(session, id string) ([]byte, error) {
 		return nil, err
 	}
 	index, sum, _ := block.ParseID(id) // fileOf did too
-	data, err := readWhole(b.files, filepath.Join(b.root, session, name))
+	data, err := fsys.ReadWhole(b.files, filepath.Join(b.root, session, name))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, &invalidBlock{fmt.Sprintf("block %d was acknowledged and is gone", index)}
 	}

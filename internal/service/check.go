@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 
 	"go.etcd.io/bbolt"
+
+	"exactmatch.dev/operator/internal/service/fsys"
 )
 
 // lostName is the folder that takes what is unknown, as that of a file system.
@@ -16,7 +18,7 @@ const lostName = "lost+found"
 // only where it is told to.
 type checker struct {
 	config Config
-	files  files
+	files  fsys.FS
 	adopt  bool // the database becomes that of the folder, whatever its identity and stamp
 	move   bool // what is unknown goes to lost+found
 	out    io.Writer

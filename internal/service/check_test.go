@@ -11,6 +11,7 @@ import (
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/service"
+	"exactmatch.dev/operator/internal/service/fsys"
 )
 
 // checked runs "exactmatch service check" over a folder.
@@ -151,7 +152,7 @@ func TestRestoringABackup(t *testing.T) {
 
 // stuck removes no folder of a session until it is told to.
 type stuck struct {
-	service.OSFiles
+	fsys.OS
 	well *bool
 }
 
@@ -160,7 +161,7 @@ func (s stuck) RemoveAll(path string) error {
 	if kind := filepath.Base(filepath.Dir(path)); err == nil && !*s.well && (kind == "tables" || kind == "blocks") {
 		return fails("remove", path, os.ErrPermission)
 	}
-	return s.OSFiles.RemoveAll(path)
+	return s.OS.RemoveAll(path)
 }
 
 // Files that a crash leaves of sessions whose records are gone are the folder's own:

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"exactmatch.dev/operator/internal/service/fsys"
 )
 
 // command is the service as a command: its flags.
@@ -54,7 +56,7 @@ func Command() *cobra.Command {
 }
 
 func checkCommand() *cobra.Command {
-	k := &checker{files: osFiles{}}
+	k := &checker{files: fsys.OS{}}
 	c := &cobra.Command{
 		Use: "check", Short: "Say whether the data folder of a stopped service fits together", Args: cobra.NoArgs,
 		Long: "Check looks at the data folder of a service that is stopped: its database, and whether the identity, the tables and\n" +

@@ -18,6 +18,7 @@ import (
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/service/fsys"
 )
 
 func check(t *testing.T, err error) {
@@ -41,7 +42,7 @@ func indexedTable(t *testing.T) string {
 	dir := filepath.Join(t.TempDir(), "table")
 	check(t, os.MkdirAll(dir, 0o700))
 	for c := range 2 {
-		w, err := newPageWriter(osFiles{}, tokenPath(dir, c), fingerprint.TokenSize)
+		w, err := newPageWriter(fsys.OS{}, tokenPath(dir, c), fingerprint.TokenSize)
 		check(t, err)
 		for row := range damageRows {
 			token := damageToken(c, row)
@@ -49,8 +50,8 @@ func indexedTable(t *testing.T) string {
 		}
 		check(t, w.close())
 	}
-	check(t, writeMeta(osFiles{}, dir, tableMeta{SessionID: "one", KeyID: "0102030405060708", Rows: damageRows, Columns: damageColumns}))
-	check(t, indexColumn(t.Context(), osFiles{}, dir, 0))
+	check(t, writeMeta(fsys.OS{}, dir, tableMeta{SessionID: "one", KeyID: "0102030405060708", Rows: damageRows, Columns: damageColumns}))
+	check(t, indexColumn(t.Context(), fsys.OS{}, dir, 0))
 	return dir
 }
 
@@ -58,7 +59,7 @@ func indexedTable(t *testing.T) string {
 // refused. Any other answer is the right one.
 func askTable(t *testing.T, what, dir string) (refused int) {
 	t.Helper()
-	table, err := openLive(osFiles{}, dir, 1)
+	table, err := openLive(fsys.OS{}, dir, 1)
 	if err != nil {
 		return damageRows
 	}
@@ -90,7 +91,7 @@ func askTable(t *testing.T, what, dir string) (refused int) {
 
 // readAll reads every page of a table.
 func readAll(dir string) error {
-	table, err := openLive(osFiles{}, dir, 1)
+	table, err := openLive(fsys.OS{}, dir, 1)
 	if err != nil {
 		return err
 	}
@@ -314,7 +315,7 @@ func TestWhatCannotBeRemovedHarmsNothing(t *testing.T) {
 	var log bytes.Buffer
 	l := newLiveTables(stuckFiles{}, root, slog.New(slog.NewTextHandler(&log, nil)))
 	for n, session := range []string{"one", "two"} {
-		table, err := openLive(osFiles{}, l.dir(session), int64(n+1))
+		table, err := openLive(fsys.OS{}, l.dir(session), int64(n+1))
 		check(t, err)
 		check(t, l.replace("store", table, func() error { return nil }))
 	}
@@ -331,6 +332,6 @@ func TestWhatCannotBeRemovedHarmsNothing(t *testing.T) {
 }
 
 // stuckFiles removes nothing.
-type stuckFiles struct{ osFiles }
+type stuckFiles struct{ fsys.OS }
 
 func (stuckFiles) RemoveAll(string) error { return io.ErrClosedPipe }

@@ -5,13 +5,7 @@ import (
 	"time"
 )
 
-// What tests of the package's outside may use of its inside.
-type (
-	Files   = files
-	File    = file
-	OSFiles = osFiles
-)
-
+// NewOver is for tests of the package's outside.
 var NewOver = newOver
 
 // Work does what Run does, once and in order.

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"syscall"
 
-	"exactmatch.dev/operator/internal/service"
+	"exactmatch.dev/operator/internal/service/fsys"
 )
 
 // fault is what happens at one operation of the file system.
@@ -34,7 +34,7 @@ var errCrashed = errors.New("the machine is down")
 // faultyFiles is the machine's file system with one fault at its at-th
 // operation. At a crash it keeps a copy of the folder as the crash leaves it.
 type faultyFiles struct {
-	service.OSFiles
+	fsys.OS
 	root, kept string // the folder, and where its copy goes
 	kind       fault
 	at         int
@@ -117,38 +117,38 @@ func (f *faultyFiles) MkdirAll(dir string) error {
 		if _, err := os.Stat(dir); err != nil {
 			f.unnamed[dir] = true
 		}
-		return f.OSFiles.MkdirAll(dir)
+		return f.OS.MkdirAll(dir)
 	}, nothing)
 }
 
 func (f *faultyFiles) ReadDir(dir string) (entries []os.DirEntry, err error) {
 	err = f.act("readdir", dir, func() (err error) {
-		entries, err = f.OSFiles.ReadDir(dir)
+		entries, err = f.OS.ReadDir(dir)
 		return err
 	}, nothing)
 	return entries, err
 }
 
-func (f *faultyFiles) Create(path string) (service.File, error) {
-	return f.open("create", path, func() (service.File, error) {
+func (f *faultyFiles) Create(path string) (fsys.File, error) {
+	return f.open("create", path, func() (fsys.File, error) {
 		f.unsynced[path] = true
 		if _, err := os.Stat(path); err != nil {
 			f.unnamed[path] = true
 		}
-		return f.OSFiles.Create(path)
+		return f.OS.Create(path)
 	})
 }
 
-func (f *faultyFiles) Open(path string) (service.File, error) {
-	return f.open("open", path, func() (service.File, error) { return f.OSFiles.Open(path) })
+func (f *faultyFiles) Open(path string) (fsys.File, error) {
+	return f.open("open", path, func() (fsys.File, error) { return f.OS.Open(path) })
 }
 
-func (f *faultyFiles) Edit(path string) (service.File, error) {
-	return f.open("edit", path, func() (service.File, error) { return f.OSFiles.Edit(path) })
+func (f *faultyFiles) Edit(path string) (fsys.File, error) {
+	return f.open("edit", path, func() (fsys.File, error) { return f.OS.Edit(path) })
 }
 
-func (f *faultyFiles) open(what, path string, open func() (service.File, error)) (service.File, error) {
-	var file service.File
+func (f *faultyFiles) open(what, path string, open func() (fsys.File, error)) (fsys.File, error) {
+	var file fsys.File
 	err := f.act(what, path, func() (err error) {
 		file, err = open()
 		return err
@@ -172,7 +172,7 @@ func (f *faultyFiles) Rename(from, to string) error {
 		if delete(f.unsynced, from); !f.unsynced[to] {
 			delete(f.unsynced, to)
 		}
-		return f.OSFiles.Rename(from, to)
+		return f.OS.Rename(from, to)
 	}, nothing)
 }
 
@@ -185,7 +185,7 @@ func (f *faultyFiles) RemoveAll(path string) error {
 				}
 			}
 		}
-		return f.OSFiles.RemoveAll(path)
+		return f.OS.RemoveAll(path)
 	}, nothing)
 }
 
@@ -196,13 +196,13 @@ func (f *faultyFiles) SyncDir(dir string) error {
 				delete(f.unnamed, name)
 			}
 		}
-		return f.OSFiles.SyncDir(dir)
+		return f.OS.SyncDir(dir)
 	}, nothing)
 }
 
 // faultyFile is an open file of it.
 type faultyFile struct {
-	service.File
+	fsys.File
 	files *faultyFiles
 	path  string
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"go.etcd.io/bbolt"
+
+	"exactmatch.dev/operator/internal/service/fsys"
 )
 
 // The names in a data folder.
@@ -21,7 +23,7 @@ const (
 
 // folder is what lies in a data folder, as it is found: looking changes nothing.
 type folder struct {
-	files    files
+	files    fsys.FS
 	dir      string
 	identity *identity           // nil where it has none
 	database int64               // bytes, -1 where it is missing
@@ -72,7 +74,7 @@ func (u *unfit) because(format string, args ...any) {
 }
 
 // lookAt finds out what lies in a folder.
-func lookAt(fs files, dir string) (*folder, error) {
+func lookAt(fs fsys.FS, dir string) (*folder, error) {
 	f := &folder{files: fs, dir: dir, database: -1, sessions: map[string][]string{}}
 	entries, err := fs.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
@@ -102,9 +104,9 @@ func lookAt(fs files, dir string) (*folder, error) {
 		}
 	}
 	if f.identity, err = readIdentity(fs, dir); err != nil {
-		var bad *damaged
+		var bad *fsys.Damaged
 		if errors.As(err, &bad) {
-			return f, &unfit{dir: dir, reasons: []string{bad.what}}
+			return f, &unfit{dir: dir, reasons: []string{bad.What}}
 		}
 		return nil, fmt.Errorf("read the identity of the data folder: %w", err)
 	}

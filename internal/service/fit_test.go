@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"exactmatch.dev/operator/internal/service"
+	"exactmatch.dev/operator/internal/service/fsys"
 )
 
 // used is a stopped service with a live table, and an open session of two blocks.
@@ -159,7 +159,7 @@ func TestAnEmptyFolderStarts(t *testing.T) {
 				must(t, os.MkdirAll(dir, 0o700))
 			}
 			must(t, prepare(dir))
-			l := &life{T: t, commits: 10, names: map[string]string{}, dir: dir, files: service.OSFiles{}, faulty: newFaultyFiles(dir, "", none, 0)}
+			l := &life{T: t, commits: 10, names: map[string]string{}, dir: dir, files: fsys.OS{}, faulty: newFaultyFiles(dir, "", none, 0)}
 			t.Cleanup(l.stop)
 			must(t, l.start())
 			l.store = l.anotherStore(people)

@@ -14,6 +14,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/service/fsys"
 )
 
 // A data folder has an identity, a UUID that its database, its tables and the file
@@ -69,8 +70,8 @@ func parseIdentity(text []byte) (last identity, ok bool) {
 }
 
 // readIdentity reads the file of a folder, nil where there is none.
-func readIdentity(fs files, dir string) (*identity, error) {
-	text, err := readWhole(fs, filepath.Join(dir, identityName))
+func readIdentity(fs fsys.FS, dir string) (*identity, error) {
+	text, err := fsys.ReadWhole(fs, filepath.Join(dir, identityName))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
@@ -79,19 +80,19 @@ func readIdentity(fs files, dir string) (*identity, error) {
 	}
 	is, ok := parseIdentity(text)
 	if !ok {
-		return nil, &damaged{"identity is damaged"}
+		return nil, &fsys.Damaged{What: "identity is damaged"}
 	}
 	return &is, nil
 }
 
 // writeIdentity makes the file, whole or not at all.
-func writeIdentity(fs files, dir string, is identity) error {
-	return writeSynced(fs, dir, identityName, []byte(strings.Repeat(string(is.line()), identityLines)))
+func writeIdentity(fs fsys.FS, dir string, is identity) error {
+	return fsys.WriteSynced(fs, dir, identityName, []byte(strings.Repeat(string(is.line()), identityLines)))
 }
 
 // identityFile is the open file of a service that runs.
 type identityFile struct {
-	file file
+	file fsys.File
 	log  *slog.Logger
 
 	mu  sync.Mutex
@@ -99,7 +100,7 @@ type identityFile struct {
 	err error // of the last write
 }
 
-func openIdentity(fs files, dir string, is identity, log *slog.Logger) (*identityFile, error) {
+func openIdentity(fs fsys.FS, dir string, is identity, log *slog.Logger) (*identityFile, error) {
 	f, err := fs.Edit(filepath.Join(dir, identityName))
 	if err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 	"sort"
 
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/service/fsys"
 )
 
 // An index entry is a token and, big-endian so that entries sort as bytes, the
@@ -29,7 +30,7 @@ var emptyToken fingerprint.Token
 // indexColumn sorts the tokens of a column's token file into an index file, by
 // way of sorted runs: its memory does not grow with the table, nor with a token
 // that every row has.
-func indexColumn(ctx context.Context, fs files, dir string, column int) (err error) {
+func indexColumn(ctx context.Context, fs fsys.FS, dir string, column int) (err error) {
 	tokens, err := openPages(fs, tokenPath(dir, column), fingerprint.TokenSize)
 	if err != nil {
 		return err
@@ -64,7 +65,7 @@ func compareEntries(a, b entry) int {
 // sortedRuns are page files of index entries, each in order, and the entries
 // of the last run, which is kept in memory.
 type sortedRuns struct {
-	files  files
+	files  fsys.FS
 	dir    string
 	column int
 	most   int // entries of one run
@@ -286,7 +287,7 @@ type columnIndex struct {
 
 func topsPath(index string) string { return index + ".tops" }
 
-func openIndex(fs files, path string) (*columnIndex, error) {
+func openIndex(fs fsys.FS, path string) (*columnIndex, error) {
 	tops, err := openPages(fs, topsPath(path), indexEntry)
 	if err != nil {
 		return nil, err
@@ -305,7 +306,7 @@ func openIndex(fs files, path string) (*columnIndex, error) {
 		return nil, err
 	}
 	if x.file.pages() != int64(len(x.tops)) {
-		return nil, errors.Join(&damaged{fmt.Sprintf("%s has %d pages and %d tops", x.file.name, x.file.pages(), len(x.tops))}, x.file.close())
+		return nil, errors.Join(&fsys.Damaged{What: fmt.Sprintf("%s has %d pages and %d tops", x.file.name, x.file.pages(), len(x.tops))}, x.file.close())
 	}
 	return x, nil
 }

@@ -14,11 +14,12 @@ import (
 	"pgregory.net/rapid"
 
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/service/fsys"
 )
 
 // indexOf writes a column's tokens and sorts them by runs of at most most entries.
 func indexOf(t interface{ Fatal(...any) }, dir string, tokens []fingerprint.Token, most int) *columnIndex {
-	w, err := newPageWriter(osFiles{}, tokenPath(dir, 0), fingerprint.TokenSize)
+	w, err := newPageWriter(fsys.OS{}, tokenPath(dir, 0), fingerprint.TokenSize)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,15 +31,15 @@ func indexOf(t interface{ Fatal(...any) }, dir string, tokens []fingerprint.Toke
 	if err := w.close(); err != nil {
 		t.Fatal(err)
 	}
-	file, err := openPages(osFiles{}, tokenPath(dir, 0), fingerprint.TokenSize)
+	file, err := openPages(fsys.OS{}, tokenPath(dir, 0), fingerprint.TokenSize)
 	if err != nil {
 		t.Fatal(err)
 	}
-	runs := &sortedRuns{files: osFiles{}, dir: dir, most: most}
+	runs := &sortedRuns{files: fsys.OS{}, dir: dir, most: most}
 	if err := errors.Join(runs.index(context.Background(), file), file.close()); err != nil {
 		t.Fatal(err)
 	}
-	x, err := openIndex(osFiles{}, indexPath(dir, 0))
+	x, err := openIndex(fsys.OS{}, indexPath(dir, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +104,7 @@ func TestDamagedPagesAreNoAnswer(t *testing.T) {
 	if err := os.WriteFile(indexPath(dir, 0), text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var bad *damaged
+	var bad *fsys.Damaged
 	failures := 0
 	for _, token := range tokens {
 		total, _, err := x.rows(token, 10)
@@ -123,7 +124,7 @@ func TestDamagedPagesAreNoAnswer(t *testing.T) {
 	if err := os.WriteFile(indexPath(dir, 0), text[:len(text)-3], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openIndex(osFiles{}, indexPath(dir, 0)); !errors.As(err, &bad) {
+	if _, err := openIndex(fsys.OS{}, indexPath(dir, 0)); !errors.As(err, &bad) {
 		t.Errorf("a file that is cut off opens: %v", err)
 	}
 }
@@ -150,7 +151,7 @@ func TestLargeRunsAreInOrder(t *testing.T) {
 
 func BenchmarkIndexColumn(b *testing.B) {
 	dir, rows := b.TempDir(), 1_000_000
-	w, err := newPageWriter(osFiles{}, tokenPath(dir, 0), fingerprint.TokenSize)
+	w, err := newPageWriter(fsys.OS{}, tokenPath(dir, 0), fingerprint.TokenSize)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -167,7 +168,7 @@ func BenchmarkIndexColumn(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if err := indexColumn(b.Context(), osFiles{}, dir, 0); err != nil {
+		if err := indexColumn(b.Context(), fsys.OS{}, dir, 0); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/service/fsys"
 )
 
 // jobsOf counts the indexing jobs of a session: one reads the blocks, one sorts
@@ -106,7 +107,7 @@ func (s *Service) jobDone(id string, done int) error {
 // else, a full disk for one, is tried again by the next sweep.
 func (s *Service) indexingFailed(one *sessionRecord, cause error) error {
 	var block *invalidBlock
-	var file *damaged
+	var file *fsys.Damaged
 	switch {
 	case errors.As(cause, &block):
 		return errors.Join(cause, s.failSession(one.ID, block, (*sessionRecord).processing))

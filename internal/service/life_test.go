@@ -16,6 +16,7 @@ import (
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/service"
+	"exactmatch.dev/operator/internal/service/fsys"
 )
 
 // upload is a session of a life. Its flags are what was acknowledged.
@@ -35,7 +36,7 @@ type upload struct {
 type life struct {
 	*testing.T
 	dir     string
-	files   service.Files
+	files   fsys.FS
 	faulty  *faultyFiles
 	service *service.Service
 	log     bytes.Buffer
@@ -124,7 +125,7 @@ func (l *life) step(name string, do func() error) {
 func (l *life) rebirth() {
 	l.Helper()
 	l.stop()
-	l.reborn, l.dir, l.files = true, l.faulty.kept, service.OSFiles{}
+	l.reborn, l.dir, l.files = true, l.faulty.kept, fsys.OS{}
 	l.faulty.crashed = false
 	l.log.Reset()
 	half, err := filepath.Glob(filepath.Join(l.dir, "blocks", "*", "*.new"))

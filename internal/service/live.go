@@ -15,6 +15,7 @@ import (
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/service/fsys"
 )
 
 // tableMeta describes an indexed table. It lies beside the table's files, so
@@ -49,23 +50,23 @@ func indexPath(dir string, column int) string {
 }
 
 // writeMeta writes a table's description and, on a line of its own, its sum.
-func writeMeta(fs files, dir string, meta tableMeta) error {
+func writeMeta(fs fsys.FS, dir string, meta tableMeta) error {
 	text, err := json.Marshal(meta)
 	if err != nil {
 		return err
 	}
-	return writeSynced(fs, dir, filepath.Base(metaPath(dir)), fmt.Appendf(text, "\n%016x\n", block.Sum(text)))
+	return fsys.WriteSynced(fs, dir, filepath.Base(metaPath(dir)), fmt.Appendf(text, "\n%016x\n", block.Sum(text)))
 }
 
-func readMeta(fs files, dir string) (*tableMeta, error) {
-	whole, err := readWhole(fs, metaPath(dir))
+func readMeta(fs fsys.FS, dir string) (*tableMeta, error) {
+	whole, err := fsys.ReadWhole(fs, metaPath(dir))
 	if err != nil {
 		return nil, err
 	}
 	text, sum, _ := bytes.Cut(whole, []byte("\n"))
 	meta := new(tableMeta)
 	if string(sum) != fmt.Sprintf("%016x\n", block.Sum(text)) || json.Unmarshal(text, meta) != nil {
-		return nil, &damaged{"table.json does not have its sum"}
+		return nil, &fsys.Damaged{What: "table.json does not have its sum"}
 	}
 	return meta, nil
 }
@@ -86,19 +87,19 @@ type openTable struct {
 }
 
 // openLive opens a table with the indexes that it was made with.
-func openLive(fs files, dir string, generation int64) (*openTable, error) {
+func openLive(fs fsys.FS, dir string, generation int64) (*openTable, error) {
 	return openAs(fs, dir, generation, nil)
 }
 
 // openAs opens a table with the indexes of those columns that are searchable, nil
 // for those that it was made with.
-func openAs(fs files, dir string, generation int64, columns []edm.Column) (_ *openTable, err error) {
+func openAs(fs fsys.FS, dir string, generation int64, columns []edm.Column) (_ *openTable, err error) {
 	meta, err := readMeta(fs, dir)
 	if err != nil {
 		return nil, err
 	}
 	if columns != nil && !sameRules(meta.Columns, columns) {
-		return nil, &damaged{"table.json is another table's"}
+		return nil, &fsys.Damaged{What: "table.json is another table's"}
 	}
 	if columns != nil {
 		meta.Columns = columns
@@ -116,7 +117,7 @@ func openAs(fs files, dir string, generation int64, columns []edm.Column) (_ *op
 		}
 		t.tokens = append(t.tokens, tokens)
 		if tokens.entries != meta.Rows {
-			return nil, &damaged{fmt.Sprintf("the file of column %q has %d rows, the table %d", column.Name, tokens.entries, meta.Rows)}
+			return nil, &fsys.Damaged{What: fmt.Sprintf("the file of column %q has %d rows, the table %d", column.Name, tokens.entries, meta.Rows)}
 		}
 		if !column.IsSearchable {
 			continue
@@ -168,7 +169,7 @@ func (t *openTable) token(column int, row int64) (fingerprint.Token, error) {
 // liveTables holds the live table of each data store. A reader pins the table
 // that it began with; a replaced one goes when its last reader is done.
 type liveTables struct {
-	files files
+	files fsys.FS
 	root  string
 	log   *slog.Logger
 
@@ -177,7 +178,7 @@ type liveTables struct {
 	closed map[string]string     // data store → session whose table cannot be opened
 }
 
-func newLiveTables(fs files, root string, log *slog.Logger) *liveTables {
+func newLiveTables(fs fsys.FS, root string, log *slog.Logger) *liveTables {
 	return &liveTables{files: fs, root: root, log: log, tables: map[string]*openTable{}, closed: map[string]string{}}
 }
 
@@ -188,7 +189,7 @@ func (l *liveTables) dir(session string) string { return filepath.Join(l.root, s
 func (l *liveTables) reopen(store string, live *edm.Live, confirm func() error) error {
 	t, err := openAs(l.files, l.dir(live.SessionID), live.Generation, live.Columns)
 	if err == nil && (t.SessionID != live.SessionID || t.KeyID != live.KeyID || t.Rows != live.Rows) {
-		err = errors.Join(&damaged{"table.json is another table's"}, t.close())
+		err = errors.Join(&fsys.Damaged{What: "table.json is another table's"}, t.close())
 	}
 	if err != nil {
 		l.mu.Lock()
@@ -247,7 +248,7 @@ func (l *liveTables) acquire(store string) (*openTable, error) {
 	defer l.mu.Unlock()
 	t := l.tables[store]
 	if t == nil && l.closed[store] != "" {
-		return nil, &damaged{"the live table could not be opened"}
+		return nil, &fsys.Damaged{What: "the live table could not be opened"}
 	}
 	if t != nil {
 		t.readers++

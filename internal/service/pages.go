@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/service/fsys"
 )
 
 // A page file holds entries of one size in pages of pageEntries, each page
@@ -34,14 +35,14 @@ func footer(path string, entry int, entries int64) []byte {
 // pageWriter appends entries to a new page file.
 type pageWriter struct {
 	path  string
-	file  file
+	file  fsys.File
 	out   *bufio.Writer
 	entry int
 	bytes int64 // of the entries that were added
 	page  []byte
 }
 
-func newPageWriter(fs files, path string, entry int) (*pageWriter, error) {
+func newPageWriter(fs fsys.FS, path string, entry int) (*pageWriter, error) {
 	file, err := fs.Create(path)
 	if err != nil {
 		return nil, err
@@ -101,12 +102,12 @@ func (w *pageWriter) close() error {
 // pageFile reads what a pageWriter wrote. It is safe for concurrent use.
 type pageFile struct {
 	name    string
-	file    file
+	file    fsys.File
 	entry   int
 	entries int64
 }
 
-func openPages(fs files, path string, entry int) (*pageFile, error) {
+func openPages(fs fsys.FS, path string, entry int) (*pageFile, error) {
 	file, err := fs.Open(path)
 	if err != nil {
 		return nil, err
@@ -126,7 +127,7 @@ func (f *pageFile) measure() error {
 		return err
 	}
 	if size < footerSize {
-		return &damaged{f.name + " is cut off"}
+		return &fsys.Damaged{What: f.name + " is cut off"}
 	}
 	end := make([]byte, footerSize)
 	if _, err := f.file.ReadAt(end, size-footerSize); err != nil {
@@ -134,7 +135,7 @@ func (f *pageFile) measure() error {
 	}
 	f.entries = int64(binary.LittleEndian.Uint64(end[4:]))
 	if !bytes.Equal(end, footer(f.name, f.entry, f.entries)) || size != f.entries*int64(f.entry)+f.pages()*sumSize+footerSize {
-		return &damaged{f.name + " does not end as it was written"}
+		return &fsys.Damaged{What: f.name + " does not end as it was written"}
 	}
 	return nil
 }
@@ -146,7 +147,7 @@ func (f *pageFile) pages() int64 { return (f.entries + pageEntries - 1) / pageEn
 // page reads one page and checks its sum.
 func (f *pageFile) page(n int64) ([]byte, error) {
 	if n < 0 || n >= f.pages() {
-		return nil, &damaged{fmt.Sprintf("%s has no page %d", f.name, n)}
+		return nil, &fsys.Damaged{What: fmt.Sprintf("%s has no page %d", f.name, n)}
 	}
 	size := int(min(pageEntries, f.entries-n*pageEntries)) * f.entry
 	page := make([]byte, size+sumSize)
@@ -154,7 +155,7 @@ func (f *pageFile) page(n int64) ([]byte, error) {
 		return nil, fmt.Errorf("read page %d of %s: %w", n, f.name, err)
 	}
 	if block.Sum(page[:size]) != binary.LittleEndian.Uint64(page[size:]) {
-		return nil, &damaged{fmt.Sprintf("page %d of %s does not have its sum", n, f.name)}
+		return nil, &fsys.Damaged{What: fmt.Sprintf("page %d of %s does not have its sum", n, f.name)}
 	}
 	return page[:size], nil
 }

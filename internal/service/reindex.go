@@ -9,6 +9,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/service/fsys"
 )
 
 // wantedColumns are the columns of the live table, searchable as the store's own
@@ -108,7 +109,7 @@ func (s *Service) indexedAs(ctx context.Context, old *openTable, columns []edm.C
 // reindexFailed has lookups refused where the table's own files are at fault.
 // Anything else, a full disk for one, is tried again by the next sweep.
 func (s *Service) reindexFailed(ctx context.Context, store *storeRecord, old *openTable, cause error) error {
-	var file *damaged
+	var file *fsys.Damaged
 	switch {
 	case errors.As(cause, &file):
 		if old.verify(ctx) == nil {

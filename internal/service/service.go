@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/service/fsys"
 )
 
 // Config of the service. Zero values mean the defaults that are named.
@@ -61,7 +62,7 @@ type Config struct {
 // background, and Close it.
 type Service struct {
 	config   Config
-	files    files
+	files    fsys.FS
 	db       *records
 	live     *liveTables
 	blocks   *blockFiles
@@ -78,10 +79,10 @@ type Service struct {
 }
 
 // New opens the folder, repairs what a crash left, and is ready to serve.
-func New(c Config) (*Service, error) { return newOver(c, osFiles{}) }
+func New(c Config) (*Service, error) { return newOver(c, fsys.OS{}) }
 
 // newOver is New over a file system.
-func newOver(c Config, fs files) (*Service, error) {
+func newOver(c Config, fs fsys.FS) (*Service, error) {
 	c = c.withDefaults()
 	if c.Token == nil {
 		return nil, errors.New("the service needs a bearer token")
@@ -104,7 +105,7 @@ func newOver(c Config, fs files) (*Service, error) {
 
 // openFolder opens the database of a data folder that fits together, and makes what
 // a new one lacks.
-func openFolder(c Config, fs files) (*records, error) {
+func openFolder(c Config, fs fsys.FS) (*records, error) {
 	found, err := lookAt(fs, c.Dir)
 	if err == nil {
 		err = found.hasDatabase()
@@ -154,7 +155,7 @@ func (r *records) join(f *folder, log *slog.Logger) error {
 
 // syncNames keeps the folder and its database: neither bbolt nor mkdir syncs the
 // names that it makes. A folder above that may not be read was there before.
-func syncNames(fs files, dir string) error {
+func syncNames(fs fsys.FS, dir string) error {
 	above := fs.SyncDir(filepath.Dir(filepath.Clean(dir)))
 	if errors.Is(above, os.ErrPermission) {
 		above = nil

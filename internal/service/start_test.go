@@ -13,13 +13,14 @@ import (
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/service"
+	"exactmatch.dev/operator/internal/service/fsys"
 )
 
 // begun is a service of one store, with nothing that fails.
 func begun(t *testing.T) *life {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "service")
-	l := &life{T: t, commits: 10, names: map[string]string{}, dir: dir, files: service.OSFiles{}, faulty: newFaultyFiles(dir, "", none, 0)}
+	l := &life{T: t, commits: 10, names: map[string]string{}, dir: dir, files: fsys.OS{}, faulty: newFaultyFiles(dir, "", none, 0)}
 	t.Cleanup(l.stop)
 	must(t, l.start())
 	l.store = l.anotherStore(people)
@@ -151,15 +152,15 @@ func TestADamagedPageRefusesItsLookups(t *testing.T) {
 
 // unreadable opens nothing until it is well again.
 type unreadable struct {
-	service.OSFiles
+	fsys.OS
 	well *bool
 }
 
-func (u unreadable) Open(path string) (service.File, error) {
+func (u unreadable) Open(path string) (fsys.File, error) {
 	if !*u.well && strings.Contains(path, "tables") {
 		return nil, fails("open", path, syscall.EIO)
 	}
-	return u.OSFiles.Open(path)
+	return u.OS.Open(path)
 }
 
 // A live table that could not be read is tried again, and stays where it is.
@@ -261,7 +262,7 @@ func TestDamagedIndexingBeginsAgain(t *testing.T) {
 			l.files = unpublished{}
 			l.again(func() {})
 			_ = l.service.Work(t.Context()) // all but the last job
-			l.files = service.OSFiles{}
+			l.files = fsys.OS{}
 			l.again(func() { flip(t, filepath.Join(l.dir, "tables", u.id, name)) })
 			l.index(u)
 			l.says("indexing begins again")
@@ -270,18 +271,18 @@ func TestDamagedIndexingBeginsAgain(t *testing.T) {
 }
 
 // unpublished writes tables and opens none of them, so that none goes live.
-type unpublished struct{ service.OSFiles }
+type unpublished struct{ fsys.OS }
 
-func (u unpublished) Open(path string) (service.File, error) {
+func (u unpublished) Open(path string) (fsys.File, error) {
 	if strings.HasSuffix(path, "table.json") {
 		return nil, fails("open", path, syscall.EIO)
 	}
-	return u.OSFiles.Open(path)
+	return u.OS.Open(path)
 }
 
 // interrupted does something else before it makes a session's folder.
 type interrupted struct {
-	service.OSFiles
+	fsys.OS
 	by *func()
 }
 
@@ -290,7 +291,7 @@ func (i interrupted) MkdirAll(dir string) error {
 		*i.by = nil
 		by()
 	}
-	return i.OSFiles.MkdirAll(dir)
+	return i.OS.MkdirAll(dir)
 }
 
 // A block that arrives while its session ends is of nobody, and does not stay.

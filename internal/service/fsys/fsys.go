@@ -1,4 +1,6 @@
-package service
+// Package fsys is the file system as the service uses it: an interface, so that
+// tests can fail every operation, and writes that appear whole or not at all.
+package fsys
 
 import (
 	"errors"
@@ -9,18 +11,18 @@ import (
 	"github.com/google/uuid"
 )
 
-// files is what the service asks of the file system below its folder; bbolt
+// FS is what the service asks of the file system below its folder; bbolt
 // alone opens its file itself. Every method may fail at any time, and whatever
 // is not synced may be gone after a crash, so that callers say what is left.
-type files interface {
+type FS interface {
 	// MkdirAll makes a folder and those above it, with mode 0700.
 	MkdirAll(dir string) error
 	ReadDir(dir string) ([]os.DirEntry, error)
 	// Create makes a file of mode 0600, or empties the one that is there.
-	Create(path string) (file, error)
-	Open(path string) (file, error)
+	Create(path string) (File, error)
+	Open(path string) (File, error)
 	// Edit opens a file that is there, to write over its bytes in place.
-	Edit(path string) (file, error)
+	Edit(path string) (File, error)
 	Rename(from, to string) error
 	// RemoveAll removes a file, or a folder with what is in it; a missing one is
 	// no error.
@@ -29,9 +31,9 @@ type files interface {
 	SyncDir(dir string) error
 }
 
-// file is an open file: one that Create or Edit returned is written, one that Open
+// File is an open file: one that Create or Edit returned is written, one that Open
 // returned is read.
-type file interface {
+type File interface {
 	io.Writer
 	io.WriterAt
 	io.ReaderAt
@@ -41,33 +43,33 @@ type file interface {
 	Size() (int64, error)
 }
 
-// osFiles is the machine's own file system.
-type osFiles struct{}
+// OS is the machine's own file system.
+type OS struct{}
 
 type osFile struct{ *os.File }
 
-func (osFiles) MkdirAll(dir string) error                 { return os.MkdirAll(dir, 0o700) }
-func (osFiles) ReadDir(dir string) ([]os.DirEntry, error) { return os.ReadDir(dir) }
-func (osFiles) Rename(from, to string) error              { return os.Rename(from, to) }
-func (osFiles) RemoveAll(path string) error               { return os.RemoveAll(path) }
+func (OS) MkdirAll(dir string) error                 { return os.MkdirAll(dir, 0o700) }
+func (OS) ReadDir(dir string) ([]os.DirEntry, error) { return os.ReadDir(dir) }
+func (OS) Rename(from, to string) error              { return os.Rename(from, to) }
+func (OS) RemoveAll(path string) error               { return os.RemoveAll(path) }
 
-func (osFiles) Create(path string) (file, error) {
+func (OS) Create(path string) (File, error) {
 	return opened(os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600))
 }
 
-func (osFiles) Open(path string) (file, error) { return opened(os.Open(path)) }
+func (OS) Open(path string) (File, error) { return opened(os.Open(path)) }
 
-func (osFiles) Edit(path string) (file, error) { return opened(os.OpenFile(path, os.O_WRONLY, 0)) }
+func (OS) Edit(path string) (File, error) { return opened(os.OpenFile(path, os.O_WRONLY, 0)) }
 
 // opened keeps a nil *os.File from becoming a file that is not nil.
-func opened(f *os.File, err error) (file, error) {
+func opened(f *os.File, err error) (File, error) {
 	if err != nil {
 		return nil, err
 	}
 	return osFile{f}, nil
 }
 
-func (osFiles) SyncDir(dir string) error {
+func (OS) SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
@@ -83,8 +85,8 @@ func (f osFile) Size() (int64, error) {
 	return info.Size(), nil
 }
 
-// readWhole returns the bytes of a file.
-func readWhole(fs files, path string) (data []byte, err error) {
+// ReadWhole returns the bytes of a file.
+func ReadWhole(fs FS, path string) (data []byte, err error) {
 	f, err := fs.Open(path)
 	if err != nil {
 		return nil, err
@@ -104,9 +106,9 @@ func readWhole(fs files, path string) (data []byte, err error) {
 // unfinishedSuffix ends the names of files that are not whole yet.
 const unfinishedSuffix = ".new"
 
-// writeSynced makes a file appear whole or not at all. Where it fails the file
+// WriteSynced makes a file appear whole or not at all. Where it fails the file
 // may be there all the same: nobody was told so, and the next try replaces it.
-func writeSynced(fs files, dir, name string, data []byte) error {
+func WriteSynced(fs FS, dir, name string, data []byte) error {
 	path := filepath.Join(dir, name+"-"+uuid.NewString()+unfinishedSuffix)
 	f, err := fs.Create(path)
 	if err != nil {
@@ -126,7 +128,7 @@ func writeSynced(fs files, dir, name string, data []byte) error {
 	return errors.Join(fs.SyncDir(dir), fs.SyncDir(filepath.Dir(dir)))
 }
 
-// damaged says that stored bytes are not what was written.
-type damaged struct{ what string }
+// Damaged says that stored bytes are not what was written.
+type Damaged struct{ What string }
 
-func (d *damaged) Error() string { return d.what }
+func (d *Damaged) Error() string { return d.What }
