@@ -18,6 +18,9 @@ import (
 // before anything is answered from it.
 var ledgerKey = []byte("ledger")
 
+// ledgerSum is the size of a sum and of the ledger.
+const ledgerSum = 8
+
 // sumOf is no CRC: those of values that are alike cancel each other out.
 func sumOf(bucket, key, text []byte) uint64 {
 	sum := sha256.Sum256(slices.Concat(bucket, []byte("/"), key, []byte{0}, text))
@@ -39,10 +42,10 @@ func getText(tx *bbolt.Tx, bucket, key []byte) ([]byte, error) {
 
 // unsealed parts a value into its text and its sum.
 func unsealed(whole []byte) ([]byte, uint64) {
-	if len(whole) < sumSize {
+	if len(whole) < ledgerSum {
 		return nil, 0
 	}
-	at := len(whole) - sumSize
+	at := len(whole) - ledgerSum
 	return whole[:at:at], binary.LittleEndian.Uint64(whole[at:])
 }
 
@@ -75,7 +78,7 @@ func enter(tx *bbolt.Tx, bucket, key []byte, sum uint64) error {
 }
 
 func ledgerOf(meta *bbolt.Bucket) uint64 {
-	if text := meta.Get(ledgerKey); len(text) == sumSize {
+	if text := meta.Get(ledgerKey); len(text) == ledgerSum {
 		return binary.LittleEndian.Uint64(text)
 	}
 	return 0
@@ -93,7 +96,7 @@ func audit(path string, log *slog.Logger) error {
 	}
 	var total, ledger uint64
 	names, err := f.walk(func(e boltEntry) error {
-		if bytes.Equal(e.bucket, metaBucket) && bytes.Equal(e.key, ledgerKey) && len(e.value) == sumSize {
+		if bytes.Equal(e.bucket, metaBucket) && bytes.Equal(e.key, ledgerKey) && len(e.value) == ledgerSum {
 			ledger = binary.LittleEndian.Uint64(e.value)
 			return nil
 		}
