@@ -9,6 +9,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"exactmatch.dev/operator/internal/service/fsys"
+	"exactmatch.dev/operator/internal/service/index"
 )
 
 // lostName is the folder that takes what is unknown, as that of a file system.
@@ -126,7 +127,7 @@ func (f *folder) lastStamp() (last uint64) {
 		last = f.identity.stamp
 	}
 	for _, name := range f.sessions[tablesName] {
-		if meta, err := readMeta(f.files, filepath.Join(f.dir, tablesName, name)); err == nil {
+		if meta, err := index.ReadMeta(f.files, filepath.Join(f.dir, tablesName, name)); err == nil {
 			last = max(last, meta.Stamp)
 		}
 	}

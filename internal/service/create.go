@@ -12,6 +12,7 @@ import (
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/service/index"
 )
 
 const maxBlocks = 50_000
@@ -93,8 +94,8 @@ func checkSession(w *edm.Session) error {
 		return unprocessable(edm.CodeUnprocessable, "fileName has 1 to 128 letters, digits, dots, spaces, underscores and hyphens")
 	case !sumPattern.MatchString(w.Checksum) || !contentPattern.MatchString(w.ContentKey):
 		return unprocessable(edm.CodeUnprocessable, "checksum is sha256: and 64 hexadecimal digits; contentKey is content/v2: and the like")
-	case int64(*w.RowsPerBlock)*int64(*w.TotalBlockCount-1) >= maxRows:
-		return unprocessable(edm.CodeUnprocessable, "a table has at most %d rows", maxRows)
+	case int64(*w.RowsPerBlock)*int64(*w.TotalBlockCount-1) >= index.MaxRows:
+		return unprocessable(edm.CodeUnprocessable, "a table has at most %d rows", index.MaxRows)
 	case len(w.Fields) == 0 || len(w.Fields) > block.MaxColumns:
 		return unprocessable(edm.CodeUnprocessable, "%s", tooMany("fields", len(w.Fields), block.MaxColumns))
 	case len(w.UploadAgentID) > maxRequestID:

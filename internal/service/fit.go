@@ -12,6 +12,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"exactmatch.dev/operator/internal/service/fsys"
+	"exactmatch.dev/operator/internal/service/index"
 )
 
 // The names in a data folder.
@@ -167,7 +168,7 @@ func (f *folder) fits(db *records) error {
 // findUnknown names what lies there and is not ours.
 func (f *folder) findUnknown(u *unfit, ours map[string]bool, is identity) {
 	for _, name := range f.sessions[tablesName] {
-		meta, err := readMeta(f.files, filepath.Join(f.dir, tablesName, name))
+		meta, err := index.ReadMeta(f.files, filepath.Join(f.dir, tablesName, name))
 		switch {
 		case err == nil && meta.Folder != "" && meta.Folder != is.id:
 			u.unknown = append(u.unknown, unknown{tablesName, name, "it is of another data folder"})

@@ -77,7 +77,7 @@ func newHouse(t testing.TB) *house {
 	delete(h.blocks, "done")
 	h.commit("processing")
 	h.table = filepath.Join(t.TempDir(), "done")
-	h.must(os.CopyFS(h.table, os.DirFS(s.live.dir("done"))))
+	h.must(os.CopyFS(h.table, os.DirFS(s.live.Dir("done"))))
 	h.keep()
 	return h
 }
@@ -204,10 +204,10 @@ func (h *house) restore() {
 	}
 	store, err := read[storeRecord](h.db.db, storesBucket, "live")
 	h.must(err)
-	if !h.live.serves("live", store.Live) {
-		h.must(h.live.drop("done"))
-		h.must(os.CopyFS(h.live.dir("done"), os.DirFS(h.table)))
-		h.must(h.live.reopen("live", store.Live, func() error { return nil }))
+	if !h.live.Serves("live", store.Live) {
+		h.must(h.live.Drop("done"))
+		h.must(os.CopyFS(h.live.Dir("done"), os.DirFS(h.table)))
+		h.must(h.live.Reopen("live", store.Live, func() error { return nil }))
 	}
 }
 

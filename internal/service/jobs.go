@@ -14,6 +14,7 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/fingerprint"
 	"exactmatch.dev/operator/internal/service/fsys"
+	"exactmatch.dev/operator/internal/service/index"
 )
 
 // jobsOf counts the indexing jobs of a session: one reads the blocks, one sorts
@@ -58,7 +59,7 @@ func (s *Service) indexSession(ctx context.Context, id string) error {
 
 func (s *Service) doJobs(ctx context.Context, one *sessionRecord) error {
 	columns := searchable(one)
-	if meta, err := readMeta(s.files, s.live.dir(one.ID)); err == nil && !meta.ruled() {
+	if meta, err := index.ReadMeta(s.files, s.live.Dir(one.ID)); err == nil && !meta.Ruled() {
 		one.JobsDone = 0 // an earlier version read the blocks, and kept no rules
 	}
 	for done := one.JobsDone; done <= len(columns); done++ {
@@ -69,7 +70,7 @@ func (s *Service) doJobs(ctx context.Context, one *sessionRecord) error {
 		if done == 0 {
 			err = s.readBlocks(ctx, one)
 		} else {
-			err = indexColumn(ctx, s.files, s.live.dir(one.ID), columns[done-1])
+			err = index.IndexColumn(ctx, s.files, s.live.Dir(one.ID), columns[done-1])
 		}
 		if err != nil {
 			return s.indexingFailed(one, err)
@@ -151,7 +152,7 @@ func (s *Service) failSession(id string, block *invalidBlock, matters func(*sess
 // readBlocks is the first job: every block in order, checked against the
 // session, into one token file per column and a description of the table.
 func (s *Service) readBlocks(ctx context.Context, one *sessionRecord) error {
-	dir := s.live.dir(one.ID)
+	dir := s.live.Dir(one.ID)
 	if err := errors.Join(s.files.RemoveAll(dir), s.files.MkdirAll(dir)); err != nil {
 		return err
 	}
@@ -159,10 +160,10 @@ func (s *Service) readBlocks(ctx context.Context, one *sessionRecord) error {
 	if err != nil {
 		return err
 	}
-	meta := tableMeta{SessionID: one.ID, KeyID: one.KeyID, Columns: edm.WithRules(one.Columns), Folder: is.id, Stamp: is.stamp}
-	files := make([]*pageWriter, 0, len(one.Columns))
+	meta := index.Meta{SessionID: one.ID, KeyID: one.KeyID, Columns: edm.WithRules(one.Columns), Folder: is.id, Stamp: is.stamp}
+	files := make([]*index.PageWriter, 0, len(one.Columns))
 	for c := range one.Columns {
-		w, err := newPageWriter(s.files, tokenPath(dir, c), block.TokenSize)
+		w, err := index.NewPageWriter(s.files, index.TokenPath(dir, c), block.TokenSize)
 		if err != nil {
 			return errors.Join(err, closeAll(files))
 		}
@@ -173,22 +174,22 @@ func (s *Service) readBlocks(ctx context.Context, one *sessionRecord) error {
 		return err
 	}
 	meta.Rows = rows
-	return writeMeta(s.files, dir, meta)
+	return index.WriteMeta(s.files, dir, meta)
 }
 
-func closeAll(files []*pageWriter) (err error) {
+func closeAll(files []*index.PageWriter) (err error) {
 	for _, w := range files {
-		err = errors.Join(err, w.close())
+		err = errors.Join(err, w.Close())
 	}
 	return err
 }
 
-func (s *Service) copyTokens(ctx context.Context, one *sessionRecord, files []*pageWriter) (rows int64, err error) {
+func (s *Service) copyTokens(ctx context.Context, one *sessionRecord, files []*index.PageWriter) (rows int64, err error) {
 	store, err := read[storeRecord](s.db.db, storesBucket, one.DataStoreID)
 	if err != nil {
 		return 0, err
 	}
-	for index, id := range one.Sealed {
+	for n, id := range one.Sealed {
 		if ctx.Err() != nil {
 			return 0, ctx.Err()
 		}
@@ -198,13 +199,13 @@ func (s *Service) copyTokens(ctx context.Context, one *sessionRecord, files []*p
 		}
 		b, err := block.Decode(data)
 		if err != nil {
-			return 0, &invalidBlock{fmt.Sprintf("block %d: %v", index, err)}
+			return 0, &invalidBlock{fmt.Sprintf("block %d: %v", n, err)}
 		}
-		if what := misfit(store, one, &b.Header, index); what != "" {
-			return 0, &invalidBlock{fmt.Sprintf("block %d: %s", index, what)}
+		if what := misfit(store, one, &b.Header, n); what != "" {
+			return 0, &invalidBlock{fmt.Sprintf("block %d: %s", n, what)}
 		}
 		for c := range files {
-			if err := files[c].add(b.Column(c)); err != nil {
+			if err := files[c].Add(b.Column(c)); err != nil {
 				return 0, err
 			}
 		}
@@ -215,11 +216,11 @@ func (s *Service) copyTokens(ctx context.Context, one *sessionRecord, files []*p
 
 // misfit says how a block contradicts its session. What fits is in its place:
 // every block but the last has rowsPerBlock rows.
-func misfit(store *storeRecord, one *sessionRecord, h *block.Header, index int) string {
+func misfit(store *storeRecord, one *sessionRecord, h *block.Header, at int) string {
 	perBlock := int(*one.RowsPerBlock)
-	first, last := int64(index)*int64(perBlock), index == int(*one.TotalBlockCount)-1
+	first, last := int64(at)*int64(perBlock), at == int(*one.TotalBlockCount)-1
 	switch {
-	case h.Index != index:
+	case h.Index != at:
 		return fmt.Sprintf("it says that it is block %d", h.Index)
 	case h.FirstRow != first:
 		return fmt.Sprintf("it begins with row %d in place of %d", h.FirstRow, first)
@@ -231,8 +232,8 @@ func misfit(store *storeRecord, one *sessionRecord, h *block.Header, index int) 
 		return "its tokens are of another data store"
 	case h.Rules != fingerprint.Rules:
 		return fmt.Sprintf("its tokens are not made under rules %s", fingerprint.Rules)
-	case first+int64(h.Rows) > maxRows:
-		return fmt.Sprintf("a table has at most %d rows", maxRows)
+	case first+int64(h.Rows) > index.MaxRows:
+		return fmt.Sprintf("a table has at most %d rows", index.MaxRows)
 	case h.Rows > perBlock || !last && h.Rows != perBlock:
 		return fmt.Sprintf("it has %d rows in place of %d", h.Rows, perBlock)
 	}
@@ -247,29 +248,29 @@ var errSuperseded = errors.New("a table of a later commit is live")
 // completed and dropped. All of it is read before: jobs may be done on either
 // side of a crash, and a whole table is not replaced by one that is damaged.
 func (s *Service) publish(ctx context.Context, one *sessionRecord) error {
-	table, err := openLive(s.files, s.live.dir(one.ID), 0)
+	table, err := index.Open(s.files, s.live.Dir(one.ID), 0)
 	if err != nil {
 		return s.indexingFailed(one, err)
 	}
-	if err := table.verify(ctx); err != nil {
-		return errors.Join(s.indexingFailed(one, err), table.close())
+	if err := table.Verify(ctx); err != nil {
+		return errors.Join(s.indexingFailed(one, err), table.Close())
 	}
-	err = s.live.replace(one.DataStoreID, table, func() error { return s.recordLive(one, table) })
+	err = s.live.Replace(one.DataStoreID, table, func() error { return s.recordLive(one, table) })
 	switch {
 	case errors.Is(err, errSuperseded), err != nil && ignoreNotFound(err) == nil:
 		s.discard(one.ID) // completed without going live, or deleted meanwhile
-		return table.close()
+		return table.Close()
 	case err != nil:
-		return errors.Join(err, table.close()) // the next sweep tries again
+		return errors.Join(err, table.Close()) // the next sweep tries again
 	}
-	s.config.Log.Info("live", "session", one.ID, "store", one.DataStoreID, "rows", table.Rows, "generation", table.generation)
+	s.config.Log.Info("live", "session", one.ID, "store", one.DataStoreID, "rows", table.Rows, "generation", table.Generation)
 	s.discardBlocks(one.ID)
 	s.enqueue(job{store: one.DataStoreID}) // what is searchable may have changed since its create
 	return nil
 }
 
 // recordLive writes down that a table is live, and gives it its generation.
-func (s *Service) recordLive(one *sessionRecord, table *openTable) error {
+func (s *Service) recordLive(one *sessionRecord, table *index.Table) error {
 	superseded := false
 	_, err := change(s.db, sessionsBucket, one.ID, func(tx *bbolt.Tx, r *sessionRecord) error {
 		store, err := get[storeRecord](tx, storesBucket, r.DataStoreID)
@@ -283,10 +284,10 @@ func (s *Service) recordLive(one *sessionRecord, table *openTable) error {
 		if superseded = store.LiveCommitted.After(r.Committed); superseded {
 			return put(tx, storesBucket, store.ID, store)
 		}
-		table.generation = store.Generation + 1
-		store.Generation, store.LiveCommitted, store.DataLastUpdatedDateTime = table.generation, r.Committed, r.CompletionDateTime
+		table.Generation = store.Generation + 1
+		store.Generation, store.LiveCommitted, store.DataLastUpdatedDateTime = table.Generation, r.Committed, r.CompletionDateTime
 		store.Live = &edm.Live{
-			SessionID: r.ID, ContentKey: r.ContentKey, KeyID: table.KeyID, Rows: table.Rows, Generation: table.generation,
+			SessionID: r.ID, ContentKey: r.ContentKey, KeyID: table.KeyID, Rows: table.Rows, Generation: table.Generation,
 			Columns: table.Columns, CompletionDateTime: r.CompletionDateTime,
 		}
 		return put(tx, storesBucket, store.ID, store)

@@ -12,6 +12,7 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/fingerprint"
 	"exactmatch.dev/operator/internal/service/fsys"
+	"exactmatch.dev/operator/internal/service/index"
 )
 
 const (
@@ -27,15 +28,15 @@ func (s *Service) ask(r *http.Request, keyID string, f func(*view) (*answer, err
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.live.acquire(store.ID)
+	t, err := s.live.Acquire(store.ID)
 	if err != nil {
 		return nil, damagedTable(store.DisplayName)
 	}
 	if t == nil {
 		return nil, unprocessable(edm.CodeNoLiveTable, "the data store %q has no table yet: complete a session first", store.DisplayName)
 	}
-	defer s.live.release(t)
-	if t.broken.Load() {
+	defer s.live.Release(t)
+	if t.Broken.Load() {
 		return nil, damagedTable(store.DisplayName)
 	}
 	if _, err := fingerprint.ParseKeyID(keyID); err != nil {
@@ -44,13 +45,13 @@ func (s *Service) ask(r *http.Request, keyID string, f func(*view) (*answer, err
 	if keyID != t.KeyID {
 		return nil, unprocessable(edm.CodeKeyMismatch, "the lookup's key is %s and the live table's is %s: use the key that the table was hashed under", keyID, t.KeyID)
 	}
-	if !t.ruled() {
+	if !t.Ruled() {
 		return nil, unprocessable(edm.CodeRulesMismatch, "the live table was indexed by an earlier version, which did not keep the rules of its tokens: upload the table again")
 	}
 	out, err = f(&view{t, store.Columns})
 	var bad *fsys.Damaged
 	if errors.As(err, &bad) {
-		t.broken.Store(true)
+		t.Broken.Store(true)
 		s.config.Log.Error("the live table is damaged: upload it again", "store", store.ID, "session", t.SessionID, "error", bad)
 		return nil, damagedTable(store.DisplayName)
 	}
@@ -66,7 +67,7 @@ func damagedTable(store string) *failure {
 func parseToken(where, text string) (fingerprint.Token, error) {
 	raw, err := base64.StdEncoding.Strict().DecodeString(text)
 	if err != nil || len(raw) != fingerprint.TokenSize {
-		return emptyToken, unprocessable(edm.CodeUnprocessable, "%s is no token: 16 bytes in base64", where)
+		return index.EmptyToken, unprocessable(edm.CodeUnprocessable, "%s is no token: 16 bytes in base64", where)
 	}
 	return fingerprint.Token(raw), nil
 }
@@ -97,7 +98,11 @@ func (s *Service) lookup(r *http.Request) (*answer, error) {
 		if err := t.checkRules(nil, slices.Concat(t.searched(), results)...); err != nil {
 			return nil, err
 		}
-		found, err := t.find(q.Values)
+		tokens, err := parseTokens(q.Values)
+		if err != nil {
+			return nil, err
+		}
+		found, err := t.Find(tokens, maxMatches)
 		if err != nil {
 			return nil, err
 		}
@@ -113,42 +118,28 @@ func (s *Service) lookup(r *http.Request) (*answer, error) {
 	})
 }
 
-// find returns the rows of the values, each row once, in the order of values.
-func (t *openTable) find(values []string) ([]int64, error) {
-	var found []int64
-	seen := map[int64]bool{}
+// parseTokens reads the values of a lookup.
+func parseTokens(values []string) ([]fingerprint.Token, error) {
+	tokens := make([]fingerprint.Token, 0, len(values))
 	for _, value := range values {
 		token, err := parseToken("a value", value)
 		if err != nil {
 			return nil, err
 		}
-		for _, x := range t.indexes {
-			if x == nil {
-				continue
-			}
-			_, rows, err := x.rows(token, maxMatches-len(found))
-			if err != nil {
-				return nil, err
-			}
-			for _, row := range rows {
-				if !seen[row] {
-					seen[row] = true
-					found = append(found, row)
-				}
-			}
-		}
+		tokens = append(tokens, token)
 	}
-	return found, nil
+	return tokens, nil
 }
 
-func (t *openTable) line(row int64, columns []int) (string, error) {
+// line is a row that was found: its number and the tokens asked for, in JSON.
+func (v *view) line(row int64, columns []int) (string, error) {
 	out := map[string]any{"row": row}
 	for _, c := range columns {
-		token, err := t.token(c, row)
+		token, err := v.Token(c, row)
 		if err != nil {
 			return "", err
 		}
-		out[t.Columns[c].Name] = base64.StdEncoding.EncodeToString(token[:])
+		out[v.Columns[c].Name] = base64.StdEncoding.EncodeToString(token[:])
 	}
 	text, err := json.Marshal(out)
 	return string(text), err
@@ -172,7 +163,7 @@ func (s *Service) match(r *http.Request) (*answer, error) {
 		if err != nil {
 			return nil, err
 		}
-		if t.indexes[column] == nil {
+		if !t.Searchable(column) {
 			return nil, unprocessable(edm.CodeUnprocessable, "the column %q is not searchable", q.Column)
 		}
 		token, err := parseToken("token", q.Token)
@@ -186,15 +177,19 @@ func (s *Service) match(r *http.Request) (*answer, error) {
 		if err := t.checkRules(q.RulesIDs, append(slices.Sorted(maps.Keys(same)), column)...); err != nil {
 			return nil, err
 		}
-		return t.matches(column, token, same, q.Limit)
+		result, err := t.Match(column, token, same, q.Limit)
+		if err != nil {
+			return nil, err
+		}
+		return ok(result)
 	})
 }
 
 // sameRow reads the tokens that are compared within the rows found.
-func (t *view) sameRow(wanted map[string]string) (map[int]fingerprint.Token, error) {
+func (v *view) sameRow(wanted map[string]string) (map[int]fingerprint.Token, error) {
 	out := map[int]fingerprint.Token{}
 	for name, text := range wanted {
-		c, err := t.columnOf(name)
+		c, err := v.columnOf(name)
 		if err != nil {
 			return nil, err
 		}
@@ -203,27 +198,4 @@ func (t *view) sameRow(wanted map[string]string) (map[int]fingerprint.Token, err
 		}
 	}
 	return out, nil
-}
-
-func (t *openTable) matches(column int, token fingerprint.Token, same map[int]fingerprint.Token, limit int) (*answer, error) {
-	total, rows, err := t.indexes[column].rows(token, limit)
-	if err != nil {
-		return nil, err
-	}
-	result := edm.MatchResult{Generation: t.generation, SessionID: t.SessionID, Total: total, Rows: make([]edm.MatchRow, 0, len(rows))}
-	for _, row := range rows {
-		matched := edm.MatchRow{Row: row}
-		for c, want := range same {
-			got, err := t.token(c, row)
-			if err != nil {
-				return nil, err
-			}
-			if got == want && got != emptyToken {
-				matched.Matched = append(matched.Matched, t.Columns[c].Name)
-			}
-		}
-		slices.Sort(matched.Matched)
-		result.Rows = append(result.Rows, matched)
-	}
-	return ok(result)
 }

@@ -55,7 +55,7 @@ func (s *Service) recover() error {
 			}
 		}
 	}
-	return errors.Join(s.blocks.dropUnknown(known), s.live.dropUnused(used))
+	return errors.Join(s.blocks.dropUnknown(known), s.live.DropUnused(used))
 }
 
 // failIncomplete ends a session that is sealed and misses a block. One that is
@@ -87,7 +87,7 @@ func (s *Service) reopen() {
 		if wantedColumns(store) != nil {
 			s.enqueue(job{store: store.ID})
 		}
-		if store.Live == nil || s.live.serves(store.ID, store.Live) {
+		if store.Live == nil || s.live.Serves(store.ID, store.Live) {
 			continue
 		}
 		if err := s.open(store); err == nil {
@@ -98,7 +98,7 @@ func (s *Service) reopen() {
 
 // open opens the table that a store's record names as its live one.
 func (s *Service) open(store *storeRecord) error {
-	return s.live.reopen(store.ID, store.Live, func() error { return s.stillLive(store) })
+	return s.live.Reopen(store.ID, store.Live, func() error { return s.stillLive(store) })
 }
 
 // stillLive makes sure that a table is the live one still, and that a crash

@@ -10,6 +10,7 @@ import (
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/service/fsys"
+	"exactmatch.dev/operator/internal/service/index"
 )
 
 // wantedColumns are the columns of the live table, searchable as the store's own
@@ -50,7 +51,7 @@ func (s *Service) reindex(ctx context.Context, id string) error {
 			return ignoreNotFound(err)
 		}
 		columns := wantedColumns(store)
-		if columns == nil || !s.live.whole(id) {
+		if columns == nil || !s.live.Whole(id) {
 			return nil
 		}
 		if err := s.reindexAs(ctx, store, columns); !errors.Is(err, errSuperseded) {
@@ -61,80 +62,80 @@ func (s *Service) reindex(ctx context.Context, id string) error {
 }
 
 func (s *Service) reindexAs(ctx context.Context, store *storeRecord, columns []edm.Column) error {
-	old, err := s.live.acquire(store.ID)
+	old, err := s.live.Acquire(store.ID)
 	if err != nil || old == nil {
 		return nil // it is damaged or gone by now
 	}
-	defer s.live.release(old)
-	if old.generation != store.Live.Generation {
+	defer s.live.Release(old)
+	if old.Generation != store.Live.Generation {
 		return errSuperseded
 	}
 	next, err := s.indexedAs(ctx, old, columns)
 	if err != nil {
 		return s.reindexFailed(ctx, store, old, err)
 	}
-	if err := s.live.replace(store.ID, next, func() error { return s.recordReindexed(store, next) }); err != nil {
-		return errors.Join(err, next.close())
+	if err := s.live.Replace(store.ID, next, func() error { return s.recordReindexed(store, next) }); err != nil {
+		return errors.Join(err, next.Close())
 	}
-	s.config.Log.Info("indexed again", "store", store.ID, "session", next.SessionID, "generation", next.generation)
-	s.live.tidy(next)
+	s.config.Log.Info("indexed again", "store", store.ID, "session", next.SessionID, "generation", next.Generation)
+	s.live.Tidy(next)
 	return nil
 }
 
 // indexedAs makes the indexes that are missing and opens the table with those that
 // are wanted, after it has read all of it.
-func (s *Service) indexedAs(ctx context.Context, old *openTable, columns []edm.Column) (*openTable, error) {
+func (s *Service) indexedAs(ctx context.Context, old *index.Table, columns []edm.Column) (*index.Table, error) {
 	for c := range columns {
-		if !columns[c].IsSearchable || old.indexes[c] != nil {
+		if !columns[c].IsSearchable || old.Indexes[c] != nil {
 			continue
 		}
 		// What a reader may have open yet stays as it is.
-		if err := s.live.dropIndex(old.dir, c); err != nil {
+		if err := s.live.DropIndex(old.Dir, c); err != nil {
 			return nil, err
 		}
-		if err := indexColumn(ctx, s.files, old.dir, c); err != nil {
-			return nil, errors.Join(err, s.live.dropIndex(old.dir, c))
+		if err := index.IndexColumn(ctx, s.files, old.Dir, c); err != nil {
+			return nil, errors.Join(err, s.live.DropIndex(old.Dir, c))
 		}
 	}
-	next, err := openAs(s.files, old.dir, 0, columns)
+	next, err := index.OpenAs(s.files, old.Dir, 0, columns)
 	if err != nil {
 		return nil, err
 	}
-	if err := next.verify(ctx); err != nil {
-		return nil, errors.Join(err, next.close())
+	if err := next.Verify(ctx); err != nil {
+		return nil, errors.Join(err, next.Close())
 	}
 	return next, nil
 }
 
 // reindexFailed has lookups refused where the table's own files are at fault.
 // Anything else, a full disk for one, is tried again by the next sweep.
-func (s *Service) reindexFailed(ctx context.Context, store *storeRecord, old *openTable, cause error) error {
+func (s *Service) reindexFailed(ctx context.Context, store *storeRecord, old *index.Table, cause error) error {
 	var file *fsys.Damaged
 	switch {
 	case errors.As(cause, &file):
-		if old.verify(ctx) == nil {
+		if old.Verify(ctx) == nil {
 			return cause // it is the new index, which is made again
 		}
 	case !errors.Is(cause, os.ErrNotExist):
 		return cause
 	}
-	if now, err := read[storeRecord](s.db.db, storesBucket, store.ID); err != nil || now.Live == nil || now.Live.Generation != old.generation {
+	if now, err := read[storeRecord](s.db.db, storesBucket, store.ID); err != nil || now.Live == nil || now.Live.Generation != old.Generation {
 		return errors.Join(ignoreNotFound(err)) // another one is live, and these files go
 	}
-	old.broken.Store(true)
+	old.Broken.Store(true)
 	s.config.Log.Error("the live table is damaged: upload it again", "store", store.ID, "session", old.SessionID, "error", cause)
 	return nil
 }
 
 // recordReindexed writes down which columns of the live table are searchable, as
 // a generation of its own.
-func (s *Service) recordReindexed(store *storeRecord, next *openTable) error {
+func (s *Service) recordReindexed(store *storeRecord, next *index.Table) error {
 	_, err := change(s.db, storesBucket, store.ID, func(_ *bbolt.Tx, now *storeRecord) error {
 		if now.Live == nil || now.Live.Generation != store.Live.Generation || !sameIndexes(wantedColumns(now), next.Columns) {
 			return errSuperseded
 		}
-		next.generation = now.Generation + 1
-		now.Generation, now.Live.Generation, now.Live.Columns = next.generation, next.generation, next.Columns
+		next.Generation = now.Generation + 1
+		now.Generation, now.Live.Generation, now.Live.Columns = next.Generation, next.Generation, next.Columns
 		return nil
 	})
 	return err

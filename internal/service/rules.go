@@ -5,13 +5,14 @@ import (
 	"slices"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/service/index"
 )
 
 // view is the live table as one question sees it, and the columns that the store
 // has at present. The rules of the tokens are the table's own: a question under
 // any others would be answered by "no", so it is refused.
 type view struct {
-	*openTable
+	*index.Table
 	present []edm.Column
 }
 
@@ -71,8 +72,8 @@ func (v *view) checkRules(rules map[string]string, asked ...int) error {
 // searched are the columns that Graph's lookup searches.
 func (v *view) searched() []int {
 	var out []int
-	for c, x := range v.indexes {
-		if x != nil {
+	for c := range v.Columns {
+		if v.Searchable(c) {
 			out = append(out, c)
 		}
 	}

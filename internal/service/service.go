@@ -18,6 +18,7 @@ import (
 
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/service/fsys"
+	"exactmatch.dev/operator/internal/service/index"
 )
 
 // Config of the service. Zero values mean the defaults that are named.
@@ -64,7 +65,7 @@ type Service struct {
 	config   Config
 	files    fsys.FS
 	db       *records
-	live     *liveTables
+	live     *index.Live
 	blocks   *blockFiles
 	mux      *http.ServeMux
 	jobs     chan job
@@ -95,7 +96,7 @@ func newOver(c Config, fs fsys.FS) (*Service, error) {
 		memory: newUploadBudget(c.UploadMemory), patience: uploadPatience, times: defaultTimes(),
 		gate: newGate(c.MaxUnauthenticated), space: newSpace(c.Dir), probe: probe{patience: probePatience}}
 	s.blocks = newBlockFiles(fs, filepath.Join(c.Dir, blocksName), c.Log)
-	s.live = newLiveTables(fs, filepath.Join(c.Dir, tablesName), c.Log)
+	s.live = index.NewLive(fs, filepath.Join(c.Dir, tablesName), c.Log)
 	if err := s.recover(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -250,7 +251,7 @@ func (s *Service) index(ctx context.Context) {
 
 // Close releases the files. Nothing is lost without it.
 func (s *Service) Close() error {
-	return errors.Join(s.live.close(), s.db.close())
+	return errors.Join(s.live.Close(), s.db.close())
 }
 
 // ServeHTTP implements http.Handler.

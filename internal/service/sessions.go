@@ -138,7 +138,7 @@ func (s *Service) commitSession(r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	var one *sessionRecord
-	s.live.still(r.PathValue("store"), func(present int64) {
+	s.live.Still(r.PathValue("store"), func(present int64) {
 		one, err = s.recordCommit(r, judged, present)
 	})
 	if errors.Is(err, errNothingToDo) {
@@ -249,7 +249,7 @@ func (s *Service) deleteSession(r *http.Request) (*answer, error) {
 
 // dropFiles removes the blocks and the table of a session.
 func (s *Service) dropFiles(id string) error {
-	return errors.Join(s.blocks.drop(id), s.live.drop(id))
+	return errors.Join(s.blocks.drop(id), s.live.Drop(id))
 }
 
 // discard removes the files of a session whose end is written down. That is

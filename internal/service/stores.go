@@ -18,7 +18,7 @@ import (
 func (s *Service) show(r *storeRecord) *edm.DataStore {
 	out := r.DataStore
 	out.Columns = edm.WithRules(r.Columns)
-	if out.Live != nil && !s.live.whole(r.ID) {
+	if out.Live != nil && !s.live.Whole(r.ID) {
 		out.Live = nil
 	}
 	out.Quota = s.quota(r)
@@ -183,7 +183,7 @@ func (s *Service) updateStore(r *http.Request) (*answer, error) {
 func (s *Service) deleteStore(r *http.Request) (*answer, error) {
 	id := r.PathValue("store")
 	var gone []string
-	err := s.live.replace(id, nil, func() (err error) {
+	err := s.live.Replace(id, nil, func() (err error) {
 		gone, err = s.forgetStore(id)
 		return err
 	})

@@ -1,4 +1,4 @@
-package service
+package index
 
 import (
 	"bytes"
@@ -32,16 +32,16 @@ func indexedTable(t *testing.T) string {
 	dir := filepath.Join(t.TempDir(), "table")
 	require(t, os.MkdirAll(dir, 0o700))
 	for c := range 2 {
-		w, err := newPageWriter(fsys.OS{}, tokenPath(dir, c), fingerprint.TokenSize)
+		w, err := NewPageWriter(fsys.OS{}, TokenPath(dir, c), fingerprint.TokenSize)
 		require(t, err)
 		for row := range damageRows {
 			token := damageToken(c, row)
-			require(t, w.add(token[:]))
+			require(t, w.Add(token[:]))
 		}
-		require(t, w.close())
+		require(t, w.Close())
 	}
-	require(t, writeMeta(fsys.OS{}, dir, tableMeta{SessionID: "one", KeyID: "0102030405060708", Rows: damageRows, Columns: damageColumns}))
-	require(t, indexColumn(t.Context(), fsys.OS{}, dir, 0))
+	require(t, WriteMeta(fsys.OS{}, dir, Meta{SessionID: "one", KeyID: "0102030405060708", Rows: damageRows, Columns: damageColumns}))
+	require(t, IndexColumn(t.Context(), fsys.OS{}, dir, 0))
 	return dir
 }
 
@@ -49,22 +49,22 @@ func indexedTable(t *testing.T) string {
 // refused. Any other answer is the right one.
 func askTable(t *testing.T, what, dir string) (refused int) {
 	t.Helper()
-	table, err := openLive(fsys.OS{}, dir, 1)
+	table, err := Open(fsys.OS{}, dir, 1)
 	if err != nil {
 		return damageRows
 	}
-	defer func() { require(t, table.close()) }()
+	defer func() { require(t, table.Close()) }()
 	if table.SessionID != "one" || table.KeyID != "0102030405060708" || !reflect.DeepEqual(table.Columns, damageColumns) {
-		t.Fatalf("%s: the table is %+v", what, table.tableMeta)
+		t.Fatalf("%s: the table is %+v", what, table.Meta)
 	}
 	for row := range damageRows {
 		if row%23 > 0 && row < damageRows-1 {
 			continue
 		}
-		total, rows, err := table.indexes[0].rows(damageToken(0, row), 10)
+		total, rows, err := table.Indexes[0].Rows(damageToken(0, row), 10)
 		var city fingerprint.Token
 		if err == nil && slices.Equal(rows, []int64{int64(row)}) {
-			city, err = table.token(1, rows[0])
+			city, err = table.Token(1, rows[0])
 		}
 		switch {
 		case err != nil:
@@ -73,7 +73,7 @@ func askTable(t *testing.T, what, dir string) (refused int) {
 			t.Fatalf("%s: row %d is answered by %d rows, %v, city %v", what, row, total, rows, city)
 		}
 	}
-	if total, _, err := table.indexes[0].rows(fingerprint.Token{0: 9, 15: 9}, 1); err == nil && total != 0 {
+	if total, _, err := table.Indexes[0].Rows(fingerprint.Token{0: 9, 15: 9}, 1); err == nil && total != 0 {
 		t.Fatalf("%s: a token that is nowhere is in %d rows", what, total)
 	}
 	return refused
@@ -81,11 +81,11 @@ func askTable(t *testing.T, what, dir string) (refused int) {
 
 // readAll reads every page of a table.
 func readAll(dir string) error {
-	table, err := openLive(fsys.OS{}, dir, 1)
+	table, err := Open(fsys.OS{}, dir, 1)
 	if err != nil {
 		return err
 	}
-	return errors.Join(table.verify(context.Background()), table.close())
+	return errors.Join(table.Verify(context.Background()), table.Close())
 }
 
 // However a table's file is damaged, each lookup is right or refused, and
@@ -153,22 +153,22 @@ func TestWhatCannotBeRemovedHarmsNothing(t *testing.T) {
 		require(t, os.CopyFS(filepath.Join(root, session), os.DirFS(indexedTable(t))))
 	}
 	var log bytes.Buffer
-	l := newLiveTables(stuckFiles{}, root, slog.New(slog.NewTextHandler(&log, nil)))
+	l := NewLive(stuckFiles{}, root, slog.New(slog.NewTextHandler(&log, nil)))
 	for n, session := range []string{"one", "two"} {
-		table, err := openLive(fsys.OS{}, l.dir(session), int64(n+1))
+		table, err := Open(fsys.OS{}, l.Dir(session), int64(n+1))
 		require(t, err)
-		require(t, l.replace("store", table, func() error { return nil }))
+		require(t, l.Replace("store", table, func() error { return nil }))
 	}
-	table, err := l.acquire("store")
+	table, err := l.Acquire("store")
 	require(t, err)
-	if total, _, err := table.indexes[0].rows(damageToken(0, 5), 1); total != 1 || err != nil || table.generation != 2 {
-		t.Errorf("generation %d answers %d rows, %v", table.generation, total, err)
+	if total, _, err := table.Indexes[0].Rows(damageToken(0, 5), 1); total != 1 || err != nil || table.Generation != 2 {
+		t.Errorf("generation %d answers %d rows, %v", table.Generation, total, err)
 	}
-	l.release(table)
+	l.Release(table)
 	if !bytes.Contains(log.Bytes(), []byte("the next start removes it")) {
 		t.Errorf("the log says %q", log.String())
 	}
-	require(t, l.close())
+	require(t, l.Close())
 }
 
 // stuckFiles removes nothing.

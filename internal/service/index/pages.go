@@ -1,4 +1,4 @@
-package service
+package index
 
 import (
 	"bufio"
@@ -32,8 +32,8 @@ func footer(path string, entry int, entries int64) []byte {
 	return binary.LittleEndian.AppendUint64(text, block.Sum(append([]byte(filepath.Base(path)), text...)))
 }
 
-// pageWriter appends entries to a new page file.
-type pageWriter struct {
+// PageWriter appends entries to a new page file.
+type PageWriter struct {
 	path  string
 	file  fsys.File
 	out   *bufio.Writer
@@ -42,18 +42,18 @@ type pageWriter struct {
 	page  []byte
 }
 
-func newPageWriter(fs fsys.FS, path string, entry int) (*pageWriter, error) {
+func NewPageWriter(fs fsys.FS, path string, entry int) (*PageWriter, error) {
 	file, err := fs.Create(path)
 	if err != nil {
 		return nil, err
 	}
-	return &pageWriter{
+	return &PageWriter{
 		path: path, file: file, out: bufio.NewWriterSize(file, 1<<18), entry: entry, page: make([]byte, 0, pageEntries*entry+sumSize),
 	}, nil
 }
 
-// add appends whole entries.
-func (w *pageWriter) add(entries []byte) error {
+// Add appends whole entries.
+func (w *PageWriter) Add(entries []byte) error {
 	w.bytes += int64(len(entries))
 	for len(entries) > 0 {
 		n := min(len(entries), pageEntries*w.entry-len(w.page))
@@ -68,7 +68,7 @@ func (w *pageWriter) add(entries []byte) error {
 	return nil
 }
 
-func (w *pageWriter) flush() error {
+func (w *PageWriter) flush() error {
 	if len(w.page) == 0 {
 		return nil
 	}
@@ -79,7 +79,7 @@ func (w *pageWriter) flush() error {
 }
 
 // finish writes the last page and the end of the file.
-func (w *pageWriter) finish() error {
+func (w *PageWriter) finish() error {
 	if err := w.flush(); err != nil {
 		return err
 	}
@@ -90,12 +90,12 @@ func (w *pageWriter) finish() error {
 }
 
 // closeUnsynced ends a file that is of no use after a crash.
-func (w *pageWriter) closeUnsynced() error {
+func (w *PageWriter) closeUnsynced() error {
 	return errors.Join(w.finish(), w.file.Close())
 }
 
-// close ends the file; what was added is synced when it returns nil.
-func (w *pageWriter) close() error {
+// Close ends the file; what was added is synced when it returns nil.
+func (w *PageWriter) Close() error {
 	return errors.Join(w.finish(), w.file.Sync(), w.file.Close())
 }
 

@@ -1,4 +1,4 @@
-package service
+package index
 
 import (
 	"bytes"
@@ -16,9 +16,9 @@ import (
 	"exactmatch.dev/operator/internal/service/fsys"
 )
 
-// tableMeta describes an indexed table. It lies beside the table's files, so
+// Meta describes an indexed table. It lies beside the table's files, so
 // that a live table outlives the record of the session that brought it.
-type tableMeta struct {
+type Meta struct {
 	SessionID string       `json:"sessionId"`
 	KeyID     string       `json:"keyId"`
 	Rows      int64        `json:"rows"`
@@ -29,8 +29,8 @@ type tableMeta struct {
 	Stamp  uint64 `json:"stamp,omitempty"`
 }
 
-// ruled reports whether the table knows the rules of its tokens.
-func (m *tableMeta) ruled() bool {
+// Ruled reports whether the table knows the rules of its tokens.
+func (m *Meta) Ruled() bool {
 	return !slices.ContainsFunc(m.Columns, func(c edm.Column) bool { return c.RulesID == "" })
 }
 
@@ -41,7 +41,7 @@ func sameRules(a, b []edm.Column) bool {
 
 func metaPath(dir string) string { return filepath.Join(dir, "table.json") }
 
-func tokenPath(dir string, column int) string {
+func TokenPath(dir string, column int) string {
 	return filepath.Join(dir, fmt.Sprintf("col-%d.tok", column))
 }
 
@@ -49,8 +49,8 @@ func indexPath(dir string, column int) string {
 	return filepath.Join(dir, fmt.Sprintf("col-%d.idx", column))
 }
 
-// writeMeta writes a table's description and, on a line of its own, its sum.
-func writeMeta(fs fsys.FS, dir string, meta tableMeta) error {
+// WriteMeta writes a table's description and, on a line of its own, its sum.
+func WriteMeta(fs fsys.FS, dir string, meta Meta) error {
 	text, err := json.Marshal(meta)
 	if err != nil {
 		return err
@@ -58,27 +58,27 @@ func writeMeta(fs fsys.FS, dir string, meta tableMeta) error {
 	return fsys.WriteSynced(fs, dir, filepath.Base(metaPath(dir)), fmt.Appendf(text, "\n%016x\n", block.Sum(text)))
 }
 
-func readMeta(fs fsys.FS, dir string) (*tableMeta, error) {
+func ReadMeta(fs fsys.FS, dir string) (*Meta, error) {
 	whole, err := fsys.ReadWhole(fs, metaPath(dir))
 	if err != nil {
 		return nil, err
 	}
 	text, sum, _ := bytes.Cut(whole, []byte("\n"))
-	meta := new(tableMeta)
+	meta := new(Meta)
 	if string(sum) != fmt.Sprintf("%016x\n", block.Sum(text)) || json.Unmarshal(text, meta) != nil {
 		return nil, &fsys.Damaged{What: "table.json does not have its sum"}
 	}
 	return meta, nil
 }
 
-// openTable is a table that lookups answer from. It does not change.
-type openTable struct {
-	tableMeta
-	generation int64
-	dir        string
+// Table is a table that lookups answer from. It does not change.
+type Table struct {
+	Meta
+	Generation int64
+	Dir        string
 	tokens     []*pageFile
-	indexes    []*columnIndex // nil where the column is not searchable
-	broken     atomic.Bool    // a lookup met a damaged page
+	Indexes    []*columnIndex // nil where the column is not searchable
+	Broken     atomic.Bool    // a lookup met a damaged page
 
 	// Below are guarded by liveTables.mu.
 	readers int
@@ -86,15 +86,15 @@ type openTable struct {
 	kept    bool // its folder is that of the table which replaced it
 }
 
-// openLive opens a table with the indexes that it was made with.
-func openLive(fs fsys.FS, dir string, generation int64) (*openTable, error) {
-	return openAs(fs, dir, generation, nil)
+// Open opens a table with the indexes that it was made with.
+func Open(fs fsys.FS, dir string, generation int64) (*Table, error) {
+	return OpenAs(fs, dir, generation, nil)
 }
 
-// openAs opens a table with the indexes of those columns that are searchable, nil
+// OpenAs opens a table with the indexes of those columns that are searchable, nil
 // for those that it was made with.
-func openAs(fs fsys.FS, dir string, generation int64, columns []edm.Column) (_ *openTable, err error) {
-	meta, err := readMeta(fs, dir)
+func OpenAs(fs fsys.FS, dir string, generation int64, columns []edm.Column) (_ *Table, err error) {
+	meta, err := ReadMeta(fs, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -104,14 +104,14 @@ func openAs(fs fsys.FS, dir string, generation int64, columns []edm.Column) (_ *
 	if columns != nil {
 		meta.Columns = columns
 	}
-	t := &openTable{tableMeta: *meta, generation: generation, dir: dir, indexes: make([]*columnIndex, len(meta.Columns))}
+	t := &Table{Meta: *meta, Generation: generation, Dir: dir, Indexes: make([]*columnIndex, len(meta.Columns))}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, t.close())
+			err = errors.Join(err, t.Close())
 		}
 	}()
 	for c, column := range meta.Columns {
-		tokens, err := openPages(fs, tokenPath(dir, c), fingerprint.TokenSize)
+		tokens, err := openPages(fs, TokenPath(dir, c), fingerprint.TokenSize)
 		if err != nil {
 			return nil, err
 		}
@@ -122,18 +122,18 @@ func openAs(fs fsys.FS, dir string, generation int64, columns []edm.Column) (_ *
 		if !column.IsSearchable {
 			continue
 		}
-		if t.indexes[c], err = openIndex(fs, indexPath(dir, c)); err != nil {
+		if t.Indexes[c], err = openIndex(fs, indexPath(dir, c)); err != nil {
 			return nil, err
 		}
 	}
 	return t, nil
 }
 
-func (t *openTable) close() (err error) {
+func (t *Table) Close() (err error) {
 	for _, f := range t.tokens {
 		err = errors.Join(err, f.close())
 	}
-	for _, x := range t.indexes {
+	for _, x := range t.Indexes {
 		if x != nil {
 			err = errors.Join(err, x.file.close())
 		}
@@ -141,10 +141,10 @@ func (t *openTable) close() (err error) {
 	return err
 }
 
-// verify reads every page.
-func (t *openTable) verify(ctx context.Context) error {
+// Verify reads every page.
+func (t *Table) Verify(ctx context.Context) error {
 	files := slices.Clone(t.tokens)
-	for _, x := range t.indexes {
+	for _, x := range t.Indexes {
 		if x != nil {
 			files = append(files, x.file)
 		}
@@ -157,11 +157,11 @@ func (t *openTable) verify(ctx context.Context) error {
 	return nil
 }
 
-// token returns the token of a cell.
-func (t *openTable) token(column int, row int64) (fingerprint.Token, error) {
+// Token returns the token of a cell.
+func (t *Table) Token(column int, row int64) (fingerprint.Token, error) {
 	entry, err := t.tokens[column].at(row)
 	if err != nil {
-		return emptyToken, err
+		return EmptyToken, err
 	}
 	return fingerprint.Token(entry), nil
 }

@@ -1,4 +1,4 @@
-package service
+package index
 
 import (
 	"bytes"
@@ -19,19 +19,19 @@ import (
 
 // indexOf writes a column's tokens and sorts them by runs of at most most entries.
 func indexOf(t interface{ Fatal(...any) }, dir string, tokens []fingerprint.Token, most int) *columnIndex {
-	w, err := newPageWriter(fsys.OS{}, tokenPath(dir, 0), fingerprint.TokenSize)
+	w, err := NewPageWriter(fsys.OS{}, TokenPath(dir, 0), fingerprint.TokenSize)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, token := range tokens {
-		if err := w.add(token[:]); err != nil {
+		if err := w.Add(token[:]); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := w.close(); err != nil {
+	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	file, err := openPages(fsys.OS{}, tokenPath(dir, 0), fingerprint.TokenSize)
+	file, err := openPages(fsys.OS{}, TokenPath(dir, 0), fingerprint.TokenSize)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestIndexFindsWhatIsThere(t *testing.T) {
 		kind := rapid.Custom(func(t *rapid.T) fingerprint.Token {
 			return fingerprint.Token{0: 1, 15: byte(rapid.IntRange(0, kinds).Draw(t, "kind"))}
 		})
-		token := rapid.OneOf(kind, kind, kind, rapid.Just(emptyToken))
+		token := rapid.OneOf(kind, kind, kind, rapid.Just(EmptyToken))
 		tokens := rapid.SliceOfN(token, 0, 2_000).Draw(t, "tokens")
 		x := indexOf(t, dir, tokens, rapid.SampledFrom([]int{pageEntries, 2 * pageEntries, runEntries}).Draw(t, "run"))
 		defer func() {
@@ -71,7 +71,7 @@ func TestIndexFindsWhatIsThere(t *testing.T) {
 					rows = append(rows, int64(row))
 				}
 			}
-			total, first, err := x.rows(wanted, limit)
+			total, first, err := x.Rows(wanted, limit)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -79,7 +79,7 @@ func TestIndexFindsWhatIsThere(t *testing.T) {
 				t.Fatalf("token %d: %d rows, first %v; want %d, %v", k, total, first, len(rows), rows)
 			}
 		}
-		if total, _, err := x.rows(emptyToken, 1); err != nil || total != 0 {
+		if total, _, err := x.Rows(EmptyToken, 1); err != nil || total != 0 {
 			t.Fatalf("an empty cell is found in %d rows (%v)", total, err)
 		}
 	})
@@ -107,7 +107,7 @@ func TestDamagedPagesAreNoAnswer(t *testing.T) {
 	var bad *fsys.Damaged
 	failures := 0
 	for _, token := range tokens {
-		total, _, err := x.rows(token, 10)
+		total, _, err := x.Rows(token, 10)
 		switch {
 		case errors.As(err, &bad):
 			failures++
@@ -151,7 +151,7 @@ func TestLargeRunsAreInOrder(t *testing.T) {
 
 func BenchmarkIndexColumn(b *testing.B) {
 	dir, rows := b.TempDir(), 1_000_000
-	w, err := newPageWriter(fsys.OS{}, tokenPath(dir, 0), fingerprint.TokenSize)
+	w, err := NewPageWriter(fsys.OS{}, TokenPath(dir, 0), fingerprint.TokenSize)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -160,15 +160,15 @@ func BenchmarkIndexColumn(b *testing.B) {
 		var token fingerprint.Token
 		binary.LittleEndian.PutUint64(token[:], random.Uint64())
 		binary.LittleEndian.PutUint64(token[8:], random.Uint64())
-		if err := w.add(token[:]); err != nil {
+		if err := w.Add(token[:]); err != nil {
 			b.Fatal(err)
 		}
 	}
-	if err := w.close(); err != nil {
+	if err := w.Close(); err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if err := indexColumn(b.Context(), fsys.OS{}, dir, 0); err != nil {
+		if err := IndexColumn(b.Context(), fsys.OS{}, dir, 0); err != nil {
 			b.Fatal(err)
 		}
 	}

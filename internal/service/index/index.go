@@ -1,4 +1,4 @@
-package service
+package index
 
 import (
 	"bytes"
@@ -21,17 +21,17 @@ import (
 // row that it stands in.
 const (
 	indexEntry = fingerprint.TokenSize + 4
-	maxRows    = math.MaxUint32
+	MaxRows    = math.MaxUint32
 	runEntries = 1 << 20
 )
 
-var emptyToken fingerprint.Token
+var EmptyToken fingerprint.Token
 
-// indexColumn sorts the tokens of a column's token file into an index file, by
+// IndexColumn sorts the tokens of a column's token file into an index file, by
 // way of sorted runs: its memory does not grow with the table, nor with a token
 // that every row has.
-func indexColumn(ctx context.Context, fs fsys.FS, dir string, column int) (err error) {
-	tokens, err := openPages(fs, tokenPath(dir, column), fingerprint.TokenSize)
+func IndexColumn(ctx context.Context, fs fsys.FS, dir string, column int) (err error) {
+	tokens, err := openPages(fs, TokenPath(dir, column), fingerprint.TokenSize)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (s *sortedRuns) fill(ctx context.Context, tokens *pageFile) error {
 			}
 		}
 		for ; len(page) > 0; page = page[fingerprint.TokenSize:] {
-			if token := fingerprint.Token(page); token != emptyToken {
+			if token := fingerprint.Token(page); token != EmptyToken {
 				var e entry
 				copy(e[:], token[:])
 				binary.BigEndian.PutUint32(e[fingerprint.TokenSize:], row)
@@ -137,13 +137,13 @@ func (s *sortedRuns) sort() {
 // spill moves the last run to a file, which nobody needs after a crash.
 func (s *sortedRuns) spill() error {
 	s.sort()
-	w, err := newPageWriter(s.files, s.path(s.count), indexEntry)
+	w, err := NewPageWriter(s.files, s.path(s.count), indexEntry)
 	if err != nil {
 		return err
 	}
 	s.count++
 	for i := range s.last {
-		if err := w.add(s.last[i][:]); err != nil {
+		if err := w.Add(s.last[i][:]); err != nil {
 			return errors.Join(err, w.file.Close())
 		}
 	}
@@ -218,15 +218,15 @@ func (s *sortedRuns) merge(ctx context.Context, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	index, err := newPageWriter(s.files, path, indexEntry)
+	index, err := NewPageWriter(s.files, path, indexEntry)
 	if err != nil {
 		return err
 	}
-	tops, err := newPageWriter(s.files, topsPath(path), indexEntry)
+	tops, err := NewPageWriter(s.files, topsPath(path), indexEntry)
 	if err != nil {
-		return errors.Join(err, index.close())
+		return errors.Join(err, index.Close())
 	}
-	return errors.Join(drain(ctx, slices.Clone(heads), index, tops), index.close(), tops.close())
+	return errors.Join(drain(ctx, slices.Clone(heads), index, tops), index.Close(), tops.Close())
 }
 
 // open sets a cursor on each run that has entries. It returns those that it
@@ -249,7 +249,7 @@ func (s *sortedRuns) open() (heads cursors, err error) {
 	return heads, nil
 }
 
-func drain(ctx context.Context, heads cursors, index, tops *pageWriter) error {
+func drain(ctx context.Context, heads cursors, index, tops *PageWriter) error {
 	heap.Init(&heads)
 	for n := 0; heads.Len() > 0; n++ {
 		if n%runEntries == 0 && ctx.Err() != nil {
@@ -257,11 +257,11 @@ func drain(ctx context.Context, heads cursors, index, tops *pageWriter) error {
 		}
 		first := heads[0]
 		if n%pageEntries == 0 {
-			if err := tops.add(first.head[:]); err != nil {
+			if err := tops.Add(first.head[:]); err != nil {
 				return err
 			}
 		}
-		if err := index.add(first.head[:]); err != nil {
+		if err := index.Add(first.head[:]); err != nil {
 			return err
 		}
 		more, err := first.advance()
@@ -311,17 +311,17 @@ func openIndex(fs fsys.FS, path string) (*columnIndex, error) {
 	return x, nil
 }
 
-// rows counts the rows of a token and returns the first of them, in order, as
+// Rows counts the rows of a token and returns the first of them, in order, as
 // many as limit.
-func (x *columnIndex) rows(token fingerprint.Token, limit int) (total int64, first []int64, err error) {
-	if token == emptyToken {
+func (x *columnIndex) Rows(token fingerprint.Token, limit int) (total int64, first []int64, err error) {
+	if token == EmptyToken {
 		return 0, nil, nil
 	}
 	from, err := x.bound(token, 0)
 	if err != nil {
 		return 0, nil, err
 	}
-	to, err := x.bound(token, maxRows)
+	to, err := x.bound(token, MaxRows)
 	if err != nil {
 		return 0, nil, err
 	}
