@@ -1,6 +1,7 @@
 package service
 
 import (
+	"context"
 	"crypto/md5" //nolint:gosec // the protocol's transfer check, not a secret's
 	"encoding/base64"
 	"encoding/binary"
@@ -134,10 +135,10 @@ func (s *Service) putBlock(w http.ResponseWriter, r *http.Request, one *sessionR
 	if err := s.checkBlock(one, index, data); err != nil {
 		return err
 	}
-	if err := s.blocks.put(one.ID, id, data); err != nil {
+	if err := s.blocks.Put(r.Context(), one.ID, id, data); err != nil {
 		return err
 	}
-	if err := s.stillTakes(one.ID); err != nil {
+	if err := s.stillTakes(r.Context(), one.ID); err != nil {
 		return err
 	}
 	s.config.Log.Info("block staged", "session", one.ID, "block", index, "bytes", len(data))
@@ -169,16 +170,16 @@ func (s *Service) checkBlock(one *sessionRecord, index int, data []byte) error {
 
 // stillTakes looks again once a block is there: whoever ended the session
 // meanwhile has dropped its other blocks, and not this one.
-func (s *Service) stillTakes(id string) error {
+func (s *Service) stillTakes(ctx context.Context, id string) error {
 	one, err := read[sessionRecord](s.db.db, sessionsBucket, id)
 	switch {
 	case err != nil && ignoreNotFound(err) == nil:
-		s.discardBlocks(id)
+		s.discardBlocks(ctx, id)
 		return fail(http.StatusNotFound, "ContainerNotFound", "there is no such session")
 	case err != nil:
 		return err
 	case !one.unfinished() && !one.processing():
-		s.discardBlocks(id)
+		s.discardBlocks(ctx, id)
 		return fail(http.StatusConflict, "BlobImmutableDueToPolicy", "a session in state %s takes no blocks", one.State)
 	}
 	return nil
@@ -223,13 +224,13 @@ type (
 )
 
 func (s *Service) getBlockList(w http.ResponseWriter, one *sessionRecord, kind string) error {
-	staged := s.blocks.list(one.ID)
+	staged := s.blocks.List(one.ID)
 	if len(staged) == 0 {
 		return fail(http.StatusNotFound, "BlobNotFound", "nothing is staged")
 	}
 	all := &xmlBlocks{}
 	for _, b := range staged {
-		all.Block = append(all.Block, xmlBlock{Name: b.id, Size: b.size})
+		all.Block = append(all.Block, xmlBlock{Name: b.ID, Size: b.Size})
 	}
 	out := xmlBlockList{CommittedBlocks: &xmlBlocks{}, UncommittedBlocks: &xmlBlocks{}}
 	if len(one.Sealed) > 0 {
@@ -278,7 +279,7 @@ func (s *Service) putBlockList(w http.ResponseWriter, r *http.Request, one *sess
 		return fail(http.StatusBadRequest, "InvalidBlockList", "the list has %d blocks, the session %d", len(ids), *one.TotalBlockCount)
 	}
 	for i, id := range ids {
-		if index, _, err := block.ParseID(id); err != nil || index != i || !s.blocks.has(one.ID, id) {
+		if index, _, err := block.ParseID(id); err != nil || index != i || !s.blocks.Has(one.ID, id) {
 			return fail(http.StatusBadRequest, "InvalidBlockList", "block %d of the list is not staged", i)
 		}
 	}

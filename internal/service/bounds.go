@@ -104,17 +104,10 @@ func checkBlockSize(size int64) error {
 
 // checkStaged refuses one more block where a session has too many.
 func (s *Service) checkStaged(session, id string) error {
-	if s.blocks.has(session, id) || s.blocks.different(session) < maxStaged {
+	if s.blocks.Has(session, id) || s.blocks.Different(session) < maxStaged {
 		return nil
 	}
 	return fail(http.StatusConflict, "BlockCountExceedsLimit", "the session holds %d blocks that are not sealed, the most it may; cancel it and begin afresh", maxStaged)
-}
-
-// different counts the staged blocks of a session, whatever their indexes.
-func (b *blockFiles) different(session string) int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.sessions[session])
 }
 
 // readOut reads what is left of a body that is refused, up to a number of

@@ -3,6 +3,7 @@ package service
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +21,8 @@ import (
 	"go.etcd.io/bbolt"
 
 	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/service/blobs"
+	"exactmatch.dev/operator/internal/service/fsys"
 )
 
 // blockURI is where the second block of a session goes.
@@ -133,12 +137,32 @@ func TestWhoIsRefusedHearsWhy(t *testing.T) {
 	}
 }
 
+// crammed has a session stage so many blocks more, which are nowhere.
+func (h *house) crammed(session string, blocks int) {
+	h.t.Helper()
+	folder := blobs.NewFolder(fsys.OS{}, filepath.Join(h.config.Dir, blocksName))
+	h.Service.blocks = blobs.NewBlocks(manyBlocks{folder, blocks}, h.config.Log)
+	h.must(h.Service.blocks.Load(h.t.Context(), session))
+}
+
+// manyBlocks lists blocks that are not there.
+type manyBlocks struct {
+	blobs.Store
+	more int
+}
+
+func (m manyBlocks) List(ctx context.Context, group string) ([]blobs.File, error) {
+	files, err := m.Store.List(ctx, group)
+	for i := range m.more {
+		files = append(files, blobs.File{Name: fmt.Sprintf("%08d-%016x", i+2, i), Size: 1})
+	}
+	return files, err
+}
+
 func TestASessionHoldsSoManyBlocks(t *testing.T) {
 	h := newHouse(t)
-	h.must(h.Service.blocks.put("created", block.ID(0, block.Sum(h.data[0])), h.data[0]))
-	for i := range maxStaged - 1 {
-		h.Service.blocks.sessions["created"][fmt.Sprint(i)] = 1
-	}
+	h.must(h.Service.blocks.Put(t.Context(), "created", block.ID(0, block.Sum(h.data[0])), h.data[0]))
+	h.crammed("created", maxStaged-1)
 	_, w := h.call(http.MethodPut, h.blockURI("created"), "", h.data[1])
 	if w.Code != http.StatusConflict || !strings.Contains(w.Body.String(), "100000 blocks") || !strings.Contains(w.Body.String(), "begin afresh") {
 		t.Errorf("one block too many: %d %s", w.Code, w.Body)

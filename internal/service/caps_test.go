@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-
-	"exactmatch.dev/operator/internal/block"
 )
 
 // Each cap refuses with the number and the flag that raises it.
@@ -33,7 +31,7 @@ func TestCapsAreNamed(t *testing.T) {
 	}
 	tables, err := h.space.tables()
 	h.must(err)
-	h.config.MaxDisk = tables + blockWeight*(h.Service.blocks.size()+int64(len(h.data[1]))) - 1
+	h.config.MaxDisk = tables + blockWeight*(h.Service.blocks.Size()+int64(len(h.data[1]))) - 1
 	stage("a byte too much", http.StatusInsufficientStorage, "--max-disk")
 	h.config.MinFreeDisk = 1 << 20
 	h.space.free = func() (int64, error) { return 2<<20 + int64(len(h.data[1])) - 1, nil }
@@ -41,34 +39,4 @@ func TestCapsAreNamed(t *testing.T) {
 	h.config.MaxDisk++
 	h.space.free = func() (int64, error) { return 2<<20 + int64(len(h.data[1])), nil }
 	stage("just enough", http.StatusCreated, "")
-}
-
-// The size of all blocks is what lies there, whatever was done to them.
-func TestTheSizeOfBlocksIsTrue(t *testing.T) {
-	h := newHouse(t)
-	b := h.Service.blocks
-	real := func() (n int64) {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		for _, of := range b.sessions {
-			for _, size := range of {
-				n += size
-			}
-		}
-		return n
-	}
-	id := block.ID(1, block.Sum(h.data[1]))
-	for what, do := range map[string]func() error{
-		"put":         func() error { return b.put("created", id, h.data[1]) },
-		"put again":   func() error { return b.put("created", id, h.data[1]) },
-		"forget":      func() error { return b.forget("sealed", id) },
-		"drop":        func() error { return b.drop("staged") },
-		"load":        func() error { return b.load("processing") },
-		"drop no one": func() error { return b.drop("nobody") },
-	} {
-		h.must(do())
-		if b.size() != real() || real() == 0 {
-			t.Errorf("after %s: %d bytes, want %d", what, b.size(), real())
-		}
-	}
 }

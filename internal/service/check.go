@@ -1,6 +1,7 @@
 package service
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -127,7 +128,7 @@ func (f *folder) lastStamp() (last uint64) {
 		last = f.identity.stamp
 	}
 	for _, name := range f.sessions[tablesName] {
-		if meta, err := index.ReadMeta(f.files, filepath.Join(f.dir, tablesName, name)); err == nil {
+		if meta, err := index.ReadMeta(context.Background(), f.tables(), name); err == nil {
 			last = max(last, meta.Stamp)
 		}
 	}

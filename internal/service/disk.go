@@ -82,7 +82,7 @@ func (s *Service) checkSpace(size int64) error {
 	if err != nil {
 		return err
 	}
-	if used := tables + blockWeight*(s.blocks.size()+size); used > s.config.MaxDisk {
+	if used := tables + blockWeight*(s.blocks.Size()+size); used > s.config.MaxDisk {
 		return fail(http.StatusInsufficientStorage, edm.CodeStorageFull,
 			"with this block the service's tables and blocks would take %d MiB, where a block counts %d times, and --max-disk is %d MiB: delete what is not needed, or raise it", used>>20, blockWeight, s.config.MaxDisk>>20)
 	}

@@ -1,7 +1,7 @@
 package service
 
 import (
-	"path/filepath"
+	"context"
 	"slices"
 	"time"
 
@@ -24,19 +24,17 @@ func (s *Service) dropRecord(tx *bbolt.Tx, session string) error {
 // forgetDropped forgets the sessions that were dropped a while ago and have no
 // files any more. A live table whose session was deleted has some, so that it is
 // ours when another replaces it.
-func (s *Service) forgetDropped() error {
+func (s *Service) forgetDropped(ctx context.Context) error {
 	old, err := s.db.droppedBefore(s.now().Add(-droppedWindow))
 	if err != nil || len(old) == 0 {
 		return err
 	}
-	for _, kind := range []string{tablesName, blocksName} {
-		there, err := s.files.ReadDir(filepath.Join(s.config.Dir, kind))
+	for _, sessions := range []func(context.Context) ([]string, error){s.tables.Sessions, s.blocks.Sessions} {
+		there, err := sessions(ctx)
 		if err != nil {
 			return err
 		}
-		for _, e := range there {
-			old = slices.DeleteFunc(old, func(id string) bool { return id == e.Name() })
-		}
+		old = slices.DeleteFunc(old, func(id string) bool { return slices.Contains(there, id) })
 	}
 	return s.db.update(func(tx *bbolt.Tx) error {
 		for _, id := range old {

@@ -10,7 +10,7 @@ var NewOver = newOver
 
 // Work does what Run does, once and in order.
 func (s *Service) Work(ctx context.Context) (failed []error) {
-	s.sweep()
+	s.sweep(ctx)
 	for {
 		select {
 		case j := <-s.jobs:
@@ -40,5 +40,5 @@ func (s *Service) Dropped() int {
 
 // PutBlock lays a block there that no call would take.
 func (s *Service) PutBlock(session, id string, data []byte) error {
-	return s.blocks.put(session, id, data)
+	return s.blocks.Put(context.Background(), session, id, data)
 }

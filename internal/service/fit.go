@@ -1,6 +1,7 @@
 package service
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,6 +12,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"exactmatch.dev/operator/internal/service/blobs"
 	"exactmatch.dev/operator/internal/service/fsys"
 	"exactmatch.dev/operator/internal/service/index"
 )
@@ -114,6 +116,11 @@ func lookAt(fs fsys.FS, dir string) (*folder, error) {
 	return f, nil
 }
 
+// tables are the folder's tables.
+func (f *folder) tables() blobs.Store {
+	return blobs.NewFolder(f.files, filepath.Join(f.dir, tablesName))
+}
+
 // isNew reports whether nothing was ever kept here.
 func (f *folder) isNew() bool {
 	return f.identity == nil && f.database <= 0 && len(f.sessions[tablesName])+len(f.sessions[blocksName]) == 0
@@ -168,7 +175,7 @@ func (f *folder) fits(db *records) error {
 // findUnknown names what lies there and is not ours.
 func (f *folder) findUnknown(u *unfit, ours map[string]bool, is identity) {
 	for _, name := range f.sessions[tablesName] {
-		meta, err := index.ReadMeta(f.files, filepath.Join(f.dir, tablesName, name))
+		meta, err := index.ReadMeta(context.Background(), f.tables(), name)
 		switch {
 		case err == nil && meta.Folder != "" && meta.Folder != is.id:
 			u.unknown = append(u.unknown, unknown{tablesName, name, "it is of another data folder"})

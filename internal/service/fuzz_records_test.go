@@ -20,7 +20,7 @@ func (h *house) checkRecords() {
 			h.t.Fatalf("the data store %+v cannot be", one)
 		}
 		names[one.DisplayName], ids[one.ID] = one, one
-		if (one.Live != nil) != h.live.Whole(one.ID) || one.Live != nil && one.Live.Generation != one.Generation {
+		if (one.Live != nil) != h.tables.Whole(one.ID) || one.Live != nil && one.Live.Generation != one.Generation {
 			h.t.Fatalf("the data store %+v has another live table", one)
 		}
 		if checkOwner(one.Owner) != nil || wantedColumns(one) != nil && len(h.jobs) == 0 {

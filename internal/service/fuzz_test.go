@@ -34,7 +34,7 @@ func FuzzRequests(f *testing.F) {
 		checkAnswer(t, r, w)
 		if h.changed() {
 			h.checkRecords()
-			h.sweep()
+			h.sweep(t.Context())
 			h.checkRecords()
 		}
 	})

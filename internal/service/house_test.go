@@ -3,7 +3,6 @@ package service
 import (
 	"bytes"
 	"errors"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -77,10 +76,13 @@ func newHouse(t testing.TB) *house {
 	delete(h.blocks, "done")
 	h.commit("processing")
 	h.table = filepath.Join(t.TempDir(), "done")
-	h.must(os.CopyFS(h.table, os.DirFS(s.live.Dir("done"))))
+	h.must(os.CopyFS(h.table, os.DirFS(h.tableFolder())))
 	h.keep()
 	return h
 }
+
+// tableFolder is where the live table lies.
+func (h *house) tableFolder() string { return filepath.Join(h.config.Dir, tablesName, "done") }
 
 func (h *house) must(err error) {
 	h.t.Helper()
@@ -132,7 +134,7 @@ func (h *house) stage(id string, n int) {
 	var ids []string
 	for i, data := range h.data[:n] {
 		ids = append(ids, block.ID(i, block.Sum(data)))
-		h.must(h.Service.blocks.put(id, ids[i], data))
+		h.must(h.Service.blocks.Put(h.t.Context(), id, ids[i], data))
 	}
 	h.blocks[id] = ids
 	if n == len(h.data) {
@@ -192,22 +194,24 @@ func (h *house) restore() {
 		h.restoreRecords()
 	}
 	files := h.Service.blocks
-	for _, session := range slices.Collect(maps.Keys(files.sessions)) {
+	sessions, err := files.Sessions(h.t.Context())
+	h.must(err)
+	for _, session := range sessions {
 		if !slices.Equal(h.staged(session), h.blocks[session]) {
-			h.must(files.drop(session))
+			h.must(files.Drop(h.t.Context(), session))
 		}
 	}
 	for session, ids := range h.blocks {
 		for i := range ids {
-			h.must(files.put(session, ids[i], h.data[i]))
+			h.must(files.Put(h.t.Context(), session, ids[i], h.data[i]))
 		}
 	}
 	store, err := read[storeRecord](h.db.db, storesBucket, "live")
 	h.must(err)
-	if !h.live.Serves("live", store.Live) {
-		h.must(h.live.Drop("done"))
-		h.must(os.CopyFS(h.live.Dir("done"), os.DirFS(h.table)))
-		h.must(h.live.Reopen("live", store.Live, func() error { return nil }))
+	if !h.tables.Serves("live", store.Live) {
+		h.must(h.tables.Drop(h.t.Context(), "done"))
+		h.must(os.CopyFS(h.tableFolder(), os.DirFS(h.table)))
+		h.must(h.tables.Reopen(h.t.Context(), "live", store.Live, func() error { return nil }))
 	}
 }
 
@@ -235,8 +239,8 @@ func (h *house) restoreRecords() {
 }
 
 func (h *house) staged(session string) (ids []string) {
-	for _, one := range h.Service.blocks.list(session) {
-		ids = append(ids, one.id)
+	for _, one := range h.Service.blocks.List(session) {
+		ids = append(ids, one.ID)
 	}
 	return ids
 }

@@ -13,6 +13,7 @@ import (
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/service/blobs"
 	"exactmatch.dev/operator/internal/service/fsys"
 	"exactmatch.dev/operator/internal/service/index"
 )
@@ -52,14 +53,14 @@ func (s *Service) indexSession(ctx context.Context, id string) error {
 	case looked != nil || !deleted:
 		return errors.Join(err, looked)
 	case !live:
-		s.discard(id) // what indexing wrote meanwhile
+		s.discard(ctx, id) // what indexing wrote meanwhile
 	}
 	return nil // jobs whose files are removed fail, and nobody needs them
 }
 
 func (s *Service) doJobs(ctx context.Context, one *sessionRecord) error {
 	columns := searchable(one)
-	if meta, err := index.ReadMeta(s.files, s.live.Dir(one.ID)); err == nil && !meta.Ruled() {
+	if meta, err := s.tables.Meta(ctx, one.ID); err == nil && !meta.Ruled() {
 		one.JobsDone = 0 // an earlier version read the blocks, and kept no rules
 	}
 	for done := one.JobsDone; done <= len(columns); done++ {
@@ -70,10 +71,10 @@ func (s *Service) doJobs(ctx context.Context, one *sessionRecord) error {
 		if done == 0 {
 			err = s.readBlocks(ctx, one)
 		} else {
-			err = index.IndexColumn(ctx, s.files, s.live.Dir(one.ID), columns[done-1])
+			err = s.tables.Index(ctx, one.ID, columns[done-1])
 		}
 		if err != nil {
-			return s.indexingFailed(one, err)
+			return s.indexingFailed(ctx, one, err)
 		}
 		if err := s.jobDone(one.ID, done+1); err != nil {
 			return ignoreNotFound(err)
@@ -106,12 +107,12 @@ func (s *Service) jobDone(id string, done int) error {
 // indexingFailed ends the session where its blocks are at fault. Files that the
 // jobs made and that are damaged or gone are made again from the blocks. Anything
 // else, a full disk for one, is tried again by the next sweep.
-func (s *Service) indexingFailed(one *sessionRecord, cause error) error {
-	var block *invalidBlock
+func (s *Service) indexingFailed(ctx context.Context, one *sessionRecord, cause error) error {
+	var block *blobs.Invalid
 	var file *fsys.Damaged
 	switch {
 	case errors.As(cause, &block):
-		return errors.Join(cause, s.failSession(one.ID, block, (*sessionRecord).processing))
+		return errors.Join(cause, s.failSession(ctx, one.ID, block, (*sessionRecord).processing))
 	case errors.As(cause, &file) || errors.Is(cause, os.ErrNotExist):
 		err := s.jobDone(one.ID, 0)
 		if err == nil {
@@ -124,7 +125,7 @@ func (s *Service) indexingFailed(one *sessionRecord, cause error) error {
 
 // failSession ends a session whose block is at fault, where its state is such
 // that it matters.
-func (s *Service) failSession(id string, block *invalidBlock, matters func(*sessionRecord) bool) error {
+func (s *Service) failSession(ctx context.Context, id string, block *blobs.Invalid, matters func(*sessionRecord) bool) error {
 	_, err := change(s.db, sessionsBucket, id, func(tx *bbolt.Tx, r *sessionRecord) error {
 		if !matters(r) {
 			return errNothingToDo
@@ -134,7 +135,7 @@ func (s *Service) failSession(id string, block *invalidBlock, matters func(*sess
 		}
 		s.finish(r, edm.StateFailed)
 		r.Error = &edm.ClassificationError{ErrorBase: edm.ErrorBase{
-			Code: invalidBlockCode, Message: block.what, Target: "blocks", InnerError: &edm.InnerError{ErrorDateTime: r.CompletionDateTime},
+			Code: invalidBlockCode, Message: block.What, Target: "blocks", InnerError: &edm.InnerError{ErrorDateTime: r.CompletionDateTime},
 		}}
 		return nil
 	})
@@ -145,46 +146,29 @@ func (s *Service) failSession(id string, block *invalidBlock, matters func(*sess
 		return err
 	}
 	s.config.Log.Error("failed: upload the table again", "session", id, "error", block)
-	s.discard(id)
+	s.discard(ctx, id)
 	return nil
 }
 
 // readBlocks is the first job: every block in order, checked against the
-// session, into one token file per column and a description of the table.
+// session, into the token files and the description of its table.
 func (s *Service) readBlocks(ctx context.Context, one *sessionRecord) error {
-	dir := s.live.Dir(one.ID)
-	if err := errors.Join(s.files.RemoveAll(dir), s.files.MkdirAll(dir)); err != nil {
-		return err
-	}
 	is, err := s.db.identity()
 	if err != nil {
 		return err
 	}
-	meta := index.Meta{SessionID: one.ID, KeyID: one.KeyID, Columns: edm.WithRules(one.Columns), Folder: is.id, Stamp: is.stamp}
-	files := make([]*index.PageWriter, 0, len(one.Columns))
-	for c := range one.Columns {
-		w, err := index.NewPageWriter(s.files, index.TokenPath(dir, c), block.TokenSize)
-		if err != nil {
-			return errors.Join(err, closeAll(files))
-		}
-		files = append(files, w)
-	}
-	rows, err := s.copyTokens(ctx, one, files)
-	if err := errors.Join(err, closeAll(files)); err != nil {
+	b, err := s.tables.Build(ctx, index.Meta{SessionID: one.ID, KeyID: one.KeyID, Columns: edm.WithRules(one.Columns), Folder: is.id, Stamp: is.stamp})
+	if err != nil {
 		return err
 	}
-	meta.Rows = rows
-	return index.WriteMeta(s.files, dir, meta)
-}
-
-func closeAll(files []*index.PageWriter) (err error) {
-	for _, w := range files {
-		err = errors.Join(err, w.Close())
+	rows, err := s.copyTokens(ctx, one, b)
+	if err != nil {
+		return errors.Join(err, b.Close())
 	}
-	return err
+	return b.Commit(ctx, rows)
 }
 
-func (s *Service) copyTokens(ctx context.Context, one *sessionRecord, files []*index.PageWriter) (rows int64, err error) {
+func (s *Service) copyTokens(ctx context.Context, one *sessionRecord, to *index.Builder) (rows int64, err error) {
 	store, err := read[storeRecord](s.db.db, storesBucket, one.DataStoreID)
 	if err != nil {
 		return 0, err
@@ -193,19 +177,19 @@ func (s *Service) copyTokens(ctx context.Context, one *sessionRecord, files []*i
 		if ctx.Err() != nil {
 			return 0, ctx.Err()
 		}
-		data, err := s.blocks.read(one.ID, id)
+		data, err := s.blocks.Read(ctx, one.ID, id)
 		if err != nil {
 			return 0, err
 		}
 		b, err := block.Decode(data)
 		if err != nil {
-			return 0, &invalidBlock{fmt.Sprintf("block %d: %v", n, err)}
+			return 0, &blobs.Invalid{What: fmt.Sprintf("block %d: %v", n, err)}
 		}
 		if what := misfit(store, one, &b.Header, n); what != "" {
-			return 0, &invalidBlock{fmt.Sprintf("block %d: %s", n, what)}
+			return 0, &blobs.Invalid{What: fmt.Sprintf("block %d: %s", n, what)}
 		}
-		for c := range files {
-			if err := files[c].Add(b.Column(c)); err != nil {
+		for c := range one.Columns {
+			if err := to.Add(c, b.Column(c)); err != nil {
 				return 0, err
 			}
 		}
@@ -248,23 +232,23 @@ var errSuperseded = errors.New("a table of a later commit is live")
 // completed and dropped. All of it is read before: jobs may be done on either
 // side of a crash, and a whole table is not replaced by one that is damaged.
 func (s *Service) publish(ctx context.Context, one *sessionRecord) error {
-	table, err := index.Open(s.files, s.live.Dir(one.ID), 0)
+	table, err := s.tables.Open(ctx, one.ID)
 	if err != nil {
-		return s.indexingFailed(one, err)
+		return s.indexingFailed(ctx, one, err)
 	}
 	if err := table.Verify(ctx); err != nil {
-		return errors.Join(s.indexingFailed(one, err), table.Close())
+		return errors.Join(s.indexingFailed(ctx, one, err), table.Close())
 	}
-	err = s.live.Replace(one.DataStoreID, table, func() error { return s.recordLive(one, table) })
+	err = s.tables.Replace(one.DataStoreID, table, func() error { return s.recordLive(one, table) })
 	switch {
 	case errors.Is(err, errSuperseded), err != nil && ignoreNotFound(err) == nil:
-		s.discard(one.ID) // completed without going live, or deleted meanwhile
+		s.discard(ctx, one.ID) // completed without going live, or deleted meanwhile
 		return table.Close()
 	case err != nil:
 		return errors.Join(err, table.Close()) // the next sweep tries again
 	}
 	s.config.Log.Info("live", "session", one.ID, "store", one.DataStoreID, "rows", table.Rows, "generation", table.Generation)
-	s.discardBlocks(one.ID)
+	s.discardBlocks(ctx, one.ID)
 	s.enqueue(job{store: one.DataStoreID}) // what is searchable may have changed since its create
 	return nil
 }
@@ -305,3 +289,7 @@ func byCommit(a, b *sessionRecord) int {
 	}
 	return bytes.Compare([]byte(a.ID), []byte(b.ID))
 }
+
+// invalidBlockCode is the code of a block that contradicts its session, to whoever
+// stages it and in the error of a session.
+const invalidBlockCode = "InvalidBlock"

@@ -12,7 +12,6 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/fingerprint"
 	"exactmatch.dev/operator/internal/service/fsys"
-	"exactmatch.dev/operator/internal/service/index"
 )
 
 const (
@@ -28,15 +27,15 @@ func (s *Service) ask(r *http.Request, keyID string, f func(*view) (*answer, err
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.live.Acquire(store.ID)
+	t, err := s.tables.Acquire(store.ID)
 	if err != nil {
 		return nil, damagedTable(store.DisplayName)
 	}
 	if t == nil {
 		return nil, unprocessable(edm.CodeNoLiveTable, "the data store %q has no table yet: complete a session first", store.DisplayName)
 	}
-	defer s.live.Release(t)
-	if t.Broken.Load() {
+	defer s.tables.Release(t)
+	if t.Broken() {
 		return nil, damagedTable(store.DisplayName)
 	}
 	if _, err := fingerprint.ParseKeyID(keyID); err != nil {
@@ -51,7 +50,7 @@ func (s *Service) ask(r *http.Request, keyID string, f func(*view) (*answer, err
 	out, err = f(&view{t, store.Columns})
 	var bad *fsys.Damaged
 	if errors.As(err, &bad) {
-		t.Broken.Store(true)
+		t.Break()
 		s.config.Log.Error("the live table is damaged: upload it again", "store", store.ID, "session", t.SessionID, "error", bad)
 		return nil, damagedTable(store.DisplayName)
 	}
@@ -67,7 +66,7 @@ func damagedTable(store string) *failure {
 func parseToken(where, text string) (fingerprint.Token, error) {
 	raw, err := base64.StdEncoding.Strict().DecodeString(text)
 	if err != nil || len(raw) != fingerprint.TokenSize {
-		return index.EmptyToken, unprocessable(edm.CodeUnprocessable, "%s is no token: 16 bytes in base64", where)
+		return fingerprint.Token{}, unprocessable(edm.CodeUnprocessable, "%s is no token: 16 bytes in base64", where)
 	}
 	return fingerprint.Token(raw), nil
 }

@@ -10,12 +10,13 @@ import (
 
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/service/blobs"
 )
 
 // recover opens the live tables, drops half-written files, and takes up the
 // indexing that a crash interrupted. What it drops it names in the log. One
 // damaged table or session does not keep the others from being served.
-func (s *Service) recover() error {
+func (s *Service) recover(ctx context.Context) error {
 	sessions, err := s.db.allSessions()
 	if err != nil {
 		return err
@@ -28,7 +29,7 @@ func (s *Service) recover() error {
 		}
 		known[one.ID] = true
 		s.opened[one.DataStoreID]++
-		if err := s.blocks.load(one.ID); err != nil {
+		if err := s.blocks.Load(ctx, one.ID); err != nil {
 			return fmt.Errorf("read the blocks of session %s: %w", one.ID, err)
 		}
 		if one.processing() {
@@ -38,7 +39,7 @@ func (s *Service) recover() error {
 			}
 			s.enqueue(job{session: one.ID})
 		}
-		if err := s.failIncomplete(one); err != nil {
+		if err := s.failIncomplete(ctx, one); err != nil {
 			return err
 		}
 	}
@@ -49,18 +50,18 @@ func (s *Service) recover() error {
 	for _, store := range stores {
 		if store.Live != nil {
 			used[store.Live.SessionID] = true
-			if err := s.open(store); err != nil {
+			if err := s.open(ctx, store); err != nil {
 				s.config.Log.Error("the live table cannot be opened and its lookups are refused: upload it again if this stays",
 					"store", store.ID, "session", store.Live.SessionID, "error", err)
 			}
 		}
 	}
-	return errors.Join(s.blocks.dropUnknown(known), s.live.DropUnused(used))
+	return errors.Join(s.blocks.DropUnknown(ctx, known), s.tables.DropUnused(ctx, used))
 }
 
 // failIncomplete ends a session that is sealed and misses a block. One that is
 // not sealed yet goes on: the block is not in its list, so it is staged again.
-func (s *Service) failIncomplete(one *sessionRecord) error {
+func (s *Service) failIncomplete(ctx context.Context, one *sessionRecord) error {
 	if one.State != edm.StateUploadCompleted {
 		return nil
 	}
@@ -68,16 +69,16 @@ func (s *Service) failIncomplete(one *sessionRecord) error {
 	if err != nil {
 		return err
 	}
-	at := s.blocks.missing(one.ID, whole.Sealed)
+	at := s.blocks.Missing(one.ID, whole.Sealed)
 	if at < 0 {
 		return nil
 	}
-	return s.failSession(one.ID, &invalidBlock{fmt.Sprintf("block %d was acknowledged and is gone", at)}, (*sessionRecord).unfinished)
+	return s.failSession(ctx, one.ID, &blobs.Invalid{What: fmt.Sprintf("block %d was acknowledged and is gone", at)}, (*sessionRecord).unfinished)
 }
 
 // reopen tries again the live tables that are not served, and takes up those whose
 // searchable columns are others.
-func (s *Service) reopen() {
+func (s *Service) reopen(ctx context.Context) {
 	stores, err := s.db.allStores()
 	if err != nil {
 		s.config.Log.Error("read the data stores", "error", err)
@@ -87,18 +88,18 @@ func (s *Service) reopen() {
 		if wantedColumns(store) != nil {
 			s.enqueue(job{store: store.ID})
 		}
-		if store.Live == nil || s.live.Serves(store.ID, store.Live) {
+		if store.Live == nil || s.tables.Serves(store.ID, store.Live) {
 			continue
 		}
-		if err := s.open(store); err == nil {
+		if err := s.open(ctx, store); err == nil {
 			s.config.Log.Info("the live table is open", "store", store.ID, "session", store.Live.SessionID)
 		}
 	}
 }
 
 // open opens the table that a store's record names as its live one.
-func (s *Service) open(store *storeRecord) error {
-	return s.live.Reopen(store.ID, store.Live, func() error { return s.stillLive(store) })
+func (s *Service) open(ctx context.Context, store *storeRecord) error {
+	return s.tables.Reopen(ctx, store.ID, store.Live, func() error { return s.stillLive(store) })
 }
 
 // stillLive makes sure that a table is the live one still, and that a crash
@@ -127,29 +128,29 @@ func (s *Service) verify(ctx context.Context) {
 		if !one.unfinished() {
 			continue
 		}
-		for _, b := range s.blocks.list(one.ID) {
+		for _, b := range s.blocks.List(one.ID) {
 			if ctx.Err() != nil {
 				return
 			}
-			if err := s.verifyBlock(one.ID, b.id); err != nil {
+			if err := s.verifyBlock(ctx, one.ID, b.ID); err != nil {
 				s.config.Log.Error("verify a block", "session", one.ID, "error", err)
 			}
 		}
 	}
 }
 
-func (s *Service) verifyBlock(session, id string) error {
-	_, err := s.blocks.read(session, id)
-	var bad *invalidBlock
+func (s *Service) verifyBlock(ctx context.Context, session, id string) error {
+	_, err := s.blocks.Read(ctx, session, id)
+	var bad *blobs.Invalid
 	if !errors.As(err, &bad) {
 		return err
 	}
-	if !s.blocks.has(session, id) {
+	if !s.blocks.Has(session, id) {
 		return nil // its session ended meanwhile
 	}
 	index, _, _ := block.ParseID(id) // read did too
 	s.config.Log.Error("an acknowledged block is damaged and dropped; it is to be staged again", "session", session, "block", index, "error", bad)
-	return errors.Join(s.blocks.forget(session, id), s.failSession(session, bad, func(r *sessionRecord) bool {
+	return errors.Join(s.blocks.Forget(ctx, session, id), s.failSession(ctx, session, bad, func(r *sessionRecord) bool {
 		return r.State == edm.StateUploadCompleted && slices.Contains(r.Sealed, id)
 	}))
 }

@@ -51,7 +51,7 @@ func (s *Service) reindex(ctx context.Context, id string) error {
 			return ignoreNotFound(err)
 		}
 		columns := wantedColumns(store)
-		if columns == nil || !s.live.Whole(id) {
+		if columns == nil || !s.tables.Whole(id) {
 			return nil
 		}
 		if err := s.reindexAs(ctx, store, columns); !errors.Is(err, errSuperseded) {
@@ -62,49 +62,24 @@ func (s *Service) reindex(ctx context.Context, id string) error {
 }
 
 func (s *Service) reindexAs(ctx context.Context, store *storeRecord, columns []edm.Column) error {
-	old, err := s.live.Acquire(store.ID)
+	old, err := s.tables.Acquire(store.ID)
 	if err != nil || old == nil {
 		return nil // it is damaged or gone by now
 	}
-	defer s.live.Release(old)
+	defer s.tables.Release(old)
 	if old.Generation != store.Live.Generation {
 		return errSuperseded
 	}
-	next, err := s.indexedAs(ctx, old, columns)
+	next, err := s.tables.Reindex(ctx, old, columns)
 	if err != nil {
 		return s.reindexFailed(ctx, store, old, err)
 	}
-	if err := s.live.Replace(store.ID, next, func() error { return s.recordReindexed(store, next) }); err != nil {
+	if err := s.tables.Replace(store.ID, next, func() error { return s.recordReindexed(store, next) }); err != nil {
 		return errors.Join(err, next.Close())
 	}
 	s.config.Log.Info("indexed again", "store", store.ID, "session", next.SessionID, "generation", next.Generation)
-	s.live.Tidy(next)
+	s.tables.Tidy(ctx, next)
 	return nil
-}
-
-// indexedAs makes the indexes that are missing and opens the table with those that
-// are wanted, after it has read all of it.
-func (s *Service) indexedAs(ctx context.Context, old *index.Table, columns []edm.Column) (*index.Table, error) {
-	for c := range columns {
-		if !columns[c].IsSearchable || old.Indexes[c] != nil {
-			continue
-		}
-		// What a reader may have open yet stays as it is.
-		if err := s.live.DropIndex(old.Dir, c); err != nil {
-			return nil, err
-		}
-		if err := index.IndexColumn(ctx, s.files, old.Dir, c); err != nil {
-			return nil, errors.Join(err, s.live.DropIndex(old.Dir, c))
-		}
-	}
-	next, err := index.OpenAs(s.files, old.Dir, 0, columns)
-	if err != nil {
-		return nil, err
-	}
-	if err := next.Verify(ctx); err != nil {
-		return nil, errors.Join(err, next.Close())
-	}
-	return next, nil
 }
 
 // reindexFailed has lookups refused where the table's own files are at fault.
@@ -122,7 +97,7 @@ func (s *Service) reindexFailed(ctx context.Context, store *storeRecord, old *in
 	if now, err := read[storeRecord](s.db.db, storesBucket, store.ID); err != nil || now.Live == nil || now.Live.Generation != old.Generation {
 		return errors.Join(ignoreNotFound(err)) // another one is live, and these files go
 	}
-	old.Broken.Store(true)
+	old.Break()
 	s.config.Log.Error("the live table is damaged: upload it again", "store", store.ID, "session", old.SessionID, "error", cause)
 	return nil
 }

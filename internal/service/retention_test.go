@@ -93,7 +93,7 @@ func TestRecordsOfEndedSessionsGoInTheirOrder(t *testing.T) {
 		store.Live = &edm.Live{SessionID: "crowd-0"}
 		return put(tx, storesBucket, "bare", store)
 	}))
-	h.sweep()
+	h.sweep(t.Context())
 	there := func(id string) bool {
 		_, err := read[sessionRecord](h.db.db, sessionsBucket, id)
 		var missing *failure
@@ -130,17 +130,17 @@ func TestRequestIDsAreForgottenAfterADay(t *testing.T) {
 	}
 	first := create()
 	now = now.Add(replayWindow - time.Minute)
-	h.sweep()
+	h.sweep(t.Context())
 	if create() != first {
 		t.Error("within a day a repetition made another one")
 	}
 	now = now.Add(2 * time.Minute)
-	h.sweep()
+	h.sweep(t.Context())
 	if create() == first {
 		t.Error("after a day the request is still known")
 	}
 	now = now.Add(2 * replayWindow)
-	h.sweep()
+	h.sweep(t.Context())
 	h.must(h.db.db.View(func(tx *bbolt.Tx) error {
 		if n := tx.Bucket(replaysBucket).Stats().KeyN; n != 0 {
 			t.Errorf("%d requests are remembered for good", n)

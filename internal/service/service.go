@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/service/blobs"
 	"exactmatch.dev/operator/internal/service/fsys"
 	"exactmatch.dev/operator/internal/service/index"
 )
@@ -63,10 +64,9 @@ type Config struct {
 // background, and Close it.
 type Service struct {
 	config   Config
-	files    fsys.FS
 	db       *records
-	live     *index.Live
-	blocks   *blockFiles
+	tables   *index.Tables
+	blocks   *blobs.Blocks
 	mux      *http.ServeMux
 	jobs     chan job
 	memory   *uploadBudget
@@ -92,12 +92,12 @@ func newOver(c Config, fs fsys.FS) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{config: c, files: fs, db: db, jobs: make(chan job, 1024), opened: map[string]int{},
+	s := &Service{config: c, db: db, jobs: make(chan job, 1024), opened: map[string]int{},
 		memory: newUploadBudget(c.UploadMemory), patience: uploadPatience, times: defaultTimes(),
 		gate: newGate(c.MaxUnauthenticated), space: newSpace(c.Dir), probe: probe{patience: probePatience}}
-	s.blocks = newBlockFiles(fs, filepath.Join(c.Dir, blocksName), c.Log)
-	s.live = index.NewLive(fs, filepath.Join(c.Dir, tablesName), c.Log)
-	if err := s.recover(); err != nil {
+	s.blocks = blobs.NewBlocks(blobs.NewFolder(fs, filepath.Join(c.Dir, blocksName)), c.Log)
+	s.tables = index.NewTables(blobs.NewFolder(fs, filepath.Join(c.Dir, tablesName)), c.Log)
+	if err := s.recover(context.Background()); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	s.mux = s.routes()
@@ -225,7 +225,7 @@ func (s *Service) Run(ctx context.Context) error {
 	tick := time.NewTicker(sweepInterval)
 	defer tick.Stop()
 	for {
-		s.sweep()
+		s.sweep(ctx)
 		select {
 		case <-ctx.Done():
 			workers.Wait()
@@ -251,7 +251,7 @@ func (s *Service) index(ctx context.Context) {
 
 // Close releases the files. Nothing is lost without it.
 func (s *Service) Close() error {
-	return errors.Join(s.live.Close(), s.db.close())
+	return errors.Join(s.tables.Close(), s.db.close())
 }
 
 // ServeHTTP implements http.Handler.

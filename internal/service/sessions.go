@@ -1,6 +1,7 @@
 package service
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -16,7 +17,7 @@ func (s *Service) showSession(r *http.Request, one *sessionRecord) *edm.Session 
 	out := one.Session
 	out.Columns = edm.WithRules(one.Columns)
 	if one.State == edm.StateCreated || one.State == edm.StateUploadInProgress {
-		staged := s.blocks.count(one.ID)
+		staged := s.blocks.Count(one.ID)
 		remaining := max(*one.TotalBlockCount-int32(staged), 0)
 		out.RemainingBlockCount = &remaining
 		if staged > 0 {
@@ -138,7 +139,7 @@ func (s *Service) commitSession(r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	var one *sessionRecord
-	s.live.Still(r.PathValue("store"), func(present int64) {
+	s.tables.Still(r.PathValue("store"), func(present int64) {
 		one, err = s.recordCommit(r, judged, present)
 	})
 	if errors.Is(err, errNothingToDo) {
@@ -194,7 +195,7 @@ func (s *Service) cancelSession(r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	s.config.Log.Info("cancelled", "session", one.ID, "store", one.DataStoreID)
-	s.discardBlocks(one.ID)
+	s.discardBlocks(r.Context(), one.ID)
 	return noContent()
 }
 
@@ -240,23 +241,27 @@ func (s *Service) deleteSession(r *http.Request) (*answer, error) {
 	case err != nil:
 		return nil, err
 	case live:
-		s.discardBlocks(one.ID) // its table stays live; only the session's record goes
+		s.discardBlocks(r.Context(), one.ID) // its table stays live; only the session's record goes
 	default:
-		s.discard(one.ID)
+		s.discard(r.Context(), one.ID)
 	}
 	return noContent()
 }
 
 // dropFiles removes the blocks and the table of a session.
-func (s *Service) dropFiles(id string) error {
-	return errors.Join(s.blocks.drop(id), s.live.Drop(id))
+func (s *Service) dropFiles(ctx context.Context, id string) error {
+	return errors.Join(s.blocks.Drop(ctx, id), s.tables.Drop(ctx, id))
 }
 
 // discard removes the files of a session whose end is written down. That is
 // what counts: files that cannot be removed now go with the next start.
-func (s *Service) discard(id string) { s.leave(id, s.dropFiles(id)) }
+func (s *Service) discard(ctx context.Context, id string) {
+	s.leave(id, s.dropFiles(context.WithoutCancel(ctx), id))
+}
 
-func (s *Service) discardBlocks(id string) { s.leave(id, s.blocks.drop(id)) }
+func (s *Service) discardBlocks(ctx context.Context, id string) {
+	s.leave(id, s.blocks.Drop(context.WithoutCancel(ctx), id))
+}
 
 func (s *Service) leave(id string, err error) {
 	if err != nil {
@@ -267,8 +272,8 @@ func (s *Service) leave(id string, err error) {
 // sweep expires unfinished sessions, takes up indexing that found no place or
 // failed, tries live tables again that could not be opened, and lets go of what is
 // kept no longer.
-func (s *Service) sweep() {
-	s.reopen()
+func (s *Service) sweep(ctx context.Context) {
+	s.reopen(ctx)
 	if err := s.db.forgetReplays(s.now().Add(-replayWindow)); err != nil {
 		s.config.Log.Error("forget old request ids", "error", err)
 	}
@@ -283,10 +288,10 @@ func (s *Service) sweep() {
 			s.enqueue(job{session: one.ID})
 		}
 		if one.unfinished() && s.now().After(one.Expiry) {
-			s.expire(one.ID)
+			s.expire(ctx, one.ID)
 		}
 	}
-	if err := s.forgetDropped(); err != nil {
+	if err := s.forgetDropped(ctx); err != nil {
 		s.config.Log.Error("forget dropped sessions", "error", err)
 	}
 	if err := s.dropEnded(sessions); err != nil {
@@ -294,7 +299,7 @@ func (s *Service) sweep() {
 	}
 }
 
-func (s *Service) expire(id string) {
+func (s *Service) expire(ctx context.Context, id string) {
 	_, err := change(s.db, sessionsBucket, id, func(_ *bbolt.Tx, one *sessionRecord) error {
 		if !one.unfinished() {
 			return errNothingToDo
@@ -309,6 +314,6 @@ func (s *Service) expire(id string) {
 		s.config.Log.Error("expire; the next sweep tries again", "session", id, "error", err)
 		return
 	}
-	s.discardBlocks(id)
+	s.discardBlocks(ctx, id)
 	s.config.Log.Info("expired", "session", id)
 }

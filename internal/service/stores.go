@@ -18,7 +18,7 @@ import (
 func (s *Service) show(r *storeRecord) *edm.DataStore {
 	out := r.DataStore
 	out.Columns = edm.WithRules(r.Columns)
-	if out.Live != nil && !s.live.Whole(r.ID) {
+	if out.Live != nil && !s.tables.Whole(r.ID) {
 		out.Live = nil
 	}
 	out.Quota = s.quota(r)
@@ -183,7 +183,7 @@ func (s *Service) updateStore(r *http.Request) (*answer, error) {
 func (s *Service) deleteStore(r *http.Request) (*answer, error) {
 	id := r.PathValue("store")
 	var gone []string
-	err := s.live.Replace(id, nil, func() (err error) {
+	err := s.tables.Replace(id, nil, func() (err error) {
 		gone, err = s.forgetStore(id)
 		return err
 	})
@@ -191,7 +191,7 @@ func (s *Service) deleteStore(r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	for _, session := range gone {
-		s.discard(session)
+		s.discard(r.Context(), session)
 	}
 	return noContent()
 }

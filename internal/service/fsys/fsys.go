@@ -48,17 +48,27 @@ type OS struct{}
 
 type osFile struct{ *os.File }
 
-func (OS) MkdirAll(dir string) error                 { return os.MkdirAll(dir, 0o700) }
-func (OS) ReadDir(dir string) ([]os.DirEntry, error) { return os.ReadDir(dir) }
-func (OS) Rename(from, to string) error              { return os.Rename(from, to) }
-func (OS) RemoveAll(path string) error               { return os.RemoveAll(path) }
+// MkdirAll implements FS.
+func (OS) MkdirAll(dir string) error { return os.MkdirAll(dir, 0o700) }
 
+// ReadDir implements FS.
+func (OS) ReadDir(dir string) ([]os.DirEntry, error) { return os.ReadDir(dir) }
+
+// Rename implements FS.
+func (OS) Rename(from, to string) error { return os.Rename(from, to) }
+
+// RemoveAll implements FS.
+func (OS) RemoveAll(path string) error { return os.RemoveAll(path) }
+
+// Create implements FS.
 func (OS) Create(path string) (File, error) {
 	return opened(os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600))
 }
 
+// Open implements FS.
 func (OS) Open(path string) (File, error) { return opened(os.Open(path)) }
 
+// Edit implements FS.
 func (OS) Edit(path string) (File, error) { return opened(os.OpenFile(path, os.O_WRONLY, 0)) }
 
 // opened keeps a nil *os.File from becoming a file that is not nil.
@@ -69,6 +79,7 @@ func opened(f *os.File, err error) (File, error) {
 	return osFile{f}, nil
 }
 
+// SyncDir implements FS.
 func (OS) SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -86,11 +97,20 @@ func (f osFile) Size() (int64, error) {
 }
 
 // ReadWhole returns the bytes of a file.
-func ReadWhole(fs FS, path string) (data []byte, err error) {
+func ReadWhole(fs FS, path string) ([]byte, error) {
 	f, err := fs.Open(path)
 	if err != nil {
 		return nil, err
 	}
+	return ReadAndClose(f)
+}
+
+// ReadAndClose returns the bytes of an open file.
+func ReadAndClose(f interface {
+	io.ReaderAt
+	io.Closer
+	Size() (int64, error)
+}) (data []byte, err error) {
 	defer func() { err = errors.Join(err, f.Close()) }()
 	size, err := f.Size()
 	if err != nil {

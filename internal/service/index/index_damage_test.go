@@ -15,6 +15,7 @@ import (
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/service/blobs"
 	"exactmatch.dev/operator/internal/service/fsys"
 )
 
@@ -32,16 +33,16 @@ func indexedTable(t *testing.T) string {
 	dir := filepath.Join(t.TempDir(), "table")
 	require(t, os.MkdirAll(dir, 0o700))
 	for c := range 2 {
-		w, err := NewPageWriter(fsys.OS{}, TokenPath(dir, c), fingerprint.TokenSize)
+		w, err := newPageWriter(t.Context(), filesIn(dir), tokensName(c), fingerprint.TokenSize)
 		require(t, err)
 		for row := range damageRows {
 			token := damageToken(c, row)
-			require(t, w.Add(token[:]))
+			require(t, w.add(token[:]))
 		}
-		require(t, w.Close())
+		require(t, w.commit())
 	}
-	require(t, WriteMeta(fsys.OS{}, dir, Meta{SessionID: "one", KeyID: "0102030405060708", Rows: damageRows, Columns: damageColumns}))
-	require(t, IndexColumn(t.Context(), fsys.OS{}, dir, 0))
+	require(t, filesIn(dir).writeMeta(t.Context(), Meta{SessionID: "one", KeyID: "0102030405060708", Rows: damageRows, Columns: damageColumns}))
+	require(t, indexColumn(t.Context(), filesIn(dir), 0))
 	return dir
 }
 
@@ -49,7 +50,7 @@ func indexedTable(t *testing.T) string {
 // refused. Any other answer is the right one.
 func askTable(t *testing.T, what, dir string) (refused int) {
 	t.Helper()
-	table, err := Open(fsys.OS{}, dir, 1)
+	table, err := openAs(context.Background(), filesIn(dir), 1, nil)
 	if err != nil {
 		return damageRows
 	}
@@ -61,7 +62,7 @@ func askTable(t *testing.T, what, dir string) (refused int) {
 		if row%23 > 0 && row < damageRows-1 {
 			continue
 		}
-		total, rows, err := table.Indexes[0].Rows(damageToken(0, row), 10)
+		total, rows, err := table.indexes[0].rows(damageToken(0, row), 10)
 		var city fingerprint.Token
 		if err == nil && slices.Equal(rows, []int64{int64(row)}) {
 			city, err = table.Token(1, rows[0])
@@ -73,7 +74,7 @@ func askTable(t *testing.T, what, dir string) (refused int) {
 			t.Fatalf("%s: row %d is answered by %d rows, %v, city %v", what, row, total, rows, city)
 		}
 	}
-	if total, _, err := table.Indexes[0].Rows(fingerprint.Token{0: 9, 15: 9}, 1); err == nil && total != 0 {
+	if total, _, err := table.indexes[0].rows(fingerprint.Token{0: 9, 15: 9}, 1); err == nil && total != 0 {
 		t.Fatalf("%s: a token that is nowhere is in %d rows", what, total)
 	}
 	return refused
@@ -81,7 +82,7 @@ func askTable(t *testing.T, what, dir string) (refused int) {
 
 // readAll reads every page of a table.
 func readAll(dir string) error {
-	table, err := Open(fsys.OS{}, dir, 1)
+	table, err := openAs(context.Background(), filesIn(dir), 1, nil)
 	if err != nil {
 		return err
 	}
@@ -89,7 +90,7 @@ func readAll(dir string) error {
 }
 
 // However a table's file is damaged, each lookup is right or refused, and
-// whoever reads all of it is told.
+// a reader of all of it is told.
 func TestNoDamagedTableIsAnAnswer(t *testing.T) {
 	dir := indexedTable(t)
 	if refused := askTable(t, "as it was written", dir); refused > 0 || readAll(dir) != nil {
@@ -153,15 +154,16 @@ func TestWhatCannotBeRemovedHarmsNothing(t *testing.T) {
 		require(t, os.CopyFS(filepath.Join(root, session), os.DirFS(indexedTable(t))))
 	}
 	var log bytes.Buffer
-	l := NewLive(stuckFiles{}, root, slog.New(slog.NewTextHandler(&log, nil)))
+	l := NewTables(blobs.NewFolder(stuckFiles{}, root), slog.New(slog.NewTextHandler(&log, nil)))
 	for n, session := range []string{"one", "two"} {
-		table, err := Open(fsys.OS{}, l.Dir(session), int64(n+1))
+		table, err := l.Open(t.Context(), session)
 		require(t, err)
+		table.Generation = int64(n + 1)
 		require(t, l.Replace("store", table, func() error { return nil }))
 	}
 	table, err := l.Acquire("store")
 	require(t, err)
-	if total, _, err := table.Indexes[0].Rows(damageToken(0, 5), 1); total != 1 || err != nil || table.Generation != 2 {
+	if total, _, err := table.indexes[0].rows(damageToken(0, 5), 1); total != 1 || err != nil || table.Generation != 2 {
 		t.Errorf("generation %d answers %d rows, %v", table.Generation, total, err)
 	}
 	l.Release(table)

@@ -8,38 +8,45 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
 
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/service/blobs"
 	"exactmatch.dev/operator/internal/service/fsys"
 )
 
+// filesIn are the files of a folder, as those of a table.
+func filesIn(dir string) group {
+	return group{blobs.NewFolder(fsys.OS{}, filepath.Dir(dir)), filepath.Base(dir)}
+}
+
 // indexOf writes a column's tokens and sorts them by runs of at most most entries.
 func indexOf(t interface{ Fatal(...any) }, dir string, tokens []fingerprint.Token, most int) *columnIndex {
-	w, err := NewPageWriter(fsys.OS{}, TokenPath(dir, 0), fingerprint.TokenSize)
+	w, err := newPageWriter(context.Background(), filesIn(dir), tokensName(0), fingerprint.TokenSize)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, token := range tokens {
-		if err := w.Add(token[:]); err != nil {
+		if err := w.add(token[:]); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := w.Close(); err != nil {
+	if err := w.commit(); err != nil {
 		t.Fatal(err)
 	}
-	file, err := openPages(fsys.OS{}, TokenPath(dir, 0), fingerprint.TokenSize)
+	file, err := openPages(context.Background(), filesIn(dir), tokensName(0), fingerprint.TokenSize)
 	if err != nil {
 		t.Fatal(err)
 	}
-	runs := &sortedRuns{files: fsys.OS{}, dir: dir, most: most}
+	runs := &sortedRuns{files: filesIn(dir), most: most}
 	if err := errors.Join(runs.index(context.Background(), file), file.close()); err != nil {
 		t.Fatal(err)
 	}
-	x, err := openIndex(fsys.OS{}, indexPath(dir, 0))
+	x, err := openIndex(context.Background(), filesIn(dir), indexName(0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +61,7 @@ func TestIndexFindsWhatIsThere(t *testing.T) {
 		kind := rapid.Custom(func(t *rapid.T) fingerprint.Token {
 			return fingerprint.Token{0: 1, 15: byte(rapid.IntRange(0, kinds).Draw(t, "kind"))}
 		})
-		token := rapid.OneOf(kind, kind, kind, rapid.Just(EmptyToken))
+		token := rapid.OneOf(kind, kind, kind, rapid.Just(emptyToken))
 		tokens := rapid.SliceOfN(token, 0, 2_000).Draw(t, "tokens")
 		x := indexOf(t, dir, tokens, rapid.SampledFrom([]int{pageEntries, 2 * pageEntries, runEntries}).Draw(t, "run"))
 		defer func() {
@@ -71,7 +78,7 @@ func TestIndexFindsWhatIsThere(t *testing.T) {
 					rows = append(rows, int64(row))
 				}
 			}
-			total, first, err := x.Rows(wanted, limit)
+			total, first, err := x.rows(wanted, limit)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -79,7 +86,7 @@ func TestIndexFindsWhatIsThere(t *testing.T) {
 				t.Fatalf("token %d: %d rows, first %v; want %d, %v", k, total, first, len(rows), rows)
 			}
 		}
-		if total, _, err := x.Rows(EmptyToken, 1); err != nil || total != 0 {
+		if total, _, err := x.rows(emptyToken, 1); err != nil || total != 0 {
 			t.Fatalf("an empty cell is found in %d rows (%v)", total, err)
 		}
 	})
@@ -96,18 +103,18 @@ func TestDamagedPagesAreNoAnswer(t *testing.T) {
 	}
 	dir := t.TempDir()
 	x := indexOf(t, dir, tokens, runEntries)
-	text, err := os.ReadFile(indexPath(dir, 0))
+	text, err := os.ReadFile(filepath.Join(dir, indexName(0)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	text[len(text)/2] ^= 1
-	if err := os.WriteFile(indexPath(dir, 0), text, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, indexName(0)), text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var bad *fsys.Damaged
 	failures := 0
 	for _, token := range tokens {
-		total, _, err := x.Rows(token, 10)
+		total, _, err := x.rows(token, 10)
 		switch {
 		case errors.As(err, &bad):
 			failures++
@@ -121,10 +128,10 @@ func TestDamagedPagesAreNoAnswer(t *testing.T) {
 	if err := x.file.close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(indexPath(dir, 0), text[:len(text)-3], 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, indexName(0)), text[:len(text)-3], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openIndex(fsys.OS{}, indexPath(dir, 0)); !errors.As(err, &bad) {
+	if _, err := openIndex(context.Background(), filesIn(dir), indexName(0)); !errors.As(err, &bad) {
 		t.Errorf("a file that is cut off opens: %v", err)
 	}
 }
@@ -151,7 +158,7 @@ func TestLargeRunsAreInOrder(t *testing.T) {
 
 func BenchmarkIndexColumn(b *testing.B) {
 	dir, rows := b.TempDir(), 1_000_000
-	w, err := NewPageWriter(fsys.OS{}, TokenPath(dir, 0), fingerprint.TokenSize)
+	w, err := newPageWriter(context.Background(), filesIn(dir), tokensName(0), fingerprint.TokenSize)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -160,15 +167,15 @@ func BenchmarkIndexColumn(b *testing.B) {
 		var token fingerprint.Token
 		binary.LittleEndian.PutUint64(token[:], random.Uint64())
 		binary.LittleEndian.PutUint64(token[8:], random.Uint64())
-		if err := w.Add(token[:]); err != nil {
+		if err := w.add(token[:]); err != nil {
 			b.Fatal(err)
 		}
 	}
-	if err := w.Close(); err != nil {
+	if err := w.commit(); err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if err := IndexColumn(b.Context(), fsys.OS{}, dir, 0); err != nil {
+		if err := indexColumn(b.Context(), filesIn(dir), 0); err != nil {
 			b.Fatal(err)
 		}
 	}

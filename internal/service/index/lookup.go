@@ -8,7 +8,7 @@ import (
 )
 
 // Searchable reports whether a column is indexed.
-func (t *Table) Searchable(column int) bool { return t.Indexes[column] != nil }
+func (t *Table) Searchable(column int) bool { return t.indexes[column] != nil }
 
 // Find returns the rows where one of the tokens stands in a searchable column:
 // each row once, in the order of the tokens, at most limit.
@@ -16,11 +16,11 @@ func (t *Table) Find(tokens []fingerprint.Token, limit int) ([]int64, error) {
 	var found []int64
 	seen := map[int64]bool{}
 	for _, token := range tokens {
-		for _, x := range t.Indexes {
+		for _, x := range t.indexes {
 			if x == nil {
 				continue
 			}
-			_, rows, err := x.Rows(token, limit-len(found))
+			_, rows, err := x.rows(token, limit-len(found))
 			if err != nil {
 				return nil, err
 			}
@@ -38,7 +38,7 @@ func (t *Table) Find(tokens []fingerprint.Token, limit int) ([]int64, error) {
 // Match returns the rows of a token of a searchable column, at most limit of
 // them, and which of the tokens in same, by column, stand in each.
 func (t *Table) Match(column int, token fingerprint.Token, same map[int]fingerprint.Token, limit int) (*edm.MatchResult, error) {
-	total, rows, err := t.Indexes[column].Rows(token, limit)
+	total, rows, err := t.indexes[column].rows(token, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (t *Table) matched(row int64, same map[int]fingerprint.Token) (names []stri
 		if err != nil {
 			return nil, err
 		}
-		if got == want && got != EmptyToken {
+		if got == want && got != emptyToken {
 			names = append(names, t.Columns[c].Name)
 		}
 	}

@@ -3,13 +3,14 @@ package index
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 
 	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/service/blobs"
 	"exactmatch.dev/operator/internal/service/fsys"
 )
 
@@ -26,34 +27,34 @@ const (
 )
 
 // footer is the end of a page file.
-func footer(path string, entry int, entries int64) []byte {
+func footer(name string, entry int, entries int64) []byte {
 	text := binary.LittleEndian.AppendUint32(nil, uint32(entry))
 	text = binary.LittleEndian.AppendUint64(text, uint64(entries))
-	return binary.LittleEndian.AppendUint64(text, block.Sum(append([]byte(filepath.Base(path)), text...)))
+	return binary.LittleEndian.AppendUint64(text, block.Sum(append([]byte(name), text...)))
 }
 
-// PageWriter appends entries to a new page file.
-type PageWriter struct {
-	path  string
-	file  fsys.File
+// pageWriter appends entries to a new page file.
+type pageWriter struct {
+	name  string
+	file  blobs.Writer
 	out   *bufio.Writer
 	entry int
 	bytes int64 // of the entries that were added
 	page  []byte
 }
 
-func NewPageWriter(fs fsys.FS, path string, entry int) (*PageWriter, error) {
-	file, err := fs.Create(path)
+func newPageWriter(ctx context.Context, files group, name string, entry int) (*pageWriter, error) {
+	file, err := files.store.Create(ctx, files.session, name)
 	if err != nil {
 		return nil, err
 	}
-	return &PageWriter{
-		path: path, file: file, out: bufio.NewWriterSize(file, 1<<18), entry: entry, page: make([]byte, 0, pageEntries*entry+sumSize),
+	return &pageWriter{
+		name: name, file: file, out: bufio.NewWriterSize(file, 1<<18), entry: entry, page: make([]byte, 0, pageEntries*entry+sumSize),
 	}, nil
 }
 
-// Add appends whole entries.
-func (w *PageWriter) Add(entries []byte) error {
+// add appends whole entries.
+func (w *pageWriter) add(entries []byte) error {
 	w.bytes += int64(len(entries))
 	for len(entries) > 0 {
 		n := min(len(entries), pageEntries*w.entry-len(w.page))
@@ -68,7 +69,7 @@ func (w *PageWriter) Add(entries []byte) error {
 	return nil
 }
 
-func (w *PageWriter) flush() error {
+func (w *pageWriter) flush() error {
 	if len(w.page) == 0 {
 		return nil
 	}
@@ -79,40 +80,43 @@ func (w *PageWriter) flush() error {
 }
 
 // finish writes the last page and the end of the file.
-func (w *PageWriter) finish() error {
+func (w *pageWriter) finish() error {
 	if err := w.flush(); err != nil {
 		return err
 	}
-	if _, err := w.out.Write(footer(w.path, w.entry, w.bytes/int64(w.entry))); err != nil {
+	if _, err := w.out.Write(footer(w.name, w.entry, w.bytes/int64(w.entry))); err != nil {
 		return err
 	}
 	return w.out.Flush()
 }
 
-// closeUnsynced ends a file that is of no use after a crash.
-func (w *PageWriter) closeUnsynced() error {
+// close ends a file that is of no use after a crash, or one that is given up.
+func (w *pageWriter) close() error {
 	return errors.Join(w.finish(), w.file.Close())
 }
 
-// Close ends the file; what was added is synced when it returns nil.
-func (w *PageWriter) Close() error {
-	return errors.Join(w.finish(), w.file.Sync(), w.file.Close())
+// commit ends the file: what was added survives a crash once it has returned nil.
+func (w *pageWriter) commit() error {
+	if err := w.finish(); err != nil {
+		return errors.Join(err, w.file.Close())
+	}
+	return w.file.Commit()
 }
 
 // pageFile reads what a pageWriter wrote. It is safe for concurrent use.
 type pageFile struct {
 	name    string
-	file    fsys.File
+	file    blobs.Reader
 	entry   int
 	entries int64
 }
 
-func openPages(fs fsys.FS, path string, entry int) (*pageFile, error) {
-	file, err := fs.Open(path)
+func openPages(ctx context.Context, files group, name string, entry int) (*pageFile, error) {
+	file, err := files.store.Open(ctx, files.session, name)
 	if err != nil {
 		return nil, err
 	}
-	f := &pageFile{name: filepath.Base(path), file: file, entry: entry}
+	f := &pageFile{name: name, file: file, entry: entry}
 	if err := f.measure(); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}

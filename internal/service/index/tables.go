@@ -4,20 +4,21 @@
 package index
 
 import (
+	"context"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"sync"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/service/blobs"
 	"exactmatch.dev/operator/internal/service/fsys"
 )
 
-// Live holds the live table of each data store. A reader pins the table
+// Tables are the indexed tables of sessions, and which is live in each data
+// store. It holds the live table of each data store. A reader pins the table
 // that it began with; a replaced one goes when its last reader is done.
-type Live struct {
-	files fsys.FS
-	root  string
+type Tables struct {
+	store blobs.Store
 	log   *slog.Logger
 
 	mu     sync.Mutex
@@ -25,18 +26,24 @@ type Live struct {
 	closed map[string]string // data store → session whose table cannot be opened
 }
 
-func NewLive(fs fsys.FS, root string, log *slog.Logger) *Live {
-	return &Live{files: fs, root: root, log: log, tables: map[string]*Table{}, closed: map[string]string{}}
+// NewTables knows no live table before Reopen or Replace.
+func NewTables(store blobs.Store, log *slog.Logger) *Tables {
+	return &Tables{store: store, log: log, tables: map[string]*Table{}, closed: map[string]string{}}
 }
 
-func (l *Live) Dir(session string) string { return filepath.Join(l.root, session) }
+func (l *Tables) files(session string) group { return group{l.store, session} }
+
+// Meta describes the table of a session, as it was written.
+func (l *Tables) Meta(ctx context.Context, session string) (*Meta, error) {
+	return ReadMeta(ctx, l.store, session)
+}
 
 // Reopen opens the table that a data store's record names as its live one, once
 // confirm has said that it still does.
-func (l *Live) Reopen(store string, live *edm.Live, confirm func() error) error {
-	t, err := OpenAs(l.files, l.Dir(live.SessionID), live.Generation, live.Columns)
+func (l *Tables) Reopen(ctx context.Context, store string, live *edm.Live, confirm func() error) error {
+	t, err := openAs(ctx, l.files(live.SessionID), live.Generation, live.Columns)
 	if err == nil && (t.SessionID != live.SessionID || t.KeyID != live.KeyID || t.Rows != live.Rows) {
-		err = errors.Join(&fsys.Damaged{What: "table.json is another table's"}, t.Close())
+		err = errors.Join(&fsys.Damaged{What: metaName + " is another table's"}, t.Close())
 	}
 	if err != nil {
 		l.mu.Lock()
@@ -51,10 +58,10 @@ func (l *Live) Reopen(store string, live *edm.Live, confirm func() error) error 
 }
 
 // Replace makes an open table the live one, nil for none, once record has
-// written that down. Lookups wait meanwhile: whoever reads that a session is
-// completed finds its table, and never the one before it. It fails only where
+// written that down. Lookups wait meanwhile: a caller that reads that a session
+// is completed finds its table, and never the one before it. It fails only where
 // record does, and then nothing has changed.
-func (l *Live) Replace(store string, t *Table, record func() error) error {
+func (l *Tables) Replace(store string, t *Table, record func() error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := record(); err != nil {
@@ -68,20 +75,20 @@ func (l *Live) Replace(store string, t *Table, record func() error) error {
 		delete(l.tables, store)
 	}
 	if old != nil {
-		old.retired, old.kept = true, t != nil && t.Dir == old.Dir
+		old.retired, old.kept = true, t != nil && t.files == old.files
 		l.dispose(old)
 	}
 	return nil
 }
 
 // dispose removes a table that nobody needs any more. l.mu is held.
-func (l *Live) dispose(t *Table) {
+func (l *Tables) dispose(t *Table) {
 	if !t.retired || t.readers > 0 {
 		return
 	}
 	err := t.Close()
 	if !t.kept {
-		err = errors.Join(err, l.files.RemoveAll(t.Dir))
+		err = errors.Join(err, l.store.RemoveAll(context.Background(), t.files.session))
 	}
 	if err != nil {
 		l.log.Warn("a replaced table is left; the next start removes it", "session", t.SessionID, "error", err)
@@ -90,7 +97,7 @@ func (l *Live) dispose(t *Table) {
 
 // Acquire pins the live table of a data store; nil where there is none, and an
 // error where there is one that cannot be opened. The caller releases it.
-func (l *Live) Acquire(store string) (*Table, error) {
+func (l *Tables) Acquire(store string) (*Table, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := l.tables[store]
@@ -103,7 +110,8 @@ func (l *Live) Acquire(store string) (*Table, error) {
 	return t, nil
 }
 
-func (l *Live) Release(t *Table) {
+// Release ends what Acquire began.
+func (l *Tables) Release(t *Table) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t.readers--
@@ -112,44 +120,26 @@ func (l *Live) Release(t *Table) {
 
 // Serves reports whether a data store's lookups are answered from the table that
 // its record names.
-func (l *Live) Serves(store string, live *edm.Live) bool {
+func (l *Tables) Serves(store string, live *edm.Live) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := l.tables[store]
 	return t != nil && t.SessionID == live.SessionID && t.Generation == live.Generation
 }
 
-// DropIndex removes the index of a column. A reader that has it open keeps it.
-func (l *Live) DropIndex(dir string, column int) error {
-	path := indexPath(dir, column)
-	return errors.Join(l.files.RemoveAll(path), l.files.RemoveAll(topsPath(path)))
-}
-
-// Tidy removes the indexes of columns that are not searchable any more.
-func (l *Live) Tidy(t *Table) {
-	for c := range t.Columns {
-		if t.Columns[c].IsSearchable {
-			continue
-		}
-		if err := l.DropIndex(t.Dir, c); err != nil {
-			l.log.Warn("an index that is not needed is left; it goes with its table", "session", t.SessionID, "column", c, "error", err)
-		}
-	}
-}
-
 // Whole reports whether lookups of a data store can be answered, as far as is
 // known.
-func (l *Live) Whole(store string) (whole bool) {
+func (l *Tables) Whole(store string) (whole bool) {
 	l.Still(store, func(generation int64) { whole = generation > 0 })
 	return whole
 }
 
 // Still calls f while no live table is replaced, with the generation of a data
 // store's, 0 where it has none that is whole.
-func (l *Live) Still(store string, f func(generation int64)) {
+func (l *Tables) Still(store string, f func(generation int64)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if t := l.tables[store]; t != nil && !t.Broken.Load() {
+	if t := l.tables[store]; t != nil && !t.Broken() {
 		f(t.Generation)
 		return
 	}
@@ -157,25 +147,30 @@ func (l *Live) Still(store string, f func(generation int64)) {
 }
 
 // Drop removes the files of a table that is not live.
-func (l *Live) Drop(session string) error { return l.files.RemoveAll(l.Dir(session)) }
+func (l *Tables) Drop(ctx context.Context, session string) error {
+	return l.store.RemoveAll(ctx, session)
+}
+
+// Sessions are those whose tables have files, or had some.
+func (l *Tables) Sessions(ctx context.Context) ([]string, error) { return l.store.Groups(ctx) }
 
 // DropUnused removes the tables of sessions that are not in used.
-func (l *Live) DropUnused(used map[string]bool) error {
-	names, err := l.files.ReadDir(l.root)
+func (l *Tables) DropUnused(ctx context.Context, used map[string]bool) error {
+	sessions, err := l.Sessions(ctx)
 	if err != nil {
 		return err
 	}
-	for _, e := range names {
-		if !used[e.Name()] {
-			err := l.Drop(e.Name())
-			l.log.Warn("dropped a table that is neither live nor being indexed", "session", e.Name(), "error", err)
+	for _, session := range sessions {
+		if !used[session] {
+			err := l.Drop(ctx, session)
+			l.log.Warn("dropped a table that is neither live nor being indexed", "session", session, "error", err)
 		}
 	}
 	return nil
 }
 
 // Close closes the live tables and leaves their files.
-func (l *Live) Close() (err error) {
+func (l *Tables) Close() (err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for store, t := range l.tables {

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"path/filepath"
 	"slices"
 	"sort"
 
@@ -21,35 +20,33 @@ import (
 // row that it stands in.
 const (
 	indexEntry = fingerprint.TokenSize + 4
+	// MaxRows is more than the rows that a table can have.
 	MaxRows    = math.MaxUint32
 	runEntries = 1 << 20
 )
 
-var EmptyToken fingerprint.Token
+var emptyToken fingerprint.Token
 
-// IndexColumn sorts the tokens of a column's token file into an index file, by
+// indexColumn sorts the tokens of a column's token file into an index file, by
 // way of sorted runs: its memory does not grow with the table, nor with a token
 // that every row has.
-func IndexColumn(ctx context.Context, fs fsys.FS, dir string, column int) (err error) {
-	tokens, err := openPages(fs, TokenPath(dir, column), fingerprint.TokenSize)
+func indexColumn(ctx context.Context, files group, column int) (err error) {
+	tokens, err := openPages(ctx, files, tokensName(column), fingerprint.TokenSize)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, tokens.close()) }()
-	runs := &sortedRuns{files: fs, dir: dir, column: column, most: runEntries}
+	runs := &sortedRuns{files: files, column: column, most: runEntries}
 	return runs.index(ctx, tokens)
 }
 
-// index sorts the tokens into the index file. Its name survives a crash too.
+// index sorts the tokens into the index file.
 func (s *sortedRuns) index(ctx context.Context, tokens *pageFile) (err error) {
-	defer func() { err = errors.Join(err, s.remove()) }()
+	defer func() { err = errors.Join(err, s.remove(context.WithoutCancel(ctx))) }()
 	if err := s.fill(ctx, tokens); err != nil {
 		return err
 	}
-	if err := s.merge(ctx, indexPath(s.dir, s.column)); err != nil {
-		return err
-	}
-	return s.files.SyncDir(s.dir)
+	return s.merge(ctx, indexName(s.column))
 }
 
 // entry is one index entry. Entries sort as bytes.
@@ -65,8 +62,7 @@ func compareEntries(a, b entry) int {
 // sortedRuns are page files of index entries, each in order, and the entries
 // of the last run, which is kept in memory.
 type sortedRuns struct {
-	files  fsys.FS
-	dir    string
+	files  group
 	column int
 	most   int // entries of one run
 	count  int
@@ -74,9 +70,7 @@ type sortedRuns struct {
 	spare  []entry // room to sort
 }
 
-func (s *sortedRuns) path(n int) string {
-	return filepath.Join(s.dir, fmt.Sprintf("col-%d.run-%d", s.column, n))
-}
+func (s *sortedRuns) name(n int) string { return fmt.Sprintf("col-%d.run-%d", s.column, n) }
 
 // fill makes the runs.
 func (s *sortedRuns) fill(ctx context.Context, tokens *pageFile) error {
@@ -84,12 +78,12 @@ func (s *sortedRuns) fill(ctx context.Context, tokens *pageFile) error {
 	row := uint32(0)
 	err := tokens.each(func(page []byte) error {
 		if len(s.last)+len(page)/fingerprint.TokenSize > s.most {
-			if err := errors.Join(ctx.Err(), s.spill()); err != nil {
+			if err := errors.Join(ctx.Err(), s.spill(ctx)); err != nil {
 				return err
 			}
 		}
 		for ; len(page) > 0; page = page[fingerprint.TokenSize:] {
-			if token := fingerprint.Token(page); token != EmptyToken {
+			if token := fingerprint.Token(page); token != emptyToken {
 				var e entry
 				copy(e[:], token[:])
 				binary.BigEndian.PutUint32(e[fingerprint.TokenSize:], row)
@@ -135,25 +129,25 @@ func (s *sortedRuns) sort() {
 }
 
 // spill moves the last run to a file, which nobody needs after a crash.
-func (s *sortedRuns) spill() error {
+func (s *sortedRuns) spill(ctx context.Context) error {
 	s.sort()
-	w, err := NewPageWriter(s.files, s.path(s.count), indexEntry)
+	w, err := newPageWriter(ctx, s.files, s.name(s.count), indexEntry)
 	if err != nil {
 		return err
 	}
 	s.count++
 	for i := range s.last {
-		if err := w.Add(s.last[i][:]); err != nil {
+		if err := w.add(s.last[i][:]); err != nil {
 			return errors.Join(err, w.file.Close())
 		}
 	}
 	s.last = s.last[:0]
-	return w.closeUnsynced()
+	return w.close()
 }
 
-func (s *sortedRuns) remove() (err error) {
+func (s *sortedRuns) remove(ctx context.Context) (err error) {
 	for n := range s.count {
-		err = errors.Join(err, s.files.RemoveAll(s.path(n)))
+		err = errors.Join(err, s.files.store.Remove(ctx, s.files.session, s.name(n)))
 	}
 	return err
 }
@@ -206,8 +200,8 @@ func (c *cursors) Pop() any {
 
 // merge joins the runs into the index file, and the first entry of each of its
 // pages into the file of tops.
-func (s *sortedRuns) merge(ctx context.Context, path string) (err error) {
-	heads, err := s.open()
+func (s *sortedRuns) merge(ctx context.Context, name string) (err error) {
+	heads, err := s.open(ctx)
 	defer func() {
 		for _, c := range heads {
 			if c.run != nil {
@@ -218,25 +212,28 @@ func (s *sortedRuns) merge(ctx context.Context, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	index, err := NewPageWriter(s.files, path, indexEntry)
+	index, err := newPageWriter(ctx, s.files, name, indexEntry)
 	if err != nil {
 		return err
 	}
-	tops, err := NewPageWriter(s.files, topsPath(path), indexEntry)
+	tops, err := newPageWriter(ctx, s.files, topsName(name), indexEntry)
 	if err != nil {
-		return errors.Join(err, index.Close())
+		return errors.Join(err, index.close())
 	}
-	return errors.Join(drain(ctx, slices.Clone(heads), index, tops), index.Close(), tops.Close())
+	if err := drain(ctx, slices.Clone(heads), index, tops); err != nil {
+		return errors.Join(err, index.close(), tops.close())
+	}
+	return errors.Join(index.commit(), tops.commit())
 }
 
 // open sets a cursor on each run that has entries. It returns those that it
 // opened on failure too.
-func (s *sortedRuns) open() (heads cursors, err error) {
+func (s *sortedRuns) open(ctx context.Context) (heads cursors, err error) {
 	if len(s.last) > 0 {
 		heads = append(heads, &cursor{head: s.last[0], left: s.last[1:]})
 	}
 	for n := range s.count {
-		run, err := openPages(s.files, s.path(n), indexEntry)
+		run, err := openPages(ctx, s.files, s.name(n), indexEntry)
 		if err != nil {
 			return heads, err
 		}
@@ -249,7 +246,7 @@ func (s *sortedRuns) open() (heads cursors, err error) {
 	return heads, nil
 }
 
-func drain(ctx context.Context, heads cursors, index, tops *PageWriter) error {
+func drain(ctx context.Context, heads cursors, index, tops *pageWriter) error {
 	heap.Init(&heads)
 	for n := 0; heads.Len() > 0; n++ {
 		if n%runEntries == 0 && ctx.Err() != nil {
@@ -257,11 +254,11 @@ func drain(ctx context.Context, heads cursors, index, tops *PageWriter) error {
 		}
 		first := heads[0]
 		if n%pageEntries == 0 {
-			if err := tops.Add(first.head[:]); err != nil {
+			if err := tops.add(first.head[:]); err != nil {
 				return err
 			}
 		}
-		if err := index.Add(first.head[:]); err != nil {
+		if err := index.add(first.head[:]); err != nil {
 			return err
 		}
 		more, err := first.advance()
@@ -285,10 +282,8 @@ type columnIndex struct {
 	tops []entry
 }
 
-func topsPath(index string) string { return index + ".tops" }
-
-func openIndex(fs fsys.FS, path string) (*columnIndex, error) {
-	tops, err := openPages(fs, topsPath(path), indexEntry)
+func openIndex(ctx context.Context, files group, name string) (*columnIndex, error) {
+	tops, err := openPages(ctx, files, topsName(name), indexEntry)
 	if err != nil {
 		return nil, err
 	}
@@ -302,7 +297,7 @@ func openIndex(fs fsys.FS, path string) (*columnIndex, error) {
 	if err != nil {
 		return nil, err
 	}
-	if x.file, err = openPages(fs, path, indexEntry); err != nil {
+	if x.file, err = openPages(ctx, files, name, indexEntry); err != nil {
 		return nil, err
 	}
 	if x.file.pages() != int64(len(x.tops)) {
@@ -311,10 +306,10 @@ func openIndex(fs fsys.FS, path string) (*columnIndex, error) {
 	return x, nil
 }
 
-// Rows counts the rows of a token and returns the first of them, in order, as
+// rows counts the rows of a token and returns the first of them, in order, as
 // many as limit.
-func (x *columnIndex) Rows(token fingerprint.Token, limit int) (total int64, first []int64, err error) {
-	if token == EmptyToken {
+func (x *columnIndex) rows(token fingerprint.Token, limit int) (total int64, first []int64, err error) {
+	if token == emptyToken {
 		return 0, nil, nil
 	}
 	from, err := x.bound(token, 0)
@@ -336,7 +331,7 @@ func (x *columnIndex) Rows(token fingerprint.Token, limit int) (total int64, fir
 }
 
 // bound is the place of the first entry that is not before (token, row). No row
-// has the number maxRows.
+// has the number MaxRows.
 func (x *columnIndex) bound(token fingerprint.Token, row uint32) (int64, error) {
 	key := binary.BigEndian.AppendUint32(token[:len(token):len(token)], row)
 	page, _ := slices.BinarySearchFunc(x.tops, key, func(top entry, key []byte) int { return bytes.Compare(top[:], key) })

@@ -1,0 +1,230 @@
+package blobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+
+	"exactmatch.dev/operator/internal/block"
+)
+
+// Blocks are the staged blocks of sessions: a file each, named by index and sum,
+// in a group for each session. It remembers which are there. A block that was
+// acknowledged survives a crash.
+type Blocks struct {
+	store Store
+	log   *slog.Logger
+
+	mu       sync.Mutex
+	sessions map[string]map[string]int64 // session → block id → size
+	bytes    int64                       // of all of them
+}
+
+// Block is one that is staged.
+type Block struct {
+	ID   string
+	Size int64
+}
+
+// NewBlocks knows no block before Load.
+func NewBlocks(s Store, log *slog.Logger) *Blocks {
+	return &Blocks{store: s, log: log, sessions: map[string]map[string]int64{}}
+}
+
+func nameOf(id string) (string, error) {
+	index, sum, err := block.ParseID(id)
+	return fmt.Sprintf("%08d-%016x", index, sum), err
+}
+
+// idOf is the block that a file's name stands for; false where it is none.
+func idOf(name string) (string, bool) {
+	var index int
+	var sum uint64
+	if _, err := fmt.Sscanf(name, "%08d-%016x", &index, &sum); err != nil {
+		return "", false
+	}
+	id := block.ID(index, sum)
+	again, err := nameOf(id)
+	return id, err == nil && again == name
+}
+
+// Invalid says which block of a session is at fault.
+type Invalid struct{ What string }
+
+func (i *Invalid) Error() string { return i.What }
+
+// Load finds the staged blocks of a session again and drops half-written files,
+// which nobody was told of.
+func (b *Blocks) Load(ctx context.Context, session string) error {
+	files, err := b.store.List(ctx, session)
+	if err != nil {
+		return err
+	}
+	known := map[string]int64{}
+	for _, f := range files {
+		id, whole := idOf(f.Name)
+		if !whole {
+			err := b.store.Remove(ctx, session, f.Name)
+			b.log.Warn("dropped a half-written file; no acknowledged block is lost", "session", session, "file", f.Name, "error", err)
+			continue
+		}
+		known[id] = f.Size
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.forgetAll(session)
+	b.sessions[session] = known
+	for _, size := range known {
+		b.bytes += size
+	}
+	return nil
+}
+
+// Put stages a block. Once it has returned nil the block survives a crash.
+func (b *Blocks) Put(ctx context.Context, session, id string, data []byte) error {
+	if b.Has(session, id) {
+		return nil
+	}
+	name, err := nameOf(id)
+	if err != nil {
+		return err
+	}
+	if err := b.store.Put(ctx, session, name, data); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.sessions[session] == nil {
+		b.sessions[session] = map[string]int64{}
+	}
+	b.bytes += int64(len(data)) - b.sessions[session][id]
+	b.sessions[session][id] = int64(len(data))
+	return nil
+}
+
+// Has reports whether a block is staged.
+func (b *Blocks) Has(session, id string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	_, there := b.sessions[session][id]
+	return there
+}
+
+// Size is what all staged blocks take, in bytes.
+func (b *Blocks) Size() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.bytes
+}
+
+// Missing is the first of the ids that is not staged, -1 where all are.
+func (b *Blocks) Missing(session string, ids []string) int {
+	return slices.IndexFunc(ids, func(id string) bool { return !b.Has(session, id) })
+}
+
+// Count is the number of different indexes that are staged.
+func (b *Blocks) Count(session string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	seen := map[int]bool{}
+	for id := range b.sessions[session] {
+		if index, _, err := block.ParseID(id); err == nil {
+			seen[index] = true
+		}
+	}
+	return len(seen)
+}
+
+// Different counts the staged blocks of a session, whatever their indexes.
+func (b *Blocks) Different(session string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.sessions[session])
+}
+
+// List returns the staged blocks in the order of their ids.
+func (b *Blocks) List(session string) []Block {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := make([]Block, 0, len(b.sessions[session]))
+	for id, size := range b.sessions[session] {
+		out = append(out, Block{id, size})
+	}
+	slices.SortFunc(out, func(a, b Block) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}
+
+// Read returns a block's bytes, checked against the sum in its name. A block that
+// is gone or damaged is an Invalid one.
+func (b *Blocks) Read(ctx context.Context, session, id string) ([]byte, error) {
+	name, err := nameOf(id)
+	if err != nil {
+		return nil, err
+	}
+	index, sum, _ := block.ParseID(id) // nameOf did too
+	data, err := ReadAll(ctx, b.store, session, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &Invalid{fmt.Sprintf("block %d was acknowledged and is gone", index)}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if block.Sum(data) != sum {
+		return nil, &Invalid{fmt.Sprintf("block %d does not have the sum it was acknowledged with", index)}
+	}
+	return data, nil
+}
+
+// Forget takes a damaged block off the list, so that its uploader stages it
+// again.
+func (b *Blocks) Forget(ctx context.Context, session, id string) error {
+	name, err := nameOf(id)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	b.bytes -= b.sessions[session][id]
+	delete(b.sessions[session], id)
+	b.mu.Unlock()
+	return b.store.Remove(ctx, session, name)
+}
+
+// Drop removes all blocks of a session.
+func (b *Blocks) Drop(ctx context.Context, session string) error {
+	b.mu.Lock()
+	b.forgetAll(session)
+	b.mu.Unlock()
+	return b.store.RemoveAll(ctx, session)
+}
+
+// forgetAll takes a session's blocks off the list. b.mu is held.
+func (b *Blocks) forgetAll(session string) {
+	for _, size := range b.sessions[session] {
+		b.bytes -= size
+	}
+	delete(b.sessions, session)
+}
+
+// Sessions are those that have blocks, or had some.
+func (b *Blocks) Sessions(ctx context.Context) ([]string, error) { return b.store.Groups(ctx) }
+
+// DropUnknown removes the blocks of sessions that need none any more.
+func (b *Blocks) DropUnknown(ctx context.Context, known map[string]bool) error {
+	sessions, err := b.Sessions(ctx)
+	if err != nil {
+		return err
+	}
+	for _, session := range sessions {
+		if known[session] {
+			continue
+		}
+		err := b.store.RemoveAll(ctx, session)
+		b.log.Warn("dropped the blocks of a session that has ended or is not known", "session", session, "error", err)
+	}
+	return nil
+}
