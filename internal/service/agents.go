@@ -4,15 +4,15 @@ import (
 	"net/http"
 
 	"github.com/google/uuid"
-	"go.etcd.io/bbolt"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 const maxDescription = 1024
 
 func (s *Service) listAgents(r *http.Request) (*answer, error) {
-	agents, err := s.db.allAgents()
+	agents, err := records.List(r.Context(), s.records, records.Tx.Agents)
 	if err != nil {
 		return nil, err
 	}
@@ -28,8 +28,8 @@ func (s *Service) createAgent(r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	now, id := s.now(), uuid.NewString()
-	made, err := create(s.db, agentsBucket, createRequest{replayOf(r), id, now}, func(tx *bbolt.Tx) (*edm.UploadAgent, error) {
-		if err := refuseMore(tx, agentsBucket, s.config.MaxUploadAgents, "upload agents", "--max-upload-agents"); err != nil {
+	made, err := records.Create(r.Context(), s.records, records.Tx.Agents, requestOf(r, records.KindAgent, id, now), func(tx records.Tx) (*edm.UploadAgent, error) {
+		if err := refuseMore(tx.Agents(), s.config.MaxUploadAgents, "upload agents", "--max-upload-agents"); err != nil {
 			return nil, err
 		}
 		return &edm.UploadAgent{ODataType: edm.TypeUploadAgent, ID: id, Description: wanted.Description, CreationDateTime: &now}, nil
@@ -41,7 +41,7 @@ func (s *Service) createAgent(r *http.Request) (*answer, error) {
 }
 
 func (s *Service) getAgent(r *http.Request) (*answer, error) {
-	agent, err := read[edm.UploadAgent](s.db.db, agentsBucket, r.PathValue("id"))
+	agent, err := records.Get(r.Context(), s.records, records.Tx.Agents, r.PathValue("id"))
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func (s *Service) updateAgent(r *http.Request) (*answer, error) {
 	if err := decode(r, &wanted); err != nil {
 		return nil, err
 	}
-	agent, err := change(s.db, agentsBucket, r.PathValue("id"), func(_ *bbolt.Tx, a *edm.UploadAgent) error {
+	agent, err := records.Change(r.Context(), s.records, records.Tx.Agents, r.PathValue("id"), func(_ records.Tx, a *edm.UploadAgent) error {
 		a.Description = wanted.Description
 		return checkDescription(a.Description)
 	})
@@ -65,11 +65,11 @@ func (s *Service) updateAgent(r *http.Request) (*answer, error) {
 
 func (s *Service) deleteAgent(r *http.Request) (*answer, error) {
 	id := r.PathValue("id")
-	err := s.db.update(func(tx *bbolt.Tx) error {
-		if tx.Bucket(agentsBucket).Get([]byte(id)) == nil {
-			return notFound(string(agentsBucket), id)
+	err := s.records.Update(r.Context(), func(tx records.Tx) error {
+		if _, err := tx.Agents().Get(id); err != nil {
+			return err
 		}
-		return remove(tx, agentsBucket, []byte(id))
+		return tx.Agents().Delete(id)
 	})
 	if err != nil {
 		return nil, err

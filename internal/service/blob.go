@@ -13,10 +13,10 @@ import (
 	"strconv"
 
 	"github.com/google/uuid"
-	"go.etcd.io/bbolt"
 
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 const maxBlockList = 8 << 20
@@ -79,9 +79,9 @@ func (s *Service) blobCall(w http.ResponseWriter, r *http.Request) error {
 	if permission == "" || !s.permitted(r, permission) {
 		return notPermitted()
 	}
-	one, err := read[sessionRecord](s.db.db, sessionsBucket, id)
+	one, err := records.Get(r.Context(), s.records, records.Tx.Sessions, id)
 	if err != nil {
-		if ignoreNotFound(err) == nil {
+		if records.IsNotFound(err) {
 			return fail(http.StatusNotFound, "ContainerNotFound", "there is no such session")
 		}
 		return err
@@ -96,7 +96,7 @@ func (s *Service) blobCall(w http.ResponseWriter, r *http.Request) error {
 		defer release()
 		s.boundAnswer(w)
 		return s.getBlockList(w, one, query.Get("blocklisttype"))
-	case !one.unfinished():
+	case !one.Unfinished():
 		return fail(http.StatusConflict, "BlobImmutableDueToPolicy", "a session in state %s takes no blocks", one.State)
 	case comp == "block" && r.Method == http.MethodPut:
 		return s.putBlock(w, r, one)
@@ -107,7 +107,7 @@ func (s *Service) blobCall(w http.ResponseWriter, r *http.Request) error {
 }
 
 // putBlock stages one block; the answer means that it is synced.
-func (s *Service) putBlock(w http.ResponseWriter, r *http.Request, one *sessionRecord) error {
+func (s *Service) putBlock(w http.ResponseWriter, r *http.Request, one *records.Session) error {
 	id := r.URL.Query().Get("blockid")
 	index, _, err := block.ParseID(id)
 	if err != nil || index >= int(*one.TotalBlockCount) {
@@ -132,7 +132,7 @@ func (s *Service) putBlock(w http.ResponseWriter, r *http.Request, one *sessionR
 	if err != nil {
 		return err
 	}
-	if err := s.checkBlock(one, index, data); err != nil {
+	if err := s.checkBlock(r.Context(), one, index, data); err != nil {
 		return err
 	}
 	if err := s.blocks.Put(r.Context(), one.ID, id, data); err != nil {
@@ -150,10 +150,10 @@ func (s *Service) putBlock(w http.ResponseWriter, r *http.Request, one *sessionR
 
 // checkBlock refuses a block that contradicts its session, whose indexing would
 // fail for it once everything is uploaded.
-func (s *Service) checkBlock(one *sessionRecord, index int, data []byte) error {
-	store, err := read[storeRecord](s.db.db, storesBucket, one.DataStoreID)
+func (s *Service) checkBlock(ctx context.Context, one *records.Session, index int, data []byte) error {
+	store, err := records.Get(ctx, s.records, records.Tx.DataStores, one.DataStoreID)
 	if err != nil {
-		if ignoreNotFound(err) == nil {
+		if records.IsNotFound(err) {
 			return fail(http.StatusNotFound, "ContainerNotFound", "there is no such session")
 		}
 		return err
@@ -171,14 +171,14 @@ func (s *Service) checkBlock(one *sessionRecord, index int, data []byte) error {
 // stillTakes looks again once a block is there: whoever ended the session
 // meanwhile has dropped its other blocks, and not this one.
 func (s *Service) stillTakes(ctx context.Context, id string) error {
-	one, err := read[sessionRecord](s.db.db, sessionsBucket, id)
+	one, err := records.Get(ctx, s.records, records.Tx.Sessions, id)
 	switch {
-	case err != nil && ignoreNotFound(err) == nil:
+	case records.IsNotFound(err):
 		s.discardBlocks(ctx, id)
 		return fail(http.StatusNotFound, "ContainerNotFound", "there is no such session")
 	case err != nil:
 		return err
-	case !one.unfinished() && !one.processing():
+	case !one.Unfinished() && !one.Processing():
 		s.discardBlocks(ctx, id)
 		return fail(http.StatusConflict, "BlobImmutableDueToPolicy", "a session in state %s takes no blocks", one.State)
 	}
@@ -223,7 +223,7 @@ type (
 	}
 )
 
-func (s *Service) getBlockList(w http.ResponseWriter, one *sessionRecord, kind string) error {
+func (s *Service) getBlockList(w http.ResponseWriter, one *records.Session, kind string) error {
 	staged := s.blocks.List(one.ID)
 	if len(staged) == 0 {
 		return fail(http.StatusNotFound, "BlobNotFound", "nothing is staged")
@@ -252,7 +252,7 @@ func (s *Service) getBlockList(w http.ResponseWriter, one *sessionRecord, kind s
 }
 
 // putBlockList seals: every index once, in order, and every block there.
-func (s *Service) putBlockList(w http.ResponseWriter, r *http.Request, one *sessionRecord) error {
+func (s *Service) putBlockList(w http.ResponseWriter, r *http.Request, one *records.Session) error {
 	var list struct {
 		Latest      []string `xml:"Latest"`
 		Uncommitted []string `xml:"Uncommitted"`
@@ -283,7 +283,7 @@ func (s *Service) putBlockList(w http.ResponseWriter, r *http.Request, one *sess
 			return fail(http.StatusBadRequest, "InvalidBlockList", "block %d of the list is not staged", i)
 		}
 	}
-	if err := s.seal(one.ID, ids); err != nil {
+	if err := s.seal(r.Context(), one.ID, ids); err != nil {
 		return err
 	}
 	w.Header().Set("ETag", strconv.Quote(one.ID))
@@ -292,9 +292,9 @@ func (s *Service) putBlockList(w http.ResponseWriter, r *http.Request, one *sess
 	return nil
 }
 
-func (s *Service) seal(id string, ids []string) error {
-	_, err := change(s.db, sessionsBucket, id, func(_ *bbolt.Tx, one *sessionRecord) error {
-		if !one.unfinished() {
+func (s *Service) seal(ctx context.Context, id string, ids []string) error {
+	_, err := records.Change(ctx, s.records, records.Tx.Sessions, id, func(_ records.Tx, one *records.Session) error {
+		if !one.Unfinished() {
 			return fail(http.StatusConflict, "BlobImmutableDueToPolicy", "a session in state %s takes no blocks", one.State)
 		}
 		now, none := s.now(), int32(0)

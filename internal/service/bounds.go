@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 // Bounds of what callers may say, keep, and make the service hold in memory.
@@ -135,9 +136,15 @@ func checkDescription(text string) error {
 	return nil
 }
 
-// replayOf is the name under which a create is remembered: its client-request-id,
-// or the sum of one that is too long for a key of the database; "" for none.
-func replayOf(r *http.Request) string {
+// requestOf is how a create is remembered. id is that of the new record.
+func requestOf(r *http.Request, kind records.Kind, id string, at time.Time) records.Request {
+	return records.Request{Kind: kind, Key: requestKeyOf(r), ID: id, At: at}
+}
+
+// requestKeyOf is the name under which a create is remembered: its
+// client-request-id, or the sum of one that is too long for a key of the database;
+// "" for none.
+func requestKeyOf(r *http.Request) string {
 	id := r.Header.Get("client-request-id")
 	if len(id) <= maxRequestID {
 		return id

@@ -18,16 +18,16 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"go.etcd.io/bbolt"
-
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/service/blobs"
+	"exactmatch.dev/operator/internal/service/folder"
 	"exactmatch.dev/operator/internal/service/fsys"
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 // blockURI is where the second block of a session goes.
 func (h *house) blockURI(session string) string {
-	one, err := read[sessionRecord](h.db.db, sessionsBucket, session)
+	one, err := records.Get(h.t.Context(), h.records, records.Tx.Sessions, session)
 	h.must(err)
 	uri := h.uploadURI(httptest.NewRequest(http.MethodGet, "/", nil), one)
 	return strings.TrimPrefix(uri, "http://service") + "&comp=block&blockid=" + url.QueryEscape(block.ID(1, block.Sum(h.data[1])))
@@ -36,13 +36,13 @@ func (h *house) blockURI(session string) string {
 // expire makes a session like another whose upload URI has ended.
 func (h *house) expire(like, id string) {
 	h.t.Helper()
-	h.must(h.db.update(func(tx *bbolt.Tx) error {
-		one, err := get[sessionRecord](tx, sessionsBucket, like)
+	h.must(h.records.Update(h.t.Context(), func(tx records.Tx) error {
+		one, err := tx.Sessions().Get(like)
 		if err != nil {
 			return err
 		}
-		one.ID, one.Lease = id, fuzzNow.Add(-time.Second)
-		return put(tx, sessionsBucket, id, one)
+		one.ID, one.UploadURIExpiry = id, fuzzNow.Add(-time.Second)
+		return tx.Sessions().Put(one)
 	}))
 }
 
@@ -140,8 +140,8 @@ func TestWhoIsRefusedHearsWhy(t *testing.T) {
 // crammed has a session stage so many blocks more, which are nowhere.
 func (h *house) crammed(session string, blocks int) {
 	h.t.Helper()
-	folder := blobs.NewFolder(fsys.OS{}, filepath.Join(h.config.Dir, blocksName))
-	h.Service.blocks = blobs.NewBlocks(manyBlocks{folder, blocks}, h.config.Log)
+	store := blobs.NewFolder(fsys.OS{}, filepath.Join(h.config.Dir, folder.Blocks))
+	h.Service.blocks = blobs.NewBlocks(manyBlocks{store, blocks}, h.config.Log)
 	h.must(h.Service.blocks.Load(h.t.Context(), session))
 }
 
@@ -185,7 +185,8 @@ func TestListsOfBlocksAreBounded(t *testing.T) {
 }
 
 func TestRefusalsAreBounded(t *testing.T) {
-	f := notFound("sessions", strings.Repeat("é", 2000))
+	h := newHouse(t)
+	f := h.failureOf(notFound(records.KindSession, strings.Repeat("é", 2000)), "request", "id")
 	if len(f.message) > maxMessage || !utf8.ValidString(f.message) {
 		t.Errorf("%d bytes: %q", len(f.message), f.message)
 	}

@@ -29,14 +29,14 @@ func TestCapsAreNamed(t *testing.T) {
 			t.Errorf("%s: %d %s", what, w.Code, w.Body)
 		}
 	}
-	tables, err := h.space.tables()
+	tables, err := h.space.Used()
 	h.must(err)
 	h.config.MaxDisk = tables + blockWeight*(h.Service.blocks.Size()+int64(len(h.data[1]))) - 1
 	stage("a byte too much", http.StatusInsufficientStorage, "--max-disk")
 	h.config.MinFreeDisk = 1 << 20
-	h.space.free = func() (int64, error) { return 2<<20 + int64(len(h.data[1])) - 1, nil }
+	h.space.Free = func() (int64, error) { return 2<<20 + int64(len(h.data[1])) - 1, nil }
 	stage("too little is free", http.StatusInsufficientStorage, "--min-free-disk")
 	h.config.MaxDisk++
-	h.space.free = func() (int64, error) { return 2<<20 + int64(len(h.data[1])), nil }
+	h.space.Free = func() (int64, error) { return 2<<20 + int64(len(h.data[1])), nil }
 	stage("just enough", http.StatusCreated, "")
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"exactmatch.dev/operator/internal/service/folder"
 	"exactmatch.dev/operator/internal/service/fsys"
 )
 
@@ -56,21 +57,20 @@ func Command() *cobra.Command {
 }
 
 func checkCommand() *cobra.Command {
-	k := &checker{files: fsys.OS{}}
+	k := &folder.Check{FS: fsys.OS{}, Now: time.Now}
 	c := &cobra.Command{
 		Use: "check", Short: "Say whether the data folder of a stopped service fits together", Args: cobra.NoArgs,
 		Long: "Check looks at the data folder of a service that is stopped: its database, and whether the identity, the tables and\n" +
 			"the blocks beside it are the same folder's. It changes nothing unless a flag says so, and deletes nothing.",
 		RunE: func(c *cobra.Command, _ []string) error {
-			k.config, k.out = k.config.withDefaults(), c.OutOrStdout()
-			k.config.Log = slog.Default()
-			return k.check()
+			k.Out, k.Log = c.OutOrStdout(), slog.Default()
+			return k.Run(c.Context())
 		},
 	}
 	flags := c.Flags()
-	flags.StringVar(&k.config.Dir, "data-dir", "data", "folder of everything that the service keeps")
-	flags.BoolVar(&k.move, "move-unknown", false, "move tables and blocks that no record names to lost+found in the data folder")
-	flags.BoolVar(&k.adopt, "adopt-database", false, "take the database for the folder's own although it is older or another one: what happened since its copy was made is lost")
+	flags.StringVar(&k.Dir, "data-dir", "data", "folder of everything that the service keeps")
+	flags.BoolVar(&k.Move, "move-unknown", false, "move tables and blocks that no record names to lost+found in the data folder")
+	flags.BoolVar(&k.Adopt, "adopt-database", false, "take the database for the folder's own although it is older or another one: what happened since its copy was made is lost")
 	return c
 }
 

@@ -7,12 +7,12 @@ import (
 	"slices"
 
 	"github.com/google/uuid"
-	"go.etcd.io/bbolt"
 
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/fingerprint"
 	"exactmatch.dev/operator/internal/service/index"
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 const maxBlocks = 50_000
@@ -31,23 +31,20 @@ func (s *Service) createSession(r *http.Request) (*answer, error) {
 	if err := errors.Join(takeColumns(&wanted), checkSession(&wanted)); err != nil {
 		return nil, err
 	}
-	replay := replayOf(r)
-	if replay != "" {
-		replay = r.PathValue("store") + "/" + replay // the same id may name a create of another store
-	}
 	id, storeID := uuid.NewString(), r.PathValue("store")
-	made, err := create(s.db, sessionsBucket, createRequest{replay, id, s.now()}, func(tx *bbolt.Tx) (*sessionRecord, error) {
-		store, err := get[storeRecord](tx, storesBucket, storeID)
+	request := requestOf(r, records.KindSession, id, s.now())
+	if request.Key != "" {
+		request.Key = storeID + "/" + request.Key // the same id may name a create of another store
+	}
+	made, err := records.Create(r.Context(), s.records, records.Tx.Sessions, request, func(tx records.Tx) (*records.Session, error) {
+		store, err := tx.DataStores().Get(storeID)
 		if err != nil {
 			return nil, err
-		}
-		if store == nil {
-			return nil, notFound(string(storesBucket), storeID)
 		}
 		if err := s.throttle(store); err != nil {
 			return nil, err
 		}
-		if err := s.checkUnfinished(tx, storeID); err != nil {
+		if err := checkUnfinished(tx, storeID); err != nil {
 			return nil, err
 		}
 		return s.newSession(store, id, &wanted)
@@ -109,7 +106,7 @@ func checkSession(w *edm.Session) error {
 
 // columnsOf are the columns that a session keeps: its own where the create has
 // them, whatever the store's record says of their rules, else the store's.
-func columnsOf(store *storeRecord, w *edm.Session) ([]edm.Column, error) {
+func columnsOf(store *records.DataStore, w *edm.Session) ([]edm.Column, error) {
 	what := "fields"
 	if len(w.Columns) > 0 {
 		what = "columns"
@@ -133,19 +130,19 @@ func columnAt(columns []edm.Column, name string) int {
 	return slices.IndexFunc(columns, func(c edm.Column) bool { return c.Name == name })
 }
 
-func (s *Service) newSession(store *storeRecord, id string, w *edm.Session) (*sessionRecord, error) {
+func (s *Service) newSession(store *records.DataStore, id string, w *edm.Session) (*records.Session, error) {
 	columns, err := columnsOf(store, w)
 	if err != nil {
 		return nil, err
 	}
 	now, remaining := s.now(), *w.TotalBlockCount
-	return &sessionRecord{
+	return &records.Session{
 		Session: edm.Session{
 			ODataType: edm.TypeSession, ID: id, CreationDateTime: &now, StartDateTime: &now, LastUpdatedDateTime: &now,
 			DataStoreID: store.ID, UploadAgentID: w.UploadAgentID, Fields: w.Fields, FileName: w.FileName, Checksum: w.Checksum,
 			State: edm.StateCreated, RowsPerBlock: w.RowsPerBlock, TotalBlockCount: w.TotalBlockCount, RemainingBlockCount: &remaining,
 			KeyID: w.KeyID, ContentKey: w.ContentKey, Columns: columns,
 		},
-		Expiry: now.Add(s.config.SessionTTL), Lease: s.lease(),
+		Expiry: now.Add(s.config.SessionTTL), UploadURIExpiry: s.uploadURIExpiry(),
 	}, nil
 }

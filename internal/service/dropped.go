@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"go.etcd.io/bbolt"
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 // The record of a session goes before its files do, and a crash may come between.
@@ -14,18 +14,18 @@ import (
 const droppedWindow = 24 * time.Hour
 
 // dropRecord removes a session's record and remembers that its files may be left.
-func (s *Service) dropRecord(tx *bbolt.Tx, session string) error {
-	if err := putText(tx, droppedBucket, []byte(session), []byte(s.now().Format(time.RFC3339))); err != nil {
+func (s *Service) dropRecord(tx records.Tx, session string) error {
+	if err := tx.Tombstones().Put(records.Tombstone{Session: session, At: s.now()}); err != nil {
 		return err
 	}
-	return remove(tx, sessionsBucket, []byte(session))
+	return tx.Sessions().Delete(session)
 }
 
 // forgetDropped forgets the sessions that were dropped a while ago and have no
 // files any more. A live table whose session was deleted has some, so that it is
 // ours when another replaces it.
 func (s *Service) forgetDropped(ctx context.Context) error {
-	old, err := s.db.droppedBefore(s.now().Add(-droppedWindow))
+	old, err := s.droppedBefore(ctx, s.now().Add(-droppedWindow))
 	if err != nil || len(old) == 0 {
 		return err
 	}
@@ -36,9 +36,9 @@ func (s *Service) forgetDropped(ctx context.Context) error {
 		}
 		old = slices.DeleteFunc(old, func(id string) bool { return slices.Contains(there, id) })
 	}
-	return s.db.update(func(tx *bbolt.Tx) error {
+	return s.records.Update(ctx, func(tx records.Tx) error {
 		for _, id := range old {
-			if err := remove(tx, droppedBucket, []byte(id)); err != nil {
+			if err := tx.Tombstones().Delete(id); err != nil {
 				return err
 			}
 		}
@@ -46,15 +46,13 @@ func (s *Service) forgetDropped(ctx context.Context) error {
 	})
 }
 
-func (r *records) droppedBefore(before time.Time) (old []string, err error) {
-	err = r.db.View(func(tx *bbolt.Tx) error {
-		return tx.Bucket(droppedBucket).ForEach(func(k, _ []byte) error {
-			text, err := getText(tx, droppedBucket, k)
-			if at, _ := time.Parse(time.RFC3339, string(text)); err == nil && at.Before(before) { // one without a time is old
-				old = append(old, string(k))
-			}
-			return err
-		})
-	})
+// droppedBefore are the sessions that were dropped before a time.
+func (s *Service) droppedBefore(ctx context.Context, before time.Time) (old []string, err error) {
+	all, err := records.List(ctx, s.records, records.Tx.Tombstones)
+	for _, one := range all {
+		if one.At.Before(before) {
+			old = append(old, one.Session)
+		}
+	}
 	return old, err
 }

@@ -31,7 +31,7 @@ func (s *Service) Verify(ctx context.Context) { s.verify(ctx) }
 
 // Dropped counts the sessions that are remembered without a record.
 func (s *Service) Dropped() int {
-	all, err := s.db.droppedBefore(time.Unix(1<<40, 0))
+	all, err := s.droppedBefore(context.Background(), time.Unix(1<<40, 0))
 	if err != nil {
 		panic(err)
 	}

@@ -1,20 +1,20 @@
 package service
 
 import (
-	"encoding/json"
 	"reflect"
 	"slices"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 // checkRecords looks at every record.
 func (h *house) checkRecords() {
 	h.t.Helper()
-	stores, err := h.db.allStores()
+	stores, err := records.List(h.t.Context(), h.records, records.Tx.DataStores)
 	h.must(err)
-	names := map[string]*storeRecord{}
-	ids := map[string]*storeRecord{}
+	names := map[string]*records.DataStore{}
+	ids := map[string]*records.DataStore{}
 	for _, one := range stores {
 		if names[one.DisplayName] != nil || one.DisplayName == "" || len(one.Description) > maxDescription || checkColumns(one.Columns) != nil {
 			h.t.Fatalf("the data store %+v cannot be", one)
@@ -27,27 +27,30 @@ func (h *house) checkRecords() {
 			h.t.Fatalf("the data store %+v has an owner or columns that cannot be", one)
 		}
 	}
-	sessions, err := all[sessionRecord](h.db.db, sessionsBucket)
-	h.must(err)
-	for _, one := range sessions {
+	var now snapshot
+	h.must(h.records.View(h.t.Context(), func(tx records.Tx) (err error) {
+		now, err = snapshotOf(tx)
+		return err
+	}))
+	for _, one := range now.sessions {
 		if ids[one.DataStoreID] == nil {
 			h.t.Fatalf("the session %+v has no data store", one)
 		}
-		if _, held := ids[one.DataStoreID].Processing[one.ID]; held != one.processing() {
+		if _, held := ids[one.DataStoreID].Processing[one.ID]; held != one.Processing() {
 			h.t.Fatalf("the session %+v has a place in the quota: %t", one, held)
 		}
 		if what := oddSession(one); what != "" {
 			h.t.Fatalf("%s: %+v", what, one)
 		}
-		var was sessionRecord
-		if text := h.records[string(sessionsBucket)][one.ID]; text != nil {
-			h.must(json.Unmarshal(text, &was))
+		var was records.Session
+		if before := h.was.sessions[one.ID]; before != nil {
+			was = *before
 		}
 		if was.State.Ended() && one.State != was.State || was.State.Committed() && one.State != edm.StateProcessingInProgress && one.State != edm.StateCompleted {
 			h.t.Fatalf("a session in state %s is %s now", was.State, one.State)
 		}
 	}
-	agents, err := h.db.allAgents()
+	agents, err := records.List(h.t.Context(), h.records, records.Tx.Agents)
 	h.must(err)
 	for _, one := range agents {
 		if len(one.Description) > maxDescription {
@@ -57,13 +60,13 @@ func (h *house) checkRecords() {
 }
 
 // oddSession says what contradicts itself in a session.
-func oddSession(one *sessionRecord) string {
+func oddSession(one *records.Session) string {
 	known := []edm.State{edm.StateCreated, edm.StateUploadCompleted, edm.StateProcessingInProgress, edm.StateCompleted, edm.StateCancelled, edm.StateFailed, edm.StateExpired}
 	var fields []string
 	for _, c := range one.Columns {
 		fields = append(fields, c.Name)
 	}
-	sealed := one.State == edm.StateUploadCompleted || one.processing()
+	sealed := one.State == edm.StateUploadCompleted || one.Processing()
 	switch {
 	case !slices.Contains(known, one.State):
 		return "an unknown state"

@@ -14,6 +14,7 @@ import (
 
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 // FuzzRequests sends whole requests. None brings a panic, a 5xx or a word of a
@@ -73,7 +74,7 @@ func requestSeeds(h *house) []requestSeed {
 		seeds = append(seeds, requestSeed{"GET", at + "?$expand=uploadAgent", "", nil}, requestSeed{"PATCH", at, "", []byte(`{"fileName":"b.csv"}`)},
 			requestSeed{"DELETE", at, "", nil}, requestSeed{"POST", at + "/commit", "", nil}, requestSeed{"POST", at + "/commit", `If-Match: "live-1"`, nil}, requestSeed{"POST", at + "/cancel", "", nil},
 			requestSeed{"POST", at + "/renew", "", nil}, requestSeed{"GET", at + "/uploadAgent", "", nil})
-		one, err := read[sessionRecord](h.db.db, sessionsBucket, id)
+		one, err := records.Get(h.t.Context(), h.records, records.Tx.Sessions, id)
 		h.must(err)
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		signed := strings.TrimPrefix(h.uploadURI(r, one), "http://service")
@@ -129,7 +130,7 @@ func checkAnswer(t *testing.T, r *http.Request, w *httptest.ResponseRecorder) {
 // permission is ever granted than those that were signed, nor after the end.
 func FuzzSignature(f *testing.F) {
 	h := newHouse(f)
-	one, err := read[sessionRecord](h.db.db, sessionsBucket, "created")
+	one, err := records.Get(h.t.Context(), h.records, records.Tx.Sessions, "created")
 	h.must(err)
 	issued, err := url.Parse(h.uploadURI(httptest.NewRequest(http.MethodGet, "/", nil), one))
 	h.must(err)
@@ -164,7 +165,7 @@ func FuzzSignature(f *testing.F) {
 				t.Fatalf("%q of %q permits %q: want %t", query, session, permission, same)
 			}
 		}
-		late := &Service{config: Config{Now: func() time.Time { return fuzzNow.Add(5 * time.Hour) }}, db: h.db}
+		late := &Service{config: Config{Now: func() time.Time { return fuzzNow.Add(5 * time.Hour) }}, secret: h.secret}
 		if late.ours(r, session) && late.permitted(r, "w") {
 			t.Fatalf("%q of %q is taken after its end", query, session)
 		}

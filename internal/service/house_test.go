@@ -13,11 +13,12 @@ import (
 	"testing"
 	"time"
 
-	"go.etcd.io/bbolt"
-
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/service/folder"
+	"exactmatch.dev/operator/internal/service/records"
+	"exactmatch.dev/operator/internal/service/records/bolt"
 )
 
 const (
@@ -26,21 +27,20 @@ const (
 )
 
 var (
-	fuzzSecret  = []byte("the secret of the upload URIs....")
-	fuzzNow     = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	fuzzBuckets = [][]byte{storesBucket, sessionsBucket, agentsBucket, replaysBucket}
+	fuzzSecret = []byte("the secret of the upload URIs....")
+	fuzzNow    = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 )
 
 // house is a service with stores and sessions in every state, which is the same
 // again after each request.
 type house struct {
 	*Service
-	t       testing.TB
-	records map[string]map[string][]byte // by bucket and id
-	blocks  map[string][]string          // ids, by session
-	data    [][]byte                     // of the two blocks of every session
-	table   string                       // a copy of the live table
-	kept    int                          // version of the database that holds the records
+	t      testing.TB
+	was    snapshot
+	blocks map[string][]string // ids, by session
+	data   [][]byte            // of the two blocks of every session
+	table  string              // a copy of the live table
+	kept   uint64              // version of the records that were kept
 }
 
 // newHouse makes the data store "live", whose table the session "done" brought,
@@ -49,19 +49,18 @@ func newHouse(t testing.TB) *house {
 	s, err := New(Config{
 		Dir: t.TempDir(), Token: func() (string, error) { return fuzzToken, nil }, PublicURL: "http://service", MinFreeDisk: 1, Now: func() time.Time { return fuzzNow },
 	})
-	h := &house{Service: s, t: t, records: map[string]map[string][]byte{}, blocks: map[string][]string{}}
+	h := &house{Service: s, t: t, blocks: map[string][]string{}}
 	h.must(err)
 	t.Cleanup(func() { h.must(s.Close()) })
-	s.db.db.NoSync = true
-	h.must(s.db.folder.close())
-	s.db.folder = nil // whose stamp is synced
+	h.database().Unsynced()
+	h.must(h.database().KeepStamp(nil)) // which is synced
+	s.secret = fuzzSecret
 	h.data = fuzzBlocks(t)
-	h.must(s.db.db.Update(func(tx *bbolt.Tx) error {
+	h.must(s.records.Update(t.Context(), func(tx records.Tx) error {
 		columns := []edm.Column{{Name: "ID", IsSearchable: true}, {Name: "Mail", IsSearchable: true, IsCaseInsensitive: true}, {Name: "City"}}
-		return errors.Join(tx.Bucket(metaBucket).Put(sasKey, fuzzSecret),
-			put(tx, agentsBucket, "agent", &edm.UploadAgent{ID: "agent", Description: "it's ours", CreationDateTime: &fuzzNow}),
-			put(tx, storesBucket, "live", &storeRecord{DataStore: edm.DataStore{ID: "live", DisplayName: "live", Columns: columns}}),
-			put(tx, storesBucket, "bare", &storeRecord{DataStore: edm.DataStore{ID: "bare", DisplayName: "bare", Columns: columns[:1]}}))
+		return errors.Join(tx.Agents().Put(&edm.UploadAgent{ID: "agent", Description: "it's ours", CreationDateTime: &fuzzNow}),
+			tx.DataStores().Put(&records.DataStore{DataStore: edm.DataStore{ID: "live", DisplayName: "live", Columns: columns}}),
+			tx.DataStores().Put(&records.DataStore{DataStore: edm.DataStore{ID: "bare", DisplayName: "bare", Columns: columns[:1]}}))
 	}))
 	for _, id := range []string{"created", "staged", "sealed", "processing", "done"} {
 		h.open("live", id)
@@ -82,7 +81,7 @@ func newHouse(t testing.TB) *house {
 }
 
 // tableFolder is where the live table lies.
-func (h *house) tableFolder() string { return filepath.Join(h.config.Dir, tablesName, "done") }
+func (h *house) tableFolder() string { return filepath.Join(h.config.Dir, folder.Tables, "done") }
 
 func (h *house) must(err error) {
 	h.t.Helper()
@@ -112,8 +111,8 @@ func fuzzBlocks(t testing.TB) [][]byte {
 
 // open makes a session of two blocks.
 func (h *house) open(store, id string) {
-	h.must(h.db.db.Update(func(tx *bbolt.Tx) error {
-		of, err := get[storeRecord](tx, storesBucket, store)
+	h.must(h.records.Update(h.t.Context(), func(tx records.Tx) error {
+		of, err := tx.DataStores().Get(store)
 		if err != nil {
 			return err
 		}
@@ -125,7 +124,7 @@ func (h *house) open(store, id string) {
 		if err != nil {
 			return err
 		}
-		return put(tx, sessionsBucket, id, one)
+		return tx.Sessions().Put(one)
 	}))
 }
 
@@ -138,40 +137,96 @@ func (h *house) stage(id string, n int) {
 	}
 	h.blocks[id] = ids
 	if n == len(h.data) {
-		h.must(h.seal(id, ids))
+		h.must(h.seal(h.t.Context(), id, ids))
 	}
 }
 
 func (h *house) commit(id string) {
-	_, err := change(h.db, sessionsBucket, id, func(tx *bbolt.Tx, one *sessionRecord) error {
-		store, err := get[storeRecord](tx, storesBucket, one.DataStoreID)
+	_, err := records.Change(h.t.Context(), h.records, records.Tx.Sessions, id, func(tx records.Tx, one *records.Session) error {
+		store, err := tx.DataStores().Get(one.DataStoreID)
 		if err != nil {
 			return err
 		}
 		h.take(store, one)
 		jobs := int32(jobsOf(one))
 		one.State, one.TotalJobCount, one.RemainingJobCount = edm.StateProcessingInProgress, &jobs, &jobs
-		return put(tx, storesBucket, store.ID, store)
+		return tx.DataStores().Put(store)
 	})
 	h.must(err)
 }
 
+// database is the house's embedded one.
+func (h *house) database() *bolt.Store { return h.records.(*bolt.Store) }
+
+// snapshot is every record but tombstones.
+type snapshot struct {
+	stores   []*records.DataStore
+	sessions map[string]*records.Session
+	agents   []*edm.UploadAgent
+	requests []records.Request
+}
+
+// snapshotOf reads a session whole.
+func snapshotOf(tx records.Tx) (s snapshot, err error) {
+	if s.stores, err = tx.DataStores().List(); err != nil {
+		return s, err
+	}
+	listed, err := tx.Sessions().List()
+	if err != nil {
+		return s, err
+	}
+	s.sessions = map[string]*records.Session{}
+	for _, one := range listed {
+		if s.sessions[one.ID], err = tx.Sessions().Get(one.ID); err != nil {
+			return s, err
+		}
+	}
+	if s.agents, err = tx.Agents().List(); err != nil {
+		return s, err
+	}
+	s.requests, err = tx.Requests().Before(fuzzNow.Add(1000 * time.Hour))
+	return s, err
+}
+
+// put writes all of it.
+func (s snapshot) put(tx records.Tx) (err error) {
+	for _, one := range s.stores {
+		err = errors.Join(err, tx.DataStores().Put(one))
+	}
+	for _, one := range s.sessions {
+		err = errors.Join(err, tx.Sessions().Put(one))
+	}
+	for _, one := range s.agents {
+		err = errors.Join(err, tx.Agents().Put(one))
+	}
+	for _, one := range s.requests {
+		err = errors.Join(err, tx.Requests().Put(one))
+	}
+	return err
+}
+
+// remove removes all of it.
+func (s snapshot) remove(tx records.Tx) (err error) {
+	for _, one := range s.stores {
+		err = errors.Join(err, tx.DataStores().Delete(one.ID))
+	}
+	for id := range s.sessions {
+		err = errors.Join(err, tx.Sessions().Delete(id))
+	}
+	for _, one := range s.agents {
+		err = errors.Join(err, tx.Agents().Delete(one.ID))
+	}
+	for _, one := range s.requests {
+		err = errors.Join(err, tx.Requests().Delete(one.Kind, one.Key))
+	}
+	return err
+}
+
 // keep notes every record.
 func (h *house) keep() {
-	h.must(h.db.db.View(func(tx *bbolt.Tx) error {
-		for _, name := range fuzzBuckets {
-			all := map[string][]byte{}
-			h.records[string(name)] = all
-			err := tx.Bucket(name).ForEach(func(k, _ []byte) error {
-				text, err := getText(tx, name, k)
-				all[string(k)] = bytes.Clone(text)
-				return err
-			})
-			if err != nil {
-				return err
-			}
-		}
-		return nil
+	h.must(h.records.View(h.t.Context(), func(tx records.Tx) (err error) {
+		h.was, err = snapshotOf(tx)
+		return err
 	}))
 	h.kept = h.version()
 }
@@ -179,13 +234,11 @@ func (h *house) keep() {
 // changed tells whether a record was written since the house was as it was made.
 func (h *house) changed() bool { return h.version() != h.kept }
 
-// version counts the transactions that were written.
-func (h *house) version() (n int) {
-	h.must(h.db.db.View(func(tx *bbolt.Tx) error {
-		n = tx.ID()
-		return nil
-	}))
-	return n
+// version counts the changes of records.
+func (h *house) version() uint64 {
+	is, err := h.records.Identity(h.t.Context())
+	h.must(err)
+	return is.Stamp
 }
 
 // restore brings the house back to what it was.
@@ -206,7 +259,7 @@ func (h *house) restore() {
 			h.must(files.Put(h.t.Context(), session, ids[i], h.data[i]))
 		}
 	}
-	store, err := read[storeRecord](h.db.db, storesBucket, "live")
+	store, err := records.Get(h.t.Context(), h.records, records.Tx.DataStores, "live")
 	h.must(err)
 	if !h.tables.Serves("live", store.Live) {
 		h.must(h.tables.Drop(h.t.Context(), "done"))
@@ -216,24 +269,12 @@ func (h *house) restore() {
 }
 
 func (h *house) restoreRecords() {
-	h.must(h.db.db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range fuzzBuckets {
-			var there [][]byte
-			err := tx.Bucket(name).ForEach(func(k, _ []byte) error {
-				there = append(there, bytes.Clone(k))
-				return nil
-			})
-			for _, id := range there {
-				err = errors.Join(err, remove(tx, name, id))
-			}
-			for id, text := range h.records[string(name)] {
-				err = errors.Join(err, putText(tx, name, []byte(id), text))
-			}
-			if err != nil {
-				return err
-			}
+	h.must(h.records.Update(h.t.Context(), func(tx records.Tx) error {
+		now, err := snapshotOf(tx)
+		if err != nil {
+			return err
 		}
-		return nil
+		return errors.Join(now.remove(tx), h.was.put(tx))
 	}))
 	h.kept = h.version()
 }

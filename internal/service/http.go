@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -15,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 const maxRequestBody = 1 << 20
@@ -40,9 +40,7 @@ func fail(status int, code, format string, args ...any) *failure {
 	return &failure{status: status, code: code, message: bounded(fmt.Sprintf(format, args...))}
 }
 
-func notFound(kind, id string) *failure {
-	return fail(http.StatusNotFound, edm.CodeNotFound, "there is no %q in %s", id, kind)
-}
+func notFound(kind records.Kind, id string) error { return &records.NotFound{Kind: kind, ID: id} }
 
 func badRequest(format string, args ...any) *failure {
 	return fail(http.StatusBadRequest, edm.CodeBadRequest, format, args...)
@@ -197,6 +195,9 @@ func (s *Service) failureOf(err error, kind, name string) *failure {
 	if errors.As(err, &f) {
 		return f
 	}
+	if records.IsNotFound(err) {
+		return fail(http.StatusNotFound, edm.CodeNotFound, "%s", err.Error())
+	}
 	s.config.Log.Error("internal error", kind, name, "error", err)
 	if fullDisk(err) {
 		return fail(http.StatusInsufficientStorage, edm.CodeStorageFull, "the service's disk is full: make room in its data folder, then send the call again")
@@ -204,12 +205,9 @@ func (s *Service) failureOf(err error, kind, name string) *failure {
 	return fail(http.StatusInternalServerError, edm.CodeInternal, "the service failed; its log has the %s %s", kind, name)
 }
 
-// fullDisk reports whether there was no room for a write. bbolt passes some
-// errors on as text only.
+// fullDisk reports whether there was no room for a write.
 func fullDisk(err error) bool {
-	return slices.ContainsFunc([]syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG}, func(full syscall.Errno) bool {
-		return errors.Is(err, full) || strings.HasSuffix(err.Error(), ": "+full.Error())
-	})
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {

@@ -8,22 +8,21 @@ import (
 	"os"
 	"slices"
 
-	"go.etcd.io/bbolt"
-
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/fingerprint"
 	"exactmatch.dev/operator/internal/service/blobs"
 	"exactmatch.dev/operator/internal/service/fsys"
 	"exactmatch.dev/operator/internal/service/index"
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 // jobsOf counts the indexing jobs of a session: one reads the blocks, one sorts
 // each searchable column, the last one publishes.
-func jobsOf(one *sessionRecord) int { return len(searchable(one)) + 2 }
+func jobsOf(one *records.Session) int { return len(searchable(one)) + 2 }
 
 // searchable are the places of the columns that are indexed.
-func searchable(one *sessionRecord) []int {
+func searchable(one *records.Session) []int {
 	var out []int
 	for c, column := range one.Columns {
 		if column.IsSearchable {
@@ -36,19 +35,12 @@ func searchable(one *sessionRecord) []int {
 // indexSession does the jobs of a session that are not done, in order. Each is
 // done from its beginning after a crash, and counted once its files are synced.
 func (s *Service) indexSession(ctx context.Context, id string) error {
-	one, err := read[sessionRecord](s.db.db, sessionsBucket, id)
-	if err != nil || !one.processing() {
+	one, err := records.Get(ctx, s.records, records.Tx.Sessions, id)
+	if err != nil || !one.Processing() {
 		return ignoreNotFound(err)
 	}
 	err = s.doJobs(ctx, one)
-	deleted, live := false, false
-	looked := s.db.db.View(func(tx *bbolt.Tx) error {
-		now, err := get[sessionRecord](tx, sessionsBucket, id)
-		if deleted = err == nil && now == nil; deleted {
-			live, err = isLive(tx, id)
-		}
-		return err
-	})
+	deleted, live, looked := s.deleted(ctx, id)
 	switch {
 	case looked != nil || !deleted:
 		return errors.Join(err, looked)
@@ -58,7 +50,22 @@ func (s *Service) indexSession(ctx context.Context, id string) error {
 	return nil // jobs whose files are removed fail, and nobody needs them
 }
 
-func (s *Service) doJobs(ctx context.Context, one *sessionRecord) error {
+// deleted reports whether a session has no record any more, and whether its table
+// is live all the same.
+func (s *Service) deleted(ctx context.Context, session string) (deleted, live bool, err error) {
+	err = s.records.View(ctx, func(tx records.Tx) error {
+		_, err := tx.Sessions().Get(session)
+		if deleted = records.IsNotFound(err); !deleted {
+			return err
+		}
+		store, err := tx.DataStores().Serving(session)
+		live = store != nil
+		return err
+	})
+	return deleted, live, err
+}
+
+func (s *Service) doJobs(ctx context.Context, one *records.Session) error {
 	columns := searchable(one)
 	if meta, err := s.tables.Meta(ctx, one.ID); err == nil && !meta.Ruled() {
 		one.JobsDone = 0 // an earlier version read the blocks, and kept no rules
@@ -76,7 +83,7 @@ func (s *Service) doJobs(ctx context.Context, one *sessionRecord) error {
 		if err != nil {
 			return s.indexingFailed(ctx, one, err)
 		}
-		if err := s.jobDone(one.ID, done+1); err != nil {
+		if err := s.jobDone(ctx, one.ID, done+1); err != nil {
 			return ignoreNotFound(err)
 		}
 	}
@@ -85,15 +92,14 @@ func (s *Service) doJobs(ctx context.Context, one *sessionRecord) error {
 
 // ignoreNotFound drops the 404 of a session that was deleted meanwhile.
 func ignoreNotFound(err error) error {
-	var f *failure
-	if errors.As(err, &f) && f.code == edm.CodeNotFound {
+	if records.IsNotFound(err) {
 		return nil
 	}
 	return err
 }
 
-func (s *Service) jobDone(id string, done int) error {
-	_, err := change(s.db, sessionsBucket, id, func(_ *bbolt.Tx, r *sessionRecord) error {
+func (s *Service) jobDone(ctx context.Context, id string, done int) error {
+	_, err := records.Change(ctx, s.records, records.Tx.Sessions, id, func(_ records.Tx, r *records.Session) error {
 		now, left := s.now(), int32(jobsOf(r)-done)
 		r.JobsDone, r.RemainingJobCount, r.LastUpdatedDateTime = done, &left, &now
 		return nil
@@ -107,14 +113,14 @@ func (s *Service) jobDone(id string, done int) error {
 // indexingFailed ends the session where its blocks are at fault. Files that the
 // jobs made and that are damaged or gone are made again from the blocks. Anything
 // else, a full disk for one, is tried again by the next sweep.
-func (s *Service) indexingFailed(ctx context.Context, one *sessionRecord, cause error) error {
+func (s *Service) indexingFailed(ctx context.Context, one *records.Session, cause error) error {
 	var block *blobs.Invalid
 	var file *fsys.Damaged
 	switch {
 	case errors.As(cause, &block):
-		return errors.Join(cause, s.failSession(ctx, one.ID, block, (*sessionRecord).processing))
+		return errors.Join(cause, s.failSession(ctx, one.ID, block, (*records.Session).Processing))
 	case errors.As(cause, &file) || errors.Is(cause, os.ErrNotExist):
-		err := s.jobDone(one.ID, 0)
+		err := s.jobDone(ctx, one.ID, 0)
 		if err == nil {
 			s.config.Log.Warn("indexing begins again from the blocks", "session", one.ID, "error", cause)
 		}
@@ -125,8 +131,8 @@ func (s *Service) indexingFailed(ctx context.Context, one *sessionRecord, cause 
 
 // failSession ends a session whose block is at fault, where its state is such
 // that it matters.
-func (s *Service) failSession(ctx context.Context, id string, block *blobs.Invalid, matters func(*sessionRecord) bool) error {
-	_, err := change(s.db, sessionsBucket, id, func(tx *bbolt.Tx, r *sessionRecord) error {
+func (s *Service) failSession(ctx context.Context, id string, block *blobs.Invalid, matters func(*records.Session) bool) error {
+	_, err := records.Change(ctx, s.records, records.Tx.Sessions, id, func(tx records.Tx, r *records.Session) error {
 		if !matters(r) {
 			return errNothingToDo
 		}
@@ -139,7 +145,7 @@ func (s *Service) failSession(ctx context.Context, id string, block *blobs.Inval
 		}}
 		return nil
 	})
-	if errors.Is(err, errNothingToDo) || err != nil && ignoreNotFound(err) == nil {
+	if errors.Is(err, errNothingToDo) || records.IsNotFound(err) {
 		return nil // it ended otherwise, or was deleted meanwhile
 	}
 	if err != nil {
@@ -152,12 +158,12 @@ func (s *Service) failSession(ctx context.Context, id string, block *blobs.Inval
 
 // readBlocks is the first job: every block in order, checked against the
 // session, into the token files and the description of its table.
-func (s *Service) readBlocks(ctx context.Context, one *sessionRecord) error {
-	is, err := s.db.identity()
+func (s *Service) readBlocks(ctx context.Context, one *records.Session) error {
+	is, err := s.records.Identity(ctx)
 	if err != nil {
 		return err
 	}
-	b, err := s.tables.Build(ctx, index.Meta{SessionID: one.ID, KeyID: one.KeyID, Columns: edm.WithRules(one.Columns), Folder: is.id, Stamp: is.stamp})
+	b, err := s.tables.Build(ctx, index.Meta{SessionID: one.ID, KeyID: one.KeyID, Columns: edm.WithRules(one.Columns), Folder: is.ID, Stamp: is.Stamp})
 	if err != nil {
 		return err
 	}
@@ -168,8 +174,8 @@ func (s *Service) readBlocks(ctx context.Context, one *sessionRecord) error {
 	return b.Commit(ctx, rows)
 }
 
-func (s *Service) copyTokens(ctx context.Context, one *sessionRecord, to *index.Builder) (rows int64, err error) {
-	store, err := read[storeRecord](s.db.db, storesBucket, one.DataStoreID)
+func (s *Service) copyTokens(ctx context.Context, one *records.Session, to *index.Builder) (rows int64, err error) {
+	store, err := records.Get(ctx, s.records, records.Tx.DataStores, one.DataStoreID)
 	if err != nil {
 		return 0, err
 	}
@@ -200,7 +206,7 @@ func (s *Service) copyTokens(ctx context.Context, one *sessionRecord, to *index.
 
 // misfit says how a block contradicts its session. What fits is in its place:
 // every block but the last has rowsPerBlock rows.
-func misfit(store *storeRecord, one *sessionRecord, h *block.Header, at int) string {
+func misfit(store *records.DataStore, one *records.Session, h *block.Header, at int) string {
 	perBlock := int(*one.RowsPerBlock)
 	first, last := int64(at)*int64(perBlock), at == int(*one.TotalBlockCount)-1
 	switch {
@@ -231,7 +237,7 @@ var errSuperseded = errors.New("a table of a later commit is live")
 // session Completed. A table whose commit is older than that of the live one is
 // completed and dropped. All of it is read before: jobs may be done on either
 // side of a crash, and a whole table is not replaced by one that is damaged.
-func (s *Service) publish(ctx context.Context, one *sessionRecord) error {
+func (s *Service) publish(ctx context.Context, one *records.Session) error {
 	table, err := s.tables.Open(ctx, one.ID)
 	if err != nil {
 		return s.indexingFailed(ctx, one, err)
@@ -239,9 +245,9 @@ func (s *Service) publish(ctx context.Context, one *sessionRecord) error {
 	if err := table.Verify(ctx); err != nil {
 		return errors.Join(s.indexingFailed(ctx, one, err), table.Close())
 	}
-	err = s.tables.Replace(one.DataStoreID, table, func() error { return s.recordLive(one, table) })
+	err = s.tables.Replace(one.DataStoreID, table, func() error { return s.recordLive(ctx, one, table) })
 	switch {
-	case errors.Is(err, errSuperseded), err != nil && ignoreNotFound(err) == nil:
+	case errors.Is(err, errSuperseded), records.IsNotFound(err):
 		s.discard(ctx, one.ID) // completed without going live, or deleted meanwhile
 		return table.Close()
 	case err != nil:
@@ -254,10 +260,10 @@ func (s *Service) publish(ctx context.Context, one *sessionRecord) error {
 }
 
 // recordLive writes down that a table is live, and gives it its generation.
-func (s *Service) recordLive(one *sessionRecord, table *index.Table) error {
+func (s *Service) recordLive(ctx context.Context, one *records.Session, table *index.Table) error {
 	superseded := false
-	_, err := change(s.db, sessionsBucket, one.ID, func(tx *bbolt.Tx, r *sessionRecord) error {
-		store, err := get[storeRecord](tx, storesBucket, r.DataStoreID)
+	_, err := records.Change(ctx, s.records, records.Tx.Sessions, one.ID, func(tx records.Tx, r *records.Session) error {
+		store, err := tx.DataStores().Get(r.DataStoreID)
 		if err != nil {
 			return err
 		}
@@ -266,7 +272,7 @@ func (s *Service) recordLive(one *sessionRecord, table *index.Table) error {
 		r.ProcessingCompletionDateTime, r.RemainingJobCount, r.JobsDone = r.CompletionDateTime, &none, jobs
 		s.succeeded(store, r)
 		if superseded = store.LiveCommitted.After(r.Committed); superseded {
-			return put(tx, storesBucket, store.ID, store)
+			return tx.DataStores().Put(store)
 		}
 		table.Generation = store.Generation + 1
 		store.Generation, store.LiveCommitted, store.DataLastUpdatedDateTime = table.Generation, r.Committed, r.CompletionDateTime
@@ -274,7 +280,7 @@ func (s *Service) recordLive(one *sessionRecord, table *index.Table) error {
 			SessionID: r.ID, ContentKey: r.ContentKey, KeyID: table.KeyID, Rows: table.Rows, Generation: table.Generation,
 			Columns: table.Columns, CompletionDateTime: r.CompletionDateTime,
 		}
-		return put(tx, storesBucket, store.ID, store)
+		return tx.DataStores().Put(store)
 	})
 	if err == nil && superseded {
 		return errSuperseded
@@ -283,7 +289,7 @@ func (s *Service) recordLive(one *sessionRecord, table *index.Table) error {
 }
 
 // byCommit orders sessions by the time of their commits.
-func byCommit(a, b *sessionRecord) int {
+func byCommit(a, b *records.Session) int {
 	if order := a.Committed.Compare(b.Committed); order != 0 {
 		return order
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 // judgedOf is the generation of the live table that a commit was judged against,
@@ -26,7 +27,7 @@ func judgedOf(r *http.Request) (*int64, error) {
 // checkJudged refuses a commit that would replace another table than the one it
 // was judged against: another is live, or a commit ahead of it will be. present is
 // the generation that is live as callers see it.
-func checkJudged(judged *int64, store *storeRecord, present int64) error {
+func checkJudged(judged *int64, store *records.DataStore, present int64) error {
 	if judged == nil {
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/fingerprint"
 	"exactmatch.dev/operator/internal/service/fsys"
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 const (
@@ -23,7 +24,7 @@ const (
 // ask runs f on the live table of the request's data store, which stays the
 // same until f returns, after it made sure that the caller has the same key.
 func (s *Service) ask(r *http.Request, keyID string, f func(*view) (*answer, error)) (out *answer, err error) {
-	store, err := read[storeRecord](s.db.db, storesBucket, r.PathValue("store"))
+	store, err := records.Get(r.Context(), s.records, records.Tx.DataStores, r.PathValue("store"))
 	if err != nil {
 		return nil, err
 	}

@@ -1,21 +1,21 @@
 package service
 
 import (
+	"context"
 	"maps"
 	"net/http"
 	"slices"
 	"time"
 
-	"go.etcd.io/bbolt"
-
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 const quotaWindow = 24 * time.Hour
 
 // quota counts the commits of the rolling window that succeeded, and those that
 // are being processed: each of them holds a place until it has ended.
-func (s *Service) quota(r *storeRecord) *edm.Quota {
+func (s *Service) quota(r *records.DataStore) *edm.Quota {
 	taken := slices.SortedFunc(maps.Values(r.Processing), time.Time.Compare)
 	taken = slices.Concat(s.recentCommits(r), taken)
 	q := &edm.Quota{Max: int32(s.config.MaxCommits), Remaining: int32(max(s.config.MaxCommits-len(taken), 0))}
@@ -30,14 +30,14 @@ func (s *Service) quota(r *storeRecord) *edm.Quota {
 	return q
 }
 
-func (s *Service) recentCommits(r *storeRecord) []time.Time {
+func (s *Service) recentCommits(r *records.DataStore) []time.Time {
 	since := s.now().Add(-quotaWindow)
 	return slices.DeleteFunc(slices.Clone(r.Commits), func(t time.Time) bool { return !t.After(since) })
 }
 
 // commitTime is now, or just after the store's last commit where the clock was
 // put back: of two commits the later one is live, whatever the clock says.
-func (s *Service) commitTime(r *storeRecord) time.Time {
+func (s *Service) commitTime(r *records.DataStore) time.Time {
 	at := s.now()
 	for _, before := range append(slices.Collect(maps.Values(r.Processing)), append(slices.Clone(r.Commits), r.LiveCommitted)...) {
 		if !at.After(before) {
@@ -48,12 +48,12 @@ func (s *Service) commitTime(r *storeRecord) time.Time {
 }
 
 // take gives a commit its time and its place in the quota.
-func (s *Service) take(store *storeRecord, one *sessionRecord) {
+func (s *Service) take(store *records.DataStore, one *records.Session) {
 	one.Committed = s.commitTime(store)
 	hold(store, one)
 }
 
-func hold(store *storeRecord, one *sessionRecord) {
+func hold(store *records.DataStore, one *records.Session) {
 	if store.Processing == nil {
 		store.Processing = map[string]time.Time{}
 	}
@@ -61,43 +61,43 @@ func hold(store *storeRecord, one *sessionRecord) {
 }
 
 // succeeded keeps the place of a commit that has been processed.
-func (s *Service) succeeded(store *storeRecord, one *sessionRecord) {
+func (s *Service) succeeded(store *records.DataStore, one *records.Session) {
 	delete(store.Processing, one.ID)
 	store.Commits = append(s.recentCommits(store), one.Committed)
 }
 
 // giveBack frees the place of a commit that comes to nothing.
-func giveBack(tx *bbolt.Tx, one *sessionRecord) error {
-	store, err := get[storeRecord](tx, storesBucket, one.DataStoreID)
-	if err != nil || store == nil {
-		return err
+func giveBack(tx records.Tx, one *records.Session) error {
+	store, err := tx.DataStores().Get(one.DataStoreID)
+	if err != nil {
+		return ignoreNotFound(err)
 	}
 	if _, held := store.Processing[one.ID]; !held {
 		return nil
 	}
 	delete(store.Processing, one.ID)
-	return put(tx, storesBucket, store.ID, store)
+	return tx.DataStores().Put(store)
 }
 
 // holdPlace gives a commit that is being processed the place that an earlier
 // version counted as spent.
-func (s *Service) holdPlace(one *sessionRecord) error {
-	return s.db.update(func(tx *bbolt.Tx) error {
-		store, err := get[storeRecord](tx, storesBucket, one.DataStoreID)
-		if err != nil || store == nil {
-			return err
+func (s *Service) holdPlace(ctx context.Context, one *records.Session) error {
+	return s.records.Update(ctx, func(tx records.Tx) error {
+		store, err := tx.DataStores().Get(one.DataStoreID)
+		if err != nil {
+			return ignoreNotFound(err)
 		}
 		if _, held := store.Processing[one.ID]; held {
 			return nil
 		}
 		hold(store, one)
 		store.Commits = slices.DeleteFunc(store.Commits, one.Committed.Equal)
-		return put(tx, storesBucket, store.ID, store)
+		return tx.DataStores().Put(store)
 	})
 }
 
 // throttle refuses what the quota does not allow now.
-func (s *Service) throttle(r *storeRecord) error {
+func (s *Service) throttle(r *records.DataStore) error {
 	q := s.quota(r)
 	if q.Remaining > 0 {
 		return nil

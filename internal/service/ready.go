@@ -1,13 +1,12 @@
 package service
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
-
-	"go.etcd.io/bbolt"
 )
 
 // Whether records can be written is tried once in probeInterval at most, however
@@ -16,8 +15,6 @@ const (
 	probeInterval = 10 * time.Second
 	probePatience = 3 * time.Second
 )
-
-var probeKey = []byte("probe")
 
 // probe tries to write, and remembers how that went.
 type probe struct {
@@ -81,7 +78,7 @@ func (s *Service) unready() (reasons []string) {
 	if _, err := s.token(); err != nil {
 		because("token: the service's bearer token cannot be read, or is empty", err)
 	}
-	switch free, err := s.space.free(); {
+	switch free, err := s.space.Free(); {
 	case err != nil:
 		because("disk: its free space cannot be read", err)
 	case free < s.config.MinFreeDisk:
@@ -99,11 +96,5 @@ func (s *Service) unready() (reasons []string) {
 
 // tryRecords writes a record as any change does.
 func (s *Service) tryRecords() error {
-	err := s.db.update(func(tx *bbolt.Tx) error {
-		return putText(tx, metaBucket, probeKey, []byte(s.now().Format(time.RFC3339)))
-	})
-	if err == nil && s.db.folder != nil {
-		err = s.db.folder.failed()
-	}
-	return err
+	return s.records.Probe(context.Background(), s.now()) // whoever asks first may be gone by then
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"go.etcd.io/bbolt"
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 // isReady asks /readyz as anybody.
@@ -52,11 +52,11 @@ func TestReadyNeedsTheToken(t *testing.T) {
 func TestReadyNeedsAFreeDisk(t *testing.T) {
 	h := newHouse(t)
 	h.config.MinFreeDisk = 64 << 20
-	h.space.free = func() (int64, error) { return 64<<20 - 1, nil }
+	h.space.Free = func() (int64, error) { return 64<<20 - 1, nil }
 	h.wantUnready("disk: 63 MiB are free and 64 must be (--min-free-disk)")
-	h.space.free = func() (int64, error) { return 64 << 20, nil }
+	h.space.Free = func() (int64, error) { return 64 << 20, nil }
 	h.wantReady()
-	h.space.free = func() (int64, error) { return 0, errors.New("stat " + h.config.Dir) }
+	h.space.Free = func() (int64, error) { return 0, errors.New("stat " + h.config.Dir) }
 	h.wantUnready("disk: ")
 }
 
@@ -87,7 +87,7 @@ func TestReadyNeedsRecordsThatCanBeWritten(t *testing.T) {
 	held := make(chan struct{})
 	done := make(chan error)
 	go func() {
-		done <- h.db.db.Update(func(*bbolt.Tx) error {
+		done <- h.records.Update(h.t.Context(), func(records.Tx) error {
 			close(held)
 			<-release
 			return nil
@@ -105,13 +105,19 @@ func TestReadyNeedsRecordsThatCanBeWritten(t *testing.T) {
 	})
 	h.probe.patience = probePatience
 	h.later()
-	h.must(h.db.db.Close())
+	h.must(h.records.Close())
 	h.wantUnready("records: ")
 }
 
 func TestReadyNeedsTheStamp(t *testing.T) {
 	h := newHouse(t)
-	h.db.folder = &identityFile{err: errors.New("write " + h.config.Dir), is: identity{stamp: 1 << 40}}
+	h.must(h.database().KeepStamp(brokenStamps{errors.New("write " + h.config.Dir)}))
 	h.wantUnready("records: ")
-	h.db.folder = nil
 }
+
+// brokenStamps cannot be written.
+type brokenStamps struct{ err error }
+
+func (brokenStamps) WriteStamp(uint64) {}
+func (s brokenStamps) Err() error      { return s.err }
+func (brokenStamps) Close() error      { return nil }

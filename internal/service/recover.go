@@ -6,35 +6,33 @@ import (
 	"fmt"
 	"slices"
 
-	"go.etcd.io/bbolt"
-
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/service/blobs"
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 // recover opens the live tables, drops half-written files, and takes up the
 // indexing that a crash interrupted. What it drops it names in the log. One
 // damaged table or session does not keep the others from being served.
 func (s *Service) recover(ctx context.Context) error {
-	sessions, err := s.db.allSessions()
+	sessions, err := records.List(ctx, s.records, records.Tx.Sessions)
 	if err != nil {
 		return err
 	}
 	slices.SortFunc(sessions, byCommit)
 	known, used := map[string]bool{}, map[string]bool{}
 	for _, one := range sessions {
-		if !one.unfinished() && !one.processing() {
+		if !one.Unfinished() && !one.Processing() {
 			continue
 		}
 		known[one.ID] = true
-		s.opened[one.DataStoreID]++
 		if err := s.blocks.Load(ctx, one.ID); err != nil {
 			return fmt.Errorf("read the blocks of session %s: %w", one.ID, err)
 		}
-		if one.processing() {
+		if one.Processing() {
 			used[one.ID] = true
-			if err := s.holdPlace(one); err != nil {
+			if err := s.holdPlace(ctx, one); err != nil {
 				return err
 			}
 			s.enqueue(job{session: one.ID})
@@ -43,7 +41,7 @@ func (s *Service) recover(ctx context.Context) error {
 			return err
 		}
 	}
-	stores, err := s.db.allStores()
+	stores, err := records.List(ctx, s.records, records.Tx.DataStores)
 	if err != nil {
 		return err
 	}
@@ -61,11 +59,11 @@ func (s *Service) recover(ctx context.Context) error {
 
 // failIncomplete ends a session that is sealed and misses a block. One that is
 // not sealed yet goes on: the block is not in its list, so it is staged again.
-func (s *Service) failIncomplete(ctx context.Context, one *sessionRecord) error {
+func (s *Service) failIncomplete(ctx context.Context, one *records.Session) error {
 	if one.State != edm.StateUploadCompleted {
 		return nil
 	}
-	whole, err := read[sessionRecord](s.db.db, sessionsBucket, one.ID) // with its list of blocks
+	whole, err := records.Get(ctx, s.records, records.Tx.Sessions, one.ID) // with its list of blocks
 	if err != nil {
 		return err
 	}
@@ -73,13 +71,13 @@ func (s *Service) failIncomplete(ctx context.Context, one *sessionRecord) error 
 	if at < 0 {
 		return nil
 	}
-	return s.failSession(ctx, one.ID, &blobs.Invalid{What: fmt.Sprintf("block %d was acknowledged and is gone", at)}, (*sessionRecord).unfinished)
+	return s.failSession(ctx, one.ID, &blobs.Invalid{What: fmt.Sprintf("block %d was acknowledged and is gone", at)}, (*records.Session).Unfinished)
 }
 
 // reopen tries again the live tables that are not served, and takes up those whose
 // searchable columns are others.
 func (s *Service) reopen(ctx context.Context) {
-	stores, err := s.db.allStores()
+	stores, err := records.List(ctx, s.records, records.Tx.DataStores)
 	if err != nil {
 		s.config.Log.Error("read the data stores", "error", err)
 		return
@@ -98,16 +96,16 @@ func (s *Service) reopen(ctx context.Context) {
 }
 
 // open opens the table that a store's record names as its live one.
-func (s *Service) open(ctx context.Context, store *storeRecord) error {
-	return s.tables.Reopen(ctx, store.ID, store.Live, func() error { return s.stillLive(store) })
+func (s *Service) open(ctx context.Context, store *records.DataStore) error {
+	return s.tables.Reopen(ctx, store.ID, store.Live, func() error { return s.stillLive(ctx, store) })
 }
 
 // stillLive makes sure that a table is the live one still, and that a crash
 // finds it so.
-func (s *Service) stillLive(store *storeRecord) error {
-	return s.db.update(func(tx *bbolt.Tx) error {
-		now, err := get[storeRecord](tx, storesBucket, store.ID)
-		if err == nil && (now == nil || now.Live == nil || now.Live.SessionID != store.Live.SessionID || now.Live.Generation != store.Live.Generation) {
+func (s *Service) stillLive(ctx context.Context, store *records.DataStore) error {
+	return s.records.Update(ctx, func(tx records.Tx) error {
+		now, err := tx.DataStores().Get(store.ID)
+		if records.IsNotFound(err) || err == nil && (now.Live == nil || now.Live.SessionID != store.Live.SessionID || now.Live.Generation != store.Live.Generation) {
 			return errSuperseded
 		}
 		return err
@@ -119,13 +117,13 @@ func (s *Service) stillLive(store *storeRecord) error {
 // it again; a sealed session fails. Sessions that are being indexed are not
 // looked at: indexing checks what it reads.
 func (s *Service) verify(ctx context.Context) {
-	sessions, err := s.db.allSessions()
+	sessions, err := records.List(ctx, s.records, records.Tx.Sessions)
 	if err != nil {
 		s.config.Log.Error("read the sessions", "error", err)
 		return
 	}
 	for _, one := range sessions {
-		if !one.unfinished() {
+		if !one.Unfinished() {
 			continue
 		}
 		for _, b := range s.blocks.List(one.ID) {
@@ -150,7 +148,7 @@ func (s *Service) verifyBlock(ctx context.Context, session, id string) error {
 	}
 	index, _, _ := block.ParseID(id) // read did too
 	s.config.Log.Error("an acknowledged block is damaged and dropped; it is to be staged again", "session", session, "block", index, "error", bad)
-	return errors.Join(s.blocks.Forget(ctx, session, id), s.failSession(ctx, session, bad, func(r *sessionRecord) bool {
+	return errors.Join(s.blocks.Forget(ctx, session, id), s.failSession(ctx, session, bad, func(r *records.Session) bool {
 		return r.State == edm.StateUploadCompleted && slices.Contains(r.Sealed, id)
 	}))
 }

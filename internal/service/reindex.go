@@ -6,17 +6,16 @@ import (
 	"os"
 	"slices"
 
-	"go.etcd.io/bbolt"
-
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/service/fsys"
 	"exactmatch.dev/operator/internal/service/index"
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 // wantedColumns are the columns of the live table, searchable as the store's own
 // columns are now; nil where they are so. A column that has left the store stays
 // as it is, one that the table has not waits for the next upload.
-func wantedColumns(store *storeRecord) []edm.Column {
+func wantedColumns(store *records.DataStore) []edm.Column {
 	if store.Live == nil {
 		return nil
 	}
@@ -46,7 +45,7 @@ const reindexTries = 3
 // that are made again.
 func (s *Service) reindex(ctx context.Context, id string) error {
 	for range reindexTries {
-		store, err := read[storeRecord](s.db.db, storesBucket, id)
+		store, err := records.Get(ctx, s.records, records.Tx.DataStores, id)
 		if err != nil {
 			return ignoreNotFound(err)
 		}
@@ -61,7 +60,7 @@ func (s *Service) reindex(ctx context.Context, id string) error {
 	return nil
 }
 
-func (s *Service) reindexAs(ctx context.Context, store *storeRecord, columns []edm.Column) error {
+func (s *Service) reindexAs(ctx context.Context, store *records.DataStore, columns []edm.Column) error {
 	old, err := s.tables.Acquire(store.ID)
 	if err != nil || old == nil {
 		return nil // it is damaged or gone by now
@@ -74,7 +73,7 @@ func (s *Service) reindexAs(ctx context.Context, store *storeRecord, columns []e
 	if err != nil {
 		return s.reindexFailed(ctx, store, old, err)
 	}
-	if err := s.tables.Replace(store.ID, next, func() error { return s.recordReindexed(store, next) }); err != nil {
+	if err := s.tables.Replace(store.ID, next, func() error { return s.recordReindexed(ctx, store, next) }); err != nil {
 		return errors.Join(err, next.Close())
 	}
 	s.config.Log.Info("indexed again", "store", store.ID, "session", next.SessionID, "generation", next.Generation)
@@ -84,7 +83,7 @@ func (s *Service) reindexAs(ctx context.Context, store *storeRecord, columns []e
 
 // reindexFailed has lookups refused where the table's own files are at fault.
 // Anything else, a full disk for one, is tried again by the next sweep.
-func (s *Service) reindexFailed(ctx context.Context, store *storeRecord, old *index.Table, cause error) error {
+func (s *Service) reindexFailed(ctx context.Context, store *records.DataStore, old *index.Table, cause error) error {
 	var file *fsys.Damaged
 	switch {
 	case errors.As(cause, &file):
@@ -94,7 +93,7 @@ func (s *Service) reindexFailed(ctx context.Context, store *storeRecord, old *in
 	case !errors.Is(cause, os.ErrNotExist):
 		return cause
 	}
-	if now, err := read[storeRecord](s.db.db, storesBucket, store.ID); err != nil || now.Live == nil || now.Live.Generation != old.Generation {
+	if now, err := records.Get(ctx, s.records, records.Tx.DataStores, store.ID); err != nil || now.Live == nil || now.Live.Generation != old.Generation {
 		return errors.Join(ignoreNotFound(err)) // another one is live, and these files go
 	}
 	old.Break()
@@ -104,8 +103,8 @@ func (s *Service) reindexFailed(ctx context.Context, store *storeRecord, old *in
 
 // recordReindexed writes down which columns of the live table are searchable, as
 // a generation of its own.
-func (s *Service) recordReindexed(store *storeRecord, next *index.Table) error {
-	_, err := change(s.db, storesBucket, store.ID, func(_ *bbolt.Tx, now *storeRecord) error {
+func (s *Service) recordReindexed(ctx context.Context, store *records.DataStore, next *index.Table) error {
+	_, err := records.Change(ctx, s.records, records.Tx.DataStores, store.ID, func(_ records.Tx, now *records.DataStore) error {
 		if now.Live == nil || now.Live.Generation != store.Live.Generation || !sameIndexes(wantedColumns(now), next.Columns) {
 			return errSuperseded
 		}

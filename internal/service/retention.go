@@ -1,13 +1,13 @@
 package service
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"time"
 
-	"go.etcd.io/bbolt"
-
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 // What is kept, so that neither the database nor what is read of it grows without
@@ -18,33 +18,25 @@ const (
 	// maxEnded are the sessions of one store whose records are kept when they have
 	// ended, beside that of the live table.
 	maxEnded = 1000
-	// replayWindow is how long a client-request-id is remembered. Whoever is in
+	// requestWindow is how long a client-request-id is remembered. Whoever is in
 	// doubt about a create settles it within minutes.
-	replayWindow = 24 * time.Hour
+	requestWindow = 24 * time.Hour
 )
 
-// checkUnfinished refuses one more session where a store has too many. Sessions
-// are counted again only where their number may have come to the cap: ends are not
-// subtracted. It runs in the transaction that creates.
-func (s *Service) checkUnfinished(tx *bbolt.Tx, store string) error {
-	if s.opened[store] >= maxUnfinished {
-		there, err := sessionsOf(tx, func(one *sessionRecord) bool { return one.DataStoreID == store && one.unfinished() })
-		if err != nil {
-			return err
-		}
-		s.opened[store] = len(there)
+// checkUnfinished refuses one more session where a store has too many. It runs in
+// the transaction that creates.
+func checkUnfinished(tx records.Tx, store string) error {
+	n, err := tx.Sessions().Unfinished(store)
+	if err != nil || n < maxUnfinished {
+		return err
 	}
-	if s.opened[store] >= maxUnfinished {
-		return fail(http.StatusConflict, edm.CodeConflict, "the data store has %d unfinished sessions, the most it may: cancel some, or wait until they expire", maxUnfinished)
-	}
-	s.opened[store]++
-	return nil
+	return fail(http.StatusConflict, edm.CodeConflict, "the data store has %d unfinished sessions, the most it may: cancel some, or wait until they expire", maxUnfinished)
 }
 
 // dropEnded removes the records of the sessions of each store that ended first,
 // where there are too many.
-func (s *Service) dropEnded(sessions []*sessionRecord) error {
-	ended := map[string][]*sessionRecord{}
+func (s *Service) dropEnded(ctx context.Context, sessions []*records.Session) error {
+	ended := map[string][]*records.Session{}
 	for _, one := range sessions {
 		if one.CompletionDateTime != nil {
 			ended[one.DataStoreID] = append(ended[one.DataStoreID], one)
@@ -54,8 +46,8 @@ func (s *Service) dropEnded(sessions []*sessionRecord) error {
 		if len(ofStore) <= maxEnded+1 { // one of them may be live
 			continue
 		}
-		slices.SortFunc(ofStore, func(a, b *sessionRecord) int { return a.CompletionDateTime.Compare(*b.CompletionDateTime) })
-		dropped, err := s.dropRecords(ofStore[:len(ofStore)-maxEnded])
+		slices.SortFunc(ofStore, func(a, b *records.Session) int { return a.CompletionDateTime.Compare(*b.CompletionDateTime) })
+		dropped, err := s.dropRecords(ctx, ofStore[:len(ofStore)-maxEnded])
 		if err != nil {
 			return err
 		}
@@ -65,15 +57,16 @@ func (s *Service) dropEnded(sessions []*sessionRecord) error {
 }
 
 // dropRecords removes the records of sessions, but for those of live tables.
-func (s *Service) dropRecords(of []*sessionRecord) (dropped int, err error) {
-	err = s.db.update(func(tx *bbolt.Tx) error {
+func (s *Service) dropRecords(ctx context.Context, of []*records.Session) (dropped int, err error) {
+	err = s.records.Update(ctx, func(tx records.Tx) error {
+		dropped = 0
 		for _, one := range of {
-			live, err := isLive(tx, one.ID)
+			store, err := tx.DataStores().Serving(one.ID)
 			if err != nil {
 				return err
 			}
-			if live {
-				continue
+			if store != nil {
+				continue // its table is live
 			}
 			if err := s.dropRecord(tx, one.ID); err != nil {
 				return err

@@ -2,30 +2,28 @@ package service
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
-	"go.etcd.io/bbolt"
-
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 // crowd gives the store "bare" so many sessions in a state, the first of them ended
 // first.
 func (h *house) crowd(n int, state edm.State) {
 	h.t.Helper()
-	h.must(h.db.db.Update(func(tx *bbolt.Tx) error {
+	h.must(h.records.Update(h.t.Context(), func(tx records.Tx) error {
 		for i := range n {
-			one := &sessionRecord{Session: edm.Session{ID: fmt.Sprint("crowd-", i), DataStoreID: "bare", State: state}, Expiry: fuzzNow.Add(time.Hour)}
-			if !one.unfinished() {
+			one := &records.Session{Session: edm.Session{ID: fmt.Sprint("crowd-", i), DataStoreID: "bare", State: state}, Expiry: fuzzNow.Add(time.Hour)}
+			if !one.Unfinished() {
 				ended := fuzzNow.Add(time.Duration(i) * time.Second)
 				one.CompletionDateTime = &ended
 			}
-			if err := put(tx, sessionsBucket, one.ID, one); err != nil {
+			if err := tx.Sessions().Put(one); err != nil {
 				return err
 			}
 		}
@@ -38,7 +36,6 @@ const bareSession = `{"fields":["ID"],"fileName":"a","rowsPerBlock":1,"totalBloc
 func TestAStoreHasSoManyUnfinishedSessions(t *testing.T) {
 	h := newHouse(t) // it has one already
 	h.crowd(maxUnfinished-2, edm.StateCreated)
-	h.opened["bare"] = maxUnfinished - 1 // as a start counts them
 	create := func() (int, string) {
 		_, w := h.call(http.MethodPost, base+"/exactMatchDataStores/bare/sessions", "", []byte(bareSession))
 		return w.Code, w.Body.String()
@@ -75,8 +72,13 @@ func TestAStartCountsUnfinishedSessions(t *testing.T) {
 		h.must(s.Close())
 		s, err = New(c)
 		h.must(err)
-		if want := map[edm.State]int{edm.StateCreated: 7}[state]; s.opened["bare"] != want {
-			t.Errorf("a start counts %d sessions, want %d of seven in state %s", s.opened["bare"], want, state)
+		n := 0
+		h.must(s.records.Update(t.Context(), func(tx records.Tx) (err error) {
+			n, err = tx.Sessions().Unfinished("bare")
+			return err
+		}))
+		if want := map[edm.State]int{edm.StateCreated: 7}[state]; n != want {
+			t.Errorf("a start counts %d sessions, want %d of seven in state %s", n, want, state)
 		}
 		h.must(s.Close())
 	}
@@ -85,19 +87,18 @@ func TestAStartCountsUnfinishedSessions(t *testing.T) {
 func TestRecordsOfEndedSessionsGoInTheirOrder(t *testing.T) {
 	h := newHouse(t)
 	h.crowd(maxEnded+5, edm.StateCancelled)
-	h.must(h.db.db.Update(func(tx *bbolt.Tx) error {
-		store, err := get[storeRecord](tx, storesBucket, "bare")
+	h.must(h.records.Update(h.t.Context(), func(tx records.Tx) error {
+		store, err := tx.DataStores().Get("bare")
 		if err != nil {
 			return err
 		}
 		store.Live = &edm.Live{SessionID: "crowd-0"}
-		return put(tx, storesBucket, "bare", store)
+		return tx.DataStores().Put(store)
 	}))
 	h.sweep(t.Context())
 	there := func(id string) bool {
-		_, err := read[sessionRecord](h.db.db, sessionsBucket, id)
-		var missing *failure
-		if err != nil && !errors.As(err, &missing) {
+		_, err := records.Get(h.t.Context(), h.records, records.Tx.Sessions, id)
+		if err != nil && !records.IsNotFound(err) {
 			t.Fatal(err)
 		}
 		return err == nil
@@ -129,7 +130,7 @@ func TestRequestIDsAreForgottenAfterADay(t *testing.T) {
 		return one.ID
 	}
 	first := create()
-	now = now.Add(replayWindow - time.Minute)
+	now = now.Add(requestWindow - time.Minute)
 	h.sweep(t.Context())
 	if create() != first {
 		t.Error("within a day a repetition made another one")
@@ -139,12 +140,13 @@ func TestRequestIDsAreForgottenAfterADay(t *testing.T) {
 	if create() == first {
 		t.Error("after a day the request is still known")
 	}
-	now = now.Add(2 * replayWindow)
+	now = now.Add(2 * requestWindow)
 	h.sweep(t.Context())
-	h.must(h.db.db.View(func(tx *bbolt.Tx) error {
-		if n := tx.Bucket(replaysBucket).Stats().KeyN; n != 0 {
-			t.Errorf("%d requests are remembered for good", n)
+	h.must(h.records.View(h.t.Context(), func(tx records.Tx) error {
+		left, err := tx.Requests().Before(now.Add(time.Hour))
+		if len(left) != 0 {
+			t.Errorf("%d requests are remembered for good", len(left))
 		}
-		return nil
+		return err
 	}))
 }

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 const (
@@ -15,25 +17,25 @@ const (
 	sasPermissions = "rcw"
 )
 
-// lease is when an upload URI that is given out now ends.
-func (s *Service) lease() time.Time { return s.now().Add(s.config.UploadURITTL) }
+// uploadURIExpiry is when an upload URI that is issued now ends.
+func (s *Service) uploadURIExpiry() time.Time { return s.now().Add(s.config.UploadURITTL) }
 
-// uploadURI signs the upload URI of a session's lease: the same one until the
-// session is renewed. It looks like a shared access signature of Azure Blob
+// uploadURI signs the upload URI of a session: the same one until the session
+// is renewed. It looks like a shared access signature of Azure Blob
 // Storage, so that its SDK takes it; it is signed with this service's own secret.
-func (s *Service) uploadURI(r *http.Request, one *sessionRecord) string {
+func (s *Service) uploadURI(r *http.Request, one *records.Session) string {
 	root := s.config.PublicURL
 	if root == "" {
 		root = schemeOf(r) + "://" + r.Host
 	}
-	query := url.Values{"sv": {sasVersion}, "sr": {"b"}, "sp": {sasPermissions}, "se": {one.Lease.Format(time.RFC3339Nano)}}
+	query := url.Values{"sv": {sasVersion}, "sr": {"b"}, "sp": {sasPermissions}, "se": {one.UploadURIExpiry.Format(time.RFC3339Nano)}}
 	query.Set("sig", s.sign(one.ID, query))
 	return strings.TrimSuffix(root, "/") + "/upload/" + one.ID + "?" + query.Encode()
 }
 
 // sign is the signature over whatever a URI grants.
 func (s *Service) sign(session string, query url.Values) string {
-	mac := hmac.New(sha256.New, s.db.sasSecret())
+	mac := hmac.New(sha256.New, s.secret)
 	for _, part := range []string{session, query.Get("sv"), query.Get("sr"), query.Get("sp"), query.Get("se")} {
 		mac.Write([]byte(part + "\n"))
 	}

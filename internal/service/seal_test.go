@@ -7,6 +7,7 @@ import (
 
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 // A session that ends between the first look at it and the seal takes no list.
@@ -17,13 +18,13 @@ func TestASealComesTooLate(t *testing.T) {
 		t.Fatalf("cancel: %d", w.Code)
 	}
 	for session, state := range map[string]edm.State{"staged": edm.StateCancelled, "done": edm.StateCompleted, "processing": edm.StateProcessingInProgress} {
-		before, err := read[sessionRecord](h.db.db, sessionsBucket, session)
+		before, err := records.Get(h.t.Context(), h.records, records.Tx.Sessions, session)
 		h.must(err)
 		var refused *failure
-		if err := h.seal(session, ids[:1]); !errors.As(err, &refused) || refused.status != http.StatusConflict {
+		if err := h.seal(t.Context(), session, ids[:1]); !errors.As(err, &refused) || refused.status != http.StatusConflict {
 			t.Errorf("the seal of a session in state %s: %v", state, err)
 		}
-		after, err := read[sessionRecord](h.db.db, sessionsBucket, session)
+		after, err := records.Get(h.t.Context(), h.records, records.Tx.Sessions, session)
 		h.must(err)
 		if after.State != state || len(after.Sealed) != len(before.Sealed) {
 			t.Errorf("a session in state %s is %s with %d blocks", state, after.State, len(after.Sealed))

@@ -8,18 +8,18 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/service/blobs"
+	"exactmatch.dev/operator/internal/service/folder"
 	"exactmatch.dev/operator/internal/service/fsys"
 	"exactmatch.dev/operator/internal/service/index"
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 // Config of the service. Zero values mean the defaults that are named.
@@ -64,7 +64,8 @@ type Config struct {
 // background, and Close it.
 type Service struct {
 	config   Config
-	db       *records
+	records  records.Store
+	secret   []byte // signs upload URIs
 	tables   *index.Tables
 	blocks   *blobs.Blocks
 	mux      *http.ServeMux
@@ -73,10 +74,9 @@ type Service struct {
 	patience time.Duration // of a request that wants some of it
 	times    times
 	gate     *gate
-	space    *space
+	space    *folder.Space
 	probe    probe
-	queued   sync.Map       // jobs that wait or are done now
-	opened   map[string]int // store id → unfinished sessions, or more; only in a transaction that writes
+	queued   sync.Map // jobs that wait or are done now
 }
 
 // New opens the folder, repairs what a crash left, and is ready to serve.
@@ -88,80 +88,28 @@ func newOver(c Config, fs fsys.FS) (*Service, error) {
 	if c.Token == nil {
 		return nil, errors.New("the service needs a bearer token")
 	}
-	db, err := openFolder(c, fs)
+	db, err := folder.Open(context.Background(), fs, c.Dir, c.Log)
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{config: c, db: db, jobs: make(chan job, 1024), opened: map[string]int{},
+	s := &Service{config: c, records: db, jobs: make(chan job, 1024),
 		memory: newUploadBudget(c.UploadMemory), patience: uploadPatience, times: defaultTimes(),
-		gate: newGate(c.MaxUnauthenticated), space: newSpace(c.Dir), probe: probe{patience: probePatience}}
-	s.blocks = blobs.NewBlocks(blobs.NewFolder(fs, filepath.Join(c.Dir, blocksName)), c.Log)
-	s.tables = index.NewTables(blobs.NewFolder(fs, filepath.Join(c.Dir, tablesName)), c.Log)
-	if err := s.recover(context.Background()); err != nil {
+		gate: newGate(c.MaxUnauthenticated), space: folder.NewSpace(c.Dir), probe: probe{patience: probePatience}}
+	s.blocks = blobs.NewBlocks(blobs.NewFolder(fs, filepath.Join(c.Dir, folder.Blocks)), c.Log)
+	s.tables = index.NewTables(blobs.NewFolder(fs, filepath.Join(c.Dir, folder.Tables)), c.Log)
+	s.mux = s.routes()
+	if err := s.begin(context.Background()); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	s.mux = s.routes()
 	return s, nil
 }
 
-// openFolder opens the database of a data folder that fits together, and makes what
-// a new one lacks.
-func openFolder(c Config, fs fsys.FS) (*records, error) {
-	found, err := lookAt(fs, c.Dir)
-	if err == nil {
-		err = found.hasDatabase()
-	}
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range []string{c.Dir, filepath.Join(c.Dir, blocksName), filepath.Join(c.Dir, tablesName)} {
-		if err := fs.MkdirAll(d); err != nil {
-			return nil, fmt.Errorf("make the data folder: %w", err)
-		}
-	}
-	db, err := openRecords(filepath.Join(c.Dir, databaseName), c.Log)
-	if err != nil {
-		return nil, err
-	}
-	if err := db.join(found, c.Log); err != nil {
-		return nil, errors.Join(err, db.close())
-	}
-	return db, nil
-}
-
-// join makes a database and the folder around it one, where they fit.
-func (r *records) join(f *folder, log *slog.Logger) error {
-	if err := f.fits(r); err != nil {
+// begin reads the secret and takes up what a crash left.
+func (s *Service) begin(ctx context.Context) (err error) {
+	if s.secret, err = s.records.Secret(ctx); err != nil {
 		return err
 	}
-	if err := r.prepare(); err != nil {
-		return err
-	}
-	if err := syncNames(f.files, f.dir); err != nil {
-		return fmt.Errorf("sync the data folder: %w", err)
-	}
-	is, err := r.identity()
-	if err != nil {
-		return err
-	}
-	if f.identity == nil {
-		if err := writeIdentity(f.files, f.dir, is); err != nil {
-			return fmt.Errorf("write the identity of the data folder: %w", err)
-		}
-		f.identity = &is
-	}
-	r.folder, err = openIdentity(f.files, f.dir, *f.identity, log)
-	return err
-}
-
-// syncNames keeps the folder and its database: neither bbolt nor mkdir syncs the
-// names that it makes. A folder above that may not be read was there before.
-func syncNames(fs fsys.FS, dir string) error {
-	above := fs.SyncDir(filepath.Dir(filepath.Clean(dir)))
-	if errors.Is(above, os.ErrPermission) {
-		above = nil
-	}
-	return errors.Join(above, fs.SyncDir(dir))
+	return s.recover(ctx)
 }
 
 func (c Config) withDefaults() Config {
@@ -251,7 +199,7 @@ func (s *Service) index(ctx context.Context) {
 
 // Close releases the files. Nothing is lost without it.
 func (s *Service) Close() error {
-	return errors.Join(s.tables.Close(), s.db.close())
+	return errors.Join(s.tables.Close(), s.records.Close())
 }
 
 // ServeHTTP implements http.Handler.

@@ -6,14 +6,13 @@ import (
 	"net/http"
 	"slices"
 
-	"go.etcd.io/bbolt"
-
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 // showSession is the session as callers see it: blocks are counted as they are
 // now, and an upload URI is signed where blocks may still come.
-func (s *Service) showSession(r *http.Request, one *sessionRecord) *edm.Session {
+func (s *Service) showSession(r *http.Request, one *records.Session) *edm.Session {
 	out := one.Session
 	out.Columns = edm.WithRules(one.Columns)
 	if one.State == edm.StateCreated || one.State == edm.StateUploadInProgress {
@@ -24,34 +23,36 @@ func (s *Service) showSession(r *http.Request, one *sessionRecord) *edm.Session 
 			out.State = edm.StateUploadInProgress
 		}
 	}
-	if one.unfinished() {
+	if one.Unfinished() {
 		out.DataUploadURI, out.ExpirationDateTime = s.uploadURI(r, one), &one.Expiry
 	}
 	return &out
 }
 
 // session reads the session that a request names.
-func (s *Service) session(r *http.Request) (*sessionRecord, error) {
-	one, err := read[sessionRecord](s.db.db, sessionsBucket, r.PathValue("id"))
+func (s *Service) session(r *http.Request) (*records.Session, error) {
+	one, err := records.Get(r.Context(), s.records, records.Tx.Sessions, r.PathValue("id"))
 	if err == nil && one.DataStoreID != r.PathValue("store") {
-		return nil, notFound(string(sessionsBucket), r.PathValue("id"))
+		return nil, notFound(records.KindSession, r.PathValue("id"))
 	}
 	return one, err
 }
 
 func (s *Service) listSessions(r *http.Request) (*answer, error) {
-	if _, err := read[storeRecord](s.db.db, storesBucket, r.PathValue("store")); err != nil {
-		return nil, err
-	}
-	sessions, err := s.db.allSessions()
+	var sessions []*records.Session
+	err := s.records.View(r.Context(), func(tx records.Tx) (err error) {
+		if _, err := tx.DataStores().Get(r.PathValue("store")); err != nil {
+			return err
+		}
+		sessions, err = tx.Sessions().Of(r.PathValue("store"))
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
 	shown := make([]*edm.Session, 0, len(sessions))
 	for _, one := range sessions {
-		if one.DataStoreID == r.PathValue("store") {
-			shown = append(shown, s.showSession(r, one))
-		}
+		shown = append(shown, s.showSession(r, one))
 	}
 	return page(r, shown)
 }
@@ -71,7 +72,7 @@ func (s *Service) getSession(r *http.Request) (*answer, error) {
 	}
 	entity = o.project(entity)
 	if o.expandedAgent {
-		agent, err := read[edm.UploadAgent](s.db.db, agentsBucket, one.UploadAgentID)
+		agent, err := records.Get(r.Context(), s.records, records.Tx.Agents, one.UploadAgentID)
 		if err != nil {
 			return nil, err
 		}
@@ -85,7 +86,7 @@ func (s *Service) getSessionAgent(r *http.Request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	agent, err := read[edm.UploadAgent](s.db.db, agentsBucket, one.UploadAgentID)
+	agent, err := records.Get(r.Context(), s.records, records.Tx.Agents, one.UploadAgentID)
 	if err != nil {
 		return nil, err
 	}
@@ -93,10 +94,10 @@ func (s *Service) getSessionAgent(r *http.Request) (*answer, error) {
 }
 
 // alter changes a session of the request's store in one transaction.
-func (s *Service) alter(r *http.Request, f func(*bbolt.Tx, *sessionRecord) error) (*sessionRecord, error) {
-	return change(s.db, sessionsBucket, r.PathValue("id"), func(tx *bbolt.Tx, one *sessionRecord) error {
+func (s *Service) alter(r *http.Request, f func(records.Tx, *records.Session) error) (*records.Session, error) {
+	return records.Change(r.Context(), s.records, records.Tx.Sessions, r.PathValue("id"), func(tx records.Tx, one *records.Session) error {
 		if one.DataStoreID != r.PathValue("store") {
-			return notFound(string(sessionsBucket), one.ID)
+			return notFound(records.KindSession, one.ID)
 		}
 		if err := f(tx, one); err != nil {
 			return err
@@ -114,8 +115,8 @@ func (s *Service) updateSession(r *http.Request) (*answer, error) {
 	if err := decode(r, &wanted); err != nil {
 		return nil, err
 	}
-	one, err := s.alter(r, func(_ *bbolt.Tx, one *sessionRecord) error {
-		if !one.unfinished() {
+	one, err := s.alter(r, func(_ records.Tx, one *records.Session) error {
+		if !one.Unfinished() {
 			return unprocessable(edm.CodeTooLate, "a session in state %s cannot be changed", one.State)
 		}
 		if !fileNamePattern.MatchString(wanted.FileName) {
@@ -138,7 +139,7 @@ func (s *Service) commitSession(r *http.Request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	var one *sessionRecord
+	var one *records.Session
 	s.tables.Still(r.PathValue("store"), func(present int64) {
 		one, err = s.recordCommit(r, judged, present)
 	})
@@ -155,15 +156,15 @@ func (s *Service) commitSession(r *http.Request) (*answer, error) {
 
 // recordCommit writes a commit down. present is the generation that is live as
 // callers see it.
-func (s *Service) recordCommit(r *http.Request, judged *int64, present int64) (*sessionRecord, error) {
-	return s.alter(r, func(tx *bbolt.Tx, one *sessionRecord) error {
+func (s *Service) recordCommit(r *http.Request, judged *int64, present int64) (*records.Session, error) {
+	return s.alter(r, func(tx records.Tx, one *records.Session) error {
 		switch {
 		case one.State.Committed():
 			return errNothingToDo
 		case one.State != edm.StateUploadCompleted:
 			return unprocessable(edm.CodeNotSealed, "a session in state %s cannot be committed: seal its block list first", one.State)
 		}
-		store, err := get[storeRecord](tx, storesBucket, one.DataStoreID)
+		store, err := tx.DataStores().Get(one.DataStoreID)
 		if err != nil {
 			return err
 		}
@@ -173,16 +174,16 @@ func (s *Service) recordCommit(r *http.Request, judged *int64, present int64) (*
 		s.take(store, one)
 		jobs := int32(jobsOf(one))
 		one.State, one.TotalJobCount, one.RemainingJobCount = edm.StateProcessingInProgress, &jobs, &jobs
-		return put(tx, storesBucket, store.ID, store)
+		return tx.DataStores().Put(store)
 	})
 }
 
 func (s *Service) cancelSession(r *http.Request) (*answer, error) {
-	one, err := s.alter(r, func(_ *bbolt.Tx, one *sessionRecord) error {
+	one, err := s.alter(r, func(_ records.Tx, one *records.Session) error {
 		switch {
 		case one.State == edm.StateCancelled:
 			return errNothingToDo
-		case !one.unfinished():
+		case !one.Unfinished():
 			return unprocessable(edm.CodeTooLate, "a session in state %s cannot be cancelled", one.State)
 		}
 		s.finish(one, edm.StateCancelled)
@@ -200,7 +201,7 @@ func (s *Service) cancelSession(r *http.Request) (*answer, error) {
 }
 
 // finish stamps the end of a session.
-func (s *Service) finish(one *sessionRecord, state edm.State) {
+func (s *Service) finish(one *records.Session, state edm.State) {
 	now := s.now()
 	one.State, one.CompletionDateTime, one.LastUpdatedDateTime = state, &now, &now
 	one.Sealed = nil // its blocks go, and up to maxBlocks ids would stay for good
@@ -209,11 +210,11 @@ func (s *Service) finish(one *sessionRecord, state edm.State) {
 // renewSession answers with a fresh upload URI; older ones live on until their
 // own expiry.
 func (s *Service) renewSession(r *http.Request) (*answer, error) {
-	one, err := s.alter(r, func(_ *bbolt.Tx, one *sessionRecord) error {
-		if !one.unfinished() {
+	one, err := s.alter(r, func(_ records.Tx, one *records.Session) error {
+		if !one.Unfinished() {
 			return unprocessable(edm.CodeTooLate, "a session in state %s takes no more blocks", one.State)
 		}
-		one.Lease = s.lease()
+		one.UploadURIExpiry = s.uploadURIExpiry()
 		return nil
 	})
 	if err != nil {
@@ -228,10 +229,12 @@ func (s *Service) deleteSession(r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	live := false
-	err = s.db.update(func(tx *bbolt.Tx) (err error) {
-		if live, err = isLive(tx, one.ID); err != nil {
+	err = s.records.Update(r.Context(), func(tx records.Tx) (err error) {
+		store, err := tx.DataStores().Serving(one.ID)
+		if err != nil {
 			return err
 		}
+		live = store != nil
 		if err := giveBack(tx, one); err != nil {
 			return err
 		}
@@ -274,40 +277,40 @@ func (s *Service) leave(id string, err error) {
 // kept no longer.
 func (s *Service) sweep(ctx context.Context) {
 	s.reopen(ctx)
-	if err := s.db.forgetReplays(s.now().Add(-replayWindow)); err != nil {
+	if err := records.Forget(ctx, s.records, s.now().Add(-requestWindow)); err != nil {
 		s.config.Log.Error("forget old request ids", "error", err)
 	}
-	sessions, err := s.db.allSessions()
+	sessions, err := records.List(ctx, s.records, records.Tx.Sessions)
 	if err != nil {
 		s.config.Log.Error("sweep", "error", err)
 		return
 	}
 	slices.SortFunc(sessions, byCommit)
 	for _, one := range sessions {
-		if one.processing() {
+		if one.Processing() {
 			s.enqueue(job{session: one.ID})
 		}
-		if one.unfinished() && s.now().After(one.Expiry) {
+		if one.Unfinished() && s.now().After(one.Expiry) {
 			s.expire(ctx, one.ID)
 		}
 	}
 	if err := s.forgetDropped(ctx); err != nil {
 		s.config.Log.Error("forget dropped sessions", "error", err)
 	}
-	if err := s.dropEnded(sessions); err != nil {
+	if err := s.dropEnded(ctx, sessions); err != nil {
 		s.config.Log.Error("drop old sessions", "error", err)
 	}
 }
 
 func (s *Service) expire(ctx context.Context, id string) {
-	_, err := change(s.db, sessionsBucket, id, func(_ *bbolt.Tx, one *sessionRecord) error {
-		if !one.unfinished() {
+	_, err := records.Change(ctx, s.records, records.Tx.Sessions, id, func(_ records.Tx, one *records.Session) error {
+		if !one.Unfinished() {
 			return errNothingToDo
 		}
 		s.finish(one, edm.StateExpired)
 		return nil
 	})
-	if errors.Is(err, errNothingToDo) || err != nil && ignoreNotFound(err) == nil {
+	if errors.Is(err, errNothingToDo) || records.IsNotFound(err) {
 		return // it ended otherwise meanwhile
 	}
 	if err != nil {

@@ -1,21 +1,22 @@
 package service
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
-	"go.etcd.io/bbolt"
 
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 // show is the store as callers see it, with its quota as of now. A live table
 // that is damaged is not shown: whoever goes by it brings the table again.
-func (s *Service) show(r *storeRecord) *edm.DataStore {
+func (s *Service) show(r *records.DataStore) *edm.DataStore {
 	out := r.DataStore
 	out.Columns = edm.WithRules(r.Columns)
 	if out.Live != nil && !s.tables.Whole(r.ID) {
@@ -26,7 +27,7 @@ func (s *Service) show(r *storeRecord) *edm.DataStore {
 }
 
 func (s *Service) listStores(r *http.Request) (*answer, error) {
-	stores, err := s.db.allStores()
+	stores, err := records.List(r.Context(), s.records, records.Tx.DataStores)
 	if err != nil {
 		return nil, err
 	}
@@ -49,11 +50,11 @@ func (s *Service) createStore(r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	id := uuid.NewString()
-	made, err := create(s.db, storesBucket, createRequest{replayOf(r), id, s.now()}, func(tx *bbolt.Tx) (*storeRecord, error) {
-		if err := errors.Join(refuseSameName(tx, wanted.DisplayName), refuseMore(tx, storesBucket, s.config.MaxDataStores, "data stores", "--max-data-stores")); err != nil {
+	made, err := records.Create(r.Context(), s.records, records.Tx.DataStores, requestOf(r, records.KindDataStore, id, s.now()), func(tx records.Tx) (*records.DataStore, error) {
+		if err := errors.Join(refuseSameName(tx, wanted.DisplayName), refuseMore(tx.DataStores(), s.config.MaxDataStores, "data stores", "--max-data-stores")); err != nil {
 			return nil, err
 		}
-		return &storeRecord{DataStore: edm.DataStore{
+		return &records.DataStore{DataStore: edm.DataStore{
 			ODataType: edm.TypeDataStore, ID: id, DisplayName: wanted.DisplayName, Description: wanted.Description, Columns: wanted.Columns, Owner: wanted.Owner,
 		}}, nil
 	})
@@ -64,22 +65,21 @@ func (s *Service) createStore(r *http.Request) (*answer, error) {
 }
 
 // refuseMore refuses one more record where there are as many as a flag allows.
-func refuseMore(tx *bbolt.Tx, bucket []byte, most int, what, flag string) error {
-	if tx.Bucket(bucket).Stats().KeyN < most {
-		return nil
+func refuseMore(of interface{ Count() (int, error) }, most int, what, flag string) error {
+	n, err := of.Count()
+	if err != nil || n < most {
+		return err
 	}
 	return fail(http.StatusConflict, edm.CodeConflict, "the service has %d %s, the most it may (%s): delete some that are not needed, or raise it", most, what, flag)
 }
 
 // refuseSameName keeps displayName unique: keys are derived from it.
-func refuseSameName(tx *bbolt.Tx, name string) error {
-	return tx.Bucket(storesBucket).ForEach(func(k, _ []byte) error {
-		other, err := get[storeRecord](tx, storesBucket, string(k))
-		if err == nil && other.DisplayName == name {
-			return fail(http.StatusConflict, edm.CodeConflict, "there is a data store with the displayName %q already", name)
-		}
+func refuseSameName(tx records.Tx, name string) error {
+	other, err := tx.DataStores().Named(name)
+	if err != nil || other == nil {
 		return err
-	})
+	}
+	return fail(http.StatusConflict, edm.CodeConflict, "there is a data store with the displayName %q already", name)
 }
 
 func checkColumns(columns []edm.Column) error {
@@ -138,7 +138,7 @@ func checkOwner(o *edm.Owner) error {
 }
 
 func (s *Service) getStore(r *http.Request) (*answer, error) {
-	store, err := read[storeRecord](s.db.db, storesBucket, r.PathValue("store"))
+	store, err := records.Get(r.Context(), s.records, records.Tx.DataStores, r.PathValue("store"))
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +154,7 @@ func (s *Service) updateStore(r *http.Request) (*answer, error) {
 	if err := decode(r, &wanted); err != nil {
 		return nil, err
 	}
-	store, err := change(s.db, storesBucket, r.PathValue("store"), func(_ *bbolt.Tx, one *storeRecord) error {
+	store, err := records.Change(r.Context(), s.records, records.Tx.DataStores, r.PathValue("store"), func(_ records.Tx, one *records.DataStore) error {
 		if wanted.Description != nil {
 			one.Description = *wanted.Description
 		}
@@ -184,7 +184,7 @@ func (s *Service) deleteStore(r *http.Request) (*answer, error) {
 	id := r.PathValue("store")
 	var gone []string
 	err := s.tables.Replace(id, nil, func() (err error) {
-		gone, err = s.forgetStore(id)
+		gone, err = s.forgetStore(r.Context(), id)
 		return err
 	})
 	if err != nil {
@@ -197,12 +197,13 @@ func (s *Service) deleteStore(r *http.Request) (*answer, error) {
 }
 
 // forgetStore deletes the records of a store and its sessions, whose ids it returns.
-func (s *Service) forgetStore(id string) (gone []string, err error) {
-	err = s.db.update(func(tx *bbolt.Tx) error {
-		if tx.Bucket(storesBucket).Get([]byte(id)) == nil {
-			return notFound(string(storesBucket), id)
+func (s *Service) forgetStore(ctx context.Context, id string) (gone []string, err error) {
+	err = s.records.Update(ctx, func(tx records.Tx) error {
+		gone = nil
+		if _, err := tx.DataStores().Get(id); err != nil {
+			return err
 		}
-		sessions, err := sessionsOf(tx, func(one *sessionRecord) bool { return one.DataStoreID == id })
+		sessions, err := tx.Sessions().Of(id)
 		if err != nil {
 			return err
 		}
@@ -212,22 +213,7 @@ func (s *Service) forgetStore(id string) (gone []string, err error) {
 				return err
 			}
 		}
-		delete(s.opened, id)
-		return remove(tx, storesBucket, []byte(id))
+		return tx.DataStores().Delete(id)
 	})
 	return gone, err
-}
-
-// sessionsOf lists those sessions that are wanted, without their block ids.
-func sessionsOf(tx *bbolt.Tx, wanted func(*sessionRecord) bool) ([]*sessionRecord, error) {
-	var out []*sessionRecord
-	err := tx.Bucket(sessionsBucket).ForEach(func(k, _ []byte) error {
-		one, err := get[sessionRecord](tx, sessionsBucket, string(k))
-		if err == nil && wanted(one) {
-			one.Sealed = nil
-			out = append(out, one)
-		}
-		return err
-	})
-	return out, err
 }

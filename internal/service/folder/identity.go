@@ -1,7 +1,6 @@
-package service
+package folder
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,26 +9,16 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/google/uuid"
-	"go.etcd.io/bbolt"
-
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/service/fsys"
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 // A data folder has an identity, a UUID that its database, its tables and the file
 // "identity" carry. With it goes a stamp, a number that each change of the database
 // raises: in the database with the change itself, then in the file. So a database
 // is never behind its folder, but for one that was put back from an earlier time.
-type identity struct {
-	id    string
-	stamp uint64
-}
-
-var (
-	identityKey = []byte("identity")
-	stampKey    = []byte("stamp")
-)
+type identity records.Identity
 
 // identityName is the file's name. It sorts before that of the database: a copy of
 // the folder that is made in the order of names holds a stamp that is not ahead.
@@ -43,7 +32,7 @@ const (
 )
 
 func (i identity) line() []byte {
-	text := fmt.Sprintf("%s %016x", i.id, i.stamp)
+	text := fmt.Sprintf("%s %016x", i.ID, i.Stamp)
 	return fmt.Appendf(nil, "%s %016x\n", text, block.Sum([]byte(text)))
 }
 
@@ -56,13 +45,13 @@ func parseIdentity(text []byte) (last identity, ok bool) {
 		}
 		line := text[n*identityLine:][:identityLine]
 		var one identity
-		if _, err := fmt.Sscanf(string(line), "%36s %016x", &one.id, &one.stamp); err != nil || string(one.line()) != string(line) {
+		if _, err := fmt.Sscanf(string(line), "%36s %016x", &one.ID, &one.Stamp); err != nil || string(one.line()) != string(line) {
 			continue
 		}
-		if ok && one.id != last.id {
+		if ok && one.ID != last.ID {
 			return identity{}, false
 		}
-		if !ok || one.stamp > last.stamp {
+		if !ok || one.Stamp > last.Stamp {
 			last, ok = one, true
 		}
 	}
@@ -90,7 +79,8 @@ func writeIdentity(fs fsys.FS, dir string, is identity) error {
 	return fsys.WriteSynced(fs, dir, identityName, []byte(strings.Repeat(string(is.line()), identityLines)))
 }
 
-// identityFile is the open file of a service that runs.
+// identityFile is the open file of a service that runs. It implements
+// bolt.StampWriter.
 type identityFile struct {
 	file fsys.File
 	log  *slog.Logger
@@ -108,15 +98,15 @@ func openIdentity(fs fsys.FS, dir string, is identity, log *slog.Logger) (*ident
 	return &identityFile{file: f, log: log, is: is}, nil
 }
 
-// raise writes a stamp of a change that the database has. Where that fails the
+// WriteStamp writes the stamp of a change that the database has. Where that fails the
 // change stands: the stamp only lags, and the next one mends it.
-func (f *identityFile) raise(stamp uint64) {
+func (f *identityFile) WriteStamp(stamp uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if stamp <= f.is.stamp {
+	if stamp <= f.is.Stamp {
 		return // a change beside this one has written a later stamp
 	}
-	next := identity{f.is.id, stamp}
+	next := identity{f.is.ID, stamp}
 	_, err := f.file.WriteAt(next.line(), int64(stamp%identityLines)*identityLine)
 	if err == nil {
 		err = f.file.Sync()
@@ -129,62 +119,12 @@ func (f *identityFile) raise(stamp uint64) {
 	f.err = err
 }
 
-// failed is why the last stamp could not be written.
-func (f *identityFile) failed() error {
+// Err is why the last stamp could not be written.
+func (f *identityFile) Err() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.err
 }
 
-func (f *identityFile) close() error { return f.file.Close() }
-
-// identity is what the database says of itself, the zero identity where it is new
-// or of a build that gave none.
-func (r *records) identity() (is identity, err error) {
-	err = r.db.View(func(tx *bbolt.Tx) (err error) {
-		if tx.Bucket(metaBucket) == nil {
-			return nil
-		}
-		id, err := getText(tx, metaBucket, identityKey)
-		if err != nil {
-			return err
-		}
-		is.id = string(id)
-		is.stamp, err = stampOf(tx)
-		return err
-	})
-	return is, err
-}
-
-func stampOf(tx *bbolt.Tx) (uint64, error) {
-	text, err := getText(tx, metaBucket, stampKey)
-	if err != nil || len(text) != 8 {
-		return 0, err
-	}
-	return binary.BigEndian.Uint64(text), nil
-}
-
-// raiseStamp counts a change, in its own transaction.
-func raiseStamp(tx *bbolt.Tx) (uint64, error) {
-	stamp, err := stampOf(tx)
-	if err != nil {
-		return 0, err
-	}
-	return stamp + 1, putStamp(tx, stamp+1)
-}
-
-func putStamp(tx *bbolt.Tx, stamp uint64) error {
-	return putText(tx, metaBucket, stampKey, binary.BigEndian.AppendUint64(nil, stamp))
-}
-
-// giveIdentity names a database that has no name yet.
-func giveIdentity(tx *bbolt.Tx) error {
-	if id, err := getText(tx, metaBucket, identityKey); err != nil || id != nil {
-		return err
-	}
-	if err := putText(tx, metaBucket, identityKey, []byte(uuid.NewString())); err != nil {
-		return err
-	}
-	_, err := raiseStamp(tx)
-	return err
-}
+// Close implements bolt.StampWriter.
+func (f *identityFile) Close() error { return f.file.Close() }

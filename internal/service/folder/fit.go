@@ -1,27 +1,25 @@
-package service
+package folder
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"go.etcd.io/bbolt"
-
 	"exactmatch.dev/operator/internal/service/blobs"
 	"exactmatch.dev/operator/internal/service/fsys"
 	"exactmatch.dev/operator/internal/service/index"
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 // The names in a data folder.
 const (
-	databaseName = "service.db"
-	tablesName   = "tables"
-	blocksName   = "blocks"
+	Database = "service.db"
+	Tables   = "tables"
+	Blocks   = "blocks"
 )
 
 // folder is what lies in a data folder, as it is found: looking changes nothing.
@@ -88,13 +86,13 @@ func lookAt(fs fsys.FS, dir string) (*folder, error) {
 	}
 	for _, e := range entries {
 		switch e.Name() {
-		case databaseName:
+		case Database:
 			info, err := e.Info()
 			if err != nil {
 				return nil, fmt.Errorf("read the data folder: %w", err)
 			}
 			f.database = info.Size()
-		case tablesName, blocksName:
+		case Tables, Blocks:
 			inside, err := fs.ReadDir(filepath.Join(dir, e.Name()))
 			if err != nil {
 				return nil, fmt.Errorf("read the data folder: %w", err)
@@ -118,12 +116,12 @@ func lookAt(fs fsys.FS, dir string) (*folder, error) {
 
 // tables are the folder's tables.
 func (f *folder) tables() blobs.Store {
-	return blobs.NewFolder(f.files, filepath.Join(f.dir, tablesName))
+	return blobs.NewFolder(f.files, filepath.Join(f.dir, Tables))
 }
 
 // isNew reports whether nothing was ever kept here.
 func (f *folder) isNew() bool {
-	return f.identity == nil && f.database <= 0 && len(f.sessions[tablesName])+len(f.sessions[blocksName]) == 0
+	return f.identity == nil && f.database <= 0 && len(f.sessions[Tables])+len(f.sessions[Blocks]) == 0
 }
 
 // hasDatabase refuses a folder that has lost its database, before opening makes a
@@ -133,12 +131,12 @@ func (f *folder) hasDatabase() error {
 	switch {
 	case f.isNew():
 	case f.database < 0:
-		u.because("%s is missing", databaseName)
+		u.because("%s is missing", Database)
 	case f.database == 0:
-		u.because("%s is empty", databaseName)
+		u.because("%s is empty", Database)
 	}
 	if f.identity != nil {
-		for _, name := range []string{tablesName, blocksName} {
+		for _, name := range []string{Tables, Blocks} {
 			if _, there := f.sessions[name]; !there {
 				u.because("%s is missing", name)
 			}
@@ -149,47 +147,47 @@ func (f *folder) hasDatabase() error {
 
 // fits refuses a folder whose database is of another one or of an earlier time, or
 // that holds what no record names.
-func (f *folder) fits(db *records) error {
+func (f *folder) fits(ctx context.Context, db records.Store) error {
 	u := &unfit{dir: f.dir}
-	is, err := db.identity()
+	is, err := db.Identity(ctx)
 	if err != nil {
 		return err
 	}
 	switch own := f.identity; {
-	case own == nil && is.stamp > firstStamp:
+	case own == nil && is.Stamp > firstStamp:
 		u.because("%s is missing", identityName)
 	case own == nil:
-	case own.id != is.id:
-		u.because("%s is of another data folder", databaseName)
-	case own.stamp > is.stamp:
-		u.because("%s is older than the folder: it has change %d as its last one, and the folder change %d", databaseName, is.stamp, own.stamp)
+	case own.ID != is.ID:
+		u.because("%s is of another data folder", Database)
+	case own.Stamp > is.Stamp:
+		u.because("%s is older than the folder: it has change %d as its last one, and the folder change %d", Database, is.Stamp, own.Stamp)
 	}
-	ours, err := db.named()
+	ours, err := named(ctx, db)
 	if err != nil {
 		return err
 	}
-	f.findUnknown(u, ours, is)
+	f.findUnknown(ctx, u, ours, is)
 	return u.orNil()
 }
 
 // findUnknown names what lies there and is not ours.
-func (f *folder) findUnknown(u *unfit, ours map[string]bool, is identity) {
-	for _, name := range f.sessions[tablesName] {
-		meta, err := index.ReadMeta(context.Background(), f.tables(), name)
+func (f *folder) findUnknown(ctx context.Context, u *unfit, ours map[string]bool, is records.Identity) {
+	for _, name := range f.sessions[Tables] {
+		meta, err := index.ReadMeta(ctx, f.tables(), name)
 		switch {
-		case err == nil && meta.Folder != "" && meta.Folder != is.id:
-			u.unknown = append(u.unknown, unknown{tablesName, name, "it is of another data folder"})
+		case err == nil && meta.Folder != "" && meta.Folder != is.ID:
+			u.unknown = append(u.unknown, unknown{Tables, name, "it is of another data folder"})
 			continue
-		case err == nil && meta.Stamp > is.stamp:
-			u.because("%s is older than %s/%s", databaseName, tablesName, name)
+		case err == nil && meta.Stamp > is.Stamp:
+			u.because("%s is older than %s/%s", Database, Tables, name)
 		}
 		if !ours[name] { // what cannot be read is not judged by itself: its lookups are refused
-			u.unknown = append(u.unknown, unknown{tablesName, name, "no record names it"})
+			u.unknown = append(u.unknown, unknown{Tables, name, "no record names it"})
 		}
 	}
-	for _, name := range f.sessions[blocksName] {
+	for _, name := range f.sessions[Blocks] {
 		if !ours[name] {
-			u.unknown = append(u.unknown, unknown{blocksName, name, "no record names it"})
+			u.unknown = append(u.unknown, unknown{Blocks, name, "no record names it"})
 		}
 	}
 }
@@ -201,23 +199,29 @@ const firstStamp = 1
 // named are the sessions whose tables and blocks are this database's: those that
 // have a record, those that are live, and those whose records were removed and
 // whose files may be left.
-func (r *records) named() (map[string]bool, error) {
+func named(ctx context.Context, db records.Store) (map[string]bool, error) {
 	names := map[string]bool{}
-	err := r.db.View(func(tx *bbolt.Tx) error {
-		if tx.Bucket(storesBucket) == nil {
-			return nil // it is new
+	err := db.View(ctx, func(tx records.Tx) error {
+		sessions, err := tx.Sessions().List()
+		if err != nil {
+			return err
 		}
-		for _, bucket := range [][]byte{sessionsBucket, droppedBucket} {
-			if tx.Bucket(bucket) == nil {
-				continue // an earlier build remembered nothing that was dropped
-			}
-			keys := tx.Bucket(bucket).Cursor()
-			for k, _ := keys.First(); k != nil; k, _ = keys.Next() {
-				names[string(k)] = true
+		for _, one := range sessions {
+			names[one.ID] = true
+		}
+		tombstones, err := tx.Tombstones().List()
+		if err != nil {
+			return err
+		}
+		for _, one := range tombstones {
+			names[one.Session] = true
+		}
+		stores, err := tx.DataStores().List()
+		for _, one := range stores {
+			if one.Live != nil {
+				names[one.Live.SessionID] = true
 			}
 		}
-		live, err := liveSessions(tx)
-		maps.Copy(names, live)
 		return err
 	})
 	return names, err

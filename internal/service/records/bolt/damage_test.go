@@ -1,4 +1,4 @@
-package service
+package bolt
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 func check(t *testing.T, err error) {
@@ -23,10 +24,10 @@ func check(t *testing.T, err error) {
 }
 
 // contents are all records of a database, as text.
-func contents(t *testing.T, r *records) string {
+func contents(t *testing.T, s *Store) string {
 	t.Helper()
 	var out bytes.Buffer
-	check(t, r.db.View(func(tx *bbolt.Tx) error {
+	check(t, s.db.View(func(tx *bbolt.Tx) error {
 		for _, name := range buckets {
 			check(t, tx.Bucket(name).ForEach(func(k, _ []byte) error {
 				if string(k) == string(ledgerKey) {
@@ -47,28 +48,31 @@ func contents(t *testing.T, r *records) string {
 func twoStates(t *testing.T) (before, after []byte, was, is string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "service.db")
-	r, err := openRecords(path, slog.New(slog.DiscardHandler))
+	s, err := Open(path, slog.New(slog.DiscardHandler))
 	check(t, err)
-	check(t, r.prepare())
+	ctx := t.Context()
+	check(t, s.Prepare(ctx))
 	for n := range 30 {
 		id := fmt.Sprintf("session-%d", n)
-		_, err := create(r, sessionsBucket, createRequest{"request-" + id, id, time.Now()}, func(*bbolt.Tx) (*sessionRecord, error) {
-			return &sessionRecord{Session: edm.Session{ID: id, FileName: "before.csv", State: edm.StateCreated}}, nil
+		request := records.Request{Kind: records.KindSession, Key: "request-" + id, ID: id, At: time.Now()}
+		_, err := records.Create(ctx, s, records.Tx.Sessions, request, func(records.Tx) (*records.Session, error) {
+			return &records.Session{Session: edm.Session{ID: id, FileName: "before.csv", State: edm.StateCreated}}, nil
 		})
 		check(t, err)
 	}
-	check(t, r.update(func(tx *bbolt.Tx) error { return remove(tx, sessionsBucket, []byte("session-3")) }))
-	check(t, r.update(func(tx *bbolt.Tx) error { return put(tx, storesBucket, "store", storeRecord{Generation: 1}) }))
-	was = contents(t, r)
+	check(t, s.Update(ctx, func(tx records.Tx) error { return tx.Sessions().Delete("session-3") }))
+	store := &records.DataStore{DataStore: edm.DataStore{ID: "store"}, Generation: 1}
+	check(t, s.Update(ctx, func(tx records.Tx) error { return tx.DataStores().Put(store) }))
+	was = contents(t, s)
 	before, err = os.ReadFile(path)
 	check(t, err)
-	_, err = change(r, sessionsBucket, "session-7", func(_ *bbolt.Tx, one *sessionRecord) error {
+	_, err = records.Change(ctx, s, records.Tx.Sessions, "session-7", func(_ records.Tx, one *records.Session) error {
 		one.FileName = "after.csv"
 		return nil
 	})
 	check(t, err)
-	is = contents(t, r)
-	check(t, r.close())
+	is = contents(t, s)
+	check(t, s.Close())
 	after, err = os.ReadFile(path)
 	check(t, err)
 	if was == is || len(before) == 0 {
@@ -83,10 +87,10 @@ func reading(t *testing.T, n int, text []byte) (said string, got string, err err
 	path := filepath.Join(t.TempDir(), fmt.Sprintf("service-%d.db", n)) // a refused file may stay locked
 	check(t, os.WriteFile(path, text, 0o600))
 	var log bytes.Buffer
-	r, err := openRecords(path, slog.New(slog.NewTextHandler(&log, nil)))
+	s, err := Open(path, slog.New(slog.NewTextHandler(&log, nil)))
 	if err == nil {
-		got = contents(t, r)
-		check(t, r.close())
+		got = contents(t, s)
+		check(t, s.Close())
 	}
 	check(t, os.Remove(path))
 	return log.String(), got, err

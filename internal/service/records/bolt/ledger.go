@@ -1,4 +1,4 @@
-package service
+package bolt
 
 import (
 	"bytes"
@@ -29,10 +29,35 @@ func sumOf(bucket, key, text []byte) uint64 {
 
 // getText reads the text of one value, nil where there is none.
 func getText(tx *bbolt.Tx, bucket, key []byte) ([]byte, error) {
-	whole := tx.Bucket(bucket).Get(key)
+	b := tx.Bucket(bucket)
+	if b == nil {
+		return nil, nil // the database is new, or of an earlier build
+	}
+	whole := b.Get(key)
 	if whole == nil {
 		return nil, nil
 	}
+	return checked(bucket, key, whole)
+}
+
+// eachText calls f with the key and the text of every value of a bucket, in the
+// order of the keys.
+func eachText(tx *bbolt.Tx, bucket []byte, f func(key, text []byte) error) error {
+	b := tx.Bucket(bucket)
+	if b == nil {
+		return nil // as getText
+	}
+	return b.ForEach(func(key, whole []byte) error {
+		text, err := checked(bucket, key, whole)
+		if err != nil {
+			return err
+		}
+		return f(key, text)
+	})
+}
+
+// checked is the text of a whole value.
+func checked(bucket, key, whole []byte) ([]byte, error) {
 	text, sum := unsealed(whole)
 	if text == nil || sum != sumOf(bucket, key, text) {
 		return nil, fmt.Errorf("the record %s/%s does not have its sum: %s", bucket, key, restoreAdvice)
@@ -127,6 +152,6 @@ func allBuckets(names []string) bool {
 		want = append(want, string(name))
 	}
 	slices.Sort(want)
-	earlier := slices.DeleteFunc(slices.Clone(want), func(name string) bool { return name == string(droppedBucket) })
+	earlier := slices.DeleteFunc(slices.Clone(want), func(name string) bool { return name == string(tombsBucket) })
 	return slices.Equal(names, want) || slices.Equal(names, earlier)
 }

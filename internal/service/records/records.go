@@ -1,0 +1,85 @@
+// Package records says what the service keeps of data stores, sessions and
+// upload agents, and what keeps it: a Store, which is a database file (package
+// bolt) or another one that passes package recordstest.
+package records
+
+import (
+	"fmt"
+	"time"
+
+	"exactmatch.dev/operator/internal/edm"
+)
+
+// DataStore is a data store as it is kept.
+type DataStore struct {
+	edm.DataStore
+	// Commits are the times of the commits that succeeded and still count against
+	// the quota, Processing those, by session, of the commits that are being processed.
+	Commits    []time.Time          `json:"commits,omitempty"`
+	Processing map[string]time.Time `json:"processing,omitempty"`
+	// Generation counts the tables that went live, and LiveCommitted is when the
+	// live one was committed.
+	Generation    int64     `json:"generation,omitempty"`
+	LiveCommitted time.Time `json:"liveCommitted,omitzero"`
+}
+
+// Session is a session as it is kept.
+type Session struct {
+	edm.Session
+	// Sealed are the ids of its blocks in order.
+	Sealed []string `json:"sealed,omitempty"`
+	// JobsDone counts the indexing jobs that need not be done again.
+	JobsDone int       `json:"jobsDone,omitempty"`
+	Expiry   time.Time `json:"expiry"`
+	// UploadURIExpiry is when the upload URI that was issued last ends.
+	UploadURIExpiry time.Time `json:"lease"`
+	Committed       time.Time `json:"committed,omitzero"`
+}
+
+// Unfinished reports whether a session takes blocks, or waits for its commit.
+func (s *Session) Unfinished() bool {
+	return s.State == edm.StateCreated || s.State == edm.StateUploadInProgress || s.State == edm.StateUploadCompleted
+}
+
+// Processing reports whether a session is committed and its table not live yet.
+func (s *Session) Processing() bool { return s.State == edm.StateProcessingInProgress }
+
+// Kind names one kind of record, as callers see it.
+type Kind string
+
+// The kinds that have ids.
+const (
+	KindDataStore Kind = "stores"
+	KindSession   Kind = "sessions"
+	KindAgent     Kind = "agents"
+)
+
+// Request is a create that was answered: a repetition of it is answered by the
+// record that it made.
+type Request struct {
+	Kind Kind
+	Key  string // its client-request-id, or what stands for it
+	ID   string // of the record that it made
+	At   time.Time
+}
+
+// Tombstone is left by a session whose record went before its files.
+type Tombstone struct {
+	Session string
+	At      time.Time
+}
+
+// Identity tells a Store from others, and its state from earlier ones.
+type Identity struct {
+	ID string
+	// Stamp counts the changes: a copy from an earlier time has a lower one.
+	Stamp uint64
+}
+
+// NotFound says that there is no such record.
+type NotFound struct {
+	Kind Kind
+	ID   string
+}
+
+func (n *NotFound) Error() string { return fmt.Sprintf("there is no %q in %s", n.ID, n.Kind) }
