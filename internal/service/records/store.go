@@ -9,7 +9,8 @@ import (
 
 // Store keeps records. It is safe for concurrent use.
 type Store interface {
-	// View calls f with all records as they are at one moment.
+	// View calls f with all records as they are at one moment. A change may wait for
+	// the views beside it: f waits for no change.
 	View(ctx context.Context, f func(Tx) error) error
 	// Update calls f, and changes all that f has changed or nothing: nothing where f
 	// returns an error, which Update returns as it is. Updates are serializable, as
