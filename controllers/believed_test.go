@@ -2,25 +2,15 @@ package controllers
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"testing"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
-	"exactmatch.dev/operator/internal/executor/jobs"
-	"exactmatch.dev/operator/internal/executor/protocol"
-	"exactmatch.dev/operator/internal/pipeline"
-	"exactmatch.dev/operator/internal/plan"
-	"exactmatch.dev/operator/internal/problem"
-	"exactmatch.dev/operator/internal/schema"
-	"exactmatch.dev/operator/internal/source"
 )
 
 const (
@@ -236,107 +226,6 @@ func TestACommitIsJudgedByWhatTheServiceShows(t *testing.T) {
 		e.must(e.r.observeSealed(t.Context(), s))
 		if s.facts.Guarded != tc.held {
 			t.Errorf("%s: held is %t, want %t", name, s.facts.Guarded, tc.held)
-		}
-	}
-}
-
-// inPods makes the environment's agent one whose workers are pods.
-func (e *fakeEnv) inPods() (inJobs, *scope) {
-	s := e.scope()
-	s.agent.Spec.Workers.Mode = v1alpha1.WorkersModeJob
-	s.jobs = jobs.Work{Session: s.object, Workers: s.agent.Spec.Workers}
-	s.inputs, s.version = "inputs", "version"
-	return inJobs{e.r}, s
-}
-
-// Names and labels can be given by anybody of the namespace; what pods say counts
-// only where the session made them.
-func TestOnlyOwnPodsAndJobsAreHeard(t *testing.T) {
-	handed := protocol.Report{Prepared: "what was read"}.Text()
-	for name, tc := range map[string]struct {
-		job, pod func(metav1.Object)
-		job0     bool // the Job is heard
-		pod0     bool // its pod is
-	}{
-		"own":           {func(metav1.Object) {}, func(metav1.Object) {}, true, true},
-		"another's Job": {func(o metav1.Object) { o.SetOwnerReferences(nil) }, func(metav1.Object) {}, false, false},
-		"another's pod": {func(metav1.Object) {}, func(o metav1.Object) { o.SetOwnerReferences(nil) }, true, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			e := newFakeEnv(t)
-			j, s := e.inPods()
-			job := s.jobs.Prepare(s.inputs)
-			job.UID = "job"
-			tc.job(job)
-			e.must(e.api.Create(t.Context(), job))
-			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
-				Namespace: "ns", Name: "pod", Labels: map[string]string{batchv1.JobNameLabel: job.Name},
-				OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(job, batchv1.SchemeGroupVersion.WithKind("Job"))},
-			}}
-			tc.pod(pod)
-			pod.Status.ContainerStatuses = []corev1.ContainerStatus{{State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Message: handed}}}}
-			e.must(e.api.Create(t.Context(), pod))
-			got, state, err := j.observeJob(t.Context(), s, job.Name)
-			if err != nil || (got != nil) != tc.job0 || (state.Prepared != "") != tc.pod0 {
-				t.Errorf("Job %v, state %+v, %v", got, state, err)
-			}
-		})
-	}
-}
-
-// A Secret that somebody made under the order's name gets no upload URI, and is not
-// deleted for it.
-func TestASecretOfAnotherIsNotWritten(t *testing.T) {
-	e := newFakeEnv(t)
-	j, s := e.inPods()
-	theirs := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: s.jobs.SecretName()}, Data: map[string][]byte{"mine": []byte("x")}}
-	e.must(e.api.Create(t.Context(), theirs))
-	s.order = theirs
-	s.plan = pipeline.Plan{Plan: plan.Plan{Store: "store"}}
-	err := j.writeOrder(t.Context(), s, nil)
-	if p := problem.Of(err); err == nil || p.Remedy != problem.Repair || p.Reason != v1alpha1.ReasonWorkersUnavailable {
-		t.Errorf("it ends with %v", err)
-	}
-	e.must(e.r.dropOrder(t.Context(), s))
-	now := &corev1.Secret{}
-	e.must(e.api.Get(t.Context(), client.ObjectKeyFromObject(theirs), now))
-	if string(now.Data["mine"]) != "x" || len(now.Data) != 1 {
-		t.Errorf("it holds %v now", now.Data)
-	}
-}
-
-// What pods have found out is of the plan that they read by.
-func TestAnOrderOfAnotherPlanIsNotTaken(t *testing.T) {
-	plan := pipeline.Plan{
-		Plan: plan.Plan{
-			Store: "store", Columns: []schema.Column{{Name: "ID"}}, RowsPerBlock: 1, BadRows: plan.BadRowsAllowance{MinSample: 1000},
-		},
-		Source: source.Bytes("t.csv", []byte("ID\n1\n2\n")), Key: []byte("a key for tests that has 32 bytes or more"),
-	}
-	prepared, err := pipeline.Prepare(t.Context(), plan)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, tc := range map[string]struct {
-		change func(*scope)
-		taken  bool
-	}{
-		"this plan's":       {func(*scope) {}, true},
-		"its pin":           {func(s *scope) { s.plan.Pin = prepared.Checksum }, true},
-		"another version's": {func(s *scope) { s.version = "another" }, false},
-		"another pin":       {func(s *scope) { s.plan.Pin = "sha256:another" }, false},
-		"another key's":     {func(s *scope) { s.plan.Key = []byte("another key for tests of 32 bytes or more") }, false},
-	} {
-		s := newScope(&v1alpha1.ExactMatchSession{})
-		s.plan, s.version = plan, "version"
-		text, err := json.Marshal(protocol.Order{Prepared: prepared.Handoff()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.order = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{jobs.VersionAnnotation: "version"}}, Data: map[string][]byte{protocol.OrderFile: text}}
-		tc.change(s)
-		if got := preparedBy(s) != nil; got != tc.taken {
-			t.Errorf("%s: taken is %t", name, got)
 		}
 	}
 }

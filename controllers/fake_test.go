@@ -54,7 +54,7 @@ func newFakeEnv(t *testing.T, change ...func(*v1alpha1.ExactMatchSession)) *fake
 		WithInterceptorFuncs(interceptor.Funcs{SubResourcePatch: e.patchStatus}).Build()
 	options := Options{Instance: "this", RequestTimeout: time.Second, PollInterval: time.Second, Policy: policy.Fixed(policy.ThisMachine)}
 	e.r = &SessionReconciler{
-		Client: e.api, Reader: e.api, Recorder: events.NewFakeRecorder(100), Pool: pool.NewPool(pool.PoolOptions{}),
+		Client: e.api, Reader: e.api, Recorder: events.NewFakeRecorder(100), Pool: pool.New(pool.Options{}),
 		Endpoints: newEndpoints(newReferences(e.api), options), Options: options, Now: func() time.Time { return e.now },
 	}
 	return e

@@ -25,6 +25,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/executor"
 	"exactmatch.dev/operator/internal/executor/jobs"
 	"exactmatch.dev/operator/internal/executor/protocol"
 	"exactmatch.dev/operator/internal/testkit/pods"
@@ -95,7 +96,7 @@ func (w *testEnv) nothingLeft(s *v1alpha1.ExactMatchSession) {
 		}
 		return live, err
 	}).Should(BeEmpty(), "the Jobs go at once")
-	order := &corev1.Secret{ObjectMeta: w.named(jobs.Work{Session: s}.SecretName())}
+	order := &corev1.Secret{ObjectMeta: w.named(jobs.Builder{Owner: executor.Owner{Namespace: s.Namespace, Name: s.Name, UID: string(s.UID)}}.SecretName())}
 	w.gone(order, "the upload URI goes with the order")
 }
 
@@ -277,7 +278,7 @@ var _ = Describe("Workers in pods", func() {
 
 	It("hands a renewed upload URI to the pods", func(ctx SpecContext) {
 		w, _, s := midUpload(ctx)
-		order := &corev1.Secret{ObjectMeta: w.named(jobs.Work{Session: s}.SecretName())}
+		order := &corev1.Secret{ObjectMeta: w.named(jobs.Builder{Owner: executor.Owner{Namespace: s.Namespace, Name: s.Name, UID: string(s.UID)}}.SecretName())}
 		uri := func() (string, error) {
 			err := kube.Get(ctx, client.ObjectKeyFromObject(order), order)
 			return string(order.Data[protocol.URIFile]), err

@@ -12,6 +12,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/executor"
 	"exactmatch.dev/operator/internal/session"
 )
 
@@ -39,7 +40,7 @@ func TestNothingIsSpentOnACacheThatIsBehind(t *testing.T) {
 				} else if err := e.api.Status().Update(t.Context(), now); err != nil {
 					t.Fatal(err)
 				}
-				if err := do(e, s); !errors.Is(err, errBehind) {
+				if err := do(e, s); !errors.Is(err, executor.ErrBehind) {
 					t.Errorf("it ends with %v", err)
 				}
 				if one := e.session(); one.Status.Intent != nil || one.Status.CommitRequestedTime != nil || len(e.service.asked) > 0 {

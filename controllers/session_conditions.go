@@ -8,7 +8,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"exactmatch.dev/operator/api/v1alpha1"
-	"exactmatch.dev/operator/internal/executor/jobs"
 	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/session"
 )
@@ -112,7 +111,7 @@ func setParallel(s *scope) {
 	workers, reason, message := s.agent.Spec.Workers, "", ""
 	switch {
 	case workers.Mode != v1alpha1.WorkersModeJob || workers.Parallelism < 2:
-	case s.jobs.Volume == jobs.OnePod:
+	case s.work.IsSerial:
 		reason, message = v1alpha1.ReasonOnePodVolume, "the claim has the access mode ReadWriteOncePod, so one pod uploads the table"
 	case !s.work.Prepared.Striped():
 		reason, message = v1alpha1.ReasonSingleStripe, "the table is compressed, or not in UTF-8, and can only be read from its start, so one pod uploads it"

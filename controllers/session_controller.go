@@ -2,16 +2,15 @@ package controllers
 
 import (
 	"context"
-	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/executor"
 	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/session"
 )
@@ -24,9 +23,12 @@ const Finalizer = "exactmatch.dev/remote"
 type SessionReconciler struct {
 	client.Client
 	// Reader reads past the cache.
-	Reader    client.Reader
-	Recorder  events.EventRecorder
+	Reader   client.Reader
+	Recorder events.EventRecorder
+	// Pool is this process. Executor, where it is set, takes the place of it and of
+	// pods: tests script it.
 	Pool      *pool.Pool
+	Executor  executor.Executor
 	Endpoints *endpoints
 	Recalls   *recalls
 	Options   Options
@@ -66,8 +68,31 @@ func (r *SessionReconciler) Reconcile(ctx context.Context, req ctrl.Request) (re
 	if err := r.observe(ctx, s); err != nil {
 		return ctrl.Result{}, err
 	}
-	s.step = session.Next(s.desired(), s.facts, r.Now())
+	if err := r.decide(ctx, s); err != nil {
+		return ctrl.Result{}, err
+	}
+	if err := r.endOthers(ctx, s); err != nil {
+		return ctrl.Result{}, err
+	}
 	return ctrl.Result{}, r.steps()[s.step](ctx, s)
+}
+
+// decide finds the step of the pass. What a reading has found out is recorded first,
+// where the lifecycle would have the source read: it decides what comes next.
+func (r *SessionReconciler) decide(ctx context.Context, s *scope) error {
+	s.step = session.Next(s.desired(), s.facts, r.Now())
+	if s.step != session.StepPrepare || !s.hasRead() {
+		return nil
+	}
+	if err := r.takeReading(ctx, s); err != nil {
+		return err
+	}
+	s.judgeWork()
+	if err := r.observeLive(ctx, s); err != nil {
+		return err
+	}
+	s.step = session.Next(s.desired(), s.facts, r.Now())
+	return nil
 }
 
 // ensureFinalizer adds the finalizer before anything remote can exist.
@@ -87,16 +112,4 @@ func (r *SessionReconciler) ensureFinalizer(ctx context.Context, s *scope) error
 	s.before = s.object.DeepCopy()
 	r.memory.setWritten(s.object, r.Now())
 	return nil
-}
-
-// workKey names one reading and upload of one object in the pool: its name, so
-// that a wake finds the object, and what decides the content.
-func workKey(object client.Object, inputs string) string {
-	return strings.Join([]string{object.GetNamespace(), object.GetName(), string(object.GetUID()), inputs}, "/")
-}
-
-// objectOfWork is the inverse of workKey as far as the object's name.
-func objectOfWork(key string) types.NamespacedName {
-	parts := strings.SplitN(key, "/", 3)
-	return types.NamespacedName{Namespace: parts[0], Name: parts[1]}
 }

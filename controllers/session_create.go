@@ -11,6 +11,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/executor"
 	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/session"
 )
@@ -57,7 +58,7 @@ func (r *SessionReconciler) confirmAdmission(ctx context.Context, s *scope) erro
 	if now.Status.ActiveSession == s.object.Name && now.Generation == s.store.Generation {
 		return nil
 	}
-	return errBehind
+	return executor.ErrBehind
 }
 
 // refuseSpentQuota waits for the next slot where the store shows that none is

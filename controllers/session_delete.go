@@ -34,10 +34,7 @@ func (r *SessionReconciler) deleteRemote(ctx context.Context, s *scope) error {
 
 // removeFinalizer ends the deletion: nothing of this object is left at the service.
 func (r *SessionReconciler) removeFinalizer(ctx context.Context, s *scope) error {
-	if err := r.stopWork(ctx, s); err != nil {
-		return err
-	}
-	if err := r.dropOrder(ctx, s); err != nil {
+	if err := r.dropWork(ctx, s); err != nil {
 		return err
 	}
 	if err := r.sweep(ctx, s); err != nil {

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/executor"
 	"exactmatch.dev/operator/internal/problem"
 )
 
@@ -21,7 +22,7 @@ func (r *SessionReconciler) patchStatus(ctx context.Context, s *scope, err error
 		r.tell(s)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	if apierrors.IsConflict(err) || errors.Is(err, errBehind) || edm.Interrupted(err) && ctx.Err() != nil {
+	if apierrors.IsConflict(err) || errors.Is(err, executor.ErrBehind) || edm.Interrupted(err) && ctx.Err() != nil {
 		// Somebody wrote in between, or the manager stops: the next pass judges afresh.
 		return ctrl.Result{RequeueAfter: conflictRetry}, nil //nolint:nilerr // neither is a failure
 	}
@@ -92,9 +93,6 @@ func (r *SessionReconciler) write(ctx context.Context, s *scope) error {
 	r.memory.setWritten(s.object, r.Now())
 	return nil
 }
-
-// errBehind says that the pass went by a cache that is behind.
-var errBehind = errors.New("the cache is behind")
 
 // conflictRetry is the wait after a write that met a newer object: the cache
 // shows it by then.

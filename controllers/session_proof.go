@@ -8,6 +8,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/executor"
 	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/problem"
 )
@@ -105,7 +106,7 @@ func (r *SessionReconciler) verify(ctx context.Context, s *scope, live *edm.Live
 			return "", err
 		}
 		if now := s.shown.Live; now == nil || now.SessionID != live.SessionID {
-			return "", errBehind
+			return "", executor.ErrBehind
 		}
 		if err != nil {
 			return fmt.Sprintf("the service shows the table live and refuses the lookup of its row %d by column %s: %s", one.Row, one.Column, problem.Truncate(err.Error())), nil

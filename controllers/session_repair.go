@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"exactmatch.dev/operator/api/v1alpha1"
-	"exactmatch.dev/operator/internal/executor/pool"
+	"exactmatch.dev/operator/internal/executor"
 	"exactmatch.dev/operator/internal/plan"
 	"exactmatch.dev/operator/internal/problem"
 )
@@ -74,7 +74,7 @@ func (r *readings) forget(uid types.UID) {
 // beginReading remembers what a reading is made with, unless one is at work.
 func (r *SessionReconciler) beginReading(s *scope) {
 	switch s.work.Phase {
-	case pool.PhaseNone, pool.PhasePrepared:
+	case executor.PhaseNone, executor.PhasePrepared:
 		r.memory.readings.begin(s.object.UID, s.secrets)
 	}
 }
@@ -86,10 +86,7 @@ func (r *SessionReconciler) reject(ctx context.Context, s *scope, p *problem.Pro
 	if mendable == p {
 		return r.recordOutcome(ctx, s, p.Reason, p.Message+"; after a correction outside this object, change spec.restartToken to read the source again")
 	}
-	if err := r.stopWork(ctx, s); err != nil {
-		return err
-	}
-	if err := r.dropOrder(ctx, s); err != nil {
+	if err := r.dropWork(ctx, s); err != nil {
 		return err
 	}
 	r.memory.readings.reject(s.object.UID, s.inputs, mendable)

@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -41,22 +40,7 @@ func (s *scope) stands() bool {
 
 // specAsPrepared reports whether spec asks for the reading that was made last.
 func (s *scope) specAsPrepared() bool {
-	return s.status().PreparedSpecHash == specHash(s.object.Spec)
-}
-
-// specHash names those inputs of a reading that stand in spec, but for the pin
-// and the restart token, which are judged by themselves.
-func specHash(spec v1alpha1.ExactMatchSessionSpec) string {
-	d := plan.NewDigest(inputsFormat)
-	addSource(d, spec.Source)
-	d.AddFormat(formatOf(spec.Source.Format))
-	d.AddNumber("badRows.maxPercent", int64(spec.BadRows.MaxPercent))
-	d.AddNumber("badRows.minSample", int64(spec.BadRows.MinSample))
-	for _, name := range spec.Fields {
-		d.Add("field", name)
-	}
-	d.AddNumber("rowsPerBlock", int64(spec.RowsPerBlock))
-	return shortDigest(d)
+	return s.status().PreparedSpecHash == requestOf(s).SpecHash()
 }
 
 // objections are why what is sealed must not be committed as things are, in
@@ -151,19 +135,10 @@ func (r *SessionReconciler) sourceVersion(ctx context.Context, s *scope) (string
 	switch {
 	case from.ConfigMapKeyRef != nil:
 		text, err := read.configMap(ctx, from.ConfigMapKeyRef.Name, from.ConfigMapKeyRef.Key)
-		return versionOfContent(s, text), err
+		return plan.ContentVersion(string(s.object.UID), text), err
 	case from.URISecretRef != nil:
 		text, err := read.secret(ctx, from.URISecretRef.Name, from.URISecretRef.Key)
-		return versionOfContent(s, text), err
+		return plan.ContentVersion(string(s.object.UID), text), err
 	}
 	return "", nil
-}
-
-// versionOfContent is salted with the object, so that two objects do not show
-// that they read the same.
-func versionOfContent(s *scope, content []byte) string {
-	d := plan.NewDigest(inputsFormat)
-	d.Add("uid", string(s.object.UID))
-	d.Add("content", hex.EncodeToString(content))
-	return shortDigest(d)
 }

@@ -3,14 +3,12 @@ package controllers
 import (
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
-	"exactmatch.dev/operator/internal/executor/jobs"
-	"exactmatch.dev/operator/internal/executor/pool"
+	"exactmatch.dev/operator/internal/executor"
 	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/session"
 )
@@ -27,22 +25,23 @@ type scope struct {
 	agent *v1alpha1.ExactMatchUploadAgent
 	point *endpoint
 
-	// plan is how the source becomes blocks; version is the digest of what
-	// decides it, and inputs that with a pin that asks for another reading.
+	// plan is how the source becomes blocks; version is the digest of what decides it,
+	// and inputs that with a pin that asks for another reading. They are set where the
+	// pass looks at the source.
 	plan            pipeline.Plan
 	version, inputs string
-	// sourceVersion names what the source holds, as far as the reference tells.
-	sourceVersion string
+	// keyID names the store's key. sourceVersion names what the source holds, as far as
+	// the reference tells.
+	keyID, sourceVersion string
 	// secrets is a digest of what Secrets say of the source; "" where they say nothing.
 	secrets string
 	// sourceName is the last element of where the table lies.
 	sourceName string
-	// work is what the workplace knows of the plan.
-	work pool.Status
-	// jobs and order are what work in pods depends on and was told; unset in the
-	// manager.
-	jobs   jobs.Work
-	order  *corev1.Secret
+	// work is how far the work on the plan is; elsewhere: there is work of the object
+	// that another mode of its agent has begun.
+	work      executor.Status
+	elsewhere bool
+	// remote is the remote session as it was last seen, nil where there is none.
 	remote *edm.Session
 	// shown is the store as the service showed it in this pass; nil where it was
 	// not asked.
@@ -116,10 +115,6 @@ func (s *scope) desired() session.Desired {
 	}
 	return session.Desired(s.object.Spec.DesiredState)
 }
-
-// key names this plan's work in the pool; allKeys begins every key of the object.
-func (s *scope) key() string     { return workKey(s.object, s.inputs) }
-func (s *scope) allKeys() string { return workKey(s.object, "") }
 
 // event queues an event.
 func (s *scope) event(kind, reason, message string) {

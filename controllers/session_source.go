@@ -7,17 +7,15 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
-	"exactmatch.dev/operator/internal/executor/pool"
+	"exactmatch.dev/operator/internal/executor"
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/plan"
 	"exactmatch.dev/operator/internal/problem"
-	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/session"
 	"exactmatch.dev/operator/internal/source"
 )
@@ -31,29 +29,29 @@ func (r *SessionReconciler) observeWork(ctx context.Context, s *scope) error {
 	if err := r.memory.readings.still(s.object.UID, s.inputs, s.secrets); err != nil {
 		return err
 	}
-	work, err := r.workers(s).status(ctx, s)
-	if err != nil {
+	if err := r.observeExecutors(ctx, s); err != nil {
 		return err
 	}
-	s.work = work
-	r.beginReading(s)
-	if s.work.Prepared != nil && s.status().ObservedSpecHash != s.inputs {
-		r.takePrepared(s)
-	}
+	s.judgeWork()
+	return nil
+}
+
+// judgeWork folds how far the work is.
+func (s *scope) judgeWork() {
 	keepColumns(s)
 	status := s.status()
 	s.facts.ContentKey = status.ContentKey
 	switch {
-	case s.work.Phase == pool.PhaseFailed && s.work.Prepared == nil && !transient(s.work.Err):
+	case s.work.Phase == executor.PhaseFailed && s.work.Prepared == nil && !transient(s.work.Err):
 		s.facts.Preparation = session.PreparationInvalid
 	case status.ObservedSpecHash == s.inputs && status.ContentKey != "" && pinned(s):
 		s.facts.Preparation = session.PreparationReady
 	}
-	s.facts.UploadFailed = s.work.Phase == pool.PhaseFailed && s.work.Prepared != nil && !transient(s.work.Err)
+	s.facts.UploadFailed = s.work.Phase == executor.PhaseFailed && s.work.Prepared != nil && !transient(s.work.Err)
 	if s.remote != nil {
 		s.facts.RenameRequested = s.remote.FileName != fileNameOf(s)
 		s.facts.UploadURIExpiry = edm.UploadURIExpiry(s.remote.DataUploadURI)
-		s.facts.UploadURIRefused = s.work.Refused
+		s.facts.UploadURIRefused = s.work.IsRefused
 	}
 	if start := status.UploadURIIssuedTime; start != nil {
 		s.facts.UploadURIIssued = start.Time
@@ -61,7 +59,6 @@ func (r *SessionReconciler) observeWork(ctx context.Context, s *scope) error {
 	if end := status.EstimatedCompletionTime; end != nil {
 		s.facts.EstimatedEnd = end.Time
 	}
-	return nil
 }
 
 // pinned reports whether spec.checksum allows the prepared bytes.
@@ -93,7 +90,8 @@ func (r *SessionReconciler) makePlan(ctx context.Context, s *scope) error {
 	if err != nil {
 		return problem.NeedsRepair(v1alpha1.ReasonKeyTooShort, "Secret %q, key %q: %v", ref.Name, ref.Key, err)
 	}
-	columns, err := fieldsOf(s)
+	s.keyID = keyID
+	made, err := requestOf(s).Plan()
 	if err != nil {
 		return err
 	}
@@ -101,46 +99,18 @@ func (r *SessionReconciler) makePlan(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	spec := s.object.Spec
-	s.plan = pipeline.Plan{
-		Plan: plan.Plan{
-			Format: formatOf(spec.Source.Format), Store: displayName(s.store), Columns: columns, RowsPerBlock: int(spec.RowsPerBlock), Pin: spec.Checksum, BadRows: plan.BadRowsAllowance{MaxPercent: int(spec.BadRows.MaxPercent), MinSample: int64(spec.BadRows.MinSample)},
-		},
-		Source: from, Key: key,
-	}
+	s.plan = pipeline.Plan{Plan: made, Source: from, Key: key}
 	if !fileNamePattern.MatchString(fileNameOf(s)) {
 		return problem.NeedsChange(v1alpha1.ReasonSourceInvalid, "the last element of the source cannot be used as the file name; set spec.fileName to 1 to 128 letters, digits, dots, spaces, underscores and hyphens")
 	}
 	s.sourceVersion = version
-	s.version = versionOf(s, columns, keyID, version)
+	s.version = requestOf(s).Version(made)
 	s.inputs = inputsOf(s)
 	return nil
 }
 
 // fileNamePattern is what the service takes as fileName.
 var fileNamePattern = regexp.MustCompile(`^[A-Za-z0-9._ -]{1,128}$`)
-
-// formatOf is the spec's format in the words of transfer.
-func formatOf(f v1alpha1.Format) schema.Format {
-	return schema.Format{
-		Delimiter: f.Delimiter, Encoding: f.Encoding, Compression: f.Compression,
-		Quoting: f.Quoting, MaxLinesPerRecord: int(f.MaxLinesPerRecord), SkipLines: int(f.SkipLines), ShortRows: f.ShortRows,
-	}
-}
-
-// takePrepared records a finished reading. A pin that it satisfies asks for
-// nothing any more, so the work goes on under the inputs without it.
-func (r *SessionReconciler) takePrepared(s *scope) {
-	recordPrepared(s)
-	if s.remote == nil || s.remoteFact().Unfinished() {
-		s.status().ObservedRestartToken = s.object.Spec.RestartToken // honoured by this reading
-	}
-	was := s.key()
-	s.inputs = inputsOf(s)
-	s.status().ObservedSpecHash = s.inputs
-	s.status().PreparedSpecHash, s.status().PreparedSourceVersion = specHash(s.object.Spec), s.sourceVersion
-	r.workers(s).rename(s, was)
-}
 
 // pinOf is the pin as far as it asks for another reading: one that the
 // prepared bytes satisfy changes nothing, nor does taking it away.
@@ -151,41 +121,9 @@ func pinOf(s *scope) string {
 	return s.object.Spec.Checksum
 }
 
-// fieldsOf resolves spec.fields against the store's columns.
-func fieldsOf(s *scope) ([]schema.Column, error) {
-	want := s.object.Spec.Fields
-	if len(want) == 0 {
-		for _, c := range s.store.Spec.Columns {
-			want = append(want, c.Name)
-		}
-	}
-	columns := make([]schema.Column, 0, len(want))
-	for i, name := range want {
-		at := slices.IndexFunc(s.store.Spec.Columns, func(c v1alpha1.Column) bool { return c.Name == name })
-		if at < 0 {
-			return nil, problem.NeedsChange(v1alpha1.ReasonMissingColumn, "spec.fields[%d]: %q is not a column of ExactMatchDataStore %q, which has %s; correct spec.fields, or add the column there and change spec.restartToken",
-				i, name, s.store.Name, strings.Join(columnNames(s.store), ", "))
-		}
-		columns = append(columns, columnOf(s.store.Spec.Columns[at]))
-	}
-	return columns, nil
-}
-
-// columnOf is a store's column in the words of transfer.
-func columnOf(c v1alpha1.Column) schema.Column {
-	return schema.Column{
-		Name: c.Name, SourceName: c.SourceName,
-		IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters, IsSearchable: c.Searchable(),
-	}
-}
-
-func columnNames(store *v1alpha1.ExactMatchDataStore) []string {
-	names := make([]string, 0, len(store.Spec.Columns))
-	for _, c := range store.Spec.Columns {
-		names = append(names, c.Name)
-	}
-	return names
-}
+// inputsOf names what decides the reading, the pin included while the prepared
+// bytes do not satisfy it.
+func inputsOf(s *scope) string { return plan.Inputs(s.version, pinOf(s)) }
 
 // sourceOf opens what spec.source names. The version names the bytes as far as
 // the reference can tell them apart without reading them.
@@ -203,7 +141,7 @@ func (r *SessionReconciler) sourceOf(ctx context.Context, s *scope, read *refere
 			return nil, "", err
 		}
 		s.sourceName = path.Base(spec.ConfigMapKeyRef.Key)
-		return source.Bytes(spec.ConfigMapKeyRef.Key, text), versionOfContent(s, text), nil
+		return source.Bytes(spec.ConfigMapKeyRef.Key, text), plan.ContentVersion(string(s.object.UID), text), nil
 	case spec.PersistentVolumeClaim != nil:
 		s.sourceName = path.Base(spec.PersistentVolumeClaim.Path)
 		return nil, "", nil // only pods can open it
@@ -220,7 +158,7 @@ func (r *SessionReconciler) remoteSource(ctx context.Context, s *scope, read *re
 		if err != nil {
 			return nil, "", err
 		}
-		uri, version = strings.TrimSpace(string(value)), versionOfContent(s, value)
+		uri, version = strings.TrimSpace(string(value)), plan.ContentVersion(string(s.object.UID), value)
 	}
 	var credentials map[string][]byte
 	if spec.CredentialsSecretRef != nil {

@@ -10,7 +10,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
-	"exactmatch.dev/operator/internal/executor/pool"
+	"exactmatch.dev/operator/internal/executor"
 	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/progress"
 	"exactmatch.dev/operator/internal/session"
@@ -170,7 +170,7 @@ func gotOn(s *scope) bool {
 	case "", session.StepPrepare, session.StepPlan, session.StepResolve, session.StepRenew:
 		return false
 	case session.StepUpload:
-		return s.work.Progress.Staged > 0 || s.work.Phase == pool.PhaseUploaded
+		return s.work.Progress.Staged > 0 || s.work.Phase == executor.PhaseUploaded
 	}
 	return true
 }
@@ -181,11 +181,11 @@ func reportProgress(s *scope, now time.Time) {
 	switch s.step {
 	case session.StepUpload:
 		p := s.work.Progress
-		if s.work.Phase == pool.PhaseUploaded {
+		if s.work.Phase == executor.PhaseUploaded {
 			status.Progress, status.EstimatedCompletionTime = "100%", nil
 			return
 		}
-		if s.work.Phase != pool.PhaseUploading && s.work.Phase != pool.PhaseStaged || p.Blocks == 0 {
+		if s.work.Phase != executor.PhaseUploading && s.work.Phase != executor.PhaseStaged || p.Blocks == 0 {
 			return
 		}
 		status.Progress = fmt.Sprintf("%d%%", 100*p.Done/p.Blocks)
@@ -211,7 +211,7 @@ var workReasons = map[session.Step]string{
 }
 
 func workReason(s *scope) string {
-	if s.step == session.StepUpload && (s.work.Phase == pool.PhaseNone || s.work.Phase == pool.PhasePreparing) {
+	if s.step == session.StepUpload && (s.work.Phase == executor.PhaseNone || s.work.Phase == executor.PhasePreparing) {
 		return v1alpha1.ReasonPreparing // read again after a restart
 	}
 	return workReasons[s.step]

@@ -10,7 +10,6 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
-	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/session"
 )
@@ -57,13 +56,10 @@ func (r *SessionReconciler) recordsOutcome(reason, message string) stepFunc {
 }
 
 func (r *SessionReconciler) recordOutcome(ctx context.Context, s *scope, reason, message string) error {
-	if err := r.stopWork(ctx, s); err != nil {
+	if err := r.dropWork(ctx, s); err != nil {
 		return err
 	}
 	if err := r.cancelOrphans(ctx, s); err != nil { // an end is not looked at again
-		return err
-	}
-	if err := r.dropOrder(ctx, s); err != nil {
 		return err
 	}
 	setOutcome(s, reason, message)
@@ -80,21 +76,6 @@ func setOutcome(s *scope, reason, message string) {
 
 // pause stops the work; the remote session stays as it is.
 func (r *SessionReconciler) pause(ctx context.Context, s *scope) error { return r.stopWork(ctx, s) }
-
-// prepare starts the reading of the source, or waits for the one that runs.
-func (r *SessionReconciler) prepare(ctx context.Context, s *scope) error {
-	s.after = r.Options.PollInterval
-	switch s.work.Phase {
-	case pool.PhaseFailed:
-		if err := r.stopWork(ctx, s); err != nil { // a transient fault: the next attempt reads anew
-			return err
-		}
-		return s.work.Err
-	case pool.PhaseNone:
-		return r.workers(s).prepare(ctx, s)
-	}
-	return nil
-}
 
 // rejectSource ends with the reason that the reading gave.
 func (r *SessionReconciler) rejectSource(ctx context.Context, s *scope) error {

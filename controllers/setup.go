@@ -25,6 +25,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/dial"
+	"exactmatch.dev/operator/internal/executor"
 	"exactmatch.dev/operator/internal/executor/jobs"
 	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/policy"
@@ -129,11 +130,11 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 	}
 	shared := newEndpoints(newReferences(mgr.GetAPIReader()), o)
 	wakes := make(chan event.GenericEvent, 1024)
-	works := pool.NewPool(pool.PoolOptions{
+	works := pool.New(pool.Options{
 		Parallelism: o.TransferParallelism, Memory: o.TransferMemory,
-		Wake: func(key string) {
+		Wake: func(owner executor.Owner) {
 			select {
-			case wakes <- event.GenericEvent{Object: wakeUp(key)}:
+			case wakes <- event.GenericEvent{Object: wakeUp(owner)}:
 			default: // so many wait that the poll comes sooner
 			}
 		},
@@ -172,10 +173,9 @@ func identify(ctx context.Context, reader client.Reader, o *Options) error {
 }
 
 // wakeUp is the object that a wake of the pool is about.
-func wakeUp(key string) client.Object {
-	name := objectOfWork(key)
+func wakeUp(owner executor.Owner) client.Object {
 	woken := &v1alpha1.ExactMatchSession{}
-	woken.Namespace, woken.Name = name.Namespace, name.Name
+	woken.Namespace, woken.Name = owner.Namespace, owner.Name
 	return woken
 }
 

@@ -14,7 +14,7 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/edm/edmtest"
 	"exactmatch.dev/operator/internal/edm/rest"
-	"exactmatch.dev/operator/internal/executor/pool"
+	"exactmatch.dev/operator/internal/executor"
 	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/session"
@@ -70,7 +70,7 @@ func strangersWays() map[string]strangersWay {
 		}},
 		"list blocks, then seal": {hasRemote, session.StepUpload, func(ctx context.Context, e *fakeEnv, s *scope) error {
 			s.remote = &edm.Session{ID: "remote", DataUploadURI: "http://service/u?sp=rcw&sig=x"}
-			s.work = pool.Status{Phase: pool.PhaseStaged, Prepared: &pipeline.Prepared{Blocks: 1}}
+			s.work = executor.Status{Phase: executor.PhaseStaged, Prepared: &pipeline.Prepared{Blocks: 1}}
 			return e.r.sealStaged(ctx, s)
 		}},
 		"delete: get":     {leaves(v1alpha1.SessionDeletionPolicyCancel, hasRemote), "", func(ctx context.Context, e *fakeEnv, s *scope) error { return e.r.orOrphan(s, get(ctx, e, s)) }},

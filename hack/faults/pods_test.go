@@ -11,9 +11,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"exactmatch.dev/operator/internal/testkit/pods"
 	"exactmatch.dev/operator/internal/executor/jobs"
 	"exactmatch.dev/operator/internal/executor/protocol"
+	"exactmatch.dev/operator/internal/testkit/pods"
 )
 
 // podSteps are those in which workers in pods have a part: what the manager writes

@@ -82,7 +82,7 @@ func (r *podsRun) prepare(ctx context.Context) error {
 	for _, c := range r.plan.Columns {
 		r.order.Columns = append(r.order.Columns, c)
 	}
-	r.order.Memory = jobs.Work{}.Memory()
+	r.order.Memory = jobs.Builder{}.Memory()
 	for name, text := range map[string]string{protocol.KeyDir + "/" + protocol.KeyFile: string(r.plan.Key), protocol.SourceDir + "/empty": "", protocol.OrderDir + "/empty": ""} {
 		path := filepath.Join(r.dir, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o750), os.WriteFile(path, []byte(text), 0o600)); err != nil {
@@ -117,7 +117,7 @@ func (r *podsRun) writeOrder(uri string) error {
 
 // stage runs the workers beside each other.
 func (r *podsRun) stage(ctx context.Context, uri string) (*measure.Sample, error) {
-	work := jobs.Work{Workers: v1alpha1.Workers{Parallelism: int32(r.task.Case.Workers)}}
+	work := jobs.Builder{Workers: v1alpha1.Workers{Parallelism: int32(r.task.Case.Workers)}}
 	r.order.Pods = work.Pods(len(r.prepared.Stripes))
 	r.order.Parallelism = work.ParallelismPerPod(r.order.Pods)
 	if err := r.writeOrder(uri); err != nil {

@@ -4,9 +4,9 @@ import (
 	"context"
 
 	"exactmatch.dev/operator/internal/dial"
+	"exactmatch.dev/operator/internal/executor"
 	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/pipeline"
-	"exactmatch.dev/operator/internal/upload"
 )
 
 // The manager's defaults of --transfer-memory and --transfer-parallelism, and of
@@ -30,12 +30,15 @@ type Work struct {
 	woken chan struct{}
 }
 
-const workKey = "measured"
+// work is what the pool is asked for.
+func (w *Work) work(to *executor.Remote) executor.Work {
+	return executor.Work{Owner: executor.Owner{Name: "measured"}, Version: "measured", Plan: w.Plan, Parallelism: UploadParallelism, Remote: to}
+}
 
 // StartWork starts a pool; stop ends it.
 func StartWork(ctx context.Context, plan pipeline.Plan) (w *Work, stop func()) {
 	w = &Work{Plan: plan, woken: make(chan struct{}, 1)}
-	w.pool = pool.NewPool(pool.PoolOptions{Parallelism: TransferParallelism, Memory: TransferMemory, Wake: func(string) {
+	w.pool = pool.New(pool.Options{Parallelism: TransferParallelism, Memory: TransferMemory, Wake: func(executor.Owner) {
 		select {
 		case w.woken <- struct{}{}:
 		default: // it is awake
@@ -55,29 +58,38 @@ func StartWork(ctx context.Context, plan pipeline.Plan) (w *Work, stop func()) {
 
 // Prepare reads the table.
 func (w *Work) Prepare(ctx context.Context) error {
-	w.pool.Prepare(workKey, w.Plan)
-	now, err := w.reach(ctx, pool.PhasePrepared)
+	if err := w.pool.Prepare(ctx, w.work(nil)); err != nil {
+		return err
+	}
+	now, err := w.reach(ctx, executor.PhasePrepared)
 	w.Prepared = now.Prepared
 	return err
 }
 
 // Upload moves the blocks of what is prepared.
 func (w *Work) Upload(ctx context.Context, uri string) error {
-	w.pool.Upload(workKey, w.Plan, w.Prepared, upload.Target{HTTP: Guard.HTTPClient(), URI: func() string { return uri }, Parallelism: UploadParallelism})
-	_, err := w.reach(ctx, pool.PhaseUploaded)
+	to := &executor.Remote{HTTP: Guard.HTTPClient(), URI: func() string { return uri }}
+	if err := w.pool.Upload(ctx, w.work(to), w.Prepared); err != nil {
+		return err
+	}
+	_, err := w.reach(ctx, executor.PhaseUploaded)
 	return err
 }
 
 // reach waits until the work is as far as that, or has failed.
-func (w *Work) reach(ctx context.Context, phase pool.Phase) (pool.Status, error) {
+func (w *Work) reach(ctx context.Context, phase executor.Phase) (executor.Status, error) {
 	for {
 		select {
 		case <-w.woken:
 		case <-ctx.Done():
-			return pool.Status{}, ctx.Err()
+			return executor.Status{}, ctx.Err()
 		}
-		switch now := w.pool.Status(workKey); now.Phase {
-		case pool.PhaseFailed:
+		now, err := w.pool.Status(ctx, w.work(nil))
+		if err != nil {
+			return now, err
+		}
+		switch now.Phase {
+		case executor.PhaseFailed:
 			return now, now.Err
 		case phase:
 			return now, nil

@@ -1,5 +1,6 @@
-// Package jobs makes the Jobs of a session, and says how far they are. It is
-// pure: objects go in, objects come out, and nothing is read or written.
+// Package jobs works for sessions in pods. Executor speaks to the API server; what
+// Jobs and Secrets look like (Builder) and what they and their pods say (Observe) is
+// pure: objects go in, objects come out.
 //
 // A table is read once by a Job of one pod, which hands what it found out over in
 // its termination message; then an Indexed Job stages the blocks, each pod those
@@ -19,9 +20,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/executor"
 	"exactmatch.dev/operator/internal/executor/protocol"
 )
 
@@ -44,10 +47,12 @@ const (
 	DoneAnnotation = "exactmatch.dev/blocks-before"
 )
 
-// Work is what the Jobs of a session depend on.
-type Work struct {
-	Session *v1alpha1.ExactMatchSession
+// Builder makes the objects of one owner's work.
+type Builder struct {
+	Owner   executor.Owner
 	Workers v1alpha1.Workers
+	// Source is where the table lies: what pods mount follows from it.
+	Source v1alpha1.Source
 	// Image is the operator's own.
 	Image string
 	// Key is the store's key, Authority the upload agent's private authority.
@@ -82,32 +87,32 @@ func VolumeOf(modes []corev1.PersistentVolumeAccessMode) Volume {
 }
 
 // Pods returns the number of pods that stage the stripes of a table.
-func (w Work) Pods(stripes int) int {
-	if w.Volume == OnePod {
+func (b Builder) Pods(stripes int) int {
+	if b.Volume == OnePod {
 		return 1
 	}
-	return max(1, min(int(w.Workers.Parallelism), stripes))
+	return max(1, min(int(b.Workers.Parallelism), stripes))
 }
 
 // ParallelismPerPod is what each of the pods reads and sends at once: the whole
 // parallelism where there is one pod, else two, so that one block is sent
 // while the next is made.
-func (w Work) ParallelismPerPod(pods int) int {
+func (b Builder) ParallelismPerPod(pods int) int {
 	if pods == 1 {
-		return int(w.Workers.Parallelism)
+		return int(b.Workers.Parallelism)
 	}
 	return 2
 }
 
 // SecretName is the name of the session's order.
-func (w Work) SecretName() string { return w.name("order", "") }
+func (b Builder) SecretName() string { return b.name("order", "") }
 
 // PrepareName is the name of the Job that reads the source for such inputs.
-func (w Work) PrepareName(inputs string) string { return w.name("prepare", inputs) }
+func (b Builder) PrepareName(inputs string) string { return b.name("prepare", inputs) }
 
 // UploadName is the name of the Job that uploads content to a remote session.
-func (w Work) UploadName(contentKey, remoteID string) string {
-	return w.name("upload", contentKey+"/"+remoteID)
+func (b Builder) UploadName(contentKey, remoteID string) string {
+	return b.name("upload", contentKey+"/"+remoteID)
 }
 
 // maxIndex is the largest suffix that the job controller adds for an index:
@@ -117,10 +122,10 @@ const maxIndex = "-63"
 // name is unique to the session and the purpose. It is a DNS label, as a pod's
 // host name is the Job's name with the index behind it; the name of a session may
 // have dots and up to 253 characters.
-func (w Work) name(step, of string) string {
-	sum := sha256.Sum256([]byte(string(w.Session.UID) + "/" + of))
+func (b Builder) name(step, of string) string {
+	sum := sha256.Sum256([]byte(b.Owner.UID + "/" + of))
 	tail := "-" + step + "-" + hex.EncodeToString(sum[:6])
-	label := strings.ReplaceAll(w.Session.Name, ".", "-")
+	label := strings.ReplaceAll(b.Owner.Name, ".", "-")
 	return shortened(label, validation.DNS1123LabelMaxLength-len(maxIndex)-len(tail)) + tail
 }
 
@@ -130,35 +135,35 @@ func shortened(name string, most int) string {
 }
 
 // Order makes the Secret of an order: what to do, and where to.
-func (w Work) Order(order protocol.Order, version, uploadURI string) *corev1.Secret {
+func (b Builder) Order(order protocol.Order, version, uploadURI string) *corev1.Secret {
 	text, err := json.Marshal(order)
 	if err != nil {
 		panic(err) // strings and numbers marshal
 	}
-	secret := &corev1.Secret{ObjectMeta: w.meta(w.SecretName()), Data: map[string][]byte{protocol.OrderFile: text, protocol.URIFile: []byte(uploadURI)}}
+	secret := &corev1.Secret{ObjectMeta: b.meta(b.SecretName()), Data: map[string][]byte{protocol.OrderFile: text, protocol.URIFile: []byte(uploadURI)}}
 	secret.Annotations[VersionAnnotation] = version
 	return secret
 }
 
 // Prepare makes the Job that reads the source once.
-func (w Work) Prepare(inputs string) *batchv1.Job {
-	return w.job(w.PrepareName(inputs), "prepare", batchv1.JobSpec{
+func (b Builder) Prepare(inputs string) *batchv1.Job {
+	return b.job(b.PrepareName(inputs), "prepare", batchv1.JobSpec{
 		BackoffLimit: new(int32(retries)), PodReplacementPolicy: new(batchv1.TerminatingOrFailed),
 	})
 }
 
 // Upload makes the Indexed Job that stages the blocks in that many pods.
-func (w Work) Upload(contentKey, remoteID string, pods int) *batchv1.Job {
-	job := w.job(w.UploadName(contentKey, remoteID), "stage", batchv1.JobSpec{
+func (b Builder) Upload(contentKey, remoteID string, pods int) *batchv1.Job {
+	job := b.job(b.UploadName(contentKey, remoteID), "stage", batchv1.JobSpec{
 		CompletionMode: new(batchv1.IndexedCompletion), Completions: new(int32(pods)), Parallelism: new(int32(pods)),
 		BackoffLimitPerIndex: new(int32(retries)),
 		// A policy of pod failures would keep the pod of a node that lost its power
 		// from being replaced before the node comes back.
 		PodReplacementPolicy: new(batchv1.TerminatingOrFailed),
 	})
-	if w.Volume == OneHost {
+	if b.Volume == OneHost {
 		job.Spec.Template.Spec.Affinity = &corev1.Affinity{PodAffinity: &corev1.PodAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{{
-			TopologyKey: corev1.LabelHostname, LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{UIDLabel: string(w.Session.UID)}},
+			TopologyKey: corev1.LabelHostname, LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{UIDLabel: b.Owner.UID}},
 		}}}}
 	}
 	return job
@@ -175,47 +180,55 @@ const (
 )
 
 // meta is what every object of a session carries.
-func (w Work) meta(name string) metav1.ObjectMeta {
+func (b Builder) meta(name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
-		Namespace: w.Session.Namespace, Name: name, Labels: w.labels(), Annotations: w.annotations(),
-		OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(w.Session, v1alpha1.GroupVersion.WithKind("ExactMatchSession"))},
+		Namespace: b.Owner.Namespace, Name: name, Labels: b.labels(), Annotations: b.annotations(),
+		OwnerReferences: []metav1.OwnerReference{b.controller()},
+	}
+}
+
+// controller names the owner, with which its objects go.
+func (b Builder) controller() metav1.OwnerReference {
+	return metav1.OwnerReference{
+		APIVersion: v1alpha1.GroupVersion.String(), Kind: "ExactMatchSession", Name: b.Owner.Name, UID: types.UID(b.Owner.UID),
+		Controller: new(true), BlockOwnerDeletion: new(true),
 	}
 }
 
 // labels are the template's, but for the operator's own.
-func (w Work) labels() map[string]string {
+func (b Builder) labels() map[string]string {
 	labels := map[string]string{}
-	if t := w.Workers.Template; t != nil {
+	if t := b.Workers.Template; t != nil {
 		maps.Copy(labels, t.Labels)
 	}
-	labels[ManagedByLabel], labels[UIDLabel], labels[SessionLabel] = ManagedBy, string(w.Session.UID), shortened(w.Session.Name, validation.LabelValueMaxLength)
+	labels[ManagedByLabel], labels[UIDLabel], labels[SessionLabel] = ManagedBy, b.Owner.UID, shortened(b.Owner.Name, validation.LabelValueMaxLength)
 	return labels
 }
 
-func (w Work) annotations() map[string]string {
+func (b Builder) annotations() map[string]string {
 	annotations := map[string]string{}
-	if t := w.Workers.Template; t != nil {
+	if t := b.Workers.Template; t != nil {
 		maps.Copy(annotations, t.Annotations)
 	}
-	annotations[SessionAnnotation] = w.Session.Name
+	annotations[SessionAnnotation] = b.Owner.Name
 	return annotations
 }
 
 // job completes a Job: pods that the restricted Pod Security Standard admits,
 // with no token of the API server.
-func (w Work) job(name, step string, spec batchv1.JobSpec) *batchv1.Job {
+func (b Builder) job(name, step string, spec batchv1.JobSpec) *batchv1.Job {
 	spec.TTLSecondsAfterFinished = new(int32(kept))
-	spec.Template = corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: w.labels(), Annotations: w.annotations()}, Spec: w.pod(step)}
-	return &batchv1.Job{ObjectMeta: w.meta(name), Spec: spec}
+	spec.Template = corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: b.labels(), Annotations: b.annotations()}, Spec: b.pod(step)}
+	return &batchv1.Job{ObjectMeta: b.meta(name), Spec: spec}
 }
 
 // root is the worker's folder in its container, where the image has nothing.
 const root = "/worker"
 
-func (w Work) pod(step string) corev1.PodSpec {
+func (b Builder) pod(step string) corev1.PodSpec {
 	container := corev1.Container{
-		Name: "worker", Image: w.Image, ImagePullPolicy: corev1.PullIfNotPresent,
-		Args: []string{"upload", step, "--dir", root}, Resources: w.resources(),
+		Name: "worker", Image: b.Image, ImagePullPolicy: corev1.PullIfNotPresent,
+		Args: []string{"upload", step, "--dir", root}, Resources: b.resources(),
 		TerminationMessagePolicy: corev1.TerminationMessageReadFile,
 		SecurityContext: &corev1.SecurityContext{
 			AllowPrivilegeEscalation: new(false), ReadOnlyRootFilesystem: new(true),
@@ -230,11 +243,11 @@ func (w Work) pod(step string) corev1.PodSpec {
 		},
 		Tolerations: tolerations(nil),
 	}
-	if t := w.Workers.Template; t != nil {
+	if t := b.Workers.Template; t != nil {
 		pod.NodeSelector, pod.Tolerations, pod.ServiceAccountName = t.NodeSelector, tolerations(t.Tolerations), t.ServiceAccountName
 		pod.ImagePullSecrets, pod.PriorityClassName = t.ImagePullSecrets, t.PriorityClassName
 	}
-	w.mounts(&pod, &container)
+	b.mounts(&pod, &container)
 	pod.Containers = []corev1.Container{container}
 	return pod
 }
@@ -264,8 +277,8 @@ const (
 	defaultMemoryLimit = "768Mi"
 )
 
-func (w Work) resources() corev1.ResourceRequirements {
-	if t := w.Workers.Template; t != nil && (len(t.Resources.Limits) > 0 || len(t.Resources.Requests) > 0) {
+func (b Builder) resources() corev1.ResourceRequirements {
+	if t := b.Workers.Template; t != nil && (len(t.Resources.Limits) > 0 || len(t.Resources.Requests) > 0) {
 		return t.Resources
 	}
 	return corev1.ResourceRequirements{
@@ -276,9 +289,9 @@ func (w Work) resources() corev1.ResourceRequirements {
 
 // Memory is the budget of blocks in the making of one pod, in bytes: a third of
 // its limit, at most what the manager has by default.
-func (w Work) Memory() int64 {
+func (b Builder) Memory() int64 {
 	const most = 256 << 20
-	limit, given := w.resources().Limits[corev1.ResourceMemory]
+	limit, given := b.resources().Limits[corev1.ResourceMemory]
 	if !given {
 		return most
 	}
@@ -286,7 +299,7 @@ func (w Work) Memory() int64 {
 }
 
 // mounts gives the worker its files: read-only, each from the object that owns it.
-func (w Work) mounts(pod *corev1.PodSpec, c *corev1.Container) {
+func (b Builder) mounts(pod *corev1.PodSpec, c *corev1.Container) {
 	add := func(folder string, from corev1.VolumeSource) {
 		pod.Volumes = append(pod.Volumes, corev1.Volume{Name: folder, VolumeSource: from})
 		c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: folder, MountPath: path.Join(root, folder), ReadOnly: true})
@@ -297,9 +310,9 @@ func (w Work) mounts(pod *corev1.PodSpec, c *corev1.Container) {
 	configMap := func(name string, items ...corev1.KeyToPath) corev1.VolumeSource {
 		return corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: name}, Items: items}}
 	}
-	add(protocol.OrderDir, secret(w.SecretName()))
-	add(protocol.KeyDir, secret(w.Key.Name, corev1.KeyToPath{Key: w.Key.Key, Path: protocol.KeyFile}))
-	from := w.Session.Spec.Source
+	add(protocol.OrderDir, secret(b.SecretName()))
+	add(protocol.KeyDir, secret(b.Key.Name, corev1.KeyToPath{Key: b.Key.Key, Path: protocol.KeyFile}))
+	from := b.Source
 	if ref := from.CredentialsSecretRef; ref != nil {
 		add(protocol.CredentialsDir, secret(ref.Name))
 	}
@@ -312,7 +325,7 @@ func (w Work) mounts(pod *corev1.PodSpec, c *corev1.Container) {
 	if ref := from.PersistentVolumeClaim; ref != nil {
 		add(protocol.SourceDir, corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: ref.ClaimName, ReadOnly: true}})
 	}
-	if ref := w.Authority; ref != nil {
+	if ref := b.Authority; ref != nil {
 		add(protocol.AuthorityDir, configMap(ref.Name, corev1.KeyToPath{Key: ref.Key, Path: protocol.AuthorityFile}))
 	}
 }

@@ -9,23 +9,23 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/executor"
 	"exactmatch.dev/operator/internal/executor/jobs"
 	"exactmatch.dev/operator/internal/executor/protocol"
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/progress"
 )
 
-func work(change ...func(*jobs.Work)) jobs.Work {
-	w := jobs.Work{
-		Session: &v1alpha1.ExactMatchSession{ObjectMeta: metav1.ObjectMeta{Namespace: "dlp", Name: "patients", UID: "0f3c"}},
+func work(change ...func(*jobs.Builder)) jobs.Builder {
+	w := jobs.Builder{
+		Owner:   executor.Owner{Namespace: "dlp", Name: "patients", UID: "0f3c"},
 		Workers: v1alpha1.Workers{Mode: v1alpha1.WorkersModeJob, Parallelism: 4}, Image: "operator:test",
 		Key: v1alpha1.SecretKeyReference{Name: "patients-key", Key: "key"},
 	}
-	w.Session.Spec.Source.PersistentVolumeClaim = &v1alpha1.VolumeFile{ClaimName: "exports", Path: "patients.csv"}
+	w.Source.PersistentVolumeClaim = &v1alpha1.VolumeFile{ClaimName: "exports", Path: "patients.csv"}
 	for _, c := range change {
 		c(&w)
 	}
@@ -52,7 +52,7 @@ func TestPodsAreRestricted(t *testing.T) {
 				t.Errorf("%s: the claim is not read-only", job.Name)
 			}
 		}
-		if !metav1.IsControlledBy(job, work().Session) {
+		if !metav1.IsControlledBy(job, &metav1.ObjectMeta{UID: "0f3c"}) {
 			t.Errorf("%s is not the session's", job.Name)
 		}
 	}
@@ -82,11 +82,11 @@ func TestUploadIsReplacedOnAnotherNode(t *testing.T) {
 	}
 	own := corev1.Toleration{Operator: corev1.TolerationOpExists}
 	for name, w := range map[string]struct {
-		work jobs.Work
+		work jobs.Builder
 		want int
 	}{
 		"default": {work(), 2},
-		"the user tolerates everything": {work(func(w *jobs.Work) {
+		"the user tolerates everything": {work(func(w *jobs.Builder) {
 			w.Workers.Template = &v1alpha1.WorkersTemplate{Tolerations: []corev1.Toleration{own}}
 		}), 1},
 	} {
@@ -100,7 +100,7 @@ func TestVolumesBindPods(t *testing.T) {
 	for want, modes := range map[jobs.Volume][]corev1.PersistentVolumeAccessMode{
 		jobs.AnyHost: {corev1.ReadWriteOnce, corev1.ReadOnlyMany}, jobs.OneHost: {corev1.ReadWriteOnce}, jobs.OnePod: {corev1.ReadWriteOncePod},
 	} {
-		w := work(func(w *jobs.Work) { w.Volume = jobs.VolumeOf(modes) })
+		w := work(func(w *jobs.Builder) { w.Volume = jobs.VolumeOf(modes) })
 		affinity := w.Upload("key", "id", 2).Spec.Template.Spec.Affinity
 		if w.Volume != want || (affinity != nil) != (want == jobs.OneHost) || (w.Pods(8) == 1) != (want == jobs.OnePod) {
 			t.Errorf("%v: %q, affinity %v, %d pods", modes, w.Volume, affinity, w.Pods(8))
@@ -112,7 +112,7 @@ func TestVolumesBindPods(t *testing.T) {
 }
 
 func TestTemplateIsTakenOver(t *testing.T) {
-	w := work(func(w *jobs.Work) {
+	w := work(func(w *jobs.Builder) {
 		w.Workers.Template = &v1alpha1.WorkersTemplate{
 			Labels:       map[string]string{"kueue.x-k8s.io/queue-name": "dlp", jobs.UIDLabel: "mine"},
 			NodeSelector: map[string]string{"disk": "fast"}, ServiceAccountName: "reader", PriorityClassName: "low",
@@ -134,12 +134,12 @@ func TestTemplateIsTakenOver(t *testing.T) {
 }
 
 func TestNamesAreLabelsAndApart(t *testing.T) {
-	named := func(name, uid string) jobs.Work {
-		return work(func(w *jobs.Work) { w.Session.Name, w.Session.UID = name, types.UID(uid) })
+	named := func(name, uid string) jobs.Builder {
+		return work(func(w *jobs.Builder) { w.Owner.Name, w.Owner.UID = name, uid })
 	}
 	long := strings.Repeat("a.", 126)
 	seen := map[string]bool{}
-	for _, w := range []jobs.Work{
+	for _, w := range []jobs.Builder{
 		work(), named("patients.2026", "1"), named("patients-2026", "2"), named(strings.Repeat("9", 63), "3"), named(long+"a", "4"), named(long+"b", "5"),
 	} {
 		for _, name := range []string{w.SecretName(), w.PrepareName("a"), w.PrepareName("b"), w.UploadName("a", "b"), w.UploadName("a", "c")} {

@@ -13,8 +13,8 @@ import (
 	"exactmatch.dev/operator/internal/executor/protocol"
 )
 
-func template(change func(*v1alpha1.WorkersTemplate)) func(*jobs.Work) {
-	return func(w *jobs.Work) {
+func template(change func(*v1alpha1.WorkersTemplate)) func(*jobs.Builder) {
+	return func(w *jobs.Builder) {
 		w.Workers.Template = &v1alpha1.WorkersTemplate{}
 		change(w.Workers.Template)
 	}
@@ -83,8 +83,8 @@ func TestAWorkerGetsItsFilesOnly(t *testing.T) {
 		"a Secret's URI":   {v1alpha1.Source{URISecretRef: &v1alpha1.KeyReference{Name: "uri", Key: "uri"}}, false, []string{protocol.SourceURIDir}},
 		"an own authority": {v1alpha1.Source{URI: "https://host/t.csv"}, true, []string{protocol.AuthorityDir}},
 	} {
-		pod := work(func(w *jobs.Work) {
-			w.Session.Spec.Source = tc.source
+		pod := work(func(w *jobs.Builder) {
+			w.Source = tc.source
 			if tc.ca {
 				w.Authority = &v1alpha1.KeyReference{Name: "ca", Key: "ca.crt"}
 			}

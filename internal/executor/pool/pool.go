@@ -1,86 +1,72 @@
+// Package pool works for sessions in this process, within one budget of memory.
 package pool
 
 import (
 	"context"
-	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/semaphore"
 
+	"exactmatch.dev/operator/internal/executor"
 	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/progress"
 	"exactmatch.dev/operator/internal/upload"
 )
 
-// Phase is how far a piece of work is.
-type Phase string
-
-// The phases of a piece of work.
-const (
-	PhaseNone      Phase = "" // the pool does not know the key
-	PhasePreparing Phase = "Preparing"
-	PhasePrepared  Phase = "Prepared"
-	PhaseUploading Phase = "Uploading"
-	PhaseStaged    Phase = "Staged"   // by pods; not sealed yet
-	PhaseUploaded  Phase = "Uploaded" // sealed
-	PhaseFailed    Phase = "Failed"
-)
-
-// Status is a snapshot of one piece of work. Err is set where Phase is
-// PhaseFailed; Prepared from PhasePrepared on, also where the upload failed.
-// Refused: the upload waits for another upload URI than the one it has. Note
-// says in words what work in pods waits for, "" where it gets on.
-type Status struct {
-	Phase    Phase
-	Prepared *pipeline.Prepared
-	Progress progress.Blocks
-	Refused  bool
-	Note     string
-	Samples  []pipeline.Sample
-	Err      error
-}
-
-// PoolOptions bound the pool. Parallelism bounds the tables that are read at
-// once; Memory is the budget of all text that is read ahead and of all blocks in
-// the making, in bytes. Wake is
-// called with a work's key when its phase changes and at most every
-// WakeInterval while it uploads; it may block.
-type PoolOptions struct {
+// Options bound the pool. Parallelism bounds the tables that are read at once;
+// Memory is the budget of all text that is read ahead and of all blocks in the
+// making, in bytes. Wake is called with a work's owner when its phase changes and at
+// most every WakeInterval while it uploads; it may block.
+type Options struct {
 	Parallelism  int
 	Memory       int64
-	Wake         func(key string)
+	Wake         func(executor.Owner)
 	WakeInterval time.Duration
 }
 
-// Pool runs preparations and uploads in the background, bounded by one budget
-// of memory. Blocks of all works wait in one line for memory, so none starves.
-// What it knows is lost with the process and can be found out again.
+// Pool runs preparations and uploads in the background, bounded by one budget of
+// memory. Blocks of all works wait in one line for memory, so none starves. What it
+// knows is lost with the process and can be found out again. It is an
+// executor.Executor, with one work an owner; its methods do not fail.
 type Pool struct {
-	options PoolOptions
+	options Options
 	memory  *semaphore.Weighted
 	tables  *semaphore.Weighted
 
 	mu      sync.Mutex
 	running context.Context // nil before Start and after it returned
-	works   map[string]*work
+	works   map[executor.Owner]*work
 	group   sync.WaitGroup
 }
 
-// work is one piece of work under one key.
+var _ executor.Executor = (*Pool)(nil)
+
+// work is one piece of work. stop is nil before it is launched, job afterwards.
 type work struct {
-	key    string
-	status Status
-	stop   context.CancelFunc
-	woken  time.Time
-	job    func(context.Context)
+	executor.Work
+	status  executor.Status
+	samples []pipeline.Sample
+	stop    context.CancelFunc
+	woken   time.Time
+	job     func(context.Context)
 	// target is the upload's, refused the URI that the storage took no more.
 	target  upload.Target
 	refused string
 }
 
-// NewPool makes a pool. It does nothing until Start.
-func NewPool(o PoolOptions) *Pool {
+// isFor reports whether a work is the wanted one: it reads alike, under the same
+// pin, or under one that what it has read satisfies.
+func (w *work) isFor(wanted executor.Work) bool {
+	if w.Version != wanted.Version {
+		return false
+	}
+	pin, prepared := wanted.Plan.Pin, w.status.Prepared
+	return pin == w.Plan.Pin || prepared != nil && (pin == "" || pin == prepared.Checksum)
+}
+
+// New makes a pool. It does nothing until Start.
+func New(o Options) *Pool {
 	if o.Parallelism < 1 {
 		o.Parallelism = 1
 	}
@@ -92,7 +78,7 @@ func NewPool(o PoolOptions) *Pool {
 	}
 	return &Pool{
 		options: o, memory: semaphore.NewWeighted(o.Memory), tables: semaphore.NewWeighted(int64(o.Parallelism)),
-		works: map[string]*work{},
+		works: map[executor.Owner]*work{},
 	}
 }
 
@@ -113,113 +99,108 @@ func (p *Pool) Start(ctx context.Context) error {
 	return nil
 }
 
-// Status returns a snapshot of the work under a key.
-func (p *Pool) Status(key string) Status {
+// Status implements executor.Executor.
+func (p *Pool) Status(_ context.Context, wanted executor.Work) (executor.Status, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	w := p.works[key]
-	if w == nil {
-		return Status{}
+	w := p.works[wanted.Owner]
+	switch {
+	case w == nil:
+		return executor.Status{}, nil
+	case !w.isFor(wanted):
+		return executor.Status{Others: 1}, nil
 	}
 	status := w.status
-	status.Refused = status.Phase == PhaseUploading && w.refused != "" && w.refused == w.target.URI()
-	return status
+	status.IsRefused = status.Phase == executor.PhaseUploading && w.refused != "" && w.refused == w.target.URI()
+	return status, nil
 }
 
-// Prepare reads the plan's source in the background, unless the key has work.
-func (p *Pool) Prepare(key string, plan pipeline.Plan) {
+// Prepare implements executor.Executor.
+func (p *Pool) Prepare(_ context.Context, wanted executor.Work) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.works[key] != nil {
-		return
+	if w := p.works[wanted.Owner]; w != nil && w.isFor(wanted) {
+		return nil
 	}
-	w := &work{key: key, status: Status{Phase: PhasePreparing}}
+	w := &work{Work: wanted, status: executor.Status{Phase: executor.PhasePreparing}}
 	w.job = func(ctx context.Context) {
 		release, err := upload.Reserve(ctx, p.memory, p.options.Memory, pipeline.ReadMemory)
 		if err != nil {
 			return // cancelled
 		}
 		defer release()
-		prepared, err := pipeline.Prepare(ctx, plan)
-		p.done(ctx, w, func(s *Status) { s.Phase, s.Prepared = PhasePrepared, prepared }, err)
+		prepared, err := pipeline.Prepare(ctx, w.Plan)
+		p.done(ctx, w, func(s *executor.Status) { s.Phase, s.Prepared = executor.PhasePrepared, prepared }, err)
 	}
-	p.works[key] = w
-	p.launch(w)
+	p.replace(w)
+	return nil
 }
 
-// Upload moves the blocks of a prepared plan in the background, unless that is
-// being done or is done already.
-func (p *Pool) Upload(key string, plan pipeline.Plan, prepared *pipeline.Prepared, target upload.Target) {
+// Upload implements executor.Executor. An upload that runs asks for its URI itself.
+func (p *Pool) Upload(_ context.Context, wanted executor.Work, prepared *pipeline.Prepared) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if w := p.works[key]; w != nil && w.status.Phase != PhasePrepared {
-		return
+	if w := p.works[wanted.Owner]; w != nil && w.isFor(wanted) && w.status.Phase != executor.PhasePrepared {
+		return nil
 	}
-	w := &work{key: key, status: Status{Phase: PhaseUploading, Prepared: prepared, Progress: progress.Blocks{Blocks: prepared.Blocks}}, target: target}
-	target.Refused = func(uri string) { p.refuse(w, uri) }
+	w := &work{Work: wanted, target: wanted.Target(), status: executor.Status{
+		Phase: executor.PhaseUploading, Prepared: prepared, Progress: progress.Blocks{Blocks: prepared.Blocks},
+	}}
+	w.target.Refused = func(uri string) { p.refuse(w, uri) }
 	w.job = func(ctx context.Context) {
-		err := upload.Run(ctx, plan, prepared, target, upload.Options{
+		err := upload.Run(ctx, w.Plan, prepared, w.target, upload.Options{
 			Memory: p.memory, MemorySize: p.options.Memory,
 			Progress: func(now progress.Blocks) { p.progress(w, now) },
 			Sampled:  func(found []pipeline.Sample) { p.sampled(w, found) },
 		})
-		p.done(ctx, w, func(s *Status) { s.Phase = PhaseUploaded }, err)
+		p.done(ctx, w, func(s *executor.Status) { s.Phase = executor.PhaseUploaded }, err)
 	}
-	p.works[key] = w
+	p.replace(w)
+	return nil
+}
+
+// Retry implements executor.Executor.
+func (p *Pool) Retry(_ context.Context, wanted executor.Work) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w := p.works[wanted.Owner]
+	switch {
+	case w == nil || w.status.Phase != executor.PhaseFailed:
+	case w.status.Prepared == nil:
+		delete(p.works, wanted.Owner)
+	default:
+		w.status = executor.Status{Phase: executor.PhasePrepared, Prepared: w.status.Prepared}
+	}
+	return nil
+}
+
+// Stop implements executor.Executor.
+func (p *Pool) Stop(_ context.Context, wanted executor.Work, extent executor.Extent) (executor.Findings, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w := p.works[wanted.Owner]
+	if w == nil || extent == executor.Others && w.isFor(wanted) {
+		return executor.Findings{}, nil
+	}
+	p.end(w)
+	return executor.Findings{Samples: w.samples, Checked: w.status.Progress.Checked}, nil
+}
+
+// replace makes a work the one of its owner; p.mu is held.
+func (p *Pool) replace(w *work) {
+	if before := p.works[w.Owner]; before != nil {
+		p.end(before)
+	}
+	p.works[w.Owner] = w
 	p.launch(w)
 }
 
-// refuse records that the storage takes an upload's URI no more, and wakes its
-// object.
-func (p *Pool) refuse(w *work, uri string) {
-	p.mu.Lock()
-	w.refused = uri
-	key := w.key
-	p.mu.Unlock()
-	p.options.Wake(key)
-}
-
-// Again puts a work whose upload failed back to where its source was read, so
-// that another upload may follow without another reading.
-func (p *Pool) Again(key string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	w := p.works[key]
-	if w == nil || w.status.Phase != PhaseFailed {
-		return
+// end stops a work and forgets it; p.mu is held.
+func (p *Pool) end(w *work) {
+	if w.stop != nil {
+		w.stop()
 	}
-	if w.status.Prepared == nil {
-		delete(p.works, key)
-		return
-	}
-	w.status = Status{Phase: PhasePrepared, Prepared: w.status.Prepared}
-}
-
-// Rename lets the work under one key go on under another.
-func (p *Pool) Rename(from, to string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if w := p.works[from]; w != nil && from != to {
-		delete(p.works, from)
-		w.key = to
-		p.works[to] = w
-	}
-}
-
-// CancelOthers stops and forgets the works whose keys begin with prefix, but for
-// one key; "" spares none.
-func (p *Pool) CancelOthers(prefix, key string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for k, w := range p.works {
-		if k == key || !strings.HasPrefix(k, prefix) {
-			continue
-		}
-		if w.stop != nil {
-			w.stop()
-		}
-		delete(p.works, k)
-	}
+	delete(p.works, w.Owner)
 }
 
 // launch runs a work's job once a table may be read; p.mu is held.
@@ -240,54 +221,38 @@ func (p *Pool) launch(w *work) {
 	})
 }
 
-// done records how a job ended, unless it was cancelled, and wakes its object.
-func (p *Pool) done(ctx context.Context, w *work, success func(*Status), err error) {
+// done records how a job ended, unless it was cancelled, and wakes its owner.
+func (p *Pool) done(ctx context.Context, w *work, success func(*executor.Status), err error) {
 	if ctx.Err() != nil {
 		return
 	}
 	p.mu.Lock()
 	if err != nil {
-		w.status.Phase, w.status.Err = PhaseFailed, err
+		w.status.Phase, w.status.Err = executor.PhaseFailed, err
 	} else {
 		success(&w.status)
 	}
-	key := w.key
 	p.mu.Unlock()
-	p.options.Wake(key)
+	p.options.Wake(w.Owner)
 }
 
-// Samples are those of the uploads whose keys begin with prefix.
-func (p *Pool) Samples(prefix string) []pipeline.Sample {
+// refuse records that the storage takes an upload's URI no more, and wakes its
+// owner.
+func (p *Pool) refuse(w *work, uri string) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	for k, w := range p.works {
-		if strings.HasPrefix(k, prefix) && len(w.status.Samples) > 0 {
-			return w.status.Samples
-		}
-	}
-	return nil
-}
-
-// Checked is what the uploads whose keys begin with prefix have compared.
-func (p *Pool) Checked(prefix string) (all progress.Checked) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for k, w := range p.works {
-		if strings.HasPrefix(k, prefix) {
-			all.Add(w.status.Progress.Checked)
-		}
-	}
-	return all
+	w.refused = uri
+	p.mu.Unlock()
+	p.options.Wake(w.Owner)
 }
 
 // sampled keeps the samples of an upload.
 func (p *Pool) sampled(w *work, found []pipeline.Sample) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	w.status.Samples = found
+	w.samples = found
 }
 
-// progress records progress and wakes the object now and then.
+// progress records progress and wakes the owner now and then.
 func (p *Pool) progress(w *work, now progress.Blocks) {
 	p.mu.Lock()
 	if now.Done >= w.status.Progress.Done {
@@ -297,9 +262,8 @@ func (p *Pool) progress(w *work, now progress.Blocks) {
 	if due {
 		w.woken = time.Now()
 	}
-	key := w.key
 	p.mu.Unlock()
 	if due {
-		p.options.Wake(key)
+		p.options.Wake(w.Owner)
 	}
 }

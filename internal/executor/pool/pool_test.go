@@ -9,105 +9,96 @@ import (
 	"testing"
 	"time"
 
-	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/executor"
+	"exactmatch.dev/operator/internal/executor/executortest"
 	"exactmatch.dev/operator/internal/executor/pool"
-	"exactmatch.dev/operator/internal/failure"
+	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/testkit"
 	"exactmatch.dev/operator/internal/testkit/sink"
 	"exactmatch.dev/operator/internal/testkit/tables"
 )
 
-// started makes a pool that runs until the test ends. woken gets the key of each wake.
-func started(t *testing.T) (p *pool.Pool, woken chan string, start func()) {
+// started makes a pool that runs from start until the test ends. woken gets the owner
+// of each wake.
+func started(t *testing.T) (p *pool.Pool, woken chan executor.Owner, start func()) {
 	t.Helper()
-	woken = make(chan string, 1000)
-	p = pool.NewPool(pool.PoolOptions{Parallelism: 2, Wake: func(key string) { woken <- key }, WakeInterval: time.Nanosecond})
+	woken = make(chan executor.Owner, 1000)
+	p = pool.New(pool.Options{Parallelism: 2, Wake: func(owner executor.Owner) { woken <- owner }, WakeInterval: time.Nanosecond})
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	started := false
+	running := false
 	t.Cleanup(func() {
 		stop()
-		if started {
+		if running {
 			testkit.Must(t, <-ended)
 		}
 	})
 	return p, woken, func() {
-		started = true
+		running = true
 		go func() { ended <- p.Start(ctx) }()
 	}
 }
 
+func status(t *testing.T, p *pool.Pool, w executor.Work) executor.Status {
+	t.Helper()
+	got, err := p.Status(t.Context(), w)
+	testkit.Must(t, err)
+	return got
+}
+
 // reaches waits for wakes until a work has a phase.
-func reaches(t *testing.T, p *pool.Pool, woken <-chan string, key string, phase pool.Phase) pool.Status {
+func reaches(t *testing.T, p *pool.Pool, woken <-chan executor.Owner, w executor.Work, phase executor.Phase) executor.Status {
 	t.Helper()
 	timeout := time.After(30 * time.Second)
 	for {
-		if s := p.Status(key); s.Phase == phase {
+		if s := status(t, p, w); s.Phase == phase {
 			return s
 		}
 		select {
 		case <-woken:
 		case <-timeout:
-			t.Fatalf("%s stays %q, want %q", key, p.Status(key).Phase, phase)
+			t.Fatalf("it stays %q, want %q", status(t, p, w).Phase, phase)
 		}
 	}
 }
 
-func TestPoolPreparesAndUploads(t *testing.T) {
-	s := sink.New(t)
+func workOn(owner string, plan pipeline.Plan) executor.Work {
+	return executor.Work{Owner: executor.Owner{Namespace: "ns", Name: owner, UID: owner}, Version: "version", Plan: plan, Parallelism: 2}
+}
+
+func TestExecutor(t *testing.T) {
+	executortest.Run(t, func(t *testing.T) executortest.Place {
+		p, _, start := started(t)
+		start()
+		return executortest.Place{Executor: p, Work: func(owner, text string) executor.Work { return workOn(owner, tables.Plan(text, 10)) }}
+	})
+}
+
+// What is given before Start waits for it, and wakes its owner when it is done.
+func TestPoolWaitsForItsStart(t *testing.T) {
 	p, woken, start := started(t)
-	plan := tables.Plan(tables.CSV(100), 10)
-	p.Prepare("a/1", plan) // before Start: it waits
-	if phase := p.Status("a/1").Phase; phase != pool.PhasePreparing {
+	w := workOn("a", tables.Plan(tables.CSV(100), 10))
+	testkit.Must(t, p.Prepare(t.Context(), w))
+	if phase := status(t, p, w).Phase; phase != executor.PhasePreparing {
 		t.Fatalf("the work is %q", phase)
 	}
 	start()
-	prepared := reaches(t, p, woken, "a/1", pool.PhasePrepared).Prepared
-	if prepared.Rows != 100 {
-		t.Fatalf("%d rows", prepared.Rows)
-	}
-	p.Rename("a/1", "a/2")
-	if phase := p.Status("a/1").Phase; phase != pool.PhaseNone {
-		t.Errorf("the old key still has work: %q", phase)
-	}
-	one := s.Open(prepared, plan)
-	p.Upload("a/2", plan, prepared, sink.Target(one))
-	done := reaches(t, p, woken, "a/2", pool.PhaseUploaded)
-	if done.Progress.Done != 10 || done.Prepared != prepared {
-		t.Errorf("it ends with %+v", done.Progress)
-	}
-	p.Upload("a/2", plan, prepared, sink.Target(one)) // is done already
-	if phase := p.Status("a/2").Phase; phase != pool.PhaseUploaded {
-		t.Errorf("a second call starts it anew: %q", phase)
-	}
-	if state := s.State(one.ID); state != edm.StateUploadCompleted {
-		t.Errorf("the session is %s", state)
+	if rows := reaches(t, p, woken, w, executor.PhasePrepared).Prepared.Rows; rows != 100 {
+		t.Fatalf("%d rows", rows)
 	}
 }
 
-func TestPoolKeepsTheError(t *testing.T) {
+// A work that is replaced before Start never begins.
+func TestPoolForgetsWhatIsReplaced(t *testing.T) {
 	p, woken, start := started(t)
+	before, after := workOn("a", tables.Plan("ID\n1\n", 10)), workOn("a", tables.Plan(tables.CSV(10), 10))
+	after.Version = "after"
+	testkit.Must(t, p.Prepare(t.Context(), before))
+	testkit.Must(t, p.Prepare(t.Context(), after))
 	start()
-	p.Prepare("bad/1", tables.Plan("ID\n1\n", 10))
-	s := reaches(t, p, woken, "bad/1", pool.PhaseFailed)
-	testkit.WantFailure(t, s.Err, failure.MissingColumn, false)
-}
-
-func TestPoolForgetsWhatIsCancelled(t *testing.T) {
-	p, woken, start := started(t)
-	p.Prepare("a/1", tables.Plan(tables.CSV(10), 10))
-	p.Prepare("a/2", tables.Plan(tables.CSV(10), 10))
-	p.Prepare("b/1", tables.Plan(tables.CSV(10), 10))
-	p.CancelOthers("a/", "a/2")
-	start()
-	reaches(t, p, woken, "a/2", pool.PhasePrepared)
-	reaches(t, p, woken, "b/1", pool.PhasePrepared)
-	if phase := p.Status("a/1").Phase; phase != pool.PhaseNone {
-		t.Errorf("the cancelled work is %q", phase)
-	}
-	p.CancelOthers("a/", "")
-	if phase := p.Status("a/2").Phase; phase != pool.PhaseNone {
-		t.Errorf("the cancelled work is %q", phase)
+	reaches(t, p, woken, after, executor.PhasePrepared)
+	if got := status(t, p, before); got.Phase != executor.PhaseNone || got.Others != 1 {
+		t.Errorf("the work that was replaced is %+v", got)
 	}
 }
 
@@ -116,55 +107,52 @@ func TestPoolWaitsForARenewedURI(t *testing.T) {
 	s := sink.New(t)
 	p, woken, start := started(t)
 	start()
-	plan := tables.Plan(tables.CSV(100), 10)
-	p.Prepare("a/1", plan)
-	prepared := reaches(t, p, woken, "a/1", pool.PhasePrepared).Prepared
-	one := s.Open(prepared, plan)
+	w := workOn("a", tables.Plan(tables.CSV(100), 10))
+	testkit.Must(t, p.Prepare(t.Context(), w))
+	prepared := reaches(t, p, woken, w, executor.PhasePrepared).Prepared
+	one := s.Open(prepared, w.Plan)
 	s.Spoil = func(w http.ResponseWriter, r *http.Request) bool {
-		if r.URL.Query().Get("lease") != "0" || strings.Contains(r.URL.RawQuery, "blocklist") {
+		if r.URL.Query().Get("issue") != "0" || strings.Contains(r.URL.RawQuery, "blocklist") {
 			return false
 		}
 		sink.RefuseStorage(http.StatusForbidden, "AuthenticationFailed")(w, r)
 		return true
 	}
-	var lease atomic.Int32
-	to := sink.Target(one)
-	to.Parallelism = 1
-	to.URI = func() string { return fmt.Sprintf("%s&lease=%d", one.DataUploadURI, lease.Load()) }
-	p.Upload("a/1", plan, prepared, to)
+	var issue atomic.Int32
+	w.Parallelism = 1
+	w.Remote = &executor.Remote{ID: one.ID, HTTP: sink.Target(one).HTTP, URI: func() string { return fmt.Sprintf("%s&issue=%d", one.DataUploadURI, issue.Load()) }}
+	testkit.Must(t, p.Upload(t.Context(), w, prepared))
 	timeout := time.After(30 * time.Second)
-	for !p.Status("a/1").Refused {
+	for !status(t, p, w).IsRefused {
 		select {
 		case <-woken:
 		case <-timeout:
 			t.Fatal("nobody is told that the URI is refused")
 		}
 	}
-	lease.Add(1)
-	done := reaches(t, p, woken, "a/1", pool.PhaseUploaded)
-	if done.Refused || s.Sent() != 11 {
+	issue.Add(1)
+	done := reaches(t, p, woken, w, executor.PhaseUploaded)
+	if done.IsRefused || s.Sent() != 11 {
 		t.Errorf("it ends with %+v", done)
 	}
 }
 
-// What was read serves the upload that follows a failed one.
-func TestPoolUploadsAgainWithoutReadingAgain(t *testing.T) {
+// Rows of the blocks prove the live table afterwards: to end an upload hands them over.
+func TestPoolHandsSamplesOver(t *testing.T) {
 	s := sink.New(t)
 	p, woken, start := started(t)
 	start()
-	plan := tables.Plan(tables.CSV(100), 10)
-	p.Prepare("a/1", plan)
-	prepared := reaches(t, p, woken, "a/1", pool.PhasePrepared).Prepared
-	one := s.Open(prepared, plan)
-	s.SpoilOnce(sink.IsSeal, sink.RefuseStorage(http.StatusConflict, "LeaseAlreadyPresent"))
-	p.Upload("a/1", plan, prepared, sink.Target(one))
-	testkit.WantFailure(t, reaches(t, p, woken, "a/1", pool.PhaseFailed).Err, failure.StorageUnavailable, true)
-	p.Again("a/1")
-	if got := p.Status("a/1"); got.Phase != pool.PhasePrepared || got.Prepared != prepared {
-		t.Fatalf("the work is %+v", got)
-	}
-	p.Upload("a/1", plan, prepared, sink.Target(one))
-	if done := reaches(t, p, woken, "a/1", pool.PhaseUploaded); done.Progress.Skipped != 10 || s.Sent() != 10 {
-		t.Errorf("it ends with %+v", done.Progress)
+	w := workOn("a", tables.Plan(tables.CSV(100), 10))
+	w.Plan.Columns[0].IsSearchable = true
+	testkit.Must(t, p.Prepare(t.Context(), w))
+	prepared := reaches(t, p, woken, w, executor.PhasePrepared).Prepared
+	one := s.Open(prepared, w.Plan)
+	w.Remote = &executor.Remote{ID: one.ID, HTTP: sink.Target(one).HTTP, URI: sink.Target(one).URI}
+	testkit.Must(t, p.Upload(t.Context(), w, prepared))
+	reaches(t, p, woken, w, executor.PhaseUploaded)
+	found, err := p.Stop(t.Context(), w, executor.Running)
+	testkit.Must(t, err)
+	if len(found.Samples) == 0 || found.Checked.Compared+found.Checked.Unverified != 10 {
+		t.Errorf("it hands over %d samples, %+v", len(found.Samples), found.Checked)
 	}
 }

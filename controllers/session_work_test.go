@@ -10,7 +10,7 @@ import (
 	"exactmatch.dev/operator/internal/problem"
 )
 
-func TestWorkplacesThatAreNotThere(t *testing.T) {
+func TestExecutorsThatAreNotThere(t *testing.T) {
 	claim := v1alpha1.Source{PersistentVolumeClaim: &v1alpha1.VolumeFile{ClaimName: "exports", Path: "t.csv"}}
 	file, object := v1alpha1.Source{URI: "file:///t.csv"}, v1alpha1.Source{URI: "s3://exports/t.csv"}
 	for _, c := range []struct {

@@ -1,0 +1,67 @@
+package controllers
+
+import (
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/plan"
+	"exactmatch.dev/operator/internal/schema"
+)
+
+// requestOf is what the plan of a session is made of: here the API's objects become
+// values.
+func requestOf(s *scope) plan.Request {
+	spec := s.object.Spec
+	r := plan.Request{
+		Fields: spec.Fields, Source: sourceNames(spec.Source), Format: formatOf(spec.Source.Format), RowsPerBlock: int(spec.RowsPerBlock),
+		Pin: spec.Checksum, BadRows: plan.BadRowsAllowance{MaxPercent: int(spec.BadRows.MaxPercent), MinSample: int64(spec.BadRows.MinSample)},
+		RestartToken: spec.RestartToken, KeyID: s.keyID, SourceVersion: s.sourceVersion,
+	}
+	if s.store != nil {
+		r.Store, r.StoreObject = displayName(s.store), s.store.Name
+		for _, c := range s.store.Spec.Columns {
+			r.Columns = append(r.Columns, columnOf(c))
+		}
+	}
+	return r
+}
+
+// sourceNames is where a table lies, as far as the spec names it.
+func sourceNames(from v1alpha1.Source) plan.Source {
+	names := plan.Source{URI: from.URI}
+	if ref := from.URISecretRef; ref != nil {
+		names.URISecret = plan.Entry{Name: ref.Name, Key: ref.Key}
+	}
+	if ref := from.ConfigMapKeyRef; ref != nil {
+		names.ConfigMap = plan.Entry{Name: ref.Name, Key: ref.Key}
+	}
+	if ref := from.PersistentVolumeClaim; ref != nil {
+		names.Claim = plan.File{Claim: ref.ClaimName, Path: ref.Path}
+	}
+	if ref := from.CredentialsSecretRef; ref != nil {
+		names.CredentialsSecret = ref.Name
+	}
+	return names
+}
+
+// formatOf is the spec's format in the words of transfer.
+func formatOf(f v1alpha1.Format) schema.Format {
+	return schema.Format{
+		Delimiter: f.Delimiter, Encoding: f.Encoding, Compression: f.Compression,
+		Quoting: f.Quoting, MaxLinesPerRecord: int(f.MaxLinesPerRecord), SkipLines: int(f.SkipLines), ShortRows: f.ShortRows,
+	}
+}
+
+// columnOf is a store's column in the words of transfer.
+func columnOf(c v1alpha1.Column) schema.Column {
+	return schema.Column{
+		Name: c.Name, SourceName: c.SourceName,
+		IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters, IsSearchable: c.Searchable(),
+	}
+}
+
+func columnNames(store *v1alpha1.ExactMatchDataStore) []string {
+	names := make([]string, 0, len(store.Spec.Columns))
+	for _, c := range store.Spec.Columns {
+		names = append(names, c.Name)
+	}
+	return names
+}
