@@ -64,7 +64,7 @@ func root() *cobra.Command {
 	}
 	c.SetVersionTemplate("{{.Version}}")
 	var level string
-	c.PersistentFlags().StringVar(&level, "log-level", "info", "least level of the JSON log on stderr: debug, info, warn or error")
+	c.PersistentFlags().StringVar(&level, "log-level", "info", "lowest level of the JSON log on stderr: debug, info, warn or error")
 	c.PersistentPreRunE = func(*cobra.Command, []string) error { return startLog(level) }
 	c.AddCommand(managerCommand(), service.Command(), worker.Command(), lookup.Command(), version.Command())
 	return c
@@ -104,26 +104,26 @@ func managerCommand() *cobra.Command {
 	}
 	flags := c.Flags()
 	flags.StringVar(&f.metricsAddr, "metrics-bind-address", ":8443", `address of the metrics endpoint; "0" turns it off`)
-	flags.BoolVar(&f.metricsSecure, "metrics-secure", true, "serve metrics over TLS to authorised callers only")
+	flags.BoolVar(&f.metricsSecure, "metrics-secure", true, "serve metrics over TLS to authorized callers only")
 	flags.StringVar(&f.probeAddr, "health-probe-bind-address", ":8081", `address of /healthz and /readyz; "0" turns them off`)
-	flags.BoolVar(&f.elect, "leader-elect", true, "work only while holding the Lease, so that several replicas may run")
+	flags.BoolVar(&f.elect, "leader-elect", true, "work only while holding the Lease, so that several replicas can run")
 	flags.StringVar(&f.electionNamespace, "leader-election-namespace", "", "namespace of the Lease; default: the manager's own")
 	flags.StringSliceVar(&f.namespaces, "namespaces", nil, "namespaces to work in, where a Role in each is all that the manager has; needs --cluster-id where it may not read the namespace kube-system; default: all")
 	flags.StringVar(&f.options.SourceRoot, "source-root", "", "folder with one folder per namespace that sources of the scheme file may lie in; empty allows none")
-	flags.Int64Var(&f.transferMemory, "transfer-memory", 256, "budget of the text that is read ahead and of all blocks in the making, in MiB")
-	flags.IntVar(&f.options.TransferParallelism, "transfer-parallelism", 4, "tables that are read or uploaded at once")
-	flags.StringVar(&f.policyFile, "policy-file", "", "file of the administrator's policy, read again when it changes; empty permits no private host, no plain HTTP and no use of the manager's own identity")
+	flags.Int64Var(&f.transferMemory, "transfer-memory", 256, "memory in MiB for text that is read ahead and for blocks that are being made")
+	flags.IntVar(&f.options.TransferParallelism, "transfer-parallelism", 4, "number of tables that are read or uploaded at the same time")
+	flags.StringVar(&f.policyFile, "policy-file", "", "file of the administrator's policy, reloaded when it changes; empty permits no private host, no plain HTTP and no use of the manager's own identity")
 	flags.BoolVar(&f.proxyFromEnvironment, "proxy-from-environment", false, "reach services and sources through HTTPS_PROXY and HTTP_PROXY, which then resolve their hosts")
 	flags.StringVar(&f.options.Cluster, "cluster-id", "", "name of this cluster at a service that several share; default: the UID of the namespace kube-system")
 	flags.StringVar(&f.options.WorkerImage, "worker-image", "", "image of workers in pods, the operator's own; empty allows spec.workers.mode Manager only")
-	flags.DurationVar(&f.options.StatusInterval, "status-interval", 10*time.Second, "least time between writes of a session's status that differ only in numbers")
-	flags.DurationVar(&f.options.PollInterval, "poll-interval", 10*time.Second, "time between two looks at an active remote session")
-	flags.DurationVar(&f.options.RequestTimeout, "request-timeout", 30*time.Second, "bound of one call of the service")
-	flags.IntVar(&f.options.ServiceQPS, "service-qps", 100, "calls a second to one endpoint of an exact data match service")
+	flags.DurationVar(&f.options.StatusInterval, "status-interval", 10*time.Second, "minimum time between writes of a session's status that differ only in numbers")
+	flags.DurationVar(&f.options.PollInterval, "poll-interval", 10*time.Second, "interval at which an active remote session is polled")
+	flags.DurationVar(&f.options.RequestTimeout, "request-timeout", 30*time.Second, "timeout of one call to the service")
+	flags.IntVar(&f.options.ServiceQPS, "service-qps", 100, "calls per second to one endpoint of an exact data match service")
 	flags.IntVar(&f.options.ServiceBurst, "service-burst", 200, "burst of calls to one endpoint of an exact data match service")
 	flags.DurationVar(&f.options.FinalizeTimeout, "finalize-timeout", 10*time.Minute, "how long a deletion waits for a service that does not answer")
-	flags.DurationVar(&f.shutdownTimeout, "shutdown-timeout", 30*time.Second, "how long a stop waits for work at hand")
-	flags.IntVar(&f.kubeAPIQPS, "kube-api-qps", 0, "requests a second to the API server; 0 leaves the limit to its priority and fairness")
+	flags.DurationVar(&f.shutdownTimeout, "shutdown-timeout", 30*time.Second, "how long a shutdown waits for running work")
+	flags.IntVar(&f.kubeAPIQPS, "kube-api-qps", 0, "requests per second to the API server; 0 leaves the limit to its priority and fairness")
 	flags.IntVar(&f.kubeAPIBurst, "kube-api-burst", 100, "burst of requests to the API server, where --kube-api-qps is not 0")
 	return c
 }
@@ -191,7 +191,7 @@ func (f managerFlags) check() error {
 		return nil
 	}
 	if info, err := os.Stat(f.options.SourceRoot); err != nil || !info.IsDir() {
-		return fmt.Errorf("--source-root %q is no folder", f.options.SourceRoot)
+		return fmt.Errorf("--source-root %q is not a folder", f.options.SourceRoot)
 	}
 	return nil
 }

@@ -122,7 +122,7 @@ func TestExitCodes(t *testing.T) {
 		"not all found":            {[]string{"--value", "a", "--value", "b"}, 1, "2        no", "exactmatch: not found: 1 of 2 values"},
 		"a value that is no text":  {[]string{"--value", "\xfc"}, 2, "", "--value 1: not valid UTF-8"},
 		"no value":                 {nil, 2, "", "--value"},
-		"a flag that is not":       {[]string{"--nonsense"}, 2, "", "no flag of lookup"},
+		"a flag that is not":       {[]string{"--nonsense"}, 2, "", "not a flag of lookup"},
 		"an argument":              {[]string{"--value", "a", "b"}, 2, "", "flags only"},
 		"a required flag left out": {[]string{"lookup"}, 2, "", "required flag"},
 		"log level":                {[]string{"--value", "a", "--log-level", "loud"}, 2, "", "--log-level"},

@@ -136,9 +136,9 @@ var _ = Describe("Deletion of a namespace", func() {
 		at, err := url.Parse(endpoint)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(managerLines.about(w.namespace)).To(ContainElements(
-			containAll("was left", "ExactMatchSession", w.namespace+"/session", "remote-session", at.Host, `Secret \"token\"`),
-			containAll("was left", "ExactMatchDataStore", w.namespace+"/store", "remote-store", at.Host),
-			containAll("was left", "ExactMatchUploadAgent", w.namespace+"/agent", "remote-agent", at.Host),
+			containAll("remote object orphaned", "ExactMatchSession", w.namespace+"/session", "remote-session", at.Host, `Secret \"token\"`),
+			containAll("remote object orphaned", "ExactMatchDataStore", w.namespace+"/store", "remote-store", at.Host),
+			containAll("remote object orphaned", "ExactMatchUploadAgent", w.namespace+"/agent", "remote-agent", at.Host),
 		))
 	})
 })

@@ -60,7 +60,7 @@ var _ = Describe("A session that cannot work", func() {
 			func(s *v1alpha1.ExactMatchSession) { s.Spec.RowsPerBlock = 1 }),
 		Entry("field that is no column", "ID,E-Mail,City\nsecret-cell,1,2\n", v1alpha1.ReasonMissingColumn, `spec\.fields\[1\].*Phone.*ID, Email, City`,
 			func(s *v1alpha1.ExactMatchSession) { s.Spec.Fields = []string{"ID", "Phone"} }),
-		Entry("missing file", "", v1alpha1.ReasonSourceNotFound, `no such file`,
+		Entry("missing file", "", v1alpha1.ReasonSourceNotFound, `the file does not exist`,
 			func(s *v1alpha1.ExactMatchSession) { s.Spec.Source.URI = "file:///nowhere.csv" }),
 		Entry("path outside the root", "", v1alpha1.ReasonPathOutsideRoot, `source root`,
 			func(s *v1alpha1.ExactMatchSession) { s.Spec.Source.URI = "file:///../other/table.csv" }),

@@ -46,8 +46,8 @@ var _ = Describe("A table with cells that nobody finds", func() {
 		return c
 	}
 	const (
-		invisible = `200 of the values \(100.0%\) hold invisible characters \(add them to the column's ignoredDelimiters`
-		guards    = `200 of the values \(100.0%\) hold ="…" or a leading apostrophe \(add`
+		invisible = `200 of the values \(100.0%\) contain invisible characters \(add them to the column's ignoredDelimiters`
+		guards    = `200 of the values \(100.0%\) contain ="…" or a leading apostrophe \(add`
 	)
 
 	DescribeTable("is held, and warned of where the guard is off", func(ctx SpecContext, account, name, why string, kinds v1alpha1.UnfindableKinds) {
@@ -109,7 +109,7 @@ var _ = Describe("A table with cells that nobody finds", func() {
 			Unfindable: 1, UnfindableKinds: &v1alpha1.UnfindableKinds{LostCharacters: 1},
 		}))
 		Expect(qualityOf(s)).To(And(HaveField("Status", metav1.ConditionFalse), HaveField("Reason", v1alpha1.ReasonUnfindableCells)))
-		Expect(qualityOf(s).Message).To(Equal("Name: 1 of the values (33.3%) hold U+FFFD in place of lost characters (export the table again)"))
+		Expect(qualityOf(s).Message).To(Equal("Name: 1 of the values (33.3%) contain U+FFFD in place of lost characters (export the table again)"))
 	})
 
 	It("is weak where NULL is written out in a third of its rows", func(ctx SpecContext) {

@@ -44,7 +44,7 @@ func (e *RefusedError) Error() string {
 	case PlainHTTPNotAllowed:
 		return fmt.Sprintf("host %q would be reached by plain http: use https, or %s", e.Host, e.missing())
 	case UserInfo:
-		return fmt.Sprintf("the URL of host %q carries user info: put credentials into a Secret", e.Host)
+		return fmt.Sprintf("the URL of host %q contains user info: put credentials into a Secret", e.Host)
 	case SchemeNotHTTP:
 		return fmt.Sprintf("the URL of host %q is not an https URL", e.Host)
 	default:

@@ -92,7 +92,7 @@ func Command() *cobra.Command {
 	set.StringVar(&f.endpoint, "endpoint", "http://127.0.0.1:8765/beta", "endpoint of the service, as in the upload agent")
 	set.StringVar(&f.tokenFile, "bearer-token-file", "", "file with the service's bearer token (required)")
 	set.StringVar(&f.ca, "ca-file", "", "certificates of a private authority in PEM")
-	set.BoolVar(&f.plainHTTP, "allow-plain-http", false, "speak http to other than loopback addresses")
+	set.BoolVar(&f.plainHTTP, "allow-plain-http", false, "use http for other than loopback addresses")
 	set.StringVar(&f.query.Store, "store", "", "displayName of the data store (required)")
 	set.StringVar(&f.keyFile, "key-file", "", "file with the store's key, as it is in the Secret (required)")
 	set.StringVar(&f.query.Column, "column", "", "searchable column to look in (required)")
@@ -155,7 +155,7 @@ func (f *flags) print(ctx context.Context, asker *Asker, values iter.Seq2[Value,
 	case err != nil:
 		return f.named(err)
 	case asked == 0:
-		return errors.New("--values-from holds no value: give at least one")
+		return errors.New("--values-from contains no value: give at least one")
 	case missing > 0:
 		return &notFoundError{missing, asked}
 	}

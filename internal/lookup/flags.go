@@ -48,7 +48,7 @@ func flagError(_ *cobra.Command, err error) error {
 	case errors.Is(err, pflag.ErrHelp):
 		return err
 	}
-	return errors.New("something with a leading dash is no flag of lookup (see lookup --help); give a value that has one as --value=-…")
+	return errors.New("an argument with a leading dash is not a flag of lookup (see lookup --help); give a value that has one as --value=-…")
 }
 
 // check names the first flag whose value cannot be, and reads --same-row and
@@ -141,7 +141,7 @@ func (f *flags) client() (*http.Client, error) {
 		}
 		guard.RootCAs = x509.NewCertPool()
 		if !guard.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("--ca-file: %s holds no certificate in PEM", f.ca)
+			return nil, fmt.Errorf("--ca-file: %s contains no certificate in PEM", f.ca)
 		}
 	}
 	return guard.HTTPClient(), nil

@@ -144,9 +144,9 @@ func (l *lines) add(r rune) error {
 	case r == 0:
 		return fmt.Errorf("character %d: NUL, as in UTF-16 without a byte order mark: %s", l.char, saveAs)
 	case r == mark && l.char == 1:
-		return errors.New("begins with a byte order mark, which only a file may: take it away, or ask with --value if it is a part of the value")
+		return errors.New("begins with a byte order mark, which only a file may: remove it, or ask with --value if it is part of the value")
 	case len(l.text)+utf8.RuneLen(r) > maxValue:
-		return fmt.Errorf("has over %d bytes: put one value on each line", maxValue)
+		return fmt.Errorf("has more than %d bytes: put one value on each line", maxValue)
 	}
 	l.text = utf8.AppendRune(l.text, r)
 	return nil

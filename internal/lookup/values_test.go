@@ -91,7 +91,7 @@ func TestInvalidTextIsAnError(t *testing.T) {
 		"half of a mark":           {"\xff", 0, 1, "character 1: not valid UTF-8"},
 		"a mark in the middle":     {"secret\n\ufeffsecret\n", 1, 2, "begins with a byte order mark"},
 		"two marks":                {"\ufeff\ufeffsecret\n", 0, 1, "begins with a byte order mark"},
-		"a long value":             {"a\n" + long + "\n" + long + "ü", 2, 3, "has over 65536 bytes"},
+		"a long value":             {"a\n" + long + "\n" + long + "ü", 2, 3, "has more than 65536 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := collect(strings.NewReader(tc.text))

@@ -31,22 +31,22 @@ func (b *BadRows) advice() string {
 
 // hintFor says what makes many rows of one reason bad at once, "" where nothing but the row itself can be told.
 func hintFor(bad table.BadRow) string {
-	const quoting = "set spec.source.format.quoting to None where a quote is a character like others"
+	const quoting = "set spec.source.format.quoting to None where a quote is an ordinary character"
 	switch bad.Reason {
 	case table.BareQuote, table.UnterminatedQuote:
 		return quoting
 	case table.SwallowedRows:
-		return "a quoted cell seems to hold rows: set spec.source.format.quoting to None where a quote is a character like others, to RFC4180 where the cell is meant"
+		return "a quoted cell appears to contain rows: set spec.source.format.quoting to None where a quote is an ordinary character, or to RFC4180 where the cell is intended"
 	case table.TooManyLines:
-		return "raise spec.source.format.maxLinesPerRecord where cells have so many lines; " + quoting
+		return "raise spec.source.format.maxLinesPerRecord where cells have that many lines; " + quoting
 	case table.EscapedQuote:
-		return "a backslash stands before a quote: write a quote within a cell twice, without a backslash"
+		return "there is a backslash before a quote: write a quote within a cell twice, without a backslash"
 	case table.SpaceBeforeQuote:
-		return "white space stands before an opening quote: leave it out; " + quoting
+		return "there is white space before an opening quote: remove it; " + quoting
 	case table.InvalidEncoding:
 		return "set spec.source.format.encoding (Windows-1252 is never guessed), or save the table as UTF-8"
 	case table.CarriageReturn:
-		return "a carriage return (CR) alone ends no line: save the table with LF or CRLF, or put the cell into quotes"
+		return "a carriage return (CR) alone does not end a line: save the table with LF or CRLF, or put the cell into quotes"
 	case table.RepeatedHeader, table.ByteOrderMark:
 		return "where exports were joined, keep the header and the byte order mark of the first one only"
 	case table.WrongNumberOfCells:
@@ -65,7 +65,7 @@ func (p *preparation) refuseBadRows(dataLines, doubtful int64) error {
 	}
 	doubt := ""
 	if doubtful > 0 {
-		doubt = fmt.Sprintf(", %d more stand within a quoted cell that was given up", doubtful)
+		doubt = fmt.Sprintf(", %d more are within a quoted cell that could not be split", doubtful)
 	}
 	return failure.New(failure.TooManyBadRows, "%d of the first %d lines of data cannot be used%s, and spec.badRows.maxPercent allows %d%%: %s; %s",
 		p.bad.Lines, dataLines, doubt, percent, joinSamples(p.bad.Samples), p.bad.advice())

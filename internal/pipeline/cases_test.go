@@ -162,7 +162,7 @@ var caseVerdicts = map[string]verdict{
 	"11b-nul-padding-in-cells":         {rows: 200, weak: "Account"},
 	"12a-ctrl-z-at-end":                {rows: 5, blank: 1},
 	"12b-ctrl-z-single-column":         {rows: 5, blank: 1},
-	"13a-cr-lines-single-column":       {reason: failure.TooManyBadRows, words: "carriage return (CR) alone ends no line"},
+	"13a-cr-lines-single-column":       {reason: failure.TooManyBadRows, words: "carriage return (CR) alone does not end a line"},
 	"13c-cr-lines-all":                 {reason: failure.InvalidEncoding, words: "CR alone"},
 	"13d-crcrlf":                       {rows: 5},
 	"14a-gzip-zero-padding":            {rows: 50},
@@ -216,7 +216,7 @@ func TestCases(t *testing.T) {
 		})
 	}
 	t.Run("60-quote-pair-within-allowance", func(t *testing.T) {
-		checkCase(t, strayPair(), verdict{reason: failure.TooManyBadRows, words: "8989 more stand within a quoted cell that was given up"})
+		checkCase(t, strayPair(), verdict{reason: failure.TooManyBadRows, words: "8989 more are within a quoted cell that could not be split"})
 	})
 }
 

@@ -127,7 +127,7 @@ func TestTablesOfStrangersAreRefused(t *testing.T) {
 		"tar":                   {tarred(t, people), three, schema.Format{}, failure.InvalidEncoding, []string{"tar archive", "gzip or zstd"}, ""},
 		"tar in gzip":           {tables.Gzip(t, tarred(t, people)), three, schema.Format{}, failure.InvalidEncoding, []string{"tar archive within gzip"}, ""},
 		"tar in zstd":           {zstandard(t, tarred(t, people)), three, schema.Format{}, failure.InvalidEncoding, []string{"tar archive within zstd"}, ""},
-		"bytes behind zstd":     {zstandard(t, people) + "something else", three, schema.Format{}, failure.InvalidEncoding, []string{"behind", "zstd"}, ""},
+		"bytes after zstd":      {zstandard(t, people) + "something else", three, schema.Format{}, failure.InvalidEncoding, []string{"after", "zstd"}, ""},
 		"a second member short": {tables.Gzip(t, people) + tables.Gzip(t, people)[:20], three, schema.Format{}, failure.InvalidEncoding, []string{"too early"}, ""},
 		"gzip of nothing":       {tables.Gzip(t, ""), three, schema.Format{}, failure.EmptyTable, []string{"empty"}, ""},
 		"a sign-in page":        {signIn, three, schema.Format{}, failure.FormatInvalid, []string{"HTML page", "sign-in", "not a table"}, "Sign in"},
@@ -152,7 +152,7 @@ func TestTablesOfStrangersAreRefused(t *testing.T) {
 			"Report of accounts,,\nMade on 2024-01-05,,\n,,\nID,Account,Name\nK-00000,880000000,A\n", three, schema.Format{}, failure.MissingColumn,
 			[]string{`"ID", "Account", "Name"`, "line 4 names them", "format.skipLines to 3"}, "Report",
 		},
-		"one value is a name": {"ID,hush-1,hush-2\nK-00000,880000000,A\n", three, schema.Format{}, failure.MissingColumn, []string{`"Account", "Name"`, "1 of 3 wanted columns in 3 cells"}, "hush"},
+		"one value is a name": {"ID,hush-1,hush-2\nK-00000,880000000,A\n", three, schema.Format{}, failure.MissingColumn, []string{`"Account", "Name"`, "1 of 3 selected columns in 3 cells"}, "hush"},
 		"UTF-8 as Windows-1252": {
 			"ID,Account,Name\nK-00000,880000000,M\u00fcller 0\n", three, schema.Format{Encoding: "Windows-1252"}, failure.InvalidEncoding,
 			[]string{"valid UTF-8", "format.encoding says Windows-1252", "UTF-8 or Auto"}, "ller",

@@ -119,7 +119,7 @@ func boolBit(is bool) int64 { //nolint:revive // a conversion, not a mode
 }
 
 // errHandoff says that a text is no handoff of a plan.
-var errHandoff = errors.New("what the reading handed over does not belong to this table")
+var errHandoff = errors.New("the result of the reading does not belong to this table")
 
 // Receive unpacks a handoff of a reading of this plan. It believes nothing that
 // the plan contradicts, so that a foreign or damaged one is refused.

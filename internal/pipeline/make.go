@@ -101,7 +101,7 @@ func (m *maker) run(ctx context.Context, stripes []Stripe, atOnce int) error {
 
 // errChanged says that a stripe does not read as it did in Prepare.
 func errChanged(s *Stripe) error {
-	return failure.New(failure.SourceChanged, "rows from %d on differ from those that were read first: the source changed; a new attempt reads it afresh", s.Row)
+	return failure.New(failure.SourceChanged, "rows from %d on differ from the first reading: the source changed; a new attempt reads it again", s.Row)
 }
 
 // stripe makes the blocks of one stripe and proves, by the sum of Prepare, that

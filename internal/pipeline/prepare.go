@@ -38,14 +38,14 @@ func Prepare(ctx context.Context, plan Plan) (*Prepared, error) {
 // check refuses what no table could mend.
 func (p Plan) check() error {
 	if most := block.LargestRowsPerBlock(len(p.Columns)); p.RowsPerBlock > most {
-		return failure.New(failure.BlockTooLarge, "spec.rowsPerBlock %d with %d fields makes blocks over %d MiB; give at most %d",
+		return failure.New(failure.BlockTooLarge, "spec.rowsPerBlock %d with %d fields makes blocks of more than %d MiB; set it to at most %d",
 			p.RowsPerBlock, len(p.Columns), block.MaxSize>>20, most)
 	}
 	if len(p.Columns) > block.MaxColumns {
-		return failure.New(failure.LimitExceeded, "spec.fields names %d fields (or, left out, the data store has as many columns); name at most %d", len(p.Columns), block.MaxColumns)
+		return failure.New(failure.LimitExceeded, "spec.fields has %d fields (or is empty, and the data store has that many columns); select at most %d", len(p.Columns), block.MaxColumns)
 	}
 	if len(p.Columns) == 0 || p.RowsPerBlock < 1 {
-		return failure.New(failure.FormatInvalid, "a session needs at least one field and one row a block")
+		return failure.New(failure.FormatInvalid, "a session needs at least one field and one row per block")
 	}
 	key, err := fingerprint.NewKey(p.Key)
 	if err != nil {
@@ -298,7 +298,7 @@ func putCell(to *[4 + shortCell]byte, n uint32, cell *[shortCell]byte) {
 func (p *preparation) result() (*Prepared, error) {
 	checksum := sumOf(p.stored.hash)
 	if p.plan.Pin != "" && p.plan.Pin != checksum {
-		return nil, failure.New(failure.ChecksumMismatch, "the source's checksum is %s, spec.checksum asks for %s; correct either", checksum, p.plan.Pin)
+		return nil, failure.New(failure.ChecksumMismatch, "the checksum of the source is %s, and spec.checksum is %s; correct one of them", checksum, p.plan.Pin)
 	}
 	if err := p.refuseBadRows(p.lines.Good+p.lines.Bad, p.lines.Doubtful); err != nil {
 		return nil, err
@@ -308,7 +308,7 @@ func (p *preparation) result() (*Prepared, error) {
 	}
 	if p.blocks > MaxBlocks {
 		least := (p.good + MaxBlocks - 1) / MaxBlocks
-		return nil, failure.New(failure.TooManyBlocks, "%d rows make %d blocks of %d; at most %d blocks are allowed: give spec.rowsPerBlock at least %d",
+		return nil, failure.New(failure.TooManyBlocks, "%d rows make %d blocks of %d; at most %d blocks are allowed: set spec.rowsPerBlock to at least %d",
 			p.good, p.blocks, p.plan.RowsPerBlock, MaxBlocks, least)
 	}
 	keyID, err := KeyID(p.plan.Key, p.plan.Store)

@@ -81,9 +81,9 @@ func (c ColumnQuality) IsUnfindableBeyond(percent int32) bool {
 // unfindableWords say what is the matter with cells of each kind, and what helps.
 var unfindableWords = [unfindableKinds]string{
 	Mojibake:            "are UTF-8 that was read as Windows-1252 (set spec.source.format.encoding to UTF-8, or export the table again)",
-	LostCharacters:      "hold U+FFFD in place of lost characters (export the table again)",
-	InvisibleCharacters: "hold invisible characters (add them to the column's ignoredDelimiters, or clean the table)",
-	SpreadsheetGuards:   `hold ="…" or a leading apostrophe (add =, " and ' to the column's ignoredDelimiters, or clean the table)`,
+	LostCharacters:      "contain U+FFFD in place of lost characters (export the table again)",
+	InvisibleCharacters: "contain invisible characters (add them to the column's ignoredDelimiters, or clean the table)",
+	SpreadsheetGuards:   `contain ="…" or a leading apostrophe (add =, " and ' to the column's ignoredDelimiters, or clean the table)`,
 	ScientificNotation:  "are numbers in scientific notation (export the column as text)",
 }
 

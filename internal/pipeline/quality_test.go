@@ -166,15 +166,15 @@ func TestWeaknesses(t *testing.T) {
 		}},
 		"a slip of the pen": {func(c *ColumnQuality) { c.Rows, c.Distinct, c.Unfindable[Mojibake] = 10_000, 9_000, 9 }, nil},
 		"unfindable": {func(c *ColumnQuality) { c.Unfindable[InvisibleCharacters] = 1 }, []string{
-			"1 of the values (0.1%) hold invisible characters (add them to the column's ignoredDelimiters, or clean the table)",
+			"1 of the values (0.1%) contain invisible characters (add them to the column's ignoredDelimiters, or clean the table)",
 		}},
 		"unfindable of values": {func(c *ColumnQuality) {
 			c.Rows, c.Empty, c.Distinct, c.Unfindable = 10_000, 1_000, 9_000, Unfindable{1, 2, 2, 2, 2}
 		}, []string{
 			"1 of the values (under 0.1%) are UTF-8 that was read as Windows-1252 (set spec.source.format.encoding to UTF-8, or export the table again)",
-			"2 of the values (under 0.1%) hold U+FFFD in place of lost characters (export the table again)",
-			"2 of the values (under 0.1%) hold invisible characters (add them to the column's ignoredDelimiters, or clean the table)",
-			`2 of the values (under 0.1%) hold ="…" or a leading apostrophe (add =, " and ' to the column's ignoredDelimiters, or clean the table)`,
+			"2 of the values (under 0.1%) contain U+FFFD in place of lost characters (export the table again)",
+			"2 of the values (under 0.1%) contain invisible characters (add them to the column's ignoredDelimiters, or clean the table)",
+			`2 of the values (under 0.1%) contain ="…" or a leading apostrophe (add =, " and ' to the column's ignoredDelimiters, or clean the table)`,
 			"2 of the values (under 0.1%) are numbers in scientific notation (export the column as text)",
 		}},
 		"unfindable and repeated": {func(c *ColumnQuality) { c.LargestRepetition, c.Unfindable[ScientificNotation] = 500, 500 }, []string{
@@ -183,7 +183,7 @@ func TestWeaknesses(t *testing.T) {
 		"unfindable in a small table": {func(c *ColumnQuality) {
 			*c = ColumnQuality{Rows: 3, Distinct: 1, LargestRepetition: 3, Unfindable: Unfindable{LostCharacters: 2}}
 		}, []string{
-			"2 of the values (66.6%) hold U+FFFD in place of lost characters (export the table again)",
+			"2 of the values (66.6%) contain U+FFFD in place of lost characters (export the table again)",
 		}},
 		"a small table": {func(c *ColumnQuality) {
 			*c = ColumnQuality{Rows: 99, Empty: 60, Distinct: 1, LargestRepetition: 39, Short: 39}

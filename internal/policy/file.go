@@ -82,18 +82,18 @@ func (f *File) look() {
 		return
 	}
 	f.policy, f.problem = *read, ""
-	f.log.Info("the policy file was read again", "path", f.path, "rules", len(read.Rules))
+	f.log.Info("reloaded the policy file", "path", f.path, "rules", len(read.Rules))
 	f.tell(nil)
 }
 
 // fail keeps the last good policy and says why, once a problem.
 func (f *File) fail(err error) {
-	problem := fmt.Sprintf("the policy file does not load, so an earlier one applies: %v", err)
+	problem := fmt.Sprintf("the policy file cannot be loaded, so an earlier one applies: %v", err)
 	if problem == f.problem {
 		return
 	}
 	f.problem = problem
-	f.log.Error("the policy file does not load; the last good one applies", "path", f.path, "error", err)
+	f.log.Error("the policy file cannot be loaded; the last good one applies", "path", f.path, "error", err)
 	f.tell(err)
 }
 

@@ -114,7 +114,7 @@ func checkHosts(field string, entries []string) error {
 	for i, entry := range entries {
 		host := strings.TrimPrefix(entry, "*.")
 		if host == "" || strings.ContainsAny(host, "/@?#*") && entry != "*" || strings.TrimSpace(entry) != entry {
-			return fmt.Errorf("%s[%d]: %q is none of host, host:port, *.domain and *", field, i, entry)
+			return fmt.Errorf("%s[%d]: %q is not a host, host:port, *.domain or *", field, i, entry)
 		}
 	}
 	return nil
@@ -123,15 +123,15 @@ func checkHosts(field string, entries []string) error {
 func (a AmbientIdentity) check() error {
 	switch {
 	case (a.Endpoint == "") == (a.Bucket == ""):
-		return fmt.Errorf("endpoint, bucket: give one of both")
+		return fmt.Errorf("endpoint, bucket: give exactly one of them")
 	case a.Endpoint != "" && (a.Prefix != "" || a.Account != ""):
-		return fmt.Errorf("prefix, account: they go with bucket")
+		return fmt.Errorf("prefix, account: allowed only with bucket")
 	case a.Endpoint != "" && (strings.ContainsAny(a.Endpoint, "/@?#* ") || a.Audience == ""):
 		return fmt.Errorf("endpoint: give a host, with its port if it has one, and audience")
 	case a.Endpoint != "":
 		return nil
 	case a.Audience != "" || a.TenantID != "" || a.ClientID != "":
-		return fmt.Errorf("audience, tenantID, clientID: they go with endpoint")
+		return fmt.Errorf("audience, tenantID, clientID: allowed only with endpoint")
 	}
 	return a.checkBucket()
 }
@@ -140,7 +140,7 @@ func (a AmbientIdentity) checkBucket() error {
 	scheme, name, _ := strings.Cut(a.Bucket, "://")
 	switch {
 	case !slices.Contains([]string{"s3", "gs", "azblob"}, scheme) || name == "" || strings.ContainsAny(name, "/*?#@"):
-		return fmt.Errorf("bucket: %q is none of s3://bucket, gs://bucket and azblob://container", a.Bucket)
+		return fmt.Errorf("bucket: %q is not s3://bucket, gs://bucket or azblob://container", a.Bucket)
 	case a.Prefix != "" && !strings.HasSuffix(a.Prefix, "/"):
 		return fmt.Errorf("prefix: %q does not end with a slash, so it would also permit keys beside the folder", a.Prefix)
 	case a.Account != "" && scheme != "azblob":

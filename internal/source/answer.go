@@ -112,7 +112,7 @@ func (w *web) acceptPart(ctx context.Context, resp *http.Response, offset, lengt
 	}
 	switch {
 	case r.total >= 0 && want > r.total-offset:
-		return nil, &Error{Reason: Changed, Source: w.where, Message: "it is shorter than it was"}
+		return nil, &Error{Reason: Changed, Source: w.where, Message: "it is shorter than before"}
 	case got != want:
 		return nil, w.invalid(anotherRange)
 	}

@@ -112,7 +112,7 @@ func azureSigned(c Config, where, account, address string, options *container.Cl
 	}
 	if err != nil {
 		// The error may repeat the key.
-		return nil, &Error{Reason: Invalid, Source: where, Message: "no client can be made of the credentials: check accountKey and sasToken"}
+		return nil, &Error{Reason: Invalid, Source: where, Message: "no client can be created from the credentials: check accountKey and sasToken"}
 	}
 	return client, nil
 }

@@ -78,5 +78,5 @@ func (p *pin) hold(where, version string) error {
 		p.version = version
 		return nil
 	}
-	return &Error{Reason: Changed, Source: where, Message: "it has changed while it was read"}
+	return &Error{Reason: Changed, Source: where, Message: "it changed while it was read"}
 }

@@ -80,7 +80,7 @@ func (f *file) classify(err error) error {
 	var errno syscall.Errno
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return &Error{Reason: NotFound, Source: f.where, Message: "there is no such file below the source root of the namespace"}
+		return &Error{Reason: NotFound, Source: f.where, Message: "the file does not exist below the source root of the namespace"}
 	case errors.Is(err, fs.ErrPermission):
 		return &Error{Reason: Refused, Source: f.where, Message: "the operator may not read the file: check its owner and mode"}
 	case errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENXIO), errors.Is(err, syscall.ENAMETOOLONG):
@@ -93,7 +93,7 @@ func (f *file) classify(err error) error {
 }
 
 func outside(where string) *Error {
-	return &Error{Reason: PathOutsideRoot, Source: where, Message: "the path, or a link on its way, leads out of the source root of the namespace"}
+	return &Error{Reason: PathOutsideRoot, Source: where, Message: "the path, or a link in it, leads out of the source root of the namespace"}
 }
 
 // section reads a part of a file through ReadAt and closes the file.

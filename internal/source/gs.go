@@ -31,7 +31,7 @@ func openGS(ctx context.Context, c Config, u *url.URL) (Source, error) {
 	}
 	service, err := storage.NewClient(context.WithoutCancel(ctx), options...)
 	if err != nil {
-		return nil, &Error{Reason: Invalid, Source: where, Message: "no client can be made of the credentials"}
+		return nil, &Error{Reason: Invalid, Source: where, Message: "no client can be created from the credentials"}
 	}
 	service.SetRetry(storage.WithPolicy(storage.RetryNever))
 	bucket, err := gcsblob.OpenBucket(ctx, nil, name, &gcsblob.Options{Client: service})

@@ -20,7 +20,7 @@ func (c Config) ambient(scheme, bucket, key, where string) (account string, err 
 	}
 	switch {
 	case c.credential("endpoint") != "":
-		return refuse(Invalid, "the credentials name an endpoint and nothing that signs: the operator's own identity is never sent there, so add credentials for it, or anonymous: \"true\"")
+		return refuse(Invalid, "the credentials contain an endpoint and nothing to sign with: the operator's own identity is never sent there, so add credentials for it, or anonymous: \"true\"")
 	case c.Identity == nil:
 		return refuse(NotPermitted, "there are no credentials, and the operator's own identity is not used here: name a Secret in spec.source.credentialsSecretRef")
 	}

@@ -289,8 +289,8 @@ func originsThatChange() []originCase {
 		}
 	}
 	return []originCase{
-		{"another table of the same size", changes("", [2]string{}, second), refusal{reason: failure.SourceChanged, words: "on differ from those that were read first"}},
-		{"another table and ETag of the same size", changes("ETag", [2]string{`"v1"`, `"v2"`}, second), refusal{reason: failure.SourceChanged, words: "on differ from those that were read first"}},
+		{"another table of the same size", changes("", [2]string{}, second), refusal{reason: failure.SourceChanged, words: "on differ from the first reading"}},
+		{"another table and ETag of the same size", changes("ETag", [2]string{`"v1"`, `"v2"`}, second), refusal{reason: failure.SourceChanged, words: "on differ from the first reading"}},
 		{"another table of another size", func(w http.ResponseWriter, _ *http.Request, n int64) {
 			text := people
 			if n > 1 {
@@ -298,7 +298,7 @@ func originsThatChange() []originCase {
 			}
 			w.Header().Set("Content-Length", fmt.Sprint(len(text)))
 			_, _ = w.Write([]byte(text))
-		}, refusal{reason: failure.SourceChanged, words: "it has changed while it was read"}},
+		}, refusal{reason: failure.SourceChanged, words: "it changed while it was read"}},
 	}
 }
 

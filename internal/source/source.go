@@ -84,11 +84,11 @@ func Open(ctx context.Context, c Config) (Source, error) {
 	where := describe(u)
 	switch {
 	case !known:
-		return nil, &Error{Reason: SchemeNotAllowed, Source: where, Message: "no such scheme: use file, https, s3, gs or azblob"}
+		return nil, &Error{Reason: SchemeNotAllowed, Source: where, Message: "the scheme is not supported: use file, https, s3, gs or azblob"}
 	case !slices.Contains(c.Schemes, scheme):
 		return nil, &Error{Reason: SchemeNotAllowed, Source: where, Message: "add " + scheme + " to spec.allow.sourceSchemes of the upload agent"}
 	case u.User != nil:
-		return nil, &Error{Reason: Invalid, Source: where, Message: "the URI carries user info: put credentials into a Secret"}
+		return nil, &Error{Reason: Invalid, Source: where, Message: "the URI contains user info: put credentials into a Secret"}
 	}
 	return open(ctx, c, u)
 }
@@ -151,7 +151,7 @@ func span(where string, size, offset, length int64) (int64, error) {
 	case offset < 0 || length < ToEnd:
 		return 0, &Error{Reason: Invalid, Source: where, Message: "the range to read is negative"}
 	case offset > size || length != ToEnd && length > size-offset:
-		return 0, &Error{Reason: Changed, Source: where, Message: "it is shorter than it was"}
+		return 0, &Error{Reason: Changed, Source: where, Message: "it is shorter than before"}
 	case length == ToEnd:
 		return size - offset, nil
 	}

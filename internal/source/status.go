@@ -16,10 +16,10 @@ func statusError(where string, status int, code string, header http.Header) *Err
 	}
 	switch status {
 	case http.StatusPreconditionFailed:
-		e.Reason, e.Message = Changed, "it has changed while it was read"
+		e.Reason, e.Message = Changed, "it changed while it was read"
 		return e
 	case http.StatusRequestedRangeNotSatisfiable:
-		e.Reason, e.Message = Changed, "it is shorter than it was"
+		e.Reason, e.Message = Changed, "it is shorter than before"
 		return e
 	}
 	remedy := ""
@@ -35,7 +35,7 @@ func statusError(where string, status int, code string, header http.Header) *Err
 func judgeStatus(status int, code string) (reason Reason, remedy string) {
 	switch status {
 	case http.StatusNotFound, http.StatusGone:
-		return NotFound, ": check the URI, and that the table is there"
+		return NotFound, ": check the URI, and that the table exists"
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
 		return Refused, refusedRemedy
 	case http.StatusRequestTimeout, http.StatusConflict, http.StatusLocked, http.StatusTooEarly, http.StatusTooManyRequests:

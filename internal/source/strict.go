@@ -49,7 +49,7 @@ func fault(req *http.Request, resp *http.Response) string {
 		asked = sent(req, "Range")
 	}
 	if azure && resp.Header.Get("Last-Modified") == "" {
-		return "the server does not answer as Azure Blob Storage does: check the endpoint"
+		return "the server does not respond like Azure Blob Storage: check the endpoint"
 	}
 	first, _, _ := strings.Cut(strings.TrimPrefix(asked, "bytes="), "-")
 	switch {

@@ -210,7 +210,7 @@ type LimitError struct {
 func (e *LimitError) Error() string {
 	switch e.Limit {
 	case "Bytes":
-		return fmt.Sprintf("the table has more than the %d bytes (decompressed) that are allowed: split it, or leave out columns that nobody hashes", e.Max)
+		return fmt.Sprintf("the table has more than the %d bytes (decompressed) that are allowed: split it, or remove columns that are not hashed", e.Max)
 	case "DecompressionRatio":
 		return fmt.Sprintf("the table decompresses to more than %d times its stored size: store it with less or no compression", e.Max)
 	default:

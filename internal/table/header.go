@@ -289,7 +289,7 @@ func (e *MissingColumnsError) advice() string {
 	if e.Found > 0 {
 		todo = "correct the table, or sourceName of the data store's columns"
 	}
-	return fmt.Sprintf("; the first line names %d of %d wanted columns in %s: %s", e.Found, e.Found+len(e.Missing), counted(e.Columns, "cell"), todo)
+	return fmt.Sprintf("; the first line names %d of %d selected columns in %s: %s", e.Found, e.Found+len(e.Missing), counted(e.Columns, "cell"), todo)
 }
 
 func quoted(names []string) string {

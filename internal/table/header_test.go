@@ -145,11 +145,11 @@ func TestMissingColumnsSayWhatToDo(t *testing.T) {
 	}{
 		{
 			"some", []string{"Patient ID", "ssn", "hush"}, []string{"PatientID=Patient ID", "Mail", "Name"}, table.Format{},
-			`the header of the table has no column "Mail", "Name"; the first line names 1 of 3 wanted columns in 3 cells: correct the table, or sourceName of the data store's columns`,
+			`the header of the table has no column "Mail", "Name"; the first line names 1 of 3 selected columns in 3 cells: correct the table, or sourceName of the data store's columns`,
 		},
 		{
 			"all", []string{"hush"}, []string{"Mail", "Name"}, table.Format{},
-			`the header of the table has no column "Mail", "Name"; the first line names 0 of 2 wanted columns in 1 cell: check that it is the header, and format.delimiter`,
+			`the header of the table has no column "Mail", "Name"; the first line names 0 of 2 selected columns in 1 cell: check that it is the header, and format.delimiter`,
 		},
 		{
 			"one", []string{"ID", "E-Mail"}, []string{"ID", "Mail"}, table.Format{},
@@ -187,7 +187,7 @@ func TestMissingColumnsSayWhatToDo(t *testing.T) {
 		{"whole lines quoted", []string{"ID,Mail"}, []string{"ID", "Mail"}, table.Format{}, "each line of the table is one quoted cell"},
 		{
 			"a title with a comma", []string{"hush, 2024"}, []string{"ID", "Mail"}, table.Format{},
-			`the header of the table has no column "ID", "Mail"; the first line names 0 of 2 wanted columns in 1 cell: check that it is the header, and format.delimiter`,
+			`the header of the table has no column "ID", "Mail"; the first line names 0 of 2 selected columns in 1 cell: check that it is the header, and format.delimiter`,
 		},
 		{"whole lines of quotes quoted", []string{`"ID","Mail","No"`}, []string{"ID", "Mail", "hush"}, table.Format{}, "each line of the table is one quoted cell"},
 		{"whole lines of pipes quoted", []string{"ID|Mail"}, []string{"ID", "Mail"}, pipe, "each line of the table is one quoted cell"},

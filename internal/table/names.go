@@ -81,7 +81,7 @@ func splitLine(line string, delimiter byte) []string {
 func delimiterHint(line string, columns []schema.Column, said byte) string {
 	for _, other := range []byte("\t;|,") {
 		if cells := splitLine(line, other); other != said && len(cells) > 1 && hasAll(cells, columns) {
-			return fmt.Sprintf("set format.delimiter to %q, with which the first line names all wanted columns", string(rune(other)))
+			return fmt.Sprintf("set format.delimiter to %q, with which the first line names all selected columns", string(rune(other)))
 		}
 	}
 	return ""

@@ -88,7 +88,7 @@ func (z *zstdFrames) next() error {
 	case bytes.HasPrefix(zstdMagic, start):
 		return cutShort(io.EOF)
 	}
-	return &EncodingError{"the zstd compressed table is followed by bytes that are not zstd: store the compressed table without anything behind it"}
+	return &EncodingError{"the zstd compressed table is followed by bytes that are not zstd: store the compressed table with nothing after it"}
 }
 
 func (z *zstdFrames) nextBlock() error {

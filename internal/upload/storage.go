@@ -76,7 +76,7 @@ func (s *storage) at() (*blockblob.Client, string, error) {
 		Telemetry: policy.TelemetryOptions{ApplicationID: "exactmatch-operator"},
 	}})
 	if err != nil {
-		return nil, "", failure.New(failure.StorageRefused, "the service gave an upload URI that cannot be used")
+		return nil, "", failure.New(failure.StorageRefused, "the upload URI that the service issued cannot be used")
 	}
 	s.client, s.uri = client, uri
 	return client, uri, nil
@@ -172,10 +172,10 @@ func readable(uri string) bool {
 func addStaged(ids map[int]string, id string) error {
 	index, _, err := block.ParseID(id)
 	if err != nil {
-		return failure.New(failure.SourceChanged, "the remote session holds a block that this operator did not make; a new attempt begins afresh")
+		return failure.New(failure.SourceChanged, "the remote session contains a block that this operator did not make; a new attempt starts over")
 	}
 	if known, ok := ids[index]; ok && known != id {
-		return failure.New(failure.SourceChanged, "the remote session holds two different blocks %d: the source changed during the upload", index)
+		return failure.New(failure.SourceChanged, "the remote session contains two different blocks %d: the source changed during the upload", index)
 	}
 	ids[index] = id
 	return nil
@@ -199,7 +199,7 @@ func (s *storage) stage(ctx context.Context, id string, sum uint64, data []byte)
 		}
 	}
 	if errors.Is(err, errDamaged) {
-		return progress.Checked{}, failure.New(failure.StorageRefused, "the storage returned another checksum of a block than that of the bytes that were sent, %d times; look into what changes them on the way", stageTries)
+		return progress.Checked{}, failure.New(failure.StorageRefused, "the storage returned a checksum of a block that differs from that of the bytes that were sent, %d times; find out what changes them on the way", stageTries)
 	}
 	return progress.Checked{}, storageError(stageOp, err)
 }
@@ -231,7 +231,7 @@ func (s *storage) stageOnce(ctx context.Context, id string, sum uint64, data []b
 }
 
 // errUnsealed says that the storage misses a block of the list.
-var errUnsealed = errors.New("a block of the list is not there")
+var errUnsealed = errors.New("a block of the list does not exist")
 
 // seal commits the block list, which publishes nothing by itself.
 func (s *storage) seal(ctx context.Context, ids []string) error {

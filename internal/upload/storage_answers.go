@@ -75,7 +75,7 @@ func judged(op string, err error) error {
 // nothing of the blocks, and passes.
 func foreign(op string, status int) *failure.Error {
 	return &failure.Error{Reason: failure.StorageUnavailable, Transient: true,
-		Message: fmt.Sprintf("%s: answered with %d, and not by the storage; check the proxies on the way to the upload URI", op, status)}
+		Message: fmt.Sprintf("%s: the response %d is not from the storage; check the proxies on the way to the upload URI", op, status)}
 }
 
 // blocksOf lists the blocks of a blob. An answer whose root is no list of blocks
@@ -151,7 +151,7 @@ func storageError(op string, err error) error {
 
 func answeredError(op string, answered *azcore.ResponseError) *failure.Error {
 	e := &failure.Error{Reason: failure.StorageUnavailable, Transient: true,
-		Message:    fmt.Sprintf("%s: the storage answered %d %s", op, answered.StatusCode, shownCode(answered)),
+		Message:    fmt.Sprintf("%s: the storage responded with %d %s", op, answered.StatusCode, shownCode(answered)),
 		RetryAfter: retryAfter(answered.RawResponse)}
 	switch code := answered.StatusCode; {
 	case code == http.StatusForbidden || code == http.StatusUnauthorized:
@@ -190,7 +190,7 @@ func causeOf(err error) string {
 	if errors.As(err, &withURL) {
 		return truncate(withURL.Err.Error())
 	}
-	return "the connection failed, or the answer cannot be read"
+	return "the connection failed, or the response cannot be read"
 }
 
 // truncate returns at most 200 bytes of s, in valid UTF-8.
@@ -225,7 +225,7 @@ type boundedBody struct {
 	left int64
 }
 
-var errAnswerTooLarge = errors.New("the storage's answer is larger than any of the protocol")
+var errAnswerTooLarge = errors.New("the response of the storage is larger than any of the protocol")
 
 func (b *boundedBody) Read(p []byte) (int, error) {
 	if b.left <= 0 {

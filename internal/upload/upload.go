@@ -63,7 +63,7 @@ var ErrBlocksMissing = errors.New("blocks are missing")
 func Seal(ctx context.Context, prepared *pipeline.Prepared, target Target) error {
 	err := sealStaged(ctx, prepared, target)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return &failure.Error{Reason: failure.StorageUnavailable, Transient: true, Message: "seal the block list: no answer in time"}
+		return &failure.Error{Reason: failure.StorageUnavailable, Transient: true, Message: "seal the block list: no response in time"}
 	}
 	return pipeline.Classify(err)
 }
@@ -71,7 +71,7 @@ func Seal(ctx context.Context, prepared *pipeline.Prepared, target Target) error
 func sealStaged(ctx context.Context, prepared *pipeline.Prepared, target Target) error {
 	s := &storage{target: target}
 	if !readable(target.URI()) {
-		return failure.New(failure.StorageRefused, "the upload URI does not permit to list blocks, which workers in pods need; set spec.workers.mode of the upload agent to Manager")
+		return failure.New(failure.StorageRefused, "the upload URI does not allow listing blocks, which workers in pods require; set spec.workers.mode of the upload agent to Manager")
 	}
 	there, err := s.staged(ctx)
 	if err != nil {
@@ -80,12 +80,12 @@ func sealStaged(ctx context.Context, prepared *pipeline.Prepared, target Target)
 	ids := make([]string, prepared.Blocks)
 	for index, id := range there {
 		if index >= len(ids) {
-			return failure.New(failure.SourceChanged, "the remote session holds a block %d that the table does not have; a new attempt begins afresh", index)
+			return failure.New(failure.SourceChanged, "the remote session contains a block %d that the table does not have; a new attempt starts over", index)
 		}
 		ids[index] = id
 	}
 	if missing := len(ids) - len(there); missing > 0 {
-		return &failure.Error{Reason: failure.StorageUnavailable, Transient: true, Cause: ErrBlocksMissing, Message: fmt.Sprintf("%d of %d blocks are not there after all were staged", missing, len(ids))}
+		return &failure.Error{Reason: failure.StorageUnavailable, Transient: true, Cause: ErrBlocksMissing, Message: fmt.Sprintf("%d of %d blocks are missing after all were staged", missing, len(ids))}
 	}
 	if err := s.seal(ctx, ids); !errors.Is(err, errUnsealed) {
 		return err
@@ -174,7 +174,7 @@ func (u *upload) send(ctx context.Context, index int, data []byte) error {
 	known, isThere := u.there[index]
 	switch {
 	case isThere && known != id:
-		return failure.New(failure.SourceChanged, "block %d differs from the one that was uploaded before: the source changed during the upload; a new attempt reads it afresh", index)
+		return failure.New(failure.SourceChanged, "block %d differs from the one that was uploaded before: the source changed during the upload; a new attempt reads it again", index)
 	case isThere:
 		u.count(index, id, progress.Blocks{Done: 1, Skipped: 1})
 		return nil

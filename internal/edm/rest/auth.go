@@ -114,9 +114,9 @@ func answeredByEntra(answer *http.Response) error {
 	}
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxError))
 	if err != nil || !isJSON(answer.Header) || json.Unmarshal(body, &said) != nil || said.Error == "" {
-		return fmt.Errorf("an answer %d that is not Microsoft Entra ID's came in its place; check the proxies on the way to it", answer.StatusCode)
+		return fmt.Errorf("a response with status %d came that is not from Microsoft Entra ID; check the proxies on the way to it", answer.StatusCode)
 	}
-	message := fmt.Sprintf("Microsoft Entra ID answered %d %s", answer.StatusCode, http.StatusText(answer.StatusCode))
+	message := fmt.Sprintf("Microsoft Entra ID responded with %d %s", answer.StatusCode, http.StatusText(answer.StatusCode))
 	if edm.ClassOfStatus(answer.StatusCode) == edm.Transient {
 		return errors.New(message)
 	}

@@ -169,19 +169,19 @@ func (c *Client) answer(k call, response *http.Response, body []byte) *edm.Error
 func notOurs(k call, response *http.Response, body []byte) string {
 	switch {
 	case response.StatusCode != cmp.Or(k.status, http.StatusOK):
-		return fmt.Sprintf("the answer is not the %d of this call", cmp.Or(k.status, http.StatusOK))
+		return fmt.Sprintf("the response is not the %d of this call", cmp.Or(k.status, http.StatusOK))
 	case k.out == nil && !isMarked(k, response.Header):
-		return "the answer carries no request-id"
+		return "the response has no request-id"
 	case k.out == nil:
 		return ""
 	case len(body) > maxBody:
 		return "the answer is too large"
 	case !isJSON(response.Header) || decode(body, k.out) != nil:
-		return "the answer is not the JSON of this API"
+		return "the response is not the JSON of this API"
 	case k.asked != nil && !k.asked():
-		return "the answer is not what was asked for"
+		return "the response is not what was requested"
 	case k.none != nil && k.none() && !isMarked(k, response.Header):
-		return "the answer is empty and carries no request-id"
+		return "the response is empty and has no request-id"
 	}
 	return ""
 }

@@ -125,7 +125,7 @@ func withoutURL(err error) error {
 func tokenError(k call, err error) error {
 	var refused *RefusedError
 	if !errors.As(err, &refused) {
-		return &edm.Error{Op: k.op, RequestID: k.requestID, Class: edm.Transient, Err: fmt.Errorf("no bearer token could be had for spec.auth: %w", err)}
+		return &edm.Error{Op: k.op, RequestID: k.requestID, Class: edm.Transient, Err: fmt.Errorf("no bearer token could be obtained for spec.auth: %w", err)}
 	}
 	return &edm.Error{Op: k.op, RequestID: k.requestID, Class: edm.Credentials, Code: "TokenUnavailable", Err: err, Status: http.StatusUnauthorized,
 		Message: "no bearer token is issued for spec.auth: " + truncate(refused.Message, maxMessage)}

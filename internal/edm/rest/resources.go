@@ -92,10 +92,10 @@ func list[T any](ctx context.Context, c *Client, op string, q edm.Query, path ..
 }
 
 var (
-	errNextLink = errors.New("the answer's @odata.nextLink is no URL")
-	errForeign  = errors.New("the answer lists sessions of another data store")
-	errEndless  = errors.New("the answer's pages do not end")
-	errCut      = fmt.Errorf("the collection has more than %d items, which are not read to their end; delete those that nobody needs at the service", maxItems)
+	errNextLink = errors.New("the @odata.nextLink of the response is not a URL")
+	errForeign  = errors.New("the response lists sessions of another data store")
+	errEndless  = errors.New("the pages of the response do not end")
+	errCut      = fmt.Errorf("the collection has more than %d items, which is too many to read; delete those that are no longer needed at the service", maxItems)
 )
 
 func queryOf(q edm.Query) url.Values {
