@@ -32,7 +32,7 @@ var _ = Describe("A content key of an earlier version", func() {
 		earlier(w, s)
 		id := s.Status.ID
 		w.change(s, desired(v1alpha1.DesiredCommitted))
-		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "the wish is Committed now")
+		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "the desired state is Committed now")
 		Expect(s.Status.ID).To(Equal(id), "the sealed session was committed")
 		Expect(w.states()).To(Equal([]edm.State{edm.StateCompleted}), "nothing was superseded or uploaded again")
 	})
@@ -46,7 +46,7 @@ var _ = Describe("A content key of an earlier version", func() {
 		w.change(s, func(s *v1alpha1.ExactMatchSession) {
 			s.Spec.DesiredState, s.Spec.RestartToken = v1alpha1.DesiredCommitted, "read it again"
 		})
-		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "the wish is Committed now")
+		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "the desired state is Committed now")
 		Expect(w.states()).To(Equal([]edm.State{edm.StateCancelled, edm.StateCompleted}))
 	})
 

@@ -84,7 +84,7 @@ func (r *DataStoreReconciler) reconcileDelete(ctx context.Context, s *storeScope
 }
 
 // uses reports whether a session has, or may have, something at the service that
-// is not settled: a sealed remote session too, although its wish is reached.
+// is unfinished: a sealed remote session too, although its desired state is reached.
 func uses(one *v1alpha1.ExactMatchSession) bool {
 	status := &one.Status
 	switch {

@@ -99,7 +99,7 @@ var _ = Describe("Deletion", func() {
 		w := newTestEnv(ctx)
 		s, store := w.sealed(), w.store()
 		w.change(s, desired(v1alpha1.DesiredCommitted))
-		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "the wish is Committed now")
+		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "the desired state is Committed now")
 		Expect(kube.Delete(ctx, store)).To(Succeed())
 		w.goneSoon(store, "a completed session needs it no more")
 	})

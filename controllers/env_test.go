@@ -194,7 +194,7 @@ func kstatusOf(o client.Object) status.Status {
 	return got.Status
 }
 
-// reached is a wish come true: Ready, Finished, Current.
+// reached is a desired state that is reached: Ready, Finished, Current.
 func reached(reason string) verdict {
 	return verdict{Ready: metav1.ConditionTrue, Finished: metav1.ConditionTrue, Reason: reason, KStatus: status.CurrentStatus}
 }

@@ -69,21 +69,21 @@ var _ = Describe("A session", func() {
 		w.change(s, func(s *v1alpha1.ExactMatchSession) {
 			s.Spec.DesiredState, s.Spec.Checksum = v1alpha1.DesiredCommitted, pin // the commit is reviewed with the content
 		})
-		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "the wish is Committed now")
+		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "the desired state is Committed now")
 		Expect(w.states()).To(Equal([]edm.State{edm.StateCompleted}))
 		Expect(s.Status.CommitRequestedTime).NotTo(BeNil())
 	})
 
-	It("cancels what is not committed, and uploads again when that is wished", func(ctx SpecContext) {
+	It("cancels what is not committed, and uploads again when that is desired", func(ctx SpecContext) {
 		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s := w.apply(desired(v1alpha1.DesiredUploaded))
 		w.comesTo(s, reached(v1alpha1.ReasonUploaded), "every block is there")
 		w.change(s, desired(v1alpha1.DesiredCancelled))
-		w.comesTo(s, reached(v1alpha1.ReasonCancelled), "the wish is Cancelled now")
+		w.comesTo(s, reached(v1alpha1.ReasonCancelled), "the desired state is Cancelled now")
 		Expect(w.states()).To(Equal([]edm.State{edm.StateCancelled}))
 		w.change(s, desired(v1alpha1.DesiredCommitted))
-		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "the wish is Committed again")
+		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "the desired state is Committed again")
 		Expect(w.states()).To(Equal([]edm.State{edm.StateCancelled, edm.StateCompleted}))
 		Expect(s.Status.Revision).To(BeEquivalentTo(1))
 		Expect(s.Status.Attempt).To(BeEquivalentTo(2))

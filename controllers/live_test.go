@@ -37,7 +37,7 @@ var _ = Describe("What is live", func() {
 			return posts("/match")(r) && rewrite(`"total":\d+,"rows":\[.*\]`, `"total":0,"rows":[]`)(rw, r)
 		})
 		s := w.apply()
-		w.comesTo(s, stuck(v1alpha1.ReasonVerificationFailed), "a table that is not found is no reached wish")
+		w.comesTo(s, stuck(v1alpha1.ReasonVerificationFailed), "with a table that is not found the desired state is not reached")
 		Expect(message(s)).To(And(ContainSubstring("does not find its row"), ContainSubstring("restartToken")))
 		Expect(message(s)).NotTo(ContainSubstring("P-"), "no value of the table")
 		By("uploading again where that is asked for, although the service shows the content live")
@@ -59,7 +59,7 @@ var _ = Describe("What is live", func() {
 		second := w.apply(called("second"), func(s *v1alpha1.ExactMatchSession) { s.Spec.Source.URI = "file:///second.csv" })
 		w.comesTo(second, reached(v1alpha1.ReasonCompleted), "the next table goes live")
 		Eventually(w.live(first)).Should(Equal("False ReplacedBy"), "the first one's table is not live any more")
-		w.stays(first, reached(v1alpha1.ReasonCompleted), "its wish was reached")
+		w.stays(first, reached(v1alpha1.ReasonCompleted), "its desired state was reached")
 		Expect(first.Status.Conditions).To(ContainElement(And(HaveField("Type", "Live"), HaveField("Message", ContainSubstring("ExactMatchSession second")))))
 		Consistently(w.live(second)).Should(Equal("True Verified"), "the second one's is")
 		Expect(w.states()).To(Equal([]edm.State{edm.StateCompleted, edm.StateCompleted}), "nobody uploads again")
@@ -83,7 +83,7 @@ var _ = Describe("What is live", func() {
 		Eventually(w.storeLive).Should(Equal("True Published"), "the store shows it again")
 	})
 
-	It("stays lost where the commit is not wished", func(ctx SpecContext) {
+	It("stays lost where the commit is not desired", func(ctx SpecContext) {
 		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s := w.apply()

@@ -19,7 +19,7 @@ type verdict struct {
 	reason, message                                  string
 }
 
-// status is what Ready is: "" where nothing is wished at present.
+// status is what Ready is: "" where nothing is desired at present.
 func (v verdict) status() metav1.ConditionStatus {
 	switch {
 	case v.suspended:
@@ -126,7 +126,7 @@ func setParallel(s *scope) {
 
 // setConditions writes the verdict. Reconciling, Stalled and Suspended stand only
 // while they are true, as kstatus expects of abnormal-true conditions, and Ready
-// only while something is wished. Finished stands always: its reason is what the
+// only while something is desired. Finished stands always: its reason is what the
 // column STATUS shows.
 func setConditions(s *scope, err error) {
 	if s.step == "" && err == nil {

@@ -189,7 +189,7 @@ func replacedMessage(by *v1alpha1.LiveTable) string {
 	return "a later table is live, and no ExactMatchSession of this data store published it"
 }
 
-// isPublished reports whether a session's wish ended with a table that was live.
+// isPublished reports whether a session ended with a table that was live.
 func isPublished(one *v1alpha1.ExactMatchSession) bool {
 	switch one.Status.Outcome {
 	case v1alpha1.ReasonCompleted, v1alpha1.ReasonAlreadyUploaded:

@@ -53,7 +53,7 @@ func (r *SessionReconciler) observe(ctx context.Context, s *scope) error {
 	return r.observeLive(ctx, s)
 }
 
-// takesAsIs takes the content of the remote session as the one that is wished.
+// takesAsIs takes the content of the remote session as the desired one.
 func (s *scope) takesAsIs() {
 	s.facts.Preparation = session.PreparationReady
 	s.facts.ContentKey = s.facts.RemoteContentKey

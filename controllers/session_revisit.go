@@ -40,7 +40,7 @@ func (r *SessionReconciler) revisits(ctx context.Context, s *scope) (bool, error
 
 // outdated reports whether the store shows that an end has to be judged again:
 // something was held, or did not fit, under another spec of the store, or what was published and
-// is still wished is lost.
+// is still desired is lost.
 func outdated(store *v1alpha1.ExactMatchDataStore, one *v1alpha1.ExactMatchSession) bool {
 	switch one.Status.Outcome {
 	case v1alpha1.ReasonHeld, v1alpha1.ReasonMissingColumn, v1alpha1.ReasonDuplicateHeader, v1alpha1.ReasonFormatInvalid:

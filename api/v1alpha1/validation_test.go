@@ -92,7 +92,7 @@ var _ = Describe("The API server", func() {
 		Entry("with a checksum in capitals", "checksum: sha256:"+strings.Repeat("A", 64), "spec.checksum", "sha256"),
 		Entry("with an override that is no digest", "guardOverride: 'yes'", "spec.guardOverride", "sha256"),
 		Entry("with a file name that is a path", "fileName: a/b.csv", "spec.fileName", "should match"),
-		Entry("with a wish that is none", "desiredState: Paused", "spec.desiredState", "Uploaded.*Committed.*Cancelled"),
+		Entry("with a desired state that does not exist", "desiredState: Paused", "spec.desiredState", "Uploaded.*Committed.*Cancelled"),
 		Entry("with a deletion policy that is none", "deletionPolicy: Retain", "spec.deletionPolicy", "Cancel.*Delete.*Orphan"),
 		Entry("with more than all rows bad", "badRows: {maxPercent: 101}", "spec.badRows.maxPercent", "100"),
 		Entry("without a store", "dataStoreRef: {name: ''}", "spec.dataStoreRef.name", "at least 1"),
@@ -238,7 +238,7 @@ deletionPolicy: Cancel`),
 		Entry("an upload agent", "ExactMatchUploadAgent", leastAgent),
 	)
 
-	It("selects sessions by their store and wish", func(ctx SpecContext) {
+	It("selects sessions by their store and desired state", func(ctx SpecContext) {
 		o := object("ExactMatchSession", with(leastSession, "dataStoreRef: {name: selected}\ndesiredState: Uploaded"))
 		Expect(kube.Create(ctx, o)).To(Succeed())
 		list := &v1alpha1.ExactMatchSessionList{}

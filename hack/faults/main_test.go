@@ -1,7 +1,7 @@
 // Package faults_test is the matrix of faults: every step of a session's way, what
 // can strike the manager in it, and what can be wrong with the service meanwhile.
 // Each case runs against the real API server and the real service, and asserts the
-// end: the wish is reached, or a condition says why not; one remote session per
+// end: the desired state is reached, or a condition says why not; one remote session per
 // attempt; nothing acknowledged is lost; lookups are whole; nothing is left over.
 //
 // No hook stands in the code that ships. Writes to the API server are struck in

@@ -287,7 +287,7 @@ func (n *counts) markdown() string {
 		"manager, the service, the objects or their clocks in it, a number how many faults of the service were met with\n" +
 		"it, one of them none. In the steps named pods- the agent's workers are pods, in those named reviewed- the source\n" +
 		"changed after the seal. Each case runs against a real API server and the real service, and asserts the end: the\n" +
-		"wish is reached or the condition says why not, and what it advises helps; what is live was prepared, guarded\n" +
+		"desired state is reached or the condition says why not, and what it advises helps; what is live was prepared, guarded\n" +
 		"and reviewed, by a reading of the case's own; lookups find its rows, miss rows that the table does not have, and are refused under\n" +
 		"other rules or another key; every object says what the service says by then, in conditions that kstatus reads;\n" +
 		"one remote session per attempt, orphans cancelled, another cluster's session of the same content left alone; no\n" +

@@ -1,4 +1,4 @@
-// Package problem says why a pass does not reach its wish: a reason of the API, words
+// Package problem says why a pass does not reach the desired state: a reason of the API, words
 // for a person, and who acts next. It maps the errors of the packages below to
 // problems, in the one place that knows them all.
 package problem
@@ -32,7 +32,7 @@ const (
 	Await
 )
 
-// Problem is why a pass does not reach its wish: a reason of the API, words for a
+// Problem is why a pass does not reach the desired state: a reason of the API, words for a
 // person, and who acts next. It never carries a secret: what it wraps is
 // already free of them.
 type Problem struct {

@@ -29,7 +29,7 @@ type Step string
 // The steps. Those that say so end the lifecycle until somebody changes
 // something; at most one call that changes the remote session is made a step.
 const (
-	// StepNone does nothing: the wish is suspended or there is nothing to do.
+	// StepNone does nothing: the object is suspended, or there is nothing to do.
 	StepNone Step = "None"
 	// StepPrepare reads the source, or waits for the reading that runs.
 	StepPrepare Step = "Prepare"
@@ -70,11 +70,11 @@ const (
 	// StepRemoveFinalizer removes the finalizer.
 	StepRemoveFinalizer Step = "RemoveFinalizer"
 
-	// StepUploaded ends: sealed, and no commit is wished.
+	// StepUploaded ends: sealed, and no commit is desired.
 	StepUploaded Step = "Uploaded"
 	// StepCompleted ends: the table is live.
 	StepCompleted Step = "Completed"
-	// StepCancelled ends: cancelled as wished.
+	// StepCancelled ends: cancelled as desired.
 	StepCancelled Step = "Cancelled"
 	// StepTooLate ends: a cancel came after the commit.
 	StepTooLate Step = "TooLate"

@@ -24,7 +24,7 @@ func prepared(change ...func(*Facts)) Facts {
 func remote(r Remote) func(*Facts) { return func(f *Facts) { f.Remote = r } }
 
 // lifecycle is the whole table a second time, as a reader expects it. U, C, X
-// are the wishes Uploaded, Committed, Cancelled; S is suspended; the last three
+// are the desired states Uploaded, Committed, Cancelled; S is suspended; the last three
 // are a deletion under the policies Cancel, Delete, Orphan.
 const lifecycle = `
 InDoubt           Resolve           Resolve           Resolve   Resolve   Resolve Resolve RemoveFinalizer

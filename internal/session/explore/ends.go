@@ -105,7 +105,7 @@ func (p *pass) deleteSession() {
 
 // removeFinalizer ends the deletion: nothing of this object is left at the service.
 func (p *pass) removeFinalizer() {
-	if p.w.Wish != DeleteOrphan && !p.m.has(RemovesUnswept) {
+	if p.w.Desired != DeleteOrphan && !p.m.has(RemovesUnswept) {
 		p.sweep()
 	}
 	p.remove()

@@ -31,7 +31,7 @@ const (
 func TestEverythingThatCanHappen(t *testing.T) {
 	t.Parallel()
 	g := explored(t)
-	t.Logf("%d worlds, %d transitions, %d of %d cells", len(g.States), g.Transitions, len(g.Cells), len(session.Situations)*int(wishes))
+	t.Logf("%d states, %d transitions, %d of %d cells", len(g.States), g.Transitions, len(g.Cells), len(session.Situations)*int(desired))
 	if len(g.States) < fewestStates || g.Transitions < fewestTransitions {
 		t.Errorf("%d states and %d transitions, want at least %d and %d", len(g.States), g.Transitions, fewestStates, fewestTransitions)
 	}
@@ -42,21 +42,21 @@ func TestEveryCellIsReached(t *testing.T) {
 	t.Parallel()
 	g := explored(t)
 	for _, situation := range session.Situations {
-		for w := range wishes {
+		for w := range desired {
 			cell, why := CellOf(situation, w), whyNever(situation, w)
 			switch reached := len(g.Cells[cell]); {
 			case reached == 0 && why == "":
 				t.Errorf("%s decides in no world", cell)
 			case reached > 0 && why != "":
-				t.Errorf("%s decides in %d worlds, although %s", cell, reached, why)
+				t.Errorf("%s decides in %d states, although %s", cell, reached, why)
 			}
 		}
 	}
 }
 
-// whyNever says why a situation is never observed under a wish, "" where it is.
+// whyNever says why a situation is never observed under a desired state, "" where it is.
 // The table is total all the same.
-func whyNever(s session.Situation, w Wish) string {
+func whyNever(s session.Situation, w Desired) string {
 	switch s {
 	case session.Invalid, session.InvalidOpen, session.Unprepared, session.UnpreparedOpen, session.Outdated,
 		session.AlreadyLive, session.Guarded, session.Broken, session.Renamed:

@@ -6,7 +6,7 @@ package explore
 // untrue names the invariant that the State itself breaks, "" where it breaks none.
 func (m *Model) untrue(w *State) string {
 	switch {
-	case w.unclaimed() > 1 && !w.GaveUp && w.Wish != DeleteOrphan && w.Gone == Here:
+	case w.unclaimed() > 1 && !w.GaveUp && w.Desired != DeleteOrphan && w.Gone == Here:
 		return "S1: two sessions that nobody claims, and no create was given up"
 	case w.hasOutcome() && w.Outcome.Green() && !w.agrees() && !m.woken(w):
 		return "I4: green, and the service says otherwise, and nobody will look"
@@ -20,7 +20,7 @@ func (w *State) agrees() bool {
 	case SaysUploaded:
 		return w.Session == Sealed
 	case SaysCompleted:
-		return w.Wish != Committed || w.Live != MineLost
+		return w.Desired != Committed || w.Live != MineLost
 	case AlreadyThere:
 		return w.Live != EarlierLost
 	case SaysCancelled:
@@ -44,9 +44,9 @@ var Goals = []Goal{
 // ended reports whether nothing more will happen until somebody acts.
 func (m *Model) ended(w *State) bool {
 	switch {
-	case w.Wish.Deletes():
+	case w.Desired.Deletes():
 		return w.Gone != Here
-	case w.Wish == Suspended:
+	case w.Desired == Suspended:
 		return !w.inDoubt() && (!w.followsCommit() || w.Outcome == SaysCompleted)
 	}
 	return w.hasOutcome() && !m.woken(w)
@@ -60,5 +60,5 @@ func (w *State) followsCommit() bool {
 // tidy reports whether no unclaimed session is unfinished. A suspended object
 // does nothing about one, nor does what was orphaned or left with a Warning.
 func (m *Model) tidy(w *State) bool {
-	return w.unclaimed() == 0 || w.Wish == Suspended || w.Gone == RemovedEarly || w.Wish == DeleteOrphan
+	return w.unclaimed() == 0 || w.Desired == Suspended || w.Gone == RemovedEarly || w.Desired == DeleteOrphan
 }

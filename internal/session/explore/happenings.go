@@ -11,8 +11,8 @@ type happening struct {
 // usual and rare are everything that happens. A small exploration does without
 // the rare.
 var (
-	usual = join(workGoesOn, serviceGoesOn, storeGoesOn, faults, others, specChanges, wishesChange(Uploaded, Committed, Cancelled, DeleteCancel))
-	rare  = join(oddities, errands, wishesChange(Suspended, DeleteRemote, DeleteOrphan))
+	usual = join(workGoesOn, serviceGoesOn, storeGoesOn, faults, others, specChanges, desiredStateChanges(Uploaded, Committed, Cancelled, DeleteCancel))
+	rare  = join(oddities, errands, desiredStateChanges(Suspended, DeleteRemote, DeleteOrphan))
 )
 
 func join(groups ...[]happening) []happening {
@@ -94,7 +94,7 @@ var serviceGoesOn = []happening{
 	{"the strange state passes", Always, func(w *State) bool {
 		was := w.Session
 		w.Session = Open
-		return was == Strange && w.Wish.Uploads()
+		return was == Strange && w.Desired.Uploads()
 	}},
 }
 
@@ -103,17 +103,17 @@ var storeGoesOn = []happening{
 	{"the store admits the session", Always, func(w *State) bool {
 		was := w.Admitted
 		w.Admitted = true
-		return !was && w.Waits && w.Wish != Suspended && !w.Wish.Deletes()
+		return !was && w.Waits && w.Desired != Suspended && !w.Desired.Deletes()
 	}},
 	{"the store admits another session", Unfair, func(w *State) bool {
 		was := w.Admitted
 		w.Admitted = false
-		needed := !w.hasOutcome() && (w.Wish != Suspended || w.Session != NoSession)
+		needed := !w.hasOutcome() && (w.Desired != Suspended || w.Session != NoSession)
 		return was && !needed
 	}},
 }
 
-// faults are crashes, losses and ends that nobody wished.
+// faults are crashes, losses and ends that nobody desired.
 var faults = []happening{
 	{"the manager crashes", Unfair, func(w *State) bool {
 		was := w.Memory

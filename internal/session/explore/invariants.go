@@ -13,30 +13,30 @@ func (p *pass) checkOutcome(o Outcome) {
 // truths are when an outcome may be recorded.
 var truths = map[Outcome]func(*pass) bool{
 	SaysUploaded: func(p *pass) bool {
-		return p.w.Wish == Uploaded && p.seen == Sealed && p.asWished() && p.w.Errand != RenameIt
+		return p.w.Desired == Uploaded && p.seen == Sealed && p.asDesired() && p.w.Errand != RenameIt
 	},
 	SaysCompleted: (*pass).isCompleted,
 	SaysCancelled: func(p *pass) bool {
-		return p.w.Wish == Cancelled && !p.seen.Unfinished() && !p.w.inDoubt() && !p.tooLate()
+		return p.w.Desired == Cancelled && !p.seen.Unfinished() && !p.w.inDoubt() && !p.tooLate()
 	},
-	AlreadyThere: func(p *pass) bool { return p.w.Wish.Uploads() && p.seen == NoSession && p.w.shownLive() },
+	AlreadyThere: func(p *pass) bool { return p.w.Desired.Uploads() && p.seen == NoSession && p.w.shownLive() },
 	Held: func(p *pass) bool {
-		return p.guard && p.w.Wish.Uploads() && (p.seen == NoSession || p.seen == Sealed && p.w.Wish == Committed)
+		return p.guard && p.w.Desired.Uploads() && (p.seen == NoSession || p.seen == Sealed && p.w.Desired == Committed)
 	},
-	TooLate: func(p *pass) bool { return p.w.Wish == Cancelled && p.tooLate() },
+	TooLate: func(p *pass) bool { return p.w.Desired == Cancelled && p.tooLate() },
 	CancelledByOthers: func(p *pass) bool {
-		return p.w.Wish.Uploads() && p.seen == CancelledThere && !p.w.CancelledByUs && p.asWished()
+		return p.w.Desired.Uploads() && p.seen == CancelledThere && !p.w.CancelledByUs && p.asDesired()
 	},
 	SaysFailed: func(p *pass) bool {
 		failed := p.seen == Failed || p.seen == Expired || p.seen == Forgotten
-		return p.w.Wish.Uploads() && failed && p.asWished()
+		return p.w.Desired.Uploads() && failed && p.asDesired()
 	},
-	Rejected: func(p *pass) bool { return p.w.Wish.Uploads() && p.stuck() && !p.seen.Unfinished() },
+	Rejected: func(p *pass) bool { return p.w.Desired.Uploads() && p.stuck() && !p.seen.Unfinished() },
 }
 
-// asWished reports whether the session is that of the content and the attempt
+// asDesired reports whether the session is that of the content and the attempt
 // that spec asks for.
-func (p *pass) asWished() bool {
+func (p *pass) asDesired() bool {
 	return p.w.Read && p.w.Prepared == p.w.SessionOf && !p.w.Restart
 }
 
@@ -49,11 +49,11 @@ func (p *pass) isCompleted() bool {
 	if p.seen != Completed {
 		return false
 	}
-	switch w.Wish {
+	switch w.Desired {
 	case Uploaded:
-		return p.asWished()
+		return p.asDesired()
 	case Committed:
-		return p.asWished() && w.Live != MineLost
+		return p.asDesired() && w.Live != MineLost
 	case Suspended:
 		return !w.Restart && w.Live != MineLost
 	}
@@ -75,12 +75,12 @@ type assertion struct {
 	invariant string
 }
 
-// checkCreate: quota and admission are spent on what is wished, prepared, not held
+// checkCreate: quota and admission are spent on what is desired, prepared, not held
 // and not live, and status tells of it.
 func (p *pass) checkCreate() {
 	w := &p.w
 	p.require(
-		assertion{w.Wish.Uploads() && w.Admitted && w.Session == NoSession, "A: a create that nobody wishes now"},
+		assertion{w.Desired.Uploads() && w.Admitted && w.Session == NoSession, "A: a create that nobody desires now"},
 		assertion{w.Requested && w.Fresh, "S1: a create for an intent that was sent before"},
 		assertion{w.Read && w.Prepared == w.IntentOf, "I2: a create of other content than was prepared"},
 		assertion{!p.guard, "I2: a create of what a guard holds"},
@@ -88,11 +88,11 @@ func (p *pass) checkCreate() {
 	)
 }
 
-// checkCommit: what is published is what was prepared, guarded and wished.
+// checkCommit: what is published is what was prepared, guarded and desired.
 func (p *pass) checkCommit() {
 	w := &p.w
 	p.require(
-		assertion{w.Wish == Committed, "I2: published without the wish"},
+		assertion{w.Desired == Committed, "I2: published although it is not desired"},
 		assertion{w.Read && w.Prepared == w.SessionOf, "I2: published other content than was prepared"},
 		assertion{!p.guard, "I2: published what a guard, the pin, the rules or the key forbid"},
 		assertion{w.Admitted, "I2: published without admission"},
@@ -103,16 +103,16 @@ func (p *pass) checkCommit() {
 // checkRemoval: what the object leaves at the service is what its policy says.
 func (p *pass) checkRemoval() {
 	w := &p.w
-	if w.Wish == DeleteOrphan {
+	if w.Desired == DeleteOrphan {
 		return
 	}
 	gone := w.Session == NoSession || w.Session == Forgotten
 	p.require(
-		assertion{w.Wish.Deletes(), "D: an object that is not deleted loses its finalizer"},
+		assertion{w.Desired.Deletes(), "D: an object that is not deleted loses its finalizer"},
 		assertion{!w.Session.Unfinished(), "D: the session stays unfinished after the deletion"},
 		assertion{!w.inDoubt(), "D: the deletion does not wait for a create in doubt"},
 		assertion{w.unclaimed() == 0, "D: a session that nobody claims stays after the deletion"},
 		assertion{w.Flight != CreateOnTheWay, "D: a create is still on its way after the deletion"},
-		assertion{w.Wish != DeleteRemote || gone, "D: the session stays under deletionPolicy Delete"},
+		assertion{w.Desired != DeleteRemote || gone, "D: the session stays under deletionPolicy Delete"},
 	)
 }

@@ -2,28 +2,28 @@ package explore
 
 import "exactmatch.dev/operator/internal/session"
 
-// Wish is a column of the lifecycle's table: an index into session.Desires.
-type Wish uint8
+// Desired is a column of the lifecycle's table: an index into session.Desires.
+type Desired uint8
 
-// The wishes, in the order of session.Desires.
+// The desired states, in the order of session.Desires.
 const (
-	Uploaded Wish = iota
+	Uploaded Desired = iota
 	Committed
 	Cancelled
 	Suspended
 	DeleteCancel
 	DeleteRemote
 	DeleteOrphan
-	wishes
+	desired
 )
 
 // Deletes reports whether the object has a deletionTimestamp.
-func (w Wish) Deletes() bool { return w >= DeleteCancel }
+func (w Desired) Deletes() bool { return w >= DeleteCancel }
 
-// Uploads reports whether the wish is a table at the service.
-func (w Wish) Uploads() bool { return w == Uploaded || w == Committed }
+// Uploads reports whether a table at the service is desired at the service.
+func (w Desired) Uploads() bool { return w == Uploaded || w == Committed }
 
-func (w Wish) String() string { return string(session.Desires[w]) }
+func (w Desired) String() string { return string(session.Desires[w]) }
 
 // Content names the bytes of a table by whether the source holds them. Two are
 // enough: everything asks only whether contents are the same.

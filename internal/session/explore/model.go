@@ -58,16 +58,16 @@ var situations = func() map[session.Situation]Cell {
 	return at
 }()
 
-// CellOf is the cell of a situation and a wish.
-func CellOf(s session.Situation, w Wish) Cell { return situations[s]*Cell(wishes) + Cell(w) }
+// CellOf is the cell of a situation and a desired state.
+func CellOf(s session.Situation, w Desired) Cell { return situations[s]*Cell(desired) + Cell(w) }
 
 // Situation is the row.
-func (c Cell) Situation() session.Situation { return session.Situations[c/Cell(wishes)] }
+func (c Cell) Situation() session.Situation { return session.Situations[c/Cell(desired)] }
 
-// Wish is the column.
-func (c Cell) Wish() Wish { return Wish(c % Cell(wishes)) }
+// Desired is the column.
+func (c Cell) Desired() Desired { return Desired(c % Cell(desired)) }
 
-func (c Cell) String() string { return string(c.Situation()) + "×" + c.Wish().String() }
+func (c Cell) String() string { return string(c.Situation()) + "×" + c.Desired().String() }
 
 // moves appends everything that can happen next.
 func (m *Model) moves(w State, all []Move) []Move {

@@ -9,20 +9,20 @@ import (
 // Planted is session.Next with one cell that holds another step.
 func Planted(cell Cell, step session.Step) Next {
 	return func(d session.Desired, f session.Facts, at time.Time) session.Step {
-		if CellOf(session.Observe(f, at), wishOf(d)) == cell {
+		if CellOf(session.Observe(f, at), desiredOf(d)) == cell {
 			return step
 		}
 		return session.Next(d, f, at)
 	}
 }
 
-func wishOf(d session.Desired) Wish {
+func desiredOf(d session.Desired) Desired {
 	for i, one := range session.Desires {
 		if one == d {
-			return Wish(i)
+			return Desired(i)
 		}
 	}
-	panic("no such wish: " + string(d))
+	panic("no such desired state: " + string(d))
 }
 
 // mutant explores what changes where one cell holds another step. The States of
@@ -184,7 +184,7 @@ func (g *Graph) StepOf(cell Cell) session.Step {
 	var step session.Step
 	m := &Model{Next: func(d session.Desired, f session.Facts, at time.Time) session.Step {
 		s := session.Next(d, f, at)
-		if CellOf(session.Observe(f, at), wishOf(d)) == cell {
+		if CellOf(session.Observe(f, at), desiredOf(d)) == cell {
 			step = s
 		}
 		return s

@@ -16,11 +16,11 @@ func TestPlantedErrorsAreFound(t *testing.T) {
 	g := explored(t)
 	for _, one := range []struct {
 		situation session.Situation
-		wish      Wish
+		desired      Desired
 		step      session.Step
 		found     string
 	}{
-		{session.Sealed, Uploaded, session.StepCommit, "I2: published without the wish"},
+		{session.Sealed, Uploaded, session.StepCommit, "I2: published although it is not desired"},
 		{session.SealedGuarded, Committed, session.StepCommit, "I2: published what a guard"},
 		{session.Outdated, Committed, session.StepCommit, "I2: published other content"},
 		{session.Renamed, Committed, session.StepCommit, "I2: published under another name"},
@@ -41,7 +41,7 @@ func TestPlantedErrorsAreFound(t *testing.T) {
 		{session.Processing, Suspended, session.StepCancelled, "I4: the outcome says what is not so"},
 		{session.Outdated, Committed, session.StepRestart, "S1: an unfinished session is forgotten"},
 	} {
-		cell := CellOf(one.situation, one.wish)
+		cell := CellOf(one.situation, one.desired)
 		name, m := fmt.Sprintf("%s = %s", cell, one.step), Model{Next: Planted(cell, one.step), Lenient: true}
 		v := g.Mutate(m, cell, Bounds{Seeds: 100, Beyond: 1000})
 		if v == nil { // beyond the bounds of a mutant

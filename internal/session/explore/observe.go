@@ -20,20 +20,20 @@ func (p *pass) observe() session.Facts {
 		CancelRequested:  w.CancelAsked,
 		RestartRequested: w.Restart,
 		RenewRequested:   w.Errand == RenewIt,
-		RenameRequested:  w.Wish.Uploads() && w.Errand == RenameIt,
+		RenameRequested:  w.Desired.Uploads() && w.Errand == RenameIt,
 		Admitted:         w.Admitted,
 		Lost:             p.seen == Completed && w.Live == MineLost,
 	}
-	if !w.Wish.Uploads() || p.stands() {
+	if !w.Desired.Uploads() || p.stands() {
 		// What ends, parks or publishes the session does not depend on its source.
 		f.Preparation, f.ContentKey = session.PreparationReady, f.RemoteContentKey
 	} else {
 		p.observeWork(&f)
 	}
-	if w.Wish.Uploads() && f.Preparation == session.PreparationReady && p.seen == NoSession {
+	if w.Desired.Uploads() && f.Preparation == session.PreparationReady && p.seen == NoSession {
 		f.Live, f.Guarded = w.shownLive(), p.guard
 	}
-	if w.Wish == Committed && p.seen == Sealed {
+	if w.Desired == Committed && p.seen == Sealed {
 		f.Guarded = p.guard
 	}
 	return f
@@ -85,7 +85,7 @@ func (p *pass) takePrepared() {
 // woken reports whether a finished object is looked at again although its spec
 // is as it was, because the service contradicts it.
 func (m *Model) woken(w *State) bool {
-	if w.Wish == Suspended || m.has(WakesNever) {
+	if w.Desired == Suspended || m.has(WakesNever) {
 		return false
 	}
 	switch w.Outcome {
@@ -93,7 +93,7 @@ func (m *Model) woken(w *State) bool {
 		ended := w.Session == CancelledThere || w.Session == Expired
 		return ended || w.Session != Sealed && !m.has(WakesForEndsOnly)
 	case SaysCompleted:
-		return w.Wish == Committed && w.Live == MineLost
+		return w.Desired == Committed && w.Live == MineLost
 	case AlreadyThere:
 		return w.Live == EarlierLost && !m.has(IgnoresEarlierLoss)
 	}

@@ -36,7 +36,7 @@ func (m *Model) passes(w State, all []Move) []Move {
 		p.run()
 	}
 	p.seen, p.w.Outdated, p.fair = w.Session, NoSession, Always
-	if w.Wish.Uploads() && (w.Session == NoSession || w.Session == Sealed) {
+	if w.Desired.Uploads() && (w.Session == NoSession || w.Session == Sealed) {
 		p.guard, p.fair = true, Guarded
 		p.run()
 		p.guard, p.fair = false, Unguarded
@@ -45,7 +45,7 @@ func (m *Model) passes(w State, all []Move) []Move {
 		p.fair = Unfair // it takes somebody to remove what holds it
 	}
 	p.run()
-	if w.Wish.Deletes() {
+	if w.Desired.Deletes() {
 		p.giveUp()
 	}
 	return all
@@ -60,8 +60,8 @@ func (p pass) run() {
 }
 
 func (p *pass) decide(facts session.Facts) {
-	p.step = p.m.Next(session.Desires[p.w.Wish], facts, now)
-	p.cell = CellOf(session.Observe(facts, now), p.w.Wish)
+	p.step = p.m.Next(session.Desires[p.w.Desired], facts, now)
+	p.cell = CellOf(session.Observe(facts, now), p.w.Desired)
 }
 
 // giveUp is the pass of a deletion that the service has not answered until
@@ -135,7 +135,7 @@ func (p *pass) send(c call) {
 	if c.late != NoFlight && p.w.Flight == NoFlight {
 		p.fly(c.late)
 	}
-	if p.w.Wish == Suspended || p.w.Wish == DeleteOrphan {
+	if p.w.Desired == Suspended || p.w.Desired == DeleteOrphan {
 		p.breaks("A: a suspended or orphaned object changes something at the service")
 	}
 	p.w.Outdated = NoSession // looked at again

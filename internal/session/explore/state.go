@@ -22,7 +22,7 @@ package explore
 // State is everything that decides what can happen next. Two States that are equal
 // have the same future, so each is visited once.
 type State struct {
-	Wish Wish
+	Desired Desired
 	Status
 	Memory
 	Service
@@ -83,7 +83,7 @@ type Store struct {
 
 // Ghost is the truth that invariants are held against. No part of the model sees it.
 type Ghost struct {
-	// Spent is the content that was committed for this wish. A restart, a loss or
+	// Spent is the content that was committed for this desired state. A restart, a loss or
 	// other content makes another commit of it legitimate.
 	Spent Content
 	// CancelledByUs: it was our call that cancelled the session.
@@ -91,13 +91,13 @@ type Ghost struct {
 }
 
 // Start is an object that was just applied.
-func Start() State { return State{Wish: Committed} }
+func Start() State { return State{Desired: Committed} }
 
 // unclaimed counts the unfinished sessions that nobody holds.
 func (w *State) unclaimed() uint8 { return w.Unclaimed[Present] + w.Unclaimed[Former] }
 
 // hasOutcome reports whether an outcome is recorded for spec as it is.
-func (w *State) hasOutcome() bool { return w.Outcome != NoOutcome && !w.Wish.Deletes() }
+func (w *State) hasOutcome() bool { return w.Outcome != NoOutcome && !w.Desired.Deletes() }
 
 // inDoubt reports whether the service may have a session of the intent.
 func (w *State) inDoubt() bool { return w.Requested && !w.Fresh && w.Session == NoSession }
@@ -126,23 +126,23 @@ func (w *State) sourceChanges() {
 // canonical forgets what cannot matter any more, so that equal futures are equal States.
 func (w State) canonical() State {
 	if w.Gone != Here {
-		return State{Wish: w.Wish, Status: Status{Gone: w.Gone}, Service: Service{Unclaimed: w.Unclaimed}}
+		return State{Desired: w.Desired, Status: Status{Gone: w.Gone}, Service: Service{Unclaimed: w.Unclaimed}}
 	}
 	w.forgetIntent()
 	w.forgetSession()
 	if !w.Read {
 		w.Prepared = NoContent
 	}
-	if !w.Wish.Uploads() {
+	if !w.Desired.Uploads() {
 		w.stopWork() // as the next pass does
 	}
-	if w.Wish.Deletes() {
+	if w.Desired.Deletes() {
 		w.Read, w.Prepared, w.Waits, w.Outcome, w.Ghost = false, NoContent, false, NoOutcome, Ghost{}
 	}
 	if w.Admitted {
 		w.Waits = false
 	}
-	if w.Live == EarlierLost && w.Outcome != AlreadyThere || w.Live != MineLost && w.Wish.Deletes() {
+	if w.Live == EarlierLost && w.Outcome != AlreadyThere || w.Live != MineLost && w.Desired.Deletes() {
 		w.Live = NotOurs
 	}
 	return w

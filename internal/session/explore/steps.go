@@ -32,7 +32,7 @@ func (p *pass) carryOut() {
 	}
 	p.checkOutcome(o)
 	p.w.stopWork()
-	if p.w.Wish != Suspended && !p.m.has(EndsUnswept) {
+	if p.w.Desired != Suspended && !p.m.has(EndsUnswept) {
 		p.sweep()
 	}
 	p.w.Outcome = o

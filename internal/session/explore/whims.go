@@ -19,7 +19,7 @@ var others = []happening{
 	}},
 }
 
-// specChanges are changes of what the user owns, but for the wish.
+// specChanges are changes of what the user owns, but for spec.desiredState.
 var specChanges = []happening{
 	{"the bytes of the source change", Unfair, func(w *State) bool {
 		w.sourceChanges()
@@ -40,18 +40,18 @@ var specChanges = []happening{
 func (w *State) mustRead() bool {
 	w.Read, w.Outcome = false, NoOutcome
 	w.stopWork()
-	return !w.Wish.Deletes()
+	return !w.Desired.Deletes()
 }
 
-// wishesChange is every change to the wishes. A deletion is not taken back, but
+// desiredStateChanges is every change of the desired state. A deletion is not taken back, but
 // its policy may change.
-func wishesChange(to ...Wish) []happening {
+func desiredStateChanges(to ...Desired) []happening {
 	var all []happening
-	for _, wish := range to {
-		all = append(all, happening{"the wish becomes " + wish.String(), Unfair, func(w *State) bool {
-			was := w.Wish
-			w.Wish, w.Outcome = wish, NoOutcome
-			return was != wish && (wish.Deletes() || !was.Deletes())
+	for _, desired := range to {
+		all = append(all, happening{"the desired state becomes " + desired.String(), Unfair, func(w *State) bool {
+			was := w.Desired
+			w.Desired, w.Outcome = desired, NoOutcome
+			return was != desired && (desired.Deletes() || !was.Deletes())
 		}})
 	}
 	return all
@@ -71,16 +71,16 @@ var errands = []happening{
 	{"spec.renewToken changes", Unfair, specErrand(RenewIt, DeleteOrphan)},
 }
 
-// errand is a small thing to do from now on, for wishes up to last.
-func errand(e Errand, last Wish) func(*State) bool {
+// errand is a small thing to do from now on, for desired states up to last.
+func errand(e Errand, last Desired) func(*State) bool {
 	return func(w *State) bool {
 		was := w.Errand
 		w.Errand = e
-		return was == NoErrand && w.Session.Unfinished() && w.Wish <= last
+		return was == NoErrand && w.Session.Unfinished() && w.Desired <= last
 	}
 }
 
-func specErrand(e Errand, last Wish) func(*State) bool {
+func specErrand(e Errand, last Desired) func(*State) bool {
 	comesUp := errand(e, last)
 	return func(w *State) bool {
 		w.Outcome = NoOutcome
