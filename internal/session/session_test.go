@@ -47,12 +47,12 @@ Ready             Plan              Plan              Cancelled None      Remove
 Intended          Create            Create            Cancelled None      RemoveFinalizer RemoveFinalizer RemoveFinalizer
 Broken            Abandon           Abandon           Cancel    None      Cancel  Delete  RemoveFinalizer
 SealedGuarded     Uploaded          Hold              Cancel    None      Cancel  Delete  RemoveFinalizer
-Parked            Queue             Queue             Cancel    None      Cancel  Delete  RemoveFinalizer
+QueuedOpen            Queue             Queue             Cancel    None      Cancel  Delete  RemoveFinalizer
 Renamed           Rename            Rename            Cancel    None      Cancel  Delete  RemoveFinalizer
 RenewalDue       Renew             Renew             Cancel    None      Cancel  Delete  RemoveFinalizer
 Open              Upload            Upload            Cancel    None      Cancel  Delete  RemoveFinalizer
 Sealed            Uploaded          Commit            Cancel    None      Cancel  Delete  RemoveFinalizer
-Strange           Watch             Watch             Cancel    None      Cancel  Delete  RemoveFinalizer
+Unknown           Watch             Watch             Cancel    None      Cancel  Delete  RemoveFinalizer
 `
 
 // examples has facts for every situation.
@@ -99,7 +99,7 @@ var examples = map[Situation][]Facts{
 		prepared(remote(RemoteSealed), func(f *Facts) { f.Guarded = true }),
 		prepared(remote(RemoteSealed), func(f *Facts) { f.Guarded, f.Admitted = true, false }),
 	},
-	Parked: {
+	QueuedOpen: {
 		prepared(remote(RemoteOpen), func(f *Facts) { f.Admitted = false }),
 		prepared(remote(RemoteSealed), func(f *Facts) { f.Admitted = false }),
 	},
@@ -136,7 +136,7 @@ var examples = map[Situation][]Facts{
 		prepared(remote(RemoteOpen), func(f *Facts) { f.UploadURIIssued, f.UploadURIExpiry = now.Add(-time.Minute), now.Add(-2*time.Minute) }),
 	},
 	Sealed:  {prepared(remote(RemoteSealed)), prepared(remote(RemoteSealed), func(f *Facts) { f.UploadURIExpiry = now })},
-	Strange: {prepared(remote(RemoteUnknown)), prepared(remote(RemoteUnknown), func(f *Facts) { f.Admitted = false })},
+	Unknown: {prepared(remote(RemoteUnknown)), prepared(remote(RemoteUnknown), func(f *Facts) { f.Admitted = false })},
 }
 
 func TestEveryCellOfTheLifecycle(t *testing.T) {

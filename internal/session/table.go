@@ -27,19 +27,19 @@ const (
 	Intended          Situation = "Intended"          // the intent to create is written and unspent
 	Broken            Situation = "Broken"            // unfinished, and its upload cannot go on
 	SealedGuarded     Situation = "SealedGuarded"     // sealed, and must not be published as things are
-	Parked            Situation = "Parked"            // unfinished; another session is admitted
+	QueuedOpen        Situation = "QueuedOpen"        // unfinished; another session is admitted
 	Renamed           Situation = "Renamed"           // the unfinished remote session has another file name than the spec
 	RenewalDue        Situation = "RenewalDue"        // the upload URI must be renewed, or its renewal was asked for
 	Open              Situation = "Open"              // blocks are missing
 	Sealed            Situation = "Sealed"            // every block is there and the list is sealed
-	Strange           Situation = "Strange"           // a state that nobody documents
+	Unknown           Situation = "Unknown"           // a state that nobody documents
 )
 
 // Situations lists the rows in the order of judgement.
 var Situations = []Situation{
 	InDoubt, Invalid, InvalidOpen, Processing, Unprepared, UnpreparedOpen, Outdated, OutdatedEnded,
 	Lost, Completed, CancelledByUs, CancelledByOthers, Failed, AlreadyLive, Guarded, Queued, Ready, Intended,
-	Broken, SealedGuarded, Parked, Renamed, RenewalDue, Open, Sealed, Strange,
+	Broken, SealedGuarded, QueuedOpen, Renamed, RenewalDue, Open, Sealed, Unknown,
 }
 
 // Desires lists the columns in order.
@@ -78,12 +78,12 @@ var table = map[Situation]map[Desired]Step{
 	Intended:          row(StepCreate, StepCreate, StepCancelled, StepNone, StepRemoveFinalizer, StepRemoveFinalizer, StepRemoveFinalizer),
 	Broken:            row(StepAbandon, StepAbandon, StepCancel, StepNone, StepCancel, StepDelete, StepRemoveFinalizer),
 	SealedGuarded:     row(StepUploaded, StepHold, StepCancel, StepNone, StepCancel, StepDelete, StepRemoveFinalizer),
-	Parked:            row(StepQueue, StepQueue, StepCancel, StepNone, StepCancel, StepDelete, StepRemoveFinalizer),
+	QueuedOpen:        row(StepQueue, StepQueue, StepCancel, StepNone, StepCancel, StepDelete, StepRemoveFinalizer),
 	Renamed:           row(StepRename, StepRename, StepCancel, StepNone, StepCancel, StepDelete, StepRemoveFinalizer),
 	RenewalDue:        row(StepRenew, StepRenew, StepCancel, StepNone, StepCancel, StepDelete, StepRemoveFinalizer),
 	Open:              row(StepUpload, StepUpload, StepCancel, StepNone, StepCancel, StepDelete, StepRemoveFinalizer),
 	Sealed:            row(StepUploaded, StepCommit, StepCancel, StepNone, StepCancel, StepDelete, StepRemoveFinalizer),
-	Strange:           row(StepWatch, StepWatch, StepCancel, StepNone, StepCancel, StepDelete, StepRemoveFinalizer),
+	Unknown:           row(StepWatch, StepWatch, StepCancel, StepNone, StepCancel, StepDelete, StepRemoveFinalizer),
 }
 
 // Observe names the situation that the facts amount to. It is total: every
@@ -146,13 +146,13 @@ func observeIdle(f Facts) Situation {
 func observeUnfinished(f Facts, now time.Time) Situation {
 	switch {
 	case f.Remote == RemoteUnknown:
-		return Strange
+		return Unknown
 	case f.UploadFailed:
 		return Broken
 	case f.Remote == RemoteSealed && f.Guarded:
 		return SealedGuarded
 	case !f.Admitted:
-		return Parked
+		return QueuedOpen
 	case f.RenewRequested:
 		return RenewalDue
 	case f.RenameRequested:

@@ -83,7 +83,7 @@ func work(from, to Work) func(*State) bool {
 }
 
 // serviceGoesOn is what the service does by itself. A cancel does not wait until
-// a strange state has passed.
+// a state that nobody documents has passed.
 var serviceGoesOn = []happening{
 	{"the table is indexed and published", Always, func(w *State) bool {
 		was := w.Session
@@ -91,10 +91,10 @@ var serviceGoesOn = []happening{
 		w.replaceLive(Mine)
 		return was == Processing
 	}},
-	{"the strange state passes", Always, func(w *State) bool {
+	{"the unknown state passes", Always, func(w *State) bool {
 		was := w.Session
 		w.Session = Open
-		return was == Strange && w.Desired.Uploads()
+		return was == Unknown && w.Desired.Uploads()
 	}},
 }
 

@@ -66,7 +66,7 @@ const (
 	Failed
 	Expired
 	Forgotten
-	Strange
+	Unknown
 	remotes
 )
 
@@ -76,7 +76,7 @@ var remoteFacts = [remotes]session.Remote{
 }
 
 // Unfinished reports whether the session can still be cancelled.
-func (r Remote) Unfinished() bool { return r == Open || r == Sealed || r == Strange }
+func (r Remote) Unfinished() bool { return r == Open || r == Sealed || r == Unknown }
 
 // committed reports whether the session has passed its commit and not failed.
 func (r Remote) committed() bool { return r == Processing || r == Completed }

@@ -16,7 +16,7 @@ func TestPlantedErrorsAreFound(t *testing.T) {
 	g := explored(t)
 	for _, one := range []struct {
 		situation session.Situation
-		desired      Desired
+		desired   Desired
 		step      session.Step
 		found     string
 	}{
@@ -24,7 +24,7 @@ func TestPlantedErrorsAreFound(t *testing.T) {
 		{session.SealedGuarded, Committed, session.StepCommit, "I2: published what a guard"},
 		{session.Outdated, Committed, session.StepCommit, "I2: published other content"},
 		{session.Renamed, Committed, session.StepCommit, "I2: published under another name"},
-		{session.Parked, Committed, session.StepCommit, "I2: published without admission"},
+		{session.QueuedOpen, Committed, session.StepCommit, "I2: published without admission"},
 		{session.InDoubt, Committed, session.StepPlan, "S1: two sessions that nobody claims"},
 		{session.InDoubt, DeleteCancel, session.StepRemoveFinalizer, "D: the deletion does not wait"},
 		{session.Open, DeleteCancel, session.StepRemoveFinalizer, "D: the session stays unfinished"},

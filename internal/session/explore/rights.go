@@ -70,7 +70,7 @@ func (p *pass) mayRenew() bool {
 // mayWatch: indexing is followed also while the object is suspended.
 func (p *pass) mayWatch() bool {
 	uploads := p.w.Desired.Uploads()
-	return p.seen == Processing && (uploads || p.w.Desired == Suspended) || p.seen == Strange && uploads
+	return p.seen == Processing && (uploads || p.w.Desired == Suspended) || p.seen == Unknown && uploads
 }
 
 func (p *pass) mayCancel() bool {

@@ -60,7 +60,7 @@ func desiredStateChanges(to ...Desired) []happening {
 // oddities are what few errors need to show.
 var oddities = []happening{
 	{"somebody else commits the session", Unfair, ends(Processing, func(r Remote) bool { return r == Sealed })},
-	{"the session takes a strange state", Unfair, ends(Strange, func(r Remote) bool { return r == Open })},
+	{"the session takes a state that nobody documents", Unfair, ends(Unknown, func(r Remote) bool { return r == Open })},
 	{"spec names another source of the same content", Unfair, (*State).mustRead},
 }
 
