@@ -36,7 +36,7 @@ var _ = Describe("An upload agent", func() {
 	DescribeTable("says where spec.endpoint ends where nothing is found there", func(ctx SpecContext, url func() string) {
 		w := newTestEnv(ctx, at(url()))
 		agent, store := w.agent(), w.store()
-		advice := "spec.endpoint ends before /dataClassification, as in http://127.0.0.1:"
+		advice := "spec.endpoint must end before /dataClassification, as in http://127.0.0.1:"
 		Eventually(w.ready).WithArguments(agent).Should(saying(metav1.ConditionUnknown, v1alpha1.ReasonUploadAgentNotReady, "404", advice), "a proxy's 404 may pass, so it is tried again")
 		Eventually(w.ready).WithArguments(store).Should(saying(metav1.ConditionUnknown, v1alpha1.ReasonUploadAgentNotReady, advice), "the store waits for the agent")
 		Eventually(func() error {

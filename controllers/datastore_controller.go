@@ -20,7 +20,7 @@ import (
 	"exactmatch.dev/operator/internal/schema"
 )
 
-// DataStoreReconciler creates or adopts the remote data store, admits one session
+// DataStoreReconciler reconciles an ExactMatchDataStore: it creates or adopts the remote data store, admits one session
 // at a time to upload, and shows the quota and what is live.
 type DataStoreReconciler struct {
 	client.Client
@@ -56,7 +56,7 @@ func displayName(store *v1alpha1.ExactMatchDataStore) string {
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchdatastores,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchdatastores/status,verbs=patch
 
-// Reconcile brings one data store to what its spec says.
+// Reconcile reconciles one data store with its spec.
 func (r *DataStoreReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
 	object := &v1alpha1.ExactMatchDataStore{}
 	if err := r.Get(ctx, req.NamespacedName, object); err != nil {

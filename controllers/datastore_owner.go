@@ -69,7 +69,7 @@ func (r *DataStoreReconciler) ownerOf(s *storeScope) *edm.Owner {
 }
 
 // claim refuses a remote store that belongs to somebody else, unless spec.adopt
-// names it. An adoption is honoured once: where two objects adopt the same store,
+// names it. An adoption is honored once: where two objects adopt the same store,
 // the second takes it and the first says so.
 func (r *DataStoreReconciler) claim(ctx context.Context, s *storeScope, remote *edm.DataStore) error {
 	ours, err := r.isOurs(ctx, s, remote)

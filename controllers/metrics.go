@@ -22,7 +22,7 @@ var (
 
 func init() { metrics.Registry.MustRegister(steps, outcomes, policyReload) }
 
-// PolicyReloaded keeps how the last reading of the policy file ended.
+// PolicyReloaded records the result of the last reload of the policy file.
 func PolicyReloaded(err error) {
 	if err != nil {
 		policyReload.Set(0)

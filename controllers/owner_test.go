@@ -67,7 +67,7 @@ var _ = Describe("A remote data store", func() {
 		Eventually(func() string { return twin.readStore().Status.ID }).Should(Equal(id), "it is the same remote store")
 		Eventually(w.stalled).Should(HavePrefix(v1alpha1.ReasonOwnedElsewhere), "it belongs to the twin now")
 		w.changeStore(func(store *v1alpha1.ExactMatchDataStore) { store.Spec.Adopt = &v1alpha1.Adoption{ID: id} })
-		Eventually(twin.stalled).Should(ContainSubstring("took over"), "an adoption is honoured once, so two do not take turns")
+		Eventually(twin.stalled).Should(ContainSubstring("took over"), "an adoption is honored once, so two do not take turns")
 		Consistently(w.stalled).Should(BeEmpty(), "the last word counts")
 	})
 

@@ -15,14 +15,15 @@ import (
 	"exactmatch.dev/operator/internal/session"
 )
 
-// Finalizer keeps an object until what it owns remotely is settled.
+// Finalizer keeps an object until what it owns at the service is cancelled,
+// deleted or orphaned.
 const Finalizer = "exactmatch.dev/remote"
 
-// SessionReconciler turns changes of an ExactMatchSession's spec into upload,
-// commit and cancel, and mirrors the remote session in its status.
+// SessionReconciler reconciles an ExactMatchSession: it uploads, commits and cancels
+// as its spec says, and mirrors the remote session in its status.
 type SessionReconciler struct {
 	client.Client
-	// Reader reads past the cache.
+	// Reader bypasses the cache.
 	Reader   client.Reader
 	Recorder events.EventRecorder
 	// Pool is this process. Executor, where it is set, takes the place of it and of

@@ -40,47 +40,46 @@ type Options struct {
 	TransferMemory int64
 	// TransferParallelism bounds the tables that are read at once.
 	TransferParallelism int
-	// StatusInterval is the least time between two writes of a session's status
+	// StatusInterval is the minimum time between two writes of a session's status
 	// that differ only in numbers.
 	StatusInterval time.Duration
-	// PollInterval is the time between two GETs of an active remote session.
+	// PollInterval is the interval at which an active remote session is polled.
 	PollInterval time.Duration
-	// ServiceQPS and ServiceBurst are the budget of calls to one endpoint, whoever
-	// of its agents makes them: default 100 a second in bursts of 200.
+	// ServiceQPS and ServiceBurst are the budget of calls to one endpoint, which all
+	// of its agents share. Default: 100 per second, in bursts of 200.
 	ServiceQPS, ServiceBurst int
 	// WorkerImage is the image of workers in pods; "" allows none.
 	WorkerImage string
-	// Policy is what the administrator permits: default nothing.
+	// Policy is what the administrator permits. Default: nothing.
 	Policy *policy.File
-	// Proxy is used for calls and sources where it is not nil.
+	// Proxy is used for calls and sources if it is not nil.
 	Proxy *dial.Proxy
-	// Cluster tells this cluster from others that share a service.
+	// Cluster distinguishes this cluster from others that share a service.
 	Cluster string
 	// Instance names this process; an intent of another instance is resolved, not sent.
 	Instance string
 
-	// The rest has defaults that only tests change.
+	// Only tests change the defaults of the following.
 
-	// Now is the manager's clock: default time.Now.
+	// Now is the manager's clock. Default: time.Now.
 	Now func() time.Time
-	// StallTimeout is how long a request may go without any byte moving: default
-	// 1 min.
+	// StallTimeout is how long a request may transfer no byte. Default: 1 min.
 	StallTimeout time.Duration
-	// RequestTimeout bounds one call of the service: default 30 s.
+	// RequestTimeout is the timeout of one call to the service. Default: 30 s.
 	RequestTimeout time.Duration
-	// QueueInterval is how often a queued session looks by itself: default 30 s.
+	// QueueInterval is how often a queued session checks by itself. Default: 30 s.
 	QueueInterval time.Duration
-	// ResyncInterval is how often a store is looked at, AgentInterval an agent:
-	// default 5 min.
+	// ResyncInterval is how often a store is checked, AgentInterval an agent.
+	// Default: 5 min.
 	ResyncInterval, AgentInterval time.Duration
-	// RepairInterval is how often an object that waits for somebody's repair looks
-	// whether it came: default 15 s.
+	// RepairInterval is how often an object that waits for a repair checks for it.
+	// Default: 15 s.
 	RepairInterval time.Duration
-	// DependencyGrace is how long an object that refers to another may wait for it
-	// before it is Stalled, from when this process missed it first: default 1 min.
+	// DependencyGrace is how long an object waits for a missing object that it refers
+	// to before it is Stalled, from when this process first missed it. Default: 1 min.
 	DependencyGrace time.Duration
-	// FinalizeTimeout is how long a deletion waits for a service that does not
-	// answer: default 10 min.
+	// FinalizeTimeout is how long a deletion waits for a service that does not answer.
+	// Default: 10 min.
 	FinalizeTimeout time.Duration
 }
 
@@ -119,7 +118,7 @@ const (
 	agentIndex = "spec.uploadAgentRef.name"
 )
 
-// Add puts the reconcilers and the pool of transfers into the manager.
+// Add adds the reconcilers and the pool of transfers to the manager.
 func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 	o = o.withDefaults()
 	if err := identify(ctx, mgr.GetAPIReader(), &o); err != nil {
@@ -203,9 +202,9 @@ func (r *SessionReconciler) setup(mgr manager.Manager, wakes <-chan event.Generi
 	return made.Complete(r)
 }
 
-// CacheOptions watch the namespaces that are given, or all where none is. They keep
-// of Jobs and pods only those of workers in the cache, and of no object who manages
-// which field: nobody here reads that, and of a small object it is a large part.
+// CacheOptions watch the given namespaces, or all of them if none is given. They
+// cache only the Jobs and pods of workers, and no managedFields, which nobody here
+// reads and which are a large part of a small object.
 func CacheOptions(namespaces ...string) cache.Options {
 	ours := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{jobs.ManagedByLabel: jobs.ManagedBy})}
 	all := cache.Options{DefaultTransform: cache.TransformStripManagedFields(), ByObject: map[client.Object]cache.ByObject{&batchv1.Job{}: ours, &corev1.Pod{}: ours}}

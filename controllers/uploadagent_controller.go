@@ -38,7 +38,7 @@ type agentScope struct {
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchuploadagents,verbs=list;watch;patch
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchuploadagents/status,verbs=patch
 
-// Reconcile brings one upload agent to what its spec says.
+// Reconcile reconciles one upload agent with its spec.
 func (r *UploadAgentReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
 	object := &v1alpha1.ExactMatchUploadAgent{}
 	if err := r.Get(ctx, req.NamespacedName, object); err != nil {

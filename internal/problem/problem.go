@@ -41,7 +41,8 @@ type Problem struct {
 	Remedy  Remedy
 	// After is the wait that was asked for, 0 where none was.
 	After time.Duration
-	// Absent: an object or a key of one is missing, which may still come.
+	// Absent says that a referenced object, or a key in it, is missing, which may still
+	// be created.
 	Absent bool
 	Err    error
 }
@@ -49,7 +50,7 @@ type Problem struct {
 func (p *Problem) Error() string { return p.Reason + ": " + p.Message }
 func (p *Problem) Unwrap() error { return p.Err }
 
-// NeedsRepair is a problem that another object's change mends.
+// NeedsRepair is a problem that a change of another object resolves.
 func NeedsRepair(reason, format string, args ...any) *Problem {
 	return &Problem{Reason: reason, Message: fmt.Sprintf(format, args...), Remedy: Repair}
 }
@@ -62,12 +63,12 @@ func Absent(reason, format string, args ...any) *Problem {
 	return p
 }
 
-// NeedsChange is a problem that this object's spec must mend.
+// NeedsChange is a problem that only a change of this object's spec resolves.
 func NeedsChange(reason, format string, args ...any) *Problem {
 	return &Problem{Reason: reason, Message: fmt.Sprintf(format, args...), Remedy: Change}
 }
 
-// Passes is a problem that time mends.
+// Passes is a transient problem: it resolves itself.
 func Passes(reason string, after time.Duration, format string, args ...any) *Problem {
 	return &Problem{Reason: reason, Message: fmt.Sprintf(format, args...), Remedy: Retry, After: after}
 }
@@ -95,7 +96,7 @@ func Dated(err error, now time.Time) error {
 	return &said
 }
 
-// Stalls reports whether only somebody's change mends the problem.
+// Stalls reports whether only a change by somebody resolves the problem.
 func (p *Problem) Stalls() bool { return p.Remedy == Repair || p.Remedy == Change }
 
 // Clock is a time as messages tell it: with its date where that is not today's.
@@ -107,7 +108,7 @@ func Clock(t, now time.Time) string {
 	return t.Format(time.DateTime) + " UTC"
 }
 
-// Of turns any error into a problem. What nobody classified is retried.
+// Of turns any error into a problem. An error that is not classified is retried.
 func Of(err error) *Problem {
 	var p *Problem
 	if errors.As(err, &p) {
@@ -160,8 +161,8 @@ func ofTable(e *failure.Error) *Problem {
 	return p
 }
 
-// Truncate cuts a message of a condition to a readable length; the API allows 32 KiB. What is
-// no UTF-8 would come back from the API server as something else.
+// Truncate cuts a message of a condition to a readable length (the API allows 32
+// KiB) and removes invalid UTF-8, which the API server would change.
 func Truncate(s string) string {
 	const most = 1024
 	if len(s) <= most {

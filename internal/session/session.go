@@ -8,7 +8,7 @@ package session
 
 import "time"
 
-// Desired is what the object asks for.
+// Desired is the desired state of the object.
 type Desired string
 
 // The columns of the lifecycle's table. The three Delete columns are a
@@ -23,7 +23,7 @@ const (
 	DeleteOrphan Desired = "DeleteOrphan"
 )
 
-// Step is one thing that the controller does in one pass.
+// Step is what the controller does in one pass.
 type Step string
 
 // The steps. Those that say so end the lifecycle until somebody changes
@@ -35,23 +35,23 @@ const (
 	StepPrepare Step = "Prepare"
 	// StepRejectSource ends: the source cannot become blocks.
 	StepRejectSource Step = "RejectSource"
-	// StepAlreadyUploaded ends: the service shows this very content live.
+	// StepAlreadyUploaded ends: the service already shows this content live.
 	StepAlreadyUploaded Step = "AlreadyUploaded"
-	// StepHold ends: a guard of the store forbids this content.
+	// StepHold ends: a guard of the store holds back this content.
 	StepHold Step = "Hold"
 	// StepQueue waits until the store admits this session.
 	StepQueue Step = "Queue"
-	// StepPlan writes the intent to create and ends the pass.
+	// StepPlan records the intent to create.
 	StepPlan Step = "Plan"
-	// StepCreate spends the intent on one POST.
+	// StepCreate sends the one create of the intent.
 	StepCreate Step = "Create"
 	// StepResolve finds out what a create in doubt has done.
 	StepResolve Step = "Resolve"
 	// StepUpload stages the missing blocks and seals the list.
 	StepUpload Step = "Upload"
-	// StepRename gives the open remote session the file name of the spec.
+	// StepRename sets the file name of the open remote session to that of the spec.
 	StepRename Step = "Rename"
-	// StepRenew fetches a fresh upload URI.
+	// StepRenew requests a new upload URI.
 	StepRenew Step = "Renew"
 	// StepCommit records the request and commits.
 	StepCommit Step = "Commit"
@@ -59,11 +59,11 @@ const (
 	StepWatch Step = "Watch"
 	// StepCancel records the request and cancels.
 	StepCancel Step = "Cancel"
-	// StepAbandon cancels an attempt whose upload cannot go on, then ends.
+	// StepAbandon cancels an attempt whose upload cannot continue, then ends.
 	StepAbandon Step = "Abandon"
-	// StepSupersede cancels a session of older content and opens a revision.
+	// StepSupersede cancels a session with older content and begins a revision.
 	StepSupersede Step = "Supersede"
-	// StepRestart files an ended attempt in the history and begins another.
+	// StepRestart records an ended attempt in the history and begins another.
 	StepRestart Step = "Restart"
 	// StepDelete deletes the remote session.
 	StepDelete Step = "Delete"
@@ -76,7 +76,7 @@ const (
 	StepCompleted Step = "Completed"
 	// StepCancelled ends: cancelled as desired.
 	StepCancelled Step = "Cancelled"
-	// StepTooLate ends: a cancel came after the commit.
+	// StepTooLate ends: the cancel came after the commit.
 	StepTooLate Step = "TooLate"
 	// StepCancelledRemotely ends: somebody else cancelled.
 	StepCancelledRemotely Step = "CancelledRemotely"
@@ -84,8 +84,8 @@ const (
 	StepFail Step = "Fail"
 )
 
-// Remote is what the service says of the session, folded to what the lifecycle
-// tells apart.
+// Remote is the state of the remote session, reduced to the states that the
+// lifecycle distinguishes.
 type Remote string
 
 // What a GET of the remote session can show.
@@ -163,19 +163,19 @@ type Facts struct {
 	// Lost: the remote session is completed, no later table replaced its table,
 	// and the service does not show it as the live one.
 	Lost bool
-	// Guarded: ContentKey must not be published as things are. A guard of the
-	// store forbids it; once it is sealed, also the pin, or the store's rules or
-	// key that are no longer those of its tokens.
+	// Guarded: ContentKey must not be published at present. A guard of the store holds
+	// it back; once it is sealed, also spec.checksum, or the store's rules or key where
+	// they are no longer those of its tokens.
 	Guarded bool
 	// Admitted: the store's active session is this one.
 	Admitted bool
 	// CancelRequested: a cancel of this remote session was recorded.
 	CancelRequested bool
-	// UploadFailed: the transfer ended with an error that no repetition mends.
+	// UploadFailed: the upload ended with a permanent error.
 	UploadFailed bool
-	// RestartRequested: spec.restartToken differs from the one last honoured.
+	// RestartRequested: spec.restartToken differs from the one last honored.
 	RestartRequested bool
-	// RenewRequested: spec.renewToken differs from the one last honoured.
+	// RenewRequested: spec.renewToken differs from the one last honored.
 	RenewRequested bool
 	// RenameRequested: the remote session has another file name than the spec.
 	RenameRequested bool

@@ -7,31 +7,31 @@ type Situation string
 
 // The situations, in the order in which Observe judges them.
 const (
-	InDoubt           Situation = "InDoubt"           // a create is unanswered: the service may have opened a session
+	InDoubt           Situation = "InDoubt"           // a create is unanswered: the service may have created a session
 	Invalid           Situation = "Invalid"           // the source cannot become blocks; nothing is open
 	InvalidOpen       Situation = "InvalidOpen"       // as Invalid, while an older remote session is unfinished
 	Processing        Situation = "Processing"        // committed, being indexed
-	Unprepared        Situation = "Unprepared"        // the source is not read for the spec as it is; nothing is open
+	Unprepared        Situation = "Unprepared"        // the source was not read for the current spec; nothing is open
 	UnpreparedOpen    Situation = "UnpreparedOpen"    // as Unprepared, while a remote session is unfinished
-	Outdated          Situation = "Outdated"          // the unfinished remote session carries other content
-	OutdatedEnded     Situation = "OutdatedEnded"     // the ended remote session carried other content, or a restart was asked for
-	Lost              Situation = "Lost"              // indexed, but the service shows the table no longer, nor a later one
+	Outdated          Situation = "Outdated"          // the unfinished remote session has other content
+	OutdatedEnded     Situation = "OutdatedEnded"     // the ended remote session had other content, or a restart was requested
+	Lost              Situation = "Lost"              // indexed, but the service no longer shows the table, nor a later one
 	Completed         Situation = "Completed"         // indexed: the table is live, or a later one replaced it
 	CancelledByUs     Situation = "CancelledByUs"     // cancelled, as we asked
 	CancelledByOthers Situation = "CancelledByOthers" // cancelled, and we did not ask
-	Failed            Situation = "Failed"            // the service says Failed or Expired, or knows the id no more
+	Failed            Situation = "Failed"            // the service reports Failed or Expired, or no longer knows the id
 	AlreadyLive       Situation = "AlreadyLive"       // prepared; the service shows this content live
-	Guarded           Situation = "Guarded"           // prepared; a guard of the store forbids it
+	Guarded           Situation = "Guarded"           // prepared; a guard of the store holds it back
 	Queued            Situation = "Queued"            // prepared; another session is admitted
 	Ready             Situation = "Ready"             // prepared and admitted; nothing is open
-	Intended          Situation = "Intended"          // the intent to create is written and unspent
-	Broken            Situation = "Broken"            // unfinished, and its upload cannot go on
-	SealedGuarded     Situation = "SealedGuarded"     // sealed, and must not be published as things are
+	Intended          Situation = "Intended"          // the intent to create is recorded and not sent
+	Broken            Situation = "Broken"            // unfinished, and its upload cannot continue
+	SealedGuarded     Situation = "SealedGuarded"     // sealed, and must not be published at present
 	QueuedOpen        Situation = "QueuedOpen"        // unfinished; another session is admitted
 	Renamed           Situation = "Renamed"           // the unfinished remote session has another file name than the spec
-	RenewalDue        Situation = "RenewalDue"        // the upload URI must be renewed, or its renewal was asked for
+	RenewalDue        Situation = "RenewalDue"        // the upload URI must be renewed, or its renewal was requested
 	Open              Situation = "Open"              // blocks are missing
-	Sealed            Situation = "Sealed"            // every block is there and the list is sealed
+	Sealed            Situation = "Sealed"            // every block is uploaded and the list is sealed
 	Unknown           Situation = "Unknown"           // a state that nobody documents
 )
 

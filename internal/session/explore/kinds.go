@@ -116,7 +116,7 @@ type Errand uint8
 const (
 	NoErrand   Errand = iota
 	RenameIt          // spec.fileName is not the session's
-	RenewIt           // spec.renewToken is not honoured
+	RenewIt           // spec.renewToken is not honored
 	URIRefused        // the storage refuses the upload URI
 )
 

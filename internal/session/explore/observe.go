@@ -78,7 +78,7 @@ func (p *pass) observeWork(f *session.Facts) {
 func (p *pass) takePrepared() {
 	p.w.Read, p.w.Prepared = true, p.w.WorkOf
 	if p.seen == NoSession || p.seen.Unfinished() {
-		p.w.Restart = false // honoured by this reading
+		p.w.Restart = false // honored by this reading
 	}
 }
 

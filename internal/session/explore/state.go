@@ -32,7 +32,7 @@ type State struct {
 
 // Status is what a crash does not lose.
 type Status struct {
-	// Restart: spec.restartToken is not honoured yet.
+	// Restart: spec.restartToken is not honored yet.
 	Restart bool
 	// Read: the last reading was by the spec as it is, and Prepared is its content.
 	Read     bool
