@@ -151,7 +151,7 @@ func TestTheOldestIsAdmittedFirst(t *testing.T) {
 
 // A wait that status names is of the spec that it was written for, and is believed
 // for no longer than this process knows it to be.
-func TestANextAttemptIsOfItsSpec(t *testing.T) {
+func TestANextRetryIsOfItsSpec(t *testing.T) {
 	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	for name, tc := range map[string]struct {
 		next     time.Duration
@@ -167,7 +167,7 @@ func TestANextAttemptIsOfItsSpec(t *testing.T) {
 	} {
 		s := newScope(&v1alpha1.ExactMatchSession{})
 		s.object.Generation, s.status().ObservedGeneration = 1, tc.observed
-		s.status().NextAttemptTime = &metav1.Time{Time: now.Add(tc.next)}
+		s.status().NextRetryTime = &metav1.Time{Time: now.Add(tc.next)}
 		if waits := s.waits(now, time.Hour); waits != (tc.want > 0) || waits && s.after != tc.want {
 			t.Errorf("%s: it waits %t, %s", name, waits, s.after)
 		}

@@ -30,10 +30,10 @@ func requeue(after time.Duration, p *problem.Problem) ctrl.Result {
 	return ctrl.Result{RequeueAfter: spread(after)}
 }
 
-// requeue ends a pass over a session; the time of the next attempt, which status
+// requeue ends a pass over a session; the time of the next retry, which status
 // states, is kept.
 func (s *scope) requeue(err error) ctrl.Result {
-	if s.status().NextAttemptTime != nil {
+	if s.status().NextRetryTime != nil {
 		return ctrl.Result{RequeueAfter: s.after}
 	}
 	if err == nil {

@@ -64,15 +64,15 @@ func TestIntervalsAreSpread(t *testing.T) {
 func TestAStatedTimeIsKept(t *testing.T) {
 	next := time.Now().Add(time.Hour)
 	s := newScope(&v1alpha1.ExactMatchSession{})
-	s.status().NextAttemptTime = &metav1.Time{Time: next}
+	s.status().NextRetryTime = &metav1.Time{Time: next}
 	if !s.waits(time.Now(), longestPause) {
-		t.Fatal("the next attempt lies in the future")
+		t.Fatal("the next retry lies in the future")
 	}
 	s.before = s.object.DeepCopy()
 	r := &SessionReconciler{Endpoints: newEndpoints(newReferences(nil), Options{}), Now: time.Now}
 	got, err := r.patchStatus(t.Context(), s, nil)
 	if wait := time.Until(next); err != nil || got.RequeueAfter < wait-time.Second || got.RequeueAfter > wait+time.Second {
-		t.Errorf("the next attempt is in %v, looked at in %v, %v", wait, got.RequeueAfter, err)
+		t.Errorf("the next retry is in %v, looked at in %v, %v", wait, got.RequeueAfter, err)
 	}
 	await := &problem.Problem{Remedy: problem.Await, Reason: v1alpha1.ReasonSecretNotFound, Message: "until then", After: time.Minute}
 	if got := requeue(time.Minute, await); got.RequeueAfter != time.Minute {

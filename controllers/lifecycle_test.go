@@ -295,7 +295,7 @@ var _ = Describe("A session", func() {
 		w.table("e.csv", 30)
 		last := w.apply(called("e"), func(s *v1alpha1.ExactMatchSession) { s.Spec.Source.URI = "file:///e.csv" })
 		w.comesTo(last, underWay(v1alpha1.ReasonQuotaExceeded), "the quota is 4 a day")
-		Expect(last.Status.NextAttemptTime.Time).To(BeTemporally(">", metav1.Now().Add(20*3600*1e9)))
+		Expect(last.Status.NextRetryTime.Time).To(BeTemporally(">", metav1.Now().Add(20*3600*1e9)))
 		Expect(w.remotes()).To(HaveLen(4))
 	})
 
@@ -306,7 +306,7 @@ var _ = Describe("A session", func() {
 		s := w.apply()
 		Eventually(func() (int32, error) { _, err := w.look(s); return s.Status.ConsecutiveFailures, err }).Should(BeNumerically(">=", 2), "it tries again")
 		w.comesTo(s, underWay(v1alpha1.ReasonServiceUnavailable), "a fault that passes never makes Ready False")
-		Expect(s.Status.NextAttemptTime).NotTo(BeNil())
+		Expect(s.Status.NextRetryTime).NotTo(BeNil())
 		front.heal()
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "the fault has passed")
 		Expect(s.Status.ConsecutiveFailures).To(BeZero())

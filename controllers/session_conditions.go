@@ -65,10 +65,10 @@ func retryMessage(s *scope, p *problem.Problem) string {
 		return p.Message
 	}
 	next := ""
-	if t := s.status().NextAttemptTime; t != nil {
+	if t := s.status().NextRetryTime; t != nil {
 		next = problem.Clock(t.Time, time.Now())
 	}
-	message := fmt.Sprintf("%s (%d consecutive failures; next attempt at %s)", p.Message, s.status().ConsecutiveFailures, next)
+	message := fmt.Sprintf("%s (%d consecutive failures; next retry at %s)", p.Message, s.status().ConsecutiveFailures, next)
 	if deadline := s.status().FinalizeDeadline; s.deleting() && deadline != nil {
 		message += "; the finalizer is removed at " + problem.Clock(deadline.Time, time.Now()) + ", even if the remote session is unfinished then"
 	}

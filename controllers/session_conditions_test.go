@@ -14,9 +14,9 @@ import (
 func TestARetryOfAnotherDayNamesIt(t *testing.T) {
 	s := newScope(&v1alpha1.ExactMatchSession{})
 	next := time.Now().Add(30 * time.Hour).UTC()
-	s.status().NextAttemptTime = &metav1.Time{Time: next}
+	s.status().NextRetryTime = &metav1.Time{Time: next}
 	got := retryMessage(s, problem.Passes(v1alpha1.ReasonQuotaExceeded, 0, "no slot"))
-	if !strings.Contains(got, "next attempt at "+next.Format(time.DateTime)+" UTC") {
+	if !strings.Contains(got, "next retry at "+next.Format(time.DateTime)+" UTC") {
 		t.Errorf("message %q", got)
 	}
 }

@@ -41,7 +41,7 @@ type poll struct {
 	remote *edm.Session
 }
 
-// pause is a wait until the next attempt, since when by the monotonic clock.
+// pause is a wait until the next retry, since when by the monotonic clock.
 type pause struct {
 	since time.Time
 	wait  time.Duration
@@ -51,7 +51,7 @@ type pause struct {
 // another process wrote down: a spent quota comes back within a day.
 const longestPause = 24 * time.Hour
 
-// pauseTo remembers how long an object waits for its next attempt.
+// pauseTo remembers how long an object waits for its next retry.
 func (m *memory) pauseTo(uid types.UID, wait time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -80,18 +80,18 @@ func (s *scope) hasOutcome() bool {
 	return !s.deleting() && s.status().Outcome != "" && s.status().ObservedGeneration == s.object.Generation
 }
 
-// waits reports whether the next attempt lies in the future, and at most for how
+// waits reports whether the next retry lies in the future, and at most for how
 // long that is meant. A changed spec does not wait for the old one's next time. A
 // time that no process can have meant, a wrong clock wrote: it is corrected, so that
 // no restart believes it anew.
 func (s *scope) waits(now time.Time, most time.Duration) bool {
-	next := s.status().NextAttemptTime
+	next := s.status().NextRetryTime
 	if next == nil || s.status().ObservedGeneration != s.object.Generation || s.deleting() != deletionSeen(s.status()) {
 		return false
 	}
 	s.after = min(next.Sub(now), most)
 	if s.after > 0 && next.Sub(now) > longestPause {
-		s.status().NextAttemptTime = &metav1.Time{Time: now.Add(s.after).Truncate(time.Second)}
+		s.status().NextRetryTime = &metav1.Time{Time: now.Add(s.after).Truncate(time.Second)}
 	}
 	return s.after > 0
 }

@@ -116,7 +116,7 @@ func (r *SessionReconciler) reportFailures(s *scope, err error) {
 	status := s.status()
 	if err == nil {
 		if s.step != "" {
-			status.NextAttemptTime = nil
+			status.NextRetryTime = nil
 		}
 		if gotOn(s) {
 			status.ConsecutiveFailures = 0
@@ -126,21 +126,21 @@ func (r *SessionReconciler) reportFailures(s *scope, err error) {
 	p := problem.Of(err)
 	if p.Remedy == problem.Change && !s.deleting() {
 		setOutcome(s, p.Reason, p.Message)
-		status.ConsecutiveFailures, status.NextAttemptTime = 0, nil
+		status.ConsecutiveFailures, status.NextRetryTime = 0, nil
 		return
 	}
 	if p.Remedy == problem.Await {
-		s.after, status.NextAttemptTime = p.After, nil
+		s.after, status.NextRetryTime = p.After, nil
 		return
 	}
 	if p.Remedy == problem.Repair {
 		// Whoever mends it wakes the object; until then nothing is attempted.
-		s.after, status.ConsecutiveFailures, status.NextAttemptTime = max(p.After, r.Options.RepairInterval), 0, nil
+		s.after, status.ConsecutiveFailures, status.NextRetryTime = max(p.After, r.Options.RepairInterval), 0, nil
 		return
 	}
 	status.ConsecutiveFailures++
 	s.after = r.patience(s, p)
-	status.NextAttemptTime = &metav1.Time{Time: r.Now().Add(s.after)}
+	status.NextRetryTime = &metav1.Time{Time: r.Now().Add(s.after)}
 	r.memory.pauseTo(s.object.UID, s.after)
 }
 

@@ -18,13 +18,13 @@ func asksToWait(wait time.Duration) error {
 }
 
 // TestATimeOfAWrongClockIsBelievedForADay: a manager whose clock was years ahead wrote
-// the next attempt down; another one waits for a day, through restarts, and says until
+// the next retry down; another one waits for a day, through restarts, and says until
 // when.
 func TestATimeOfAWrongClockIsBelievedForADay(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	object := &v1alpha1.ExactMatchSession{}
 	object.UID = "u"
-	object.Status.NextAttemptTime = &metav1.Time{Time: now.AddDate(10, 0, 0)}
+	object.Status.NextRetryTime = &metav1.Time{Time: now.AddDate(10, 0, 0)}
 	for _, passed := range []time.Duration{0, time.Hour, 23 * time.Hour, 24 * time.Hour} {
 		var m memory // of a process that has just begun
 		s := newScope(object)
@@ -32,8 +32,8 @@ func TestATimeOfAWrongClockIsBelievedForADay(t *testing.T) {
 		if want := passed < 24*time.Hour; waits != want || waits && s.after > 24*time.Hour-passed {
 			t.Errorf("after %s it waits: %t, for %s", passed, waits, s.after)
 		}
-		if told := s.status().NextAttemptTime.Time; !told.Equal(now.Add(24 * time.Hour)) {
-			t.Errorf("after %s the next attempt is told for %s, want a day after the first look", passed, told)
+		if told := s.status().NextRetryTime.Time; !told.Equal(now.Add(24 * time.Hour)) {
+			t.Errorf("after %s the next retry is told for %s, want a day after the first look", passed, told)
 		}
 		object = s.object
 	}
@@ -62,8 +62,8 @@ func TestAWaitThatIsAskedForIsKept(t *testing.T) {
 			tc.alter(object)
 			s := newScope(object)
 			r.reportFailures(s, asksToWait(tc.asked))
-			if s.after != tc.want || s.status().NextAttemptTime == nil || !s.status().NextAttemptTime.Time.Equal(now.Add(tc.want)) {
-				t.Errorf("waits %s until %v, want %s", s.after, s.status().NextAttemptTime, tc.want)
+			if s.after != tc.want || s.status().NextRetryTime == nil || !s.status().NextRetryTime.Time.Equal(now.Add(tc.want)) {
+				t.Errorf("waits %s until %v, want %s", s.after, s.status().NextRetryTime, tc.want)
 			}
 			if told := retryMessage(s, problem.Of(asksToWait(tc.asked))); !strings.Contains(told, problem.Clock(now.Add(tc.want), time.Now())) {
 				t.Errorf("the message %q does not name the time", told)
@@ -82,7 +82,7 @@ func TestStoresAndAgentsDateTheirWait(t *testing.T) {
 	}
 	var conditions []metav1.Condition
 	_ = simpleConditions(&conditions, 1, "well", problem.Dated(asksToWait(24*time.Hour), now))
-	if told := meta.FindStatusCondition(conditions, v1alpha1.ConditionReady).Message; !strings.Contains(told, "next attempt at "+problem.Clock(now.Add(24*time.Hour), now)) {
+	if told := meta.FindStatusCondition(conditions, v1alpha1.ConditionReady).Message; !strings.Contains(told, "next retry at "+problem.Clock(now.Add(24*time.Hour), now)) {
 		t.Errorf("the message is %q", told)
 	}
 	if err := asksToWait(0); problem.Dated(err, now) != err { //nolint:errorlint // the very error

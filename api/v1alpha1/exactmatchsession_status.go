@@ -253,9 +253,9 @@ type ExactMatchSessionStatus struct {
 	// consecutiveFailures counts the failures since the last success.
 	// +optional
 	ConsecutiveFailures int32 `json:"consecutiveFailures,omitempty"`
-	// nextAttemptTime is when the operator tries again after a failure.
+	// nextRetryTime is when the operator tries again after a failure.
 	// +optional
-	NextAttemptTime *metav1.Time `json:"nextAttemptTime,omitempty"`
+	NextRetryTime *metav1.Time `json:"nextRetryTime,omitempty"`
 	// waitingFor is the object that the session waits for, and what keeps it.
 	// +optional
 	WaitingFor string `json:"waitingFor,omitempty"`

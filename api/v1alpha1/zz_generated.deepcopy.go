@@ -607,8 +607,8 @@ func (in *ExactMatchSessionStatus) DeepCopyInto(out *ExactMatchSessionStatus) {
 		in, out := &in.UploadURIExpiryTime, &out.UploadURIExpiryTime
 		*out = (*in).DeepCopy()
 	}
-	if in.NextAttemptTime != nil {
-		in, out := &in.NextAttemptTime, &out.NextAttemptTime
+	if in.NextRetryTime != nil {
+		in, out := &in.NextRetryTime, &out.NextRetryTime
 		*out = (*in).DeepCopy()
 	}
 	if in.Intent != nil {

@@ -45,7 +45,7 @@ func (w *testEnv) jump(by time.Duration) {
 		defer w.end()
 		deadline := time.Now().Add(3 * time.Second)
 		for time.Now().Before(deadline) && w.ctx.Err() == nil {
-			if s, err := w.get(); err == nil && s.Status.NextAttemptTime != nil {
+			if s, err := w.get(); err == nil && s.Status.NextRetryTime != nil {
 				break
 			}
 			w.pause()

@@ -53,7 +53,7 @@ func TestCancelKeepsItsRequest(t *testing.T) {
 	w.change(func(s *v1alpha1.ExactMatchSession) { s.Spec.DesiredState = v1alpha1.DesiredCancelled })
 	w.Eventually(func() (bool, error) {
 		s, err := w.get()
-		return s.Status.CancelRequestedTime != nil && s.Status.ConsecutiveFailures > 0 && s.Status.NextAttemptTime != nil, err
+		return s.Status.CancelRequestedTime != nil && s.Status.ConsecutiveFailures > 0 && s.Status.NextRetryTime != nil, err
 	}).Should(BeTrue(), w.story)
 	w.die()
 	w.settle()

@@ -109,7 +109,7 @@ func TestAttemptsSurviveARestart(t *testing.T) {
 	}).Should(BeEquivalentTo(3), w.story)
 	s, err := w.get()
 	w.Expect(err).NotTo(HaveOccurred())
-	next := s.Status.NextAttemptTime
+	next := s.Status.NextRetryTime
 	w.Expect(next).NotTo(BeNil())
 	creates := w.proxy.watch(func(c *call, _ int) bool { return posts("/sessions")(nil, c) })
 	w.die()

@@ -28,7 +28,7 @@ const (
 	// Change: somebody must change this object's spec. Recorded as its outcome.
 	Change
 	// Await: what is missing may still come (endpoints.grace). The object goes on
-	// Reconciling, and no attempt is counted.
+	// Reconciling, and no failure is counted.
 	Await
 )
 
@@ -92,7 +92,7 @@ func Dated(err error, now time.Time) error {
 		return err
 	}
 	said := *p
-	said.Message += "; next attempt at " + Clock(now.Add(p.After), now)
+	said.Message += "; next retry at " + Clock(now.Add(p.After), now)
 	return &said
 }
 
