@@ -17,7 +17,7 @@ import (
 )
 
 // planCreate writes the intent to create under an optimistic lock and ends the
-// pass: whoever finds it later knows that a session may exist.
+// pass: a later pass that finds it knows that a session may exist.
 func (r *SessionReconciler) planCreate(ctx context.Context, s *scope) error {
 	if err := r.refuseUnpublishedFormat(s); err != nil {
 		return err
@@ -194,7 +194,7 @@ func (r *SessionReconciler) disown(ctx context.Context, s *scope, remote *edm.Se
 	if err := r.cancelOrphan(ctx, s, remote); err != nil {
 		return err
 	}
-	// No event: the object's story is told by whoever owns it now.
+	// No event: the pass that owns the object now reports on it.
 	logf.FromContext(ctx).Info("cancelled a remote session that was created too late", "id", remote.ID)
 	return cause
 }

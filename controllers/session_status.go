@@ -134,7 +134,7 @@ func (r *SessionReconciler) reportFailures(s *scope, err error) {
 		return
 	}
 	if p.Remedy == problem.Repair {
-		// Whoever mends it wakes the object; until then nothing is attempted.
+		// The repair wakes the object; until then nothing is attempted.
 		s.after, status.ConsecutiveFailures, status.NextRetryTime = max(p.After, r.Options.RepairInterval), 0, nil
 		return
 	}

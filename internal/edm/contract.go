@@ -7,7 +7,7 @@ import "context"
 // Every call blocks until the service answered or ctx ends. Get, List and
 // Delete may be repeated freely and the implementation retries them on
 // transient faults; Create, Commit and Cancel are sent once and never retried
-// by the implementation: whoever calls settles an unanswered one by Get or List.
+// by the implementation: the caller resolves an unanswered one by Get or List.
 // Errors are *Error wherever the service answered.
 type Sessions interface {
 	// Create opens a session. requestID is sent as client-request-id: a service

@@ -68,7 +68,7 @@ type Session struct {
 	FileName      string   `json:"fileName,omitempty"`
 	// Checksum is "sha256:" and 64 hex digits, of the table's stored bytes.
 	Checksum string `json:"checksum,omitempty"`
-	// DataUploadURI is a bearer capability: whoever has it can write blocks.
+	// DataUploadURI is a bearer capability: anyone who has it can write blocks.
 	DataUploadURI string `json:"dataUploadURI,omitempty"`
 	State         State  `json:"state,omitempty"`
 

@@ -49,7 +49,7 @@ type maker struct {
 	plan     Plan
 	prepared *Prepared
 	keyID    fingerprint.KeyID
-	// workers are hashers of all columns; whoever takes them may use one core.
+	// workers are hashers of all columns; the goroutine that takes them may use one core.
 	workers chan []*fingerprint.Hasher
 	drafts  sync.Pool
 	chunks  sync.Pool

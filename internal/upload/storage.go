@@ -25,7 +25,7 @@ import (
 
 // Target is where blocks go. URI returns the upload URI as it is now: it is a
 // bearer capability, so it is asked for at each use and never kept or printed.
-// Refused is told of a URI that the storage does not take any more; whoever can
+// Refused is told of a URI that the storage does not take any more; a caller that can
 // renew it has Patience (default 1 min), in which the upload keeps its place.
 // nil: nobody can.
 // Parallelism bounds the stripes that are read and the blocks that are on their

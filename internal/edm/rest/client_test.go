@@ -267,7 +267,7 @@ func TestASpentQuotaHoldsNobodyElseBack(t *testing.T) {
 	})
 	_, err := s.client.Sessions().Create(t.Context(), "d", edm.Session{}, "")
 	if e := fails(t, err, edm.Transient); e.RetryAfter != time.Hour {
-		t.Errorf("whoever spent it waits %s", e.RetryAfter)
+		t.Errorf("the caller that spent it waits %s", e.RetryAfter)
 	}
 	if _, err := s.client.Stores().Get(t.Context(), "d"); err != nil {
 		t.Errorf("another call: %v", err)

@@ -172,7 +172,7 @@ func (b Builder) Upload(contentKey, remoteID string, pods int) *batchv1.Job {
 const (
 	// retries of one pod before its Job has failed.
 	retries = 6
-	// kept is how long an ended Job stays for whoever looks at it, in seconds.
+	// kept is how long an ended Job stays so that somebody can look at it, in seconds.
 	kept = 3600
 	// unreachable is how long a pod waits for a node that does not answer, in
 	// seconds: its successor stages only what is absent, so it costs little.
