@@ -85,7 +85,7 @@ func deleted(o metav1.Object) bool { return !o.GetDeletionTimestamp().IsZero() }
 // openFor opens the client of an agent for an object. While the object is being
 // deleted, the last client that this process had of the agent as it is serves
 // where a Secret or ConfigMap is missing: the deletion of a namespace takes those
-// first, and what the object owns at the service is still to be settled.
+// first, while the object still owns something at the service.
 func (e *endpoints) openFor(ctx context.Context, object client.Object, agent *v1alpha1.ExactMatchUploadAgent, read *referenceReader) (*endpoint, error) {
 	point, err := e.open(ctx, agent, read)
 	if err == nil || !deleted(object) || !isMissing(err) {

@@ -154,7 +154,7 @@ var _ = Describe("A session that is deleted", func() {
 		Expect(w.states()).To(Equal([]edm.State{edm.StateUploadCompleted}))
 	})
 
-	It("warns of nothing where nothing is left to settle", func(ctx SpecContext) {
+	It("warns of nothing where nothing remains at the service", func(ctx SpecContext) {
 		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
 		s, agent := w.apply(), w.agent()

@@ -92,7 +92,7 @@ var _ = Describe("A page in the place of an answer", func() {
 			w.comesTo(s, reached(v1alpha1.ReasonUploaded), "the table is sealed")
 			met := inTheWay(page, selects)
 			Expect(kube.Delete(ctx, s)).To(Succeed())
-			w.gone(s, "the remote session is settled")
+			w.gone(s, "the remote session is finished")
 			Expect(met()).To(Equal(1), "%d: the page was in the way", page.Status)
 			Expect(w.states()).To(Equal(left), "%d: no orphan", page.Status)
 			front.heal()

@@ -88,7 +88,7 @@ func (r *UploadAgentReconciler) countStores(ctx context.Context, s *agentScope) 
 }
 
 // register finds the remote agent or makes it. Our object's UID stands in the
-// description, so an unanswered create is settled by a list.
+// description, so a create in doubt is resolved by a list.
 func (r *UploadAgentReconciler) register(ctx context.Context, s *agentScope) error {
 	if s.object.Spec.Workers.Mode == v1alpha1.WorkersModeJob && r.Options.WorkerImage == "" {
 		return problem.NeedsChange(v1alpha1.ReasonWorkersUnavailable, "spec.workers.mode Job requires a manager that was started with --worker-image; give it the operator's image, or use Manager")

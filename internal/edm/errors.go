@@ -21,7 +21,7 @@ const (
 	// Credentials were refused: 401 and 403.
 	Credentials
 	// Ambiguous means that the call may have had its effect: it was sent and no
-	// answer of the service came. It is transient, but a create must be settled by a
+	// answer of the service came. It is transient, but a create must be resolved by a
 	// list first.
 	Ambiguous
 )

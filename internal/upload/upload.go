@@ -40,7 +40,7 @@ func Run(ctx context.Context, plan pipeline.Plan, prepared *pipeline.Prepared, t
 			err = u.storage.seal(context.WithoutCancel(ctx), u.ids)
 		}
 		if err == nil || !errors.Is(err, errUnsealed) {
-			return u.settled(ctx, err)
+			return u.classify(ctx, err)
 		}
 	}
 	return lost()
@@ -51,7 +51,7 @@ func Run(ctx context.Context, plan pipeline.Plan, prepared *pipeline.Prepared, t
 // same stripes. Errors are *failure.Error, or the context's.
 func Stage(ctx context.Context, plan pipeline.Plan, prepared *pipeline.Prepared, stripes []pipeline.Stripe, target Target, o Options) error {
 	u := newUpload(plan, prepared, target, o)
-	return u.settled(ctx, u.run(ctx, stripes))
+	return u.classify(ctx, u.run(ctx, stripes))
 }
 
 // ErrBlocksMissing is the cause of an *failure.Error that only staging again mends.
@@ -121,7 +121,7 @@ func newUpload(plan pipeline.Plan, prepared *pipeline.Prepared, target Target, o
 	}
 }
 
-func (u *upload) settled(ctx context.Context, err error) error {
+func (u *upload) classify(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}

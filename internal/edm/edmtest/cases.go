@@ -103,7 +103,7 @@ func wholeWay(t *testing.T, f *fixture) {
 	}
 }
 
-func settled(t *testing.T, f *fixture) {
+func resolved(t *testing.T, f *fixture) {
 	f.open(t)
 	s := f.publish(t, people(3))
 	must(t, f.Service.Sessions().Commit(f.ctx, f.store.ID, s.ID, nil))

@@ -31,7 +31,7 @@ func Run(t *testing.T, subject func(*testing.T) Subject) {
 		"agents":                              agents,
 		"stores":                              stores,
 		"a session from create to live":       wholeWay,
-		"commit and cancel are settled":       settled,
+		"commit and cancel are resolved":      resolved,
 		"cancel ends the upload":              cancelEnds,
 		"renew gives another URI":             renew,
 		"a repeated create is replayed":       replay,

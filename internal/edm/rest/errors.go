@@ -59,7 +59,7 @@ func errorOf(k call, response *http.Response, body []byte) *edm.Error {
 	}
 	var said odataError
 	if !said.read(response.Header, body) {
-		e.Foreign, e.Class, e.Code = true, unsettled(k), edm.CodeForeignAnswer
+		e.Foreign, e.Class, e.Code = true, unansweredClass(k), edm.CodeForeignAnswer
 		e.Message = "answered with " + cmp.Or(truncate(typeOf(response.Header), 64), "no type") + " in place of an OData error; " + checkEndpoint
 		return e
 	}
@@ -84,9 +84,9 @@ func (k call) withoutEcho(response *http.Response, said string, most int) string
 	return truncate(redact.Text(said[:min(len(said), maxEcho)], secrets...), most)
 }
 
-// unsettled is the class of a call that was sent and that the service has not
+// unansweredClass is the class of a call that was sent and that the service has not
 // answered: one that is sent once may have had its effect.
-func unsettled(k call) edm.Class {
+func unansweredClass(k call) edm.Class {
 	if k.once {
 		return edm.Ambiguous
 	}
@@ -95,7 +95,7 @@ func unsettled(k call) edm.Class {
 
 // malformed is a success that is not the service's: it may pass.
 func malformed(k call, status int, message string) *edm.Error {
-	return &edm.Error{Op: k.op, Status: status, Code: "MalformedAnswer", Message: message, RequestID: k.requestID, Class: unsettled(k), Foreign: true}
+	return &edm.Error{Op: k.op, Status: status, Code: "MalformedAnswer", Message: message, RequestID: k.requestID, Class: unansweredClass(k), Foreign: true}
 }
 
 // unanswered is a call that brought no answer. One that may not be repeated is
