@@ -277,13 +277,13 @@ var _ = Describe("A session", func() {
 		w.table("few.csv", 10)
 		few := w.apply(called("few"), func(s *v1alpha1.ExactMatchSession) { s.Spec.Source.URI = "file:///few.csv" })
 		w.comesTo(few, stuck(v1alpha1.ReasonHeld), "a tenth of the rows looks like a mistake")
-		Expect(message(few)).To(And(ContainSubstring("10 rows where 100 are live"), ContainSubstring("guardOverride"), ContainSubstring(few.Status.PreparedContent)))
+		Expect(message(few)).To(And(ContainSubstring("the table has 10 rows and the live one 100"), ContainSubstring("guardOverride"), ContainSubstring(few.Status.PreparedContent)))
 		Expect(w.remotes()).To(HaveLen(1), "nothing was spent")
 		w.change(few, func(s *v1alpha1.ExactMatchSession) { s.Spec.GuardOverride = few.Status.PreparedContent })
 		w.comesTo(few, reached(v1alpha1.ReasonCompleted), "somebody has looked")
 		partial := w.apply(called("partial"), func(s *v1alpha1.ExactMatchSession) { s.Spec.Fields = []string{"ID"} })
 		w.comesTo(partial, stuck(v1alpha1.ReasonHeld), "columns are left out")
-		Expect(message(partial)).To(ContainSubstring("leaves out Email, City"))
+		Expect(message(partial)).To(ContainSubstring("omits Email, City"))
 	})
 
 	It("waits for the quota and says until when", func(ctx SpecContext) {

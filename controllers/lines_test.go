@@ -62,7 +62,7 @@ var _ = Describe("The lines of a table", func() {
 		w.file("second.csv", "ID,E-Mail,City\n"+strings.Repeat("P-1,p@example.com,Oslo\n", 10)+strings.Repeat(",,\n", 40))
 		w.change(s, func(s *v1alpha1.ExactMatchSession) { s.Spec.Source.URI = "file:///second.csv" })
 		w.comesTo(s, stuck(v1alpha1.ReasonHeld), "10 rows stand where 50 are live")
-		Expect(message(s)).To(ContainSubstring("RowDecrease: 10 rows where 50 are live"))
+		Expect(message(s)).To(ContainSubstring("RowDecrease: the table has 10 rows and the live one 50"))
 		Expect(s.Status.BlankLines).To(HaveValue(BeEquivalentTo(40)))
 		Expect(w.states()).To(Equal([]edm.State{edm.StateCompleted}))
 	})

@@ -172,7 +172,7 @@ var _ = Describe("The commit of what was reviewed", func() {
 		w.comesTo(w.apply(called("many")), reached(v1alpha1.ReasonCompleted), "a larger table goes live meanwhile")
 		w.change(few, desired(v1alpha1.DesiredCommitted))
 		w.comesTo(few, stuck(v1alpha1.ReasonHeld), "a tenth of the live rows looks like a mistake")
-		Expect(message(few)).To(ContainSubstring("10 rows where 100 are live"))
+		Expect(message(few)).To(ContainSubstring("the table has 10 rows and the live one 100"))
 		Expect(w.states()).To(ConsistOf(edm.StateUploadCompleted, edm.StateCompleted))
 		w.changeStore(func(store *v1alpha1.ExactMatchDataStore) { store.Spec.Guards.MaxRowDecreasePercent = 100 })
 		w.comesTo(few, reached(v1alpha1.ReasonCompleted), "the guard allows it now")
@@ -192,7 +192,7 @@ var _ = Describe("The commit of what was reviewed", func() {
 		w.table("few.csv", 10)
 		few := w.apply(called("few"), func(s *v1alpha1.ExactMatchSession) { s.Spec.Source.URI = "file:///few.csv" })
 		w.comesTo(few, stuck(v1alpha1.ReasonHeld), "the service knows how many rows are live")
-		Expect(message(few)).To(ContainSubstring("10 rows where 100 are live"))
+		Expect(message(few)).To(ContainSubstring("the table has 10 rows and the live one 100"))
 	})
 
 	It("ends although the source goes while the service indexes", func(ctx SpecContext) {
