@@ -86,7 +86,7 @@ var _ = Describe("Deletion", func() {
 			Should(saying(metav1.ConditionUnknown, v1alpha1.ReasonDeleting, `ExactMatchDataStore "store"`, "delete"), "the store cannot do without it")
 		Expect(kube.Delete(ctx, store)).To(Succeed())
 		Eventually(w.ready).WithArguments(store).
-			Should(saying(metav1.ConditionUnknown, v1alpha1.ReasonDeleting, `ExactMatchSession "session"`, "commit, cancel or delete"), "its remote session is not settled")
+			Should(saying(metav1.ConditionUnknown, v1alpha1.ReasonDeleting, `ExactMatchSession "session"`, "commit, cancel or delete"), "its remote session is not finished")
 		Consistently(func() error { return w.gets(agent) }).Should(Succeed(), "the store is still there")
 		Expect(kube.Delete(ctx, s)).To(Succeed())
 		for _, o := range []client.Object{s, store, agent} {
