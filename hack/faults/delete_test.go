@@ -99,7 +99,7 @@ func (w *testEnv) deleteWithout(name string) {
 }
 
 // TestDeleteWithSomethingGoneFirstEndsPods: whatever is gone, the pods of the
-// upload end, and their Jobs and their order go.
+// upload end, and their Jobs and their task go.
 func TestDeleteWithSomethingGoneFirstEndsPods(t *testing.T) {
 	for name := range needed {
 		t.Run(name, func(t *testing.T) {

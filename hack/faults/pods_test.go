@@ -20,13 +20,13 @@ import (
 // for them, what they call, and what it takes away after them.
 func podSteps() []step {
 	made := []step{
-		forward(step{name: "pods-order", write: written(creates, isOrder)}),
+		forward(step{name: "pods-task", write: written(creates, isTask)}),
 		forward(step{
 			name: "pods-read", call: anySource, around: anySource, podCalls: true,
 			write: written(creates, jobOf("prepare")),
 		}),
-		forward(step{name: "pods-handoff", write: written(updates, func(s *corev1.Secret) bool {
-			return isOrder(s) && strings.Contains(string(s.Data[protocol.OrderFile]), `"prepared"`)
+		forward(step{name: "pods-report", write: written(updates, func(s *corev1.Secret) bool {
+			return isTask(s) && strings.Contains(string(s.Data[protocol.TaskFile]), `"prepared"`)
 		})}),
 		forward(step{
 			name: "pods-stage", call: nth(3, (*call).isBlock), podCalls: true,
@@ -38,9 +38,9 @@ func podSteps() []step {
 			call:   func(_ *faultProxy, c *call) bool { return c.isSeal() },
 			around: func(_ *faultProxy, c *call) bool { return c.isSeal() },
 		}),
-		forward(step{name: "pods-renew", before: holdUpload, begin: renewByToken, call: posts("/renew"), write: written(updates, isOrder)}),
+		forward(step{name: "pods-renew", before: holdUpload, begin: renewByToken, call: posts("/renew"), write: written(updates, isTask)}),
 		forward(step{name: "pods-end", write: written(deletes, jobOf("stage"))}),
-		forward(step{name: "pods-clear", write: written(deletes, isOrder)}),
+		forward(step{name: "pods-clear", write: written(deletes, isTask)}),
 		{
 			name: "pods-delete", before: holdUpload, write: written(deletes, jobOf("stage")), live: "old",
 			begin: func(w *testEnv) { w.Expect(kube.Delete(w.ctx, w.sessionObject())).To(Succeed()) },
@@ -58,7 +58,7 @@ func readOnce(w *testEnv) {
 	w.Expect(w.pods.Ran()).To(HaveLen(3), "what is staged is not read again")
 }
 
-func isOrder(s *corev1.Secret) bool { return s.Labels[jobs.UIDLabel] != "" }
+func isTask(s *corev1.Secret) bool { return s.Labels[jobs.UIDLabel] != "" }
 
 // jobOf tells the Jobs that do one thing.
 func jobOf(does string) func(*batchv1.Job) bool {
@@ -90,7 +90,7 @@ func (w *testEnv) podsShow() []any {
 	return []any{jobs, pods, w.pods.Ran()}
 }
 
-// noPodsLeft: no Job and no order outlive the session.
+// noPodsLeft: no Job and no task outlives the session.
 func (w *testEnv) noPodsLeft() {
 	w.t.Helper()
 	w.Eventually(func() ([]string, error) {
@@ -108,7 +108,7 @@ func (w *testEnv) noPodsLeft() {
 			}
 		}
 		for i := range secrets.Items {
-			if isOrder(&secrets.Items[i]) {
+			if isTask(&secrets.Items[i]) {
 				left = append(left, "Secret "+secrets.Items[i].Name)
 			}
 		}

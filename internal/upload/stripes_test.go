@@ -46,7 +46,7 @@ func (t tally) Write(p []byte) (int, error) {
 }
 
 // TestPodsStageWhatOneUploadWould: every pod knows only the plan and the
-// handoff, as a pod does.
+// packed, as a pod does.
 func TestPodsStageWhatOneUploadWould(t *testing.T) {
 	s := sink.New(t)
 	text := tables.CSV(1_000)
@@ -56,7 +56,7 @@ func TestPodsStageWhatOneUploadWould(t *testing.T) {
 	prepared := tables.Prepare(t, plan)
 	one := s.Open(prepared, plan)
 	stage := func(index, pods int) error {
-		p, err := plan.Receive(prepared.Handoff())
+		p, err := plan.Unpack(prepared.Pack())
 		if err != nil {
 			return err
 		}

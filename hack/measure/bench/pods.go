@@ -68,28 +68,28 @@ type podsRun struct {
 	task     task
 	plan     pipeline.Plan
 	dir      string
-	order    protocol.Order
+	told     protocol.Task
 	prepared *pipeline.Prepared
 	parts    map[string]float64
 }
 
 // prepare reads the table as the one-pod Job does.
 func (r *podsRun) prepare(ctx context.Context) error {
-	r.order = protocol.Order{
+	r.told = protocol.Task{
 		Store: r.plan.Store, RowsPerBlock: r.plan.RowsPerBlock, BadRows: r.plan.BadRows,
 		Source: protocol.Source{File: "table.csv"}, Allow: protocol.Allow{Hosts: []string{"127.0.0.1"}, Policy: protocol.Policy(dial.Anything)},
 	}
 	for _, c := range r.plan.Columns {
-		r.order.Columns = append(r.order.Columns, c)
+		r.told.Columns = append(r.told.Columns, c)
 	}
-	r.order.Memory = jobs.Builder{}.Memory()
-	for name, text := range map[string]string{protocol.KeyDir + "/" + protocol.KeyFile: string(r.plan.Key), protocol.SourceDir + "/empty": "", protocol.OrderDir + "/empty": ""} {
+	r.told.Memory = jobs.Builder{}.Memory()
+	for name, text := range map[string]string{protocol.KeyDir + "/" + protocol.KeyFile: string(r.plan.Key), protocol.SourceDir + "/empty": "", protocol.TaskDir + "/empty": ""} {
 		path := filepath.Join(r.dir, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o750), os.WriteFile(path, []byte(text), 0o600)); err != nil {
 			return err
 		}
 	}
-	if err := os.Link(r.task.Table, filepath.Join(r.dir, protocol.SourceDir, r.order.Source.File)); err != nil {
+	if err := os.Link(r.task.Table, filepath.Join(r.dir, protocol.SourceDir, r.told.Source.File)); err != nil {
 		return err
 	}
 	if err := r.writeOrder(""); err != nil {
@@ -101,25 +101,25 @@ func (r *podsRun) prepare(ctx context.Context) error {
 		return err
 	}
 	r.parts[measure.PartPrepare] = time.Since(began).Seconds()
-	r.order.Prepared = report.Prepared
-	r.prepared, err = r.plan.Receive(report.Prepared)
+	r.told.Prepared = report.Prepared
+	r.prepared, err = r.plan.Unpack(report.Prepared)
 	return err
 }
 
 func (r *podsRun) writeOrder(uri string) error {
-	text, err := json.Marshal(r.order)
+	text, err := json.Marshal(r.told)
 	if err != nil {
 		return err
 	}
-	folder := filepath.Join(r.dir, protocol.OrderDir)
-	return errors.Join(os.WriteFile(filepath.Join(folder, protocol.OrderFile), text, 0o600), os.WriteFile(filepath.Join(folder, protocol.URIFile), []byte(uri), 0o600))
+	folder := filepath.Join(r.dir, protocol.TaskDir)
+	return errors.Join(os.WriteFile(filepath.Join(folder, protocol.TaskFile), text, 0o600), os.WriteFile(filepath.Join(folder, protocol.URIFile), []byte(uri), 0o600))
 }
 
 // stage runs the workers beside each other.
 func (r *podsRun) stage(ctx context.Context, uri string) (*measure.Sample, error) {
 	work := jobs.Builder{Workers: v1alpha1.Workers{Parallelism: int32(r.task.Case.Workers)}}
-	r.order.Pods = work.Pods(len(r.prepared.Stripes))
-	r.order.Parallelism = work.ParallelismPerPod(r.order.Pods)
+	r.told.Pods = work.Pods(len(r.prepared.Stripes))
+	r.told.Parallelism = work.ParallelismPerPod(r.told.Pods)
 	if err := r.writeOrder(uri); err != nil {
 		return nil, err
 	}
@@ -131,7 +131,7 @@ func (r *podsRun) stage(ctx context.Context, uri string) (*measure.Sample, error
 		s      = &measure.Sample{}
 	)
 	began := time.Now()
-	for index := range r.order.Pods {
+	for index := range r.told.Pods {
 		all.Go(func() {
 			report, took, err := r.run(ctx, "stage", "--index", strconv.Itoa(index))
 			mu.Lock()

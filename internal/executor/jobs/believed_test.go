@@ -20,7 +20,7 @@ import (
 // Names and labels can be given by anybody of the namespace; what pods say counts
 // only where the session made them.
 func TestOnlyOwnPodsAndJobsAreHeard(t *testing.T) {
-	handed := protocol.Report{Prepared: tables.Prepare(t, tables.Plan(tables.CSV(10), 10)).Handoff()}.Text()
+	handed := protocol.Report{Prepared: tables.Prepare(t, tables.Plan(tables.CSV(10), 10)).Pack()}.Text()
 	for name, tc := range map[string]struct {
 		job, pod func(metav1.Object)
 		want     executor.Phase

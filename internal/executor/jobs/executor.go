@@ -134,11 +134,11 @@ func (e Executor) lookAtTask(ctx context.Context, s *seen, w executor.Work) erro
 // keptIn is what a task says was read, where that was for this work; nil has it read
 // again.
 func keptIn(task *corev1.Secret, w executor.Work) *pipeline.Prepared {
-	order := protocol.Order{}
-	if task.Annotations[VersionAnnotation] != w.Version || json.Unmarshal(task.Data[protocol.OrderFile], &order) != nil {
+	told := protocol.Task{}
+	if task.Annotations[VersionAnnotation] != w.Version || json.Unmarshal(task.Data[protocol.TaskFile], &told) != nil {
 		return nil
 	}
-	prepared, err := w.Plan.Receive(order.Prepared)
+	prepared, err := w.Plan.Unpack(told.Prepared)
 	if err != nil || w.Plan.Pin != "" && w.Plan.Pin != prepared.Checksum {
 		return nil
 	}
@@ -201,7 +201,7 @@ func (e Executor) preparing(s *seen, w executor.Work) executor.Status {
 	case s.job == nil:
 		return executor.Status{}
 	case s.state.Prepared != "":
-		prepared, err := w.Plan.Receive(s.state.Prepared)
+		prepared, err := w.Plan.Unpack(s.state.Prepared)
 		if err != nil {
 			return workersFailed(err.Error())
 		}
@@ -339,14 +339,14 @@ func (e Executor) create(ctx context.Context, job *batchv1.Job, does string) err
 func (e Executor) writeTask(ctx context.Context, s *seen, w executor.Work, prepared *pipeline.Prepared) error {
 	task, uri := e.task(s, w), ""
 	if prepared != nil {
-		task.Prepared, task.Pin = prepared.Handoff(), ""
+		task.Prepared, task.Pin = prepared.Pack(), ""
 		task.Pods = s.Pods(len(prepared.Stripes))
 		task.Parallelism = s.ParallelismPerPod(task.Pods)
 		if w.Remote != nil {
 			uri = w.Remote.URI()
 		}
 	}
-	want := s.Order(task, w.Version, uri)
+	want := s.Builder.Task(task, w.Version, uri)
 	if s.task == nil {
 		err := e.Client.Create(ctx, want)
 		if apierrors.IsAlreadyExists(err) {
@@ -365,20 +365,20 @@ func (e Executor) writeTask(ctx context.Context, s *seen, w executor.Work, prepa
 }
 
 // task is the plan in the words of pods.
-func (e Executor) task(s *seen, w executor.Work) protocol.Order {
-	order := protocol.Order{
+func (e Executor) task(s *seen, w executor.Work) protocol.Task {
+	task := protocol.Task{
 		Store: w.Plan.Store, Columns: w.Plan.Columns, Format: w.Plan.Format, RowsPerBlock: w.Plan.RowsPerBlock, Pin: w.Plan.Pin,
 		BadRows: w.Plan.BadRows, Allow: e.Allow, OwnIdentity: e.OwnIdentity, Memory: s.Memory(),
 	}
 	switch from := s.Source; {
 	case from.PersistentVolumeClaim != nil:
-		order.Source.File = from.PersistentVolumeClaim.Path
+		task.Source.File = from.PersistentVolumeClaim.Path
 	case from.ConfigMapKeyRef != nil:
-		order.Source.File = from.ConfigMapKeyRef.Key
+		task.Source.File = from.ConfigMapKeyRef.Key
 	default:
-		order.Source.URI, order.Source.Schemes = from.URI, e.Schemes
+		task.Source.URI, task.Source.Schemes = from.URI, e.Schemes
 	}
-	return order
+	return task
 }
 
 // jobsOf lists the Jobs of an owner that are not being deleted, but for one name.

@@ -28,7 +28,7 @@ import (
 	"exactmatch.dev/operator/internal/executor/protocol"
 )
 
-// Labels and annotations of Jobs, pods and the order's Secret.
+// Labels and annotations of Jobs, pods and the task's Secret.
 const (
 	// SessionLabel is the session's name, shortened where it is too long for a label.
 	SessionLabel = "exactmatch.dev/session"
@@ -41,7 +41,7 @@ const (
 	WorkerLabel = "exactmatch.dev/worker"
 	// SessionAnnotation is the session's whole name.
 	SessionAnnotation = "exactmatch.dev/session"
-	// VersionAnnotation names what decides the order's reading.
+	// VersionAnnotation names what decides the task's reading.
 	VersionAnnotation = "exactmatch.dev/version"
 	// DoneAnnotation is how many blocks were acknowledged before an upload began.
 	DoneAnnotation = "exactmatch.dev/blocks-before"
@@ -104,8 +104,8 @@ func (b Builder) ParallelismPerPod(pods int) int {
 	return 2
 }
 
-// SecretName is the name of the session's order.
-func (b Builder) SecretName() string { return b.name("order", "") }
+// SecretName is the name of the session's task.
+func (b Builder) SecretName() string { return b.name("task", "") }
 
 // PrepareName is the name of the Job that reads the source for such inputs.
 func (b Builder) PrepareName(inputs string) string { return b.name("prepare", inputs) }
@@ -134,13 +134,13 @@ func shortened(name string, most int) string {
 	return strings.TrimRight(name[:min(len(name), most)], "-.")
 }
 
-// Order makes the Secret of an order: what to do, and where to.
-func (b Builder) Order(order protocol.Order, version, uploadURI string) *corev1.Secret {
-	text, err := json.Marshal(order)
+// Task makes the Secret of a task: what to do, and where to.
+func (b Builder) Task(task protocol.Task, version, uploadURI string) *corev1.Secret {
+	text, err := json.Marshal(task)
 	if err != nil {
 		panic(err) // strings and numbers marshal
 	}
-	secret := &corev1.Secret{ObjectMeta: b.meta(b.SecretName()), Data: map[string][]byte{protocol.OrderFile: text, protocol.URIFile: []byte(uploadURI)}}
+	secret := &corev1.Secret{ObjectMeta: b.meta(b.SecretName()), Data: map[string][]byte{protocol.TaskFile: text, protocol.URIFile: []byte(uploadURI)}}
 	secret.Annotations[VersionAnnotation] = version
 	return secret
 }
@@ -310,7 +310,7 @@ func (b Builder) mounts(pod *corev1.PodSpec, c *corev1.Container) {
 	configMap := func(name string, items ...corev1.KeyToPath) corev1.VolumeSource {
 		return corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: name}, Items: items}}
 	}
-	add(protocol.OrderDir, secret(b.SecretName()))
+	add(protocol.TaskDir, secret(b.SecretName()))
 	add(protocol.KeyDir, secret(b.Key.Name, corev1.KeyToPath{Key: b.Key.Key, Path: protocol.KeyFile}))
 	from := b.Source
 	if ref := from.CredentialsSecretRef; ref != nil {

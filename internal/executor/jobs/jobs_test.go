@@ -66,9 +66,9 @@ func TestTheKeyStaysInItsSecret(t *testing.T) {
 	if !strings.Contains(string(text), `"secretName":"patients-key"`) {
 		t.Error("the store's Secret is not mounted")
 	}
-	order := work().Order(protocol.Order{Store: "patients"}, "v", "https://host/upload?sig=hush")
-	if strings.Contains(string(order.Data[protocol.OrderFile]), "hush") || string(order.Data[protocol.URIFile]) != "https://host/upload?sig=hush" {
-		t.Errorf("order %s", order.Data)
+	task := work().Task(protocol.Task{Store: "patients"}, "v", "https://host/upload?sig=hush")
+	if strings.Contains(string(task.Data[protocol.TaskFile]), "hush") || string(task.Data[protocol.URIFile]) != "https://host/upload?sig=hush" {
+		t.Errorf("task %s", task.Data)
 	}
 }
 

@@ -93,7 +93,7 @@ func TestAWorkerGetsItsFilesOnly(t *testing.T) {
 		for _, v := range pod.Volumes {
 			got = append(got, v.Name)
 		}
-		if want := append([]string{protocol.OrderDir, protocol.KeyDir}, tc.want...); !slices.Equal(got, want) {
+		if want := append([]string{protocol.TaskDir, protocol.KeyDir}, tc.want...); !slices.Equal(got, want) {
 			t.Errorf("%s: the folders are %v, want %v", name, got, want)
 		}
 	}

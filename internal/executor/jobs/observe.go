@@ -27,7 +27,7 @@ const (
 // State is what a Job and its pods say.
 type State struct {
 	Phase Phase
-	// Prepared is the handoff that a pod has reported, "" before.
+	// Prepared is the packed reading that a pod has reported, "" before.
 	Prepared string
 	// Err is why the Job failed, or a problem that no other pod would mend: then
 	// Phase is Failed although the Job still runs.

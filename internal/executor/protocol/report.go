@@ -12,7 +12,7 @@ import (
 // Report is a worker's last word: its pod's termination message, in JSON. One of
 // Prepared, Staged and Problem is set; none where the worker was asked to stop.
 type Report struct {
-	// Prepared is the handoff of a reading.
+	// Prepared is a packed reading.
 	Prepared string `json:"prepared,omitempty"`
 	// Staged counts the blocks of a pod.
 	Staged *Staged `json:"staged,omitempty"`

@@ -17,8 +17,8 @@ import (
 // order and the upload URI are a Secret of the session, the others are what the
 // user's objects hold.
 const (
-	OrderDir       = "order"
-	OrderFile      = "order.json"
+	TaskDir        = "task"
+	TaskFile       = "task.json"
 	URIFile        = "uploadURI"
 	KeyDir         = "key"
 	KeyFile        = "key"
@@ -30,8 +30,8 @@ const (
 	AuthorityFile  = "ca.crt" // may be absent
 )
 
-// Order is what a worker is to do. It holds no secret: those are files of their own.
-type Order struct {
+// Task is what a worker is to do. It holds no secret: those are files of their own.
+type Task struct {
 	Store        string                `json:"store"`
 	Columns      []schema.Column       `json:"columns"`
 	Format       schema.Format         `json:"format"`
@@ -49,7 +49,7 @@ type Order struct {
 	// and sends at once.
 	Pods        int `json:"pods,omitempty"`
 	Parallelism int `json:"parallelism,omitempty"`
-	// Prepared is the handoff of the reading; empty in the order to read.
+	// Prepared is the packed reading; empty in the task to read.
 	Prepared string `json:"prepared,omitempty"`
 }
 

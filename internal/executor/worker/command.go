@@ -25,7 +25,7 @@ func Command() *cobra.Command {
 	var f uploadFlags
 	c := &cobra.Command{Use: "upload", Short: "Work in a pod: what the Jobs of a session run", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	flags := c.PersistentFlags()
-	flags.StringVar(&f.dir, "dir", "/worker", "folder of the order and the files beside it")
+	flags.StringVar(&f.dir, "dir", "/worker", "folder of the task and the files beside it")
 	flags.StringVar(&f.report, "report", "/dev/termination-log", "file that the report is written to")
 	prepare := &cobra.Command{Use: "prepare", Short: "Read the table once and report what was found", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
 		return runUpload(c.Context(), f, func(ctx context.Context) protocol.Report { return Prepare(ctx, f.dir) })

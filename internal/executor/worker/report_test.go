@@ -11,7 +11,7 @@ import (
 
 // A termination message takes 4 KiB: what is longer would be cut and no report.
 func TestAReportFitsIntoItsMessage(t *testing.T) {
-	long := func(o *protocol.Order) { o.Source.File = strings.Repeat("folder/", 1000) + "t.csv" }
+	long := func(o *protocol.Task) { o.Source.File = strings.Repeat("folder/", 1000) + "t.csv" }
 	text := worker.Prepare(t.Context(), files(t, "", long)).Text()
 	if r, ok := protocol.ParseReport(text); !ok || r.Problem == nil || len(text) > 4096 {
 		t.Errorf("%d bytes: %s", len(text), text)

@@ -17,7 +17,7 @@ import (
 	"exactmatch.dev/operator/internal/upload"
 )
 
-// Prepare reads the table of the order in dir once and reports the handoff.
+// Prepare reads the table of the order in dir once and reports what it found.
 func Prepare(ctx context.Context, dir string) protocol.Report {
 	_, plan, err := folder(dir).open(ctx)
 	if err != nil {
@@ -27,34 +27,34 @@ func Prepare(ctx context.Context, dir string) protocol.Report {
 	if err != nil {
 		return failed(ctx, err)
 	}
-	return protocol.Report{Prepared: prepared.Handoff()}
+	return protocol.Report{Prepared: prepared.Pack()}
 }
 
 // Stage stages the missing blocks of the stripes of the pod that index names, counted from 0.
 // It logs its progress now and then.
 func Stage(ctx context.Context, dir string, index int, log *slog.Logger) protocol.Report {
 	d := folder(dir)
-	order, plan, err := d.open(ctx)
+	task, plan, err := d.open(ctx)
 	if err != nil {
 		return failed(ctx, err)
 	}
-	prepared, err := plan.Receive(order.Prepared)
+	prepared, err := plan.Unpack(task.Prepared)
 	if err != nil {
-		// The volume may still show the order to read.
+		// The volume may still show the task to read.
 		return failed(ctx, &failure.Error{Reason: failure.SourceUnavailable, Transient: true, Message: err.Error()})
 	}
-	stripes, err := prepared.StripesOf(index, order.Pods)
+	stripes, err := prepared.StripesOf(index, task.Pods)
 	if err != nil {
 		return failed(ctx, &failure.Error{Reason: failure.SourceInvalid, Message: err.Error()})
 	}
-	guard, err := d.guard(order)
+	guard, err := d.guard(task)
 	if err != nil {
 		return failed(ctx, err)
 	}
 	w := &watch{log: log.With("index", index)}
-	memory := semaphore.NewWeighted(order.Memory)
-	err = upload.Stage(ctx, plan, prepared, stripes, d.target(order, guard.HTTPClient(), w.refuse),
-		upload.Options{Memory: memory, MemorySize: order.Memory, Progress: w.progress})
+	memory := semaphore.NewWeighted(task.Memory)
+	err = upload.Stage(ctx, plan, prepared, stripes, d.target(task, guard.HTTPClient(), w.refuse),
+		upload.Options{Memory: memory, MemorySize: task.Memory, Progress: w.progress})
 	if err != nil {
 		r := failed(ctx, err)
 		if r.Problem != nil && r.Problem.Reason == failure.StorageRefused {

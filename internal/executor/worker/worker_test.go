@@ -15,23 +15,23 @@ import (
 	"exactmatch.dev/operator/internal/schema"
 )
 
-// files makes a worker's folder with an order to read table.csv.
-func files(t *testing.T, table string, change ...func(*protocol.Order)) string {
+// files makes a worker's folder with a task to read table.csv.
+func files(t *testing.T, table string, change ...func(*protocol.Task)) string {
 	t.Helper()
 	dir := t.TempDir()
-	order := protocol.Order{
+	task := protocol.Task{
 		Store: "people", Columns: []schema.Column{{Name: "ID", IsSearchable: true}}, RowsPerBlock: 2, Memory: 64 << 20,
 		Source: protocol.Source{File: "table.csv"}, BadRows: plan.BadRowsAllowance{MinSample: 1000},
 	}
 	for _, c := range change {
-		c(&order)
+		c(&task)
 	}
-	text, err := json.Marshal(order)
+	text, err := json.Marshal(task)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, content := range map[string]string{
-		protocol.OrderDir + "/" + protocol.OrderFile: string(text), protocol.OrderDir + "/" + protocol.URIFile: "https://127.0.0.1:1/upload?sp=rcw&sig=hush",
+		protocol.TaskDir + "/" + protocol.TaskFile: string(text), protocol.TaskDir + "/" + protocol.URIFile: "https://127.0.0.1:1/upload?sp=rcw&sig=hush",
 		protocol.KeyDir + "/" + protocol.KeyFile: "0123456789abcdef0123456789abcdef", protocol.SourceDir + "/table.csv": table,
 	} {
 		path := filepath.Join(dir, name)
@@ -65,7 +65,7 @@ func TestProblemsAreTold(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	prepare := func(dir string) protocol.Report { return worker.Prepare(t.Context(), dir) }
 	stage := func(dir string) protocol.Report { return worker.Stage(t.Context(), dir, 0, log) }
-	handoff := worker.Prepare(t.Context(), files(t, "ID\n1\n2\n3\n")).Prepared
+	packed := worker.Prepare(t.Context(), files(t, "ID\n1\n2\n3\n")).Prepared
 	for name, c := range map[string]struct {
 		do     func(string) protocol.Report
 		dir    string
@@ -73,14 +73,14 @@ func TestProblemsAreTold(t *testing.T) {
 		passes bool
 	}{
 		"a column is missing":     {prepare, files(t, "Name\nhush\n"), failure.MissingColumn, false},
-		"no such file":            {prepare, files(t, "", func(o *protocol.Order) { o.Source.File = "other.csv" }), failure.SourceNotFound, false},
-		"out of the volume":       {prepare, files(t, "", func(o *protocol.Order) { o.Source.File = "../key/key" }), failure.PathOutsideRoot, false},
+		"no such file":            {prepare, files(t, "", func(o *protocol.Task) { o.Source.File = "other.csv" }), failure.SourceNotFound, false},
+		"out of the volume":       {prepare, files(t, "", func(o *protocol.Task) { o.Source.File = "../key/key" }), failure.PathOutsideRoot, false},
 		"no order":                {prepare, t.TempDir(), failure.SourceUnavailable, true},
-		"the order to read":       {stage, files(t, "ID\n1\n"), failure.SourceUnavailable, true},
-		"another pod":             {stage, files(t, "ID\n1\n2\n3\n", func(o *protocol.Order) { o.Prepared, o.Pods = handoff, 0 }), failure.SourceInvalid, false},
-		"an address not allowed":  {stage, files(t, "ID\n1\n2\n3\n", func(o *protocol.Order) { o.Prepared, o.Pods = handoff, 1 }), failure.NotPermitted, true},
-		"a scheme not allowed":    {prepare, files(t, "", func(o *protocol.Order) { o.Source = protocol.Source{URI: "s3://hush/key"} }), failure.SchemeNotAllowed, false},
-		"a URI that is not there": {prepare, files(t, "", func(o *protocol.Order) { o.Source = protocol.Source{} }), failure.SourceUnavailable, true},
+		"the task to read":        {stage, files(t, "ID\n1\n"), failure.SourceUnavailable, true},
+		"another pod":             {stage, files(t, "ID\n1\n2\n3\n", func(o *protocol.Task) { o.Prepared, o.Pods = packed, 0 }), failure.SourceInvalid, false},
+		"an address not allowed":  {stage, files(t, "ID\n1\n2\n3\n", func(o *protocol.Task) { o.Prepared, o.Pods = packed, 1 }), failure.NotPermitted, true},
+		"a scheme not allowed":    {prepare, files(t, "", func(o *protocol.Task) { o.Source = protocol.Source{URI: "s3://hush/key"} }), failure.SchemeNotAllowed, false},
+		"a URI that is not there": {prepare, files(t, "", func(o *protocol.Task) { o.Source = protocol.Source{} }), failure.SourceUnavailable, true},
 	} {
 		r := c.do(c.dir)
 		if r.Problem == nil || r.Problem.Reason != c.reason || r.Problem.Transient != c.passes {

@@ -27,7 +27,7 @@ func handedOver(text []byte) Plan {
 	}
 }
 
-func handoffTable() []byte {
+func packedTable() []byte {
 	odd := []string{"", "", "", "", "\u200b", "\ufffd", "Ã¼"} // make the column's numbers unlike each other
 	var text bytes.Buffer
 	text.WriteString("City,ID,Mail\n")
@@ -53,14 +53,14 @@ func zipped(t testing.TB, text []byte) []byte {
 	return out.Bytes()
 }
 
-func TestHandoffKeepsEverything(t *testing.T) {
-	for name, text := range map[string][]byte{"plain": handoffTable(), "gzip": zipped(t, handoffTable())} {
+func TestPackedKeepsEverything(t *testing.T) {
+	for name, text := range map[string][]byte{"plain": packedTable(), "gzip": zipped(t, packedTable())} {
 		plan := handedOver(text)
 		prepared, err := Prepare(t.Context(), plan)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := plan.Receive(prepared.Handoff())
+		got, err := plan.Unpack(prepared.Pack())
 		prepared.BadRows.hints = nil // they have been told where the allowance was broken
 		if err != nil || !reflect.DeepEqual(got, prepared) {
 			t.Errorf("%s: got %+v, %v; want %+v", name, got, err, prepared)
@@ -71,24 +71,24 @@ func TestHandoffKeepsEverything(t *testing.T) {
 	}
 }
 
-func TestHandoffOfAnotherTableIsRefused(t *testing.T) {
-	plan := handedOver(handoffTable())
+func TestPackedOfAnotherTableIsRefused(t *testing.T) {
+	plan := handedOver(packedTable())
 	prepared, err := Prepare(t.Context(), plan)
 	if err != nil {
 		t.Fatal(err)
 	}
-	handoff := prepared.Handoff()
+	packed := prepared.Pack()
 	otherKey, otherRows, fewer := plan, plan, plan
 	otherKey.Key = []byte("another key of at least 32 bytes!")
 	otherRows.RowsPerBlock = 8
 	fewer.Columns = plan.Columns[:2]
 	for name, other := range map[string]Plan{"key": otherKey, "rows a block": otherRows, "columns": fewer} {
-		if _, err := other.Receive(handoff); err == nil {
+		if _, err := other.Unpack(packed); err == nil {
 			t.Errorf("a plan with another %s took it", name)
 		}
 	}
-	for _, text := range []string{"", "x", handoff[:len(handoff)-4], handoff + "AAAA", "AQ" + handoff[2:], "Aw" + handoff[2:]} {
-		if _, err := plan.Receive(text); err == nil {
+	for _, text := range []string{"", "x", packed[:len(packed)-4], packed + "AAAA", "AQ" + packed[2:], "Aw" + packed[2:]} {
+		if _, err := plan.Unpack(text); err == nil {
 			t.Errorf("%.20q was taken", text)
 		}
 	}
@@ -116,21 +116,21 @@ func fullest(rows int64, column ColumnQuality) *Prepared {
 	return p
 }
 
-// TestFullestHandoff: a termination message has 4,096 bytes, its JSON included.
-func TestFullestHandoff(t *testing.T) {
+// TestFullestPacked: a termination message has 4,096 bytes, its JSON included.
+func TestFullestPacked(t *testing.T) {
 	const most = math.MaxUint32
 	column := ColumnQuality{Rows: most, Empty: most, Distinct: most, LargestRepetition: most, Short: most, LineBreaks: most, MostLines: 1 << 20}
 	for kind := range column.Unfindable {
 		column.Unfindable[kind] = most
 	}
-	if n := len(fullest(most, column).Handoff()); n > 3584 {
-		t.Errorf("the fullest handoff has %d bytes", n)
+	if n := len(fullest(most, column).Pack()); n > 3584 {
+		t.Errorf("the fullest packed reading has %d bytes", n)
 	}
 }
 
-// TestHandoffLeavesSamplesOut: what does not fit is samples of bad rows, never
+// TestPackedLeavesSamplesOut: what does not fit is samples of bad rows, never
 // their count or a number of a column.
-func TestHandoffLeavesSamplesOut(t *testing.T) {
+func TestPackedLeavesSamplesOut(t *testing.T) {
 	const rows = 100_000_000
 	plan := handedOver(nil)
 	plan.RowsPerBlock, plan.Columns = rows/MaxBlocks, nil
@@ -147,7 +147,7 @@ func TestHandoffLeavesSamplesOut(t *testing.T) {
 	if p.KeyID, err = KeyID(plan.Key, plan.Store); err != nil {
 		t.Fatal(err)
 	}
-	got, err := plan.Receive(p.Handoff())
+	got, err := plan.Unpack(p.Pack())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,9 +159,9 @@ func TestHandoffLeavesSamplesOut(t *testing.T) {
 	}
 }
 
-// TestHandoffThatContradictsItselfIsRefused: stripes are assigned by these numbers.
-func TestHandoffThatContradictsItselfIsRefused(t *testing.T) {
-	plan := handedOver(handoffTable())
+// TestPackedThatContradictsItselfIsRefused: stripes are assigned by these numbers.
+func TestPackedThatContradictsItselfIsRefused(t *testing.T) {
+	plan := handedOver(packedTable())
 	for name, change := range map[string]func(*ColumnQuality){
 		"more empty rows than rows":        func(c *ColumnQuality) { c.Empty = c.Rows + 1 },
 		"a short value and no values":      func(c *ColumnQuality) { *c = ColumnQuality{Rows: c.Rows, Empty: c.Rows, Short: 1} },
@@ -176,7 +176,7 @@ func TestHandoffThatContradictsItselfIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		change(&prepared.Columns[1])
-		if got, err := plan.Receive(prepared.Handoff()); err == nil {
+		if got, err := plan.Unpack(prepared.Pack()); err == nil {
 			t.Errorf("%s: it was taken, and its weaknesses are %q", name, got.Columns[1].Weaknesses())
 		}
 	}
@@ -212,17 +212,17 @@ func TestSharesAreWhole(t *testing.T) {
 	}
 }
 
-// FuzzReceive: whatever a pod reports, what is taken is taken as it was packed.
-func FuzzReceive(f *testing.F) {
-	plan := handedOver(handoffTable())
-	for _, text := range [][]byte{handoffTable(), zipped(f, handoffTable())} {
+// FuzzUnpack: whatever a pod reports, what is taken is taken as it was packed.
+func FuzzUnpack(f *testing.F) {
+	plan := handedOver(packedTable())
+	for _, text := range [][]byte{packedTable(), zipped(f, packedTable())} {
 		of := handedOver(text)
 		prepared, err := Prepare(f.Context(), of)
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(prepared.Handoff())
-		raw, err := base64.StdEncoding.DecodeString(prepared.Handoff())
+		f.Add(prepared.Pack())
+		raw, err := base64.StdEncoding.DecodeString(prepared.Pack())
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -230,7 +230,7 @@ func FuzzReceive(f *testing.F) {
 	}
 	f.Add("")
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := plan.Receive(text)
+		got, err := plan.Unpack(text)
 		if err != nil {
 			return
 		}
@@ -244,7 +244,7 @@ func FuzzReceive(f *testing.F) {
 		if blocks != got.Blocks {
 			t.Fatalf("%d of %d blocks are in stripes", blocks, got.Blocks)
 		}
-		again, err := plan.Receive(got.Handoff())
+		again, err := plan.Unpack(got.Pack())
 		if err != nil || !reflect.DeepEqual(got, again) {
 			t.Fatalf("packed again it is %+v, %v; was %+v", again, err, got)
 		}

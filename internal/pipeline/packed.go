@@ -12,26 +12,26 @@ import (
 	"exactmatch.dev/operator/internal/table"
 )
 
-// handoffVersion is the first byte of a handoff.
-const handoffVersion = 2
+// packedVersion is the first byte of a packed reading.
+const packedVersion = 2
 
-// maxHandoff bounds a handoff in bytes, before base64 makes four of three: 3.5 KiB
-// then. maxHandoffSample bounds one position of a bad row in it.
+// maxPacked bounds a packed reading in bytes, before base64 makes four of three: 3.5 KiB
+// then. maxPackedSample bounds one position of a bad row in it.
 const (
-	maxHandoff       = 3584 / 4 * 3
-	maxHandoffSample = 96
+	maxPacked       = 3584 / 4 * 3
+	maxPackedSample = 96
 )
 
 // sumPrefix stands before the digits of every checksum.
 const sumPrefix = "sha256:"
 
-// Handoff packs what a reading has found out, so that another process can upload
+// Pack packs what a reading has found out, so that another process can upload
 // the blocks without a second one: binary, in base64, at most 3.5 KiB however
 // many stripes and columns there are, for a pod's termination message takes 4 KiB.
 // What follows from the plan (names of columns, the content key) is not in it, and
 // of the samples of bad rows only as many are as fit.
-func (p *Prepared) Handoff() string {
-	b := []byte{handoffVersion}
+func (p *Prepared) Pack() string {
+	b := []byte{packedVersion}
 	for _, n := range []int64{p.Rows, p.Bytes, int64(p.Blocks), boolBit(p.striped), p.BlankLines, p.SkippedLines, p.TrailingBytes} {
 		b = binary.AppendUvarint(b, uint64(n))
 	}
@@ -62,7 +62,7 @@ func (p *Prepared) appendColumns(b []byte) []byte {
 	return b
 }
 
-// numbers are what a handoff has of a column, in its order.
+// numbers are what a packed reading has of a column, in its order.
 func (c *ColumnQuality) numbers() []*int64 {
 	numbers := []*int64{&c.Empty, &c.Distinct, &c.LargestRepetition, &c.Short, &c.LineBreaks, &c.MostLines}
 	for kind := range c.Unfindable {
@@ -79,9 +79,9 @@ func (p *Prepared) appendBadRows(b []byte) []byte {
 	var samples []byte
 	n := 0
 	for _, s := range p.BadRows.Samples {
-		s = strings.ToValidUTF8(s[:min(len(s), maxHandoffSample)], "")
+		s = strings.ToValidUTF8(s[:min(len(s), maxPackedSample)], "")
 		more := append(binary.AppendUvarint(samples, uint64(len(s))), s...)
-		if len(b)+1+len(more) > maxHandoff {
+		if len(b)+1+len(more) > maxPacked {
 			break
 		}
 		samples = more
@@ -118,17 +118,17 @@ func boolBit(is bool) int64 { //nolint:revive // a conversion, not a mode
 	return 0
 }
 
-// errHandoff says that a text is no handoff of a plan.
-var errHandoff = errors.New("the result of the reading does not belong to this table")
+// errPacked says that a text is no packed reading of a plan.
+var errPacked = errors.New("the result of the reading does not belong to this table")
 
-// Receive unpacks a handoff of a reading of this plan. It believes nothing that
+// Unpack reads what Pack made of a reading of this plan. It believes nothing that
 // the plan contradicts, so that a foreign or damaged one is refused.
-func (p Plan) Receive(handoff string) (*Prepared, error) {
-	raw, err := base64.StdEncoding.Strict().DecodeString(handoff)
-	if err != nil || len(raw) == 0 || raw[0] != handoffVersion {
-		return nil, errHandoff
+func (p Plan) Unpack(packed string) (*Prepared, error) {
+	raw, err := base64.StdEncoding.Strict().DecodeString(packed)
+	if err != nil || len(raw) == 0 || raw[0] != packedVersion {
+		return nil, errPacked
 	}
-	r := &handoffReader{rest: raw[1:]}
+	r := &packedReader{rest: raw[1:]}
 	out := &Prepared{Rows: r.number(), Bytes: r.number(), Blocks: int(r.number()), striped: r.number() == 1, BlankLines: r.number(), SkippedLines: r.number(), TrailingBytes: r.number()}
 	out.shape = r.shape()
 	out.Checksum, out.Content, out.KeyID = sumPrefix+hex.EncodeToString(r.bytes(32)), sumPrefix+hex.EncodeToString(r.bytes(32)), hex.EncodeToString(r.bytes(8))
@@ -139,13 +139,13 @@ func (p Plan) Receive(handoff string) (*Prepared, error) {
 	out.Stripes = r.stripes(p, out)
 	out.BadRows = r.badRows()
 	if r.failed || len(r.rest) > 0 || !p.fits(out) {
-		return nil, errHandoff
+		return nil, errPacked
 	}
 	out.ContentKey = p.contentKey(out)
 	return out, nil
 }
 
-// fits holds a handoff against the plan: blocks follow from rows, and every
+// fits holds a packed reading against the plan: blocks follow from rows, and every
 // column has its place and its quality.
 func (p Plan) fits(out *Prepared) bool {
 	perBlock := int64(p.RowsPerBlock)
@@ -185,13 +185,13 @@ func (p *Prepared) stripeCount() int {
 	return min(MaxStripes, p.Blocks)
 }
 
-// handoffReader reads the parts of a handoff; after a failure it gives zeros.
-type handoffReader struct {
+// packedReader reads the fields of a packed reading; after a failure it gives zeros.
+type packedReader struct {
 	rest   []byte
 	failed bool
 }
 
-func (r *handoffReader) number() int64 {
+func (r *packedReader) number() int64 {
 	n, size := binary.Uvarint(r.rest)
 	if size <= 0 || n > maxBytes*2 {
 		r.failed = true
@@ -202,7 +202,7 @@ func (r *handoffReader) number() int64 {
 }
 
 // count reads how many of something follow; more than most is a failure.
-func (r *handoffReader) count(most int) int {
+func (r *packedReader) count(most int) int {
 	n := r.number()
 	if n > int64(most) {
 		r.failed = true
@@ -211,7 +211,7 @@ func (r *handoffReader) count(most int) int {
 	return int(n)
 }
 
-func (r *handoffReader) bytes(n int) []byte {
+func (r *packedReader) bytes(n int) []byte {
 	if len(r.rest) < n {
 		r.failed = true
 		return make([]byte, n)
@@ -222,7 +222,7 @@ func (r *handoffReader) bytes(n int) []byte {
 }
 
 // text reads what reaches a condition's message, which must be UTF-8.
-func (r *handoffReader) text(most int) string {
+func (r *packedReader) text(most int) string {
 	b := r.bytes(r.count(most))
 	if !utf8.Valid(b) {
 		r.failed = true
@@ -230,7 +230,7 @@ func (r *handoffReader) text(most int) string {
 	return string(b)
 }
 
-func (r *handoffReader) columns(p Plan, of *Prepared) []ColumnQuality {
+func (r *packedReader) columns(p Plan, of *Prepared) []ColumnQuality {
 	var columns []ColumnQuality
 	searchable := p.Searchable()
 	for i := range r.count(len(searchable)) {
@@ -243,22 +243,22 @@ func (r *handoffReader) columns(p Plan, of *Prepared) []ColumnQuality {
 	return columns
 }
 
-func (r *handoffReader) shape() table.Shape {
+func (r *packedReader) shape() table.Shape {
 	s := table.Shape{Columns: int(r.number()), Named: int(r.number()), HeaderBytes: int(r.number())}
 	s.HeaderFirst = r.bytes(1)[0]
 	s.HeaderSum = binary.BigEndian.Uint64(r.bytes(8))
 	return s
 }
 
-func (r *handoffReader) badRows() BadRows {
+func (r *packedReader) badRows() BadRows {
 	bad := BadRows{Count: r.number(), Lines: r.number()}
 	for range r.count(maxSamples) {
-		bad.Samples = append(bad.Samples, r.text(maxHandoffSample))
+		bad.Samples = append(bad.Samples, r.text(maxPackedSample))
 	}
 	return bad
 }
 
-func (r *handoffReader) stripes(p Plan, of *Prepared) []Stripe {
+func (r *packedReader) stripes(p Plan, of *Prepared) []Stripe {
 	n := r.count(MaxStripes)
 	stripes := make([]Stripe, 0, n)
 	offset, row := int64(0), int64(0)

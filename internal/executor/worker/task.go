@@ -1,4 +1,4 @@
-// Package worker is what runs in a worker's pod: it reads its order and the
+// Package worker is what runs in a worker's pod: it reads its task and the
 // files beside it, prepares the table or stages some of its blocks, and reports
 // in few bytes. It speaks to the source and the storage, and to nothing else.
 package worker
@@ -43,31 +43,31 @@ func unreadable(name string, err error) error {
 	return &failure.Error{Reason: failure.SourceUnavailable, Transient: true, Message: fmt.Sprintf("the worker's file %s cannot be read: %v", name, errors.Unwrap(err))}
 }
 
-// open reads the order and opens what it names.
-func (d folder) open(ctx context.Context) (*protocol.Order, pipeline.Plan, error) {
-	order, err := d.order()
+// open reads the task and opens what it names.
+func (d folder) open(ctx context.Context) (*protocol.Task, pipeline.Plan, error) {
+	task, err := d.task()
 	if err != nil {
 		return nil, pipeline.Plan{}, err
 	}
-	plan, err := d.plan(ctx, order)
-	return order, plan, err
+	plan, err := d.plan(ctx, task)
+	return task, plan, err
 }
 
-// order reads the order.
-func (d folder) order() (*protocol.Order, error) {
-	text, err := d.read(protocol.OrderDir, protocol.OrderFile)
+// task reads the task.
+func (d folder) task() (*protocol.Task, error) {
+	text, err := d.read(protocol.TaskDir, protocol.TaskFile)
 	if err != nil {
 		return nil, err
 	}
-	o := &protocol.Order{}
+	o := &protocol.Task{}
 	if err := json.Unmarshal(text, o); err != nil {
-		return nil, &failure.Error{Reason: failure.SourceInvalid, Message: "the worker's order is not JSON of this version; roll the manager and its workers to one image"}
+		return nil, &failure.Error{Reason: failure.SourceInvalid, Message: "the worker's task is not JSON of this version; roll the manager and its workers to one image"}
 	}
 	return o, nil
 }
 
-// plan opens what the order names.
-func (d folder) plan(ctx context.Context, o *protocol.Order) (pipeline.Plan, error) {
+// plan opens what the task names.
+func (d folder) plan(ctx context.Context, o *protocol.Task) (pipeline.Plan, error) {
 	key, err := d.read(protocol.KeyDir, protocol.KeyFile)
 	if err != nil {
 		return pipeline.Plan{}, err
@@ -80,7 +80,7 @@ func (d folder) plan(ctx context.Context, o *protocol.Order) (pipeline.Plan, err
 	return plan, nil
 }
 
-func (d folder) source(ctx context.Context, o *protocol.Order) (source.Source, error) {
+func (d folder) source(ctx context.Context, o *protocol.Task) (source.Source, error) {
 	// The agent's authority signs for the service only.
 	c := source.Config{URI: o.Source.URI, Schemes: o.Source.Schemes, Guard: guardOf(o.Allow)}
 	if o.OwnIdentity {
@@ -135,8 +135,8 @@ func guardOf(a protocol.Allow) dial.Guard {
 	return guard
 }
 
-// guard is the order's rule of addresses, with the agent's private authority.
-func (d folder) guard(o *protocol.Order) (dial.Guard, error) {
+// guard is the task's rule of addresses, with the agent's private authority.
+func (d folder) guard(o *protocol.Task) (dial.Guard, error) {
 	guard := guardOf(o.Allow)
 	pem, err := os.ReadFile(filepath.Join(string(d), protocol.AuthorityDir, protocol.AuthorityFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -155,9 +155,9 @@ func (d folder) guard(o *protocol.Order) (dial.Guard, error) {
 const uriPatience = 2 * time.Minute
 
 // target is where the blocks go: the upload URI is read anew at each use.
-func (d folder) target(o *protocol.Order, c *http.Client, refused func(string)) upload.Target {
+func (d folder) target(o *protocol.Task, c *http.Client, refused func(string)) upload.Target {
 	return upload.Target{HTTP: c, Parallelism: o.Parallelism, Refused: refused, Patience: uriPatience, URI: func() string {
-		text, err := os.ReadFile(filepath.Join(string(d), protocol.OrderDir, protocol.URIFile))
+		text, err := os.ReadFile(filepath.Join(string(d), protocol.TaskDir, protocol.URIFile))
 		if err != nil {
 			return "" // the client says that it cannot be used
 		}
