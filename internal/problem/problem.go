@@ -19,16 +19,17 @@ import (
 type Remedy int
 
 const (
-	// Retry: it passes by itself; the object goes on Reconciling.
+	// Retry is for what resolves itself; the object stays Reconciling.
 	Retry Remedy = iota
-	// Repair: somebody must change another object (a Secret, a store, an agent).
-	// The object is Stalled and looked at again every RepairInterval; refused
-	// credentials are not sent again by that (endpoints.open).
+	// Repair is for what a change of another object (a Secret, a store, an agent)
+	// resolves. The object is Stalled and checked again every RepairInterval; that
+	// does not send refused credentials again (endpoints.open).
 	Repair
-	// Change: somebody must change this object's spec. Recorded as its outcome.
+	// Change is for what a change of this object's spec resolves. It is recorded as
+	// the outcome.
 	Change
-	// Await: what is missing may still come (endpoints.grace). The object goes on
-	// Reconciling, and no failure is counted.
+	// Await is for what is missing and may still be created (endpoints.grace). The
+	// object stays Reconciling, and no failure is counted.
 	Await
 )
 

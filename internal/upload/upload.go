@@ -1,3 +1,5 @@
+// Package upload stages the blocks of a prepared table that the service does not have
+// yet, and seals the list of its blocks.
 package upload
 
 import (
