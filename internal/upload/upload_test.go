@@ -142,18 +142,18 @@ func TestUploadGoesOnWithARenewedURI(t *testing.T) {
 	plan := tables.Plan(tables.CSV(400), 10)
 	p := tables.Prepare(t, plan)
 	one := s.Open(p, plan)
-	var lease, blocks atomic.Int32
+	var renewals, blocks atomic.Int32
 	s.Spoil = func(w http.ResponseWriter, r *http.Request) bool {
-		if !sink.IsBlock(r) || r.URL.Query().Get("lease") != "0" || blocks.Add(1) <= 5 {
+		if !sink.IsBlock(r) || r.URL.Query().Get("uri") != "0" || blocks.Add(1) <= 5 {
 			return false
 		}
-		lease.Store(1) // the manager renews it at about the time it expires
+		renewals.Store(1) // the manager renews it at about the time it expires
 		sink.RefuseStorage(http.StatusForbidden, "AuthenticationFailed")(w, r)
 		return true
 	}
 	to := sink.Target(one)
 	to.Parallelism = 1
-	to.URI = func() string { return fmt.Sprintf("%s&lease=%d", one.DataUploadURI, lease.Load()) }
+	to.URI = func() string { return fmt.Sprintf("%s&uri=%d", one.DataUploadURI, renewals.Load()) }
 	testkit.Must(t, upload.Run(t.Context(), plan, p, to, sink.Options()))
 	if n := s.Sent(); n != 41 {
 		t.Errorf("%d bodies were sent, want each block's and the one that was refused", n)
