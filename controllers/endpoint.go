@@ -164,13 +164,9 @@ func (e *endpoints) forget(uid types.UID) {
 // guardOf is the rule of addresses that the agent's spec.allow makes below the
 // administrator's policy.
 func guardOf(agent *v1alpha1.ExactMatchUploadAgent, o Options) dial.Guard {
-	guard := dial.Guard{
-		AllowHosts: agent.Spec.Allow.Hosts, PlainHTTP: dial.PlainHTTPLoopback,
-		Policy: o.Policy.For(agent.Namespace).Network, Proxy: o.Proxy, StallTimeout: o.StallTimeout,
-	}
-	if agent.Spec.Allow.PlainHTTP {
-		guard.PlainHTTP = dial.PlainHTTPAnywhere
-	}
+	allow := agent.Spec.Allow
+	guard := dial.NewGuard(dial.Allow{Hosts: allow.Hosts, PlainHTTP: allow.PlainHTTP}, o.Policy.For(agent.Namespace).Network)
+	guard.Proxy, guard.StallTimeout = o.Proxy, o.StallTimeout
 	return guard
 }
 
@@ -201,8 +197,8 @@ func rootsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *r
 	if err != nil {
 		return nil, err
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
+	pool, err := dial.Authorities(pem)
+	if err != nil {
 		return nil, problem.NeedsRepair(v1alpha1.ReasonUploadAgentNotReady, "ConfigMap %q has no PEM certificate in key %q; add it", ref.Name, ref.Key)
 	}
 	return pool, nil

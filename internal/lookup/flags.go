@@ -1,7 +1,6 @@
 package lookup
 
 import (
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -130,17 +129,13 @@ func (f *flags) client() (*http.Client, error) {
 	if err != nil || endpoint.Host == "" || endpoint.Scheme != "http" && endpoint.Scheme != "https" {
 		return nil, errors.New("--endpoint must be an http or https URL")
 	}
-	guard := dial.Guard{AllowHosts: []string{endpoint.Host}, PlainHTTP: dial.PlainHTTPLoopback, Policy: dial.Anything}
-	if f.plainHTTP {
-		guard.PlainHTTP = dial.PlainHTTPAnywhere
-	}
+	guard := dial.NewGuard(dial.Allow{Hosts: []string{endpoint.Host}, PlainHTTP: f.plainHTTP}, dial.Anything)
 	if f.ca != "" {
 		pem, err := os.ReadFile(f.ca)
 		if err != nil {
 			return nil, fmt.Errorf("--ca-file: %w", err)
 		}
-		guard.RootCAs = x509.NewCertPool()
-		if !guard.RootCAs.AppendCertsFromPEM(pem) {
+		if guard.RootCAs, err = dial.Authorities(pem); err != nil {
 			return nil, fmt.Errorf("--ca-file: %s contains no certificate in PEM", f.ca)
 		}
 	}

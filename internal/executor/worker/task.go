@@ -5,7 +5,6 @@ package worker
 
 import (
 	"context"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -128,11 +127,7 @@ func (d folder) credentials() (map[string][]byte, error) {
 
 // guardOf is the rule of addresses.
 func guardOf(a protocol.Allow) dial.Guard {
-	guard := dial.Guard{AllowHosts: a.Hosts, PlainHTTP: dial.PlainHTTPLoopback, Policy: dial.Policy(a.Policy)}
-	if a.PlainHTTP {
-		guard.PlainHTTP = dial.PlainHTTPAnywhere
-	}
-	return guard
+	return dial.NewGuard(dial.Allow{Hosts: a.Hosts, PlainHTTP: a.PlainHTTP}, dial.Policy(a.Policy))
 }
 
 // guard is the task's rule of addresses, with the agent's private authority.
@@ -145,8 +140,10 @@ func (d folder) guard(o *protocol.Task) (dial.Guard, error) {
 	if err != nil {
 		return guard, unreadable(protocol.AuthorityDir, err)
 	}
-	guard.RootCAs = x509.NewCertPool()
-	guard.RootCAs.AppendCertsFromPEM(pem) // the manager has refused what holds none
+	if guard.RootCAs, err = dial.Authorities(pem); err != nil { // it has changed since the manager read it
+		return guard, &failure.Error{Reason: failure.SourceUnavailable, Transient: true, Message: fmt.Sprintf(
+			"the worker's file %s holds no PEM certificate; correct the ConfigMap of spec.caBundleConfigMapRef", filepath.Join(protocol.AuthorityDir, protocol.AuthorityFile))}
+	}
 	return guard, nil
 }
 

@@ -99,3 +99,21 @@ func TestNamesOfURIsRevealNothing(t *testing.T) {
 		t.Errorf("name %q", name)
 	}
 }
+
+// The ConfigMap may have changed since the manager read it.
+func TestAnAuthorityWithoutACertificateIsTold(t *testing.T) {
+	const table = "ID\n1\n2\n3\n"
+	prepared := worker.Prepare(t.Context(), files(t, table)).Prepared
+	dir := files(t, table, func(o *protocol.Order) { o.Prepared, o.Pods, o.Parallelism = prepared, 1, 1 })
+	path := filepath.Join(dir, protocol.AuthorityDir, protocol.AuthorityFile)
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("not a certificate"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := worker.Stage(t.Context(), dir, 0, slog.New(slog.DiscardHandler)).Problem
+	if p == nil || !p.Transient || !strings.Contains(p.Message, "authority/ca.crt") || !strings.Contains(p.Message, "spec.caBundleConfigMapRef") {
+		t.Errorf("it reports %+v", p)
+	}
+}
