@@ -30,7 +30,8 @@ type DataStoreReconciler struct {
 	Options   Options
 	Now       func() time.Time
 
-	looks looks
+	looks  looks
+	graces graces
 }
 
 // storeScope is what one pass over a data store knows.
@@ -242,7 +243,7 @@ func (r *DataStoreReconciler) patchStatus(ctx context.Context, s *storeScope, er
 	if after == 0 {
 		after = r.Options.ResyncInterval
 	}
-	err = problem.Dated(r.Endpoints.grace(s.object, status.Conditions, err, r.Now()), r.Now())
+	err = problem.Dated(r.graces.grace(s.object, status.Conditions, err, r.Options, r.Now()), r.Now())
 	r.reportLive(s, err)
 	p := simpleConditions(&status.Conditions, s.object.Generation, "the remote data store exists", err)
 	if p != nil {

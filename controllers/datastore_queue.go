@@ -131,7 +131,7 @@ func (r *DataStoreReconciler) removeFinalizer(ctx context.Context, s *storeScope
 		return fmt.Errorf("remove the finalizer: %w", err)
 	}
 	r.looks.drop(s.object.UID)
-	r.Endpoints.graces.forget(s.object.UID)
+	r.graces.forget(s.object.UID)
 	s.finalizerRemoved = true
 	return nil
 }

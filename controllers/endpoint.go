@@ -11,8 +11,9 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/dial"
@@ -28,15 +29,28 @@ import (
 // Secret stay the same.
 type endpoints struct {
 	references *references
-	options    Options
-	graces     graces
-	// stale are agents whose status does not say yet that they are refused.
-	stale chan event.GenericEvent
+	options    endpointOptions
 
 	mu      sync.Mutex
 	byAgent map[types.UID]*endpoint
 	budgets map[string]*rest.Pace // by URL: agents that share an endpoint share its budget
 	paces   map[tenant]*rest.Pace // and those of one namespace what they are asked to wait
+}
+
+// endpointOptions are what the clients of every agent are made with.
+type endpointOptions struct {
+	// QPS and Burst are the budget of calls to one endpoint.
+	QPS, Burst int
+	// Policy is what the administrator permits: default nothing.
+	Policy *policy.File
+	// Proxy is used where it is not nil.
+	Proxy *dial.Proxy
+	// StallTimeout is how long a request may go without any byte moving: default
+	// 1 min.
+	StallTimeout time.Duration
+	// Refused is told the name of an agent whose status does not say yet that its
+	// credentials or its endpoint are refused; it must not block. Default nobody is.
+	Refused func(agent types.NamespacedName)
 }
 
 // endpoint is the client of one agent as its spec and Secret were.
@@ -63,9 +77,9 @@ func (e *endpoint) judge(auth v1alpha1.Auth) error {
 	return nil
 }
 
-func newEndpoints(from *references, o Options) *endpoints {
+func newEndpoints(from *references, o endpointOptions) *endpoints {
 	return &endpoints{
-		references: from, options: o, stale: make(chan event.GenericEvent, 1024),
+		references: from, options: o,
 		byAgent: map[types.UID]*endpoint{}, budgets: map[string]*rest.Pace{}, paces: map[tenant]*rest.Pace{},
 	}
 }
@@ -73,7 +87,7 @@ func newEndpoints(from *references, o Options) *endpoints {
 // open returns the client of an agent, whose Secrets it reads. It fails without
 // a call where the service has refused these very credentials before.
 func (e *endpoints) open(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *referenceReader) (*endpoint, error) {
-	options, err := optionsOf(ctx, agent, read, e.options)
+	options, err := e.optionsOf(ctx, agent, read)
 	if err != nil {
 		return nil, err
 	}
@@ -93,13 +107,49 @@ func (e *endpoints) open(ctx context.Context, agent *v1alpha1.ExactMatchUploadAg
 	return made, nil
 }
 
+// openFor opens the client of an agent for an object. While the object is being
+// deleted, the last client that this process had of the agent as it is serves
+// where a Secret or ConfigMap is missing: the deletion of a namespace takes those
+// first, while the object still owns something at the service.
+func (e *endpoints) openFor(ctx context.Context, object client.Object, agent *v1alpha1.ExactMatchUploadAgent, read *referenceReader) (*endpoint, error) {
+	point, err := e.open(ctx, agent, read)
+	if err == nil || object.GetDeletionTimestamp().IsZero() || !isMissing(err) {
+		return point, err
+	}
+	if last := e.last(agent.UID, agent.Spec); last != nil {
+		return last, last.judge(agent.Spec.Auth)
+	}
+	return nil, err
+}
+
+// isMissing reports whether a Secret or ConfigMap, or a key of it, is missing.
+func isMissing(err error) bool {
+	switch problem.Of(err).Reason {
+	case v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonConfigMapNotFound:
+		return true
+	}
+	return false
+}
+
+// last is the client that was opened last for an agent; nil where that had another
+// spec, or there was none. The generation would not do: a deletion raises it.
+func (e *endpoints) last(uid types.UID, spec v1alpha1.ExactMatchUploadAgentSpec) *endpoint {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	known := e.byAgent[uid]
+	if known == nil || !equality.Semantic.DeepEqual(known.spec, spec) {
+		return nil
+	}
+	return known
+}
+
 // paceOf is the pace of an endpoint for the agents of a namespace. All namespaces
 // share the endpoint's budget; what one of them is asked to wait, under its own
 // credentials, holds back no other. e.mu is held.
 func (e *endpoints) paceOf(namespace, url string) *rest.Pace {
 	url = strings.TrimSuffix(url, "/")
 	if e.budgets[url] == nil {
-		e.budgets[url] = rest.NewPace(e.options.ServiceQPS, e.options.ServiceBurst)
+		e.budgets[url] = rest.NewPace(e.options.QPS, e.options.Burst)
 	}
 	tenant := tenant{namespace, url}
 	if e.paces[tenant] == nil {
@@ -145,25 +195,22 @@ func (e *endpoints) note(agent *v1alpha1.ExactMatchUploadAgent, point *endpoint,
 
 // wake has the agent's reconciler look at it.
 func (e *endpoints) wake(agent *v1alpha1.ExactMatchUploadAgent) {
-	named := &v1alpha1.ExactMatchUploadAgent{}
-	named.Namespace, named.Name = agent.Namespace, agent.Name
-	select {
-	case e.stale <- event.GenericEvent{Object: named}:
-	default: // the queue is full: the next resync looks at it
+	if e.options.Refused != nil {
+		e.options.Refused(types.NamespacedName{Namespace: agent.Namespace, Name: agent.Name})
 	}
 }
 
 // forget drops the client of a deleted agent.
 func (e *endpoints) forget(uid types.UID) {
-	e.graces.forget(uid)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.byAgent, uid)
 }
 
-// guardOf is the rule of addresses that the agent's spec.allow makes below the
+// guard is the rule of addresses that the agent's spec.allow makes below the
 // administrator's policy.
-func guardOf(agent *v1alpha1.ExactMatchUploadAgent, o Options) dial.Guard {
+func (e *endpoints) guard(agent *v1alpha1.ExactMatchUploadAgent) dial.Guard {
+	o := e.options
 	allow := agent.Spec.Allow
 	guard := dial.NewGuard(dial.Allow{Hosts: allow.Hosts, PlainHTTP: allow.PlainHTTP}, o.Policy.For(agent.Namespace).Network)
 	guard.Proxy, guard.StallTimeout = o.Proxy, o.StallTimeout
@@ -171,15 +218,15 @@ func guardOf(agent *v1alpha1.ExactMatchUploadAgent, o Options) dial.Guard {
 }
 
 // optionsOf makes the client's options out of the agent's spec.
-func optionsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *referenceReader, o Options) (*rest.Options, error) {
+func (e *endpoints) optionsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *referenceReader) (*rest.Options, error) {
 	roots, err := rootsOf(ctx, agent, read)
 	if err != nil {
 		return nil, err
 	}
-	guard := guardOf(agent, o)
+	guard := e.guard(agent)
 	guard.RootCAs = roots
 	guarded := guard.HTTPClient()
-	token, err := tokenOf(ctx, agent, read, guarded, o)
+	token, err := e.tokenOf(ctx, agent, read, guarded)
 	if err != nil {
 		return nil, err
 	}
@@ -206,9 +253,9 @@ func rootsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *r
 
 // tokenOf makes the source of bearer tokens that spec.auth names; nil where the
 // service asks for none.
-func tokenOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *referenceReader, c *http.Client, o Options) (rest.TokenSource, error) {
+func (e *endpoints) tokenOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *referenceReader, c *http.Client) (rest.TokenSource, error) {
 	auth := agent.Spec.Auth
-	if err := identityPermitted(agent, o); err != nil {
+	if err := e.identityPermitted(agent); err != nil {
 		return nil, err
 	}
 	switch {
@@ -227,7 +274,7 @@ func tokenOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *r
 	case auth.WorkloadIdentity != nil:
 		return rest.NewWorkloadIdentity(auth.WorkloadIdentity.TenantID, auth.WorkloadIdentity.ClientID, auth.Scope, c)
 	case auth.ManagedIdentity != nil:
-		return rest.NewManagedIdentity(auth.ManagedIdentity.ClientID, auth.Scope, o.Proxy.ProcessClient())
+		return rest.NewManagedIdentity(auth.ManagedIdentity.ClientID, auth.Scope, e.options.Proxy.ProcessClient())
 	default:
 		return nil, nil
 	}
@@ -235,7 +282,7 @@ func tokenOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *r
 
 // identityPermitted refuses an agent that would have the manager's own identity
 // sign for its endpoint, unless the administrator permits that.
-func identityPermitted(agent *v1alpha1.ExactMatchUploadAgent, o Options) error {
+func (e *endpoints) identityPermitted(agent *v1alpha1.ExactMatchUploadAgent) error {
 	auth := agent.Spec.Auth
 	want := policy.AmbientIdentity{Audience: auth.Scope}
 	switch {
@@ -249,7 +296,7 @@ func identityPermitted(agent *v1alpha1.ExactMatchUploadAgent, o Options) error {
 	if at, err := url.Parse(agent.Spec.Endpoint); err == nil {
 		want.Endpoint = at.Host
 	}
-	if err := o.Policy.For(agent.Namespace).Endpoint(want); err != nil {
+	if err := e.options.Policy.For(agent.Namespace).Endpoint(want); err != nil {
 		return problem.NeedsRepair(v1alpha1.ReasonNotPermitted, "%v", err)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -29,6 +30,8 @@ type fakeEnv struct {
 	now     time.Time
 	// refuses, where it is set, may fail a write of the reconciler.
 	refuses func(client.Object) error
+	// refused counts how often the agent was woken because it is refused.
+	refused int
 }
 
 func newFakeEnv(t *testing.T, change ...func(*v1alpha1.ExactMatchSession)) *fakeEnv {
@@ -55,7 +58,7 @@ func newFakeEnv(t *testing.T, change ...func(*v1alpha1.ExactMatchSession)) *fake
 	options := Options{Instance: "this", RequestTimeout: time.Second, PollInterval: time.Second, Policy: policy.Fixed(policy.ThisMachine)}
 	e.r = &SessionReconciler{
 		Client: e.api, Reader: e.api, Recorder: events.NewFakeRecorder(100), Pool: pool.New(pool.Options{}),
-		Endpoints: newEndpoints(newReferences(e.api), options), Options: options, Now: func() time.Time { return e.now },
+		Endpoints: newEndpoints(newReferences(e.api), endpointOptions{Policy: options.Policy, Refused: func(types.NamespacedName) { e.refused++ }}), Options: options, Now: func() time.Time { return e.now },
 	}
 	return e
 }

@@ -47,22 +47,22 @@ func (g *graces) forget(uid types.UID) {
 // grace turns the problem that something is missing into a wait for it, for as
 // long as it may take. An object that is Stalled for it, or is being deleted, waits
 // no longer.
-func (e *endpoints) grace(object client.Object, conditions []metav1.Condition, err error, now time.Time) error {
+func (g *graces) grace(object client.Object, conditions []metav1.Condition, err error, o Options, now time.Time) error {
 	var p *problem.Problem
 	if !errors.As(err, &p) || !p.Absent || deleted(object) {
-		e.graces.forget(object.GetUID())
+		g.forget(object.GetUID())
 		return err
 	}
 	stalled := findCondition(conditions, v1alpha1.ConditionStalled)
 	if stalled != nil && stalled.Reason == p.Reason && stalled.Message == p.Message {
 		return err
 	}
-	end := e.graces.since(object.GetUID(), p.Message, now).Add(e.options.DependencyGrace)
+	end := g.since(object.GetUID(), p.Message, now).Add(o.DependencyGrace)
 	if !now.Before(end) {
 		return err
 	}
 	return &problem.Problem{
 		Reason: p.Reason, Message: p.Message + "; the operator waits for it until " + problem.Clock(end, now), Remedy: problem.Await, Err: p,
-		After: max(time.Millisecond, min(spread(e.options.RepairInterval), end.Sub(now))),
+		After: max(time.Millisecond, min(spread(o.RepairInterval), end.Sub(now))),
 	}
 }

@@ -16,7 +16,7 @@ import (
 // met err.
 func exits(t *testing.T, err error) map[string]func() (ctrl.Result, error) {
 	o := Options{ResyncInterval: time.Hour, AgentInterval: time.Hour, RepairInterval: time.Hour, PollInterval: time.Hour, DependencyGrace: time.Minute}
-	points := newEndpoints(newReferences(nil), o)
+	points := newEndpoints(newReferences(nil), endpointOptions{})
 	agents := &UploadAgentReconciler{Endpoints: points, Options: o, Now: time.Now, Recorder: &events.FakeRecorder{}}
 	stores := &DataStoreReconciler{Endpoints: points, Options: o, Now: time.Now, Recorder: &events.FakeRecorder{}}
 	sessions := &SessionReconciler{Endpoints: points, Options: o, Now: time.Now, Recorder: &events.FakeRecorder{}}
@@ -69,7 +69,7 @@ func TestAStatedTimeIsKept(t *testing.T) {
 		t.Fatal("the next retry lies in the future")
 	}
 	s.before = s.object.DeepCopy()
-	r := &SessionReconciler{Endpoints: newEndpoints(newReferences(nil), Options{}), Now: time.Now}
+	r := &SessionReconciler{Endpoints: newEndpoints(newReferences(nil), endpointOptions{}), Now: time.Now}
 	got, err := r.patchStatus(t.Context(), s, nil)
 	if wait := time.Until(next); err != nil || got.RequeueAfter < wait-time.Second || got.RequeueAfter > wait+time.Second {
 		t.Errorf("the next retry is in %v, looked at in %v, %v", wait, got.RequeueAfter, err)

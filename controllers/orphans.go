@@ -4,9 +4,7 @@ import (
 	"context"
 	"net/url"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -81,39 +79,3 @@ func (r *UploadAgentReconciler) reportOrphan(ctx context.Context, s *agentScope,
 
 // deleted reports whether an object is on its way out.
 func deleted(o metav1.Object) bool { return !o.GetDeletionTimestamp().IsZero() }
-
-// openFor opens the client of an agent for an object. While the object is being
-// deleted, the last client that this process had of the agent as it is serves
-// where a Secret or ConfigMap is missing: the deletion of a namespace takes those
-// first, while the object still owns something at the service.
-func (e *endpoints) openFor(ctx context.Context, object client.Object, agent *v1alpha1.ExactMatchUploadAgent, read *referenceReader) (*endpoint, error) {
-	point, err := e.open(ctx, agent, read)
-	if err == nil || !deleted(object) || !isMissing(err) {
-		return point, err
-	}
-	if last := e.last(agent.UID, agent.Spec); last != nil {
-		return last, last.judge(agent.Spec.Auth)
-	}
-	return nil, err
-}
-
-// isMissing reports whether a Secret or ConfigMap, or a key of it, is missing.
-func isMissing(err error) bool {
-	switch problem.Of(err).Reason {
-	case v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonConfigMapNotFound:
-		return true
-	}
-	return false
-}
-
-// last is the client that was opened last for an agent; nil where that had another
-// spec, or there was none. The generation would not do: a deletion raises it.
-func (e *endpoints) last(uid types.UID, spec v1alpha1.ExactMatchUploadAgentSpec) *endpoint {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	known := e.byAgent[uid]
-	if known == nil || !equality.Semantic.DeepEqual(known.spec, spec) {
-		return nil
-	}
-	return known
-}

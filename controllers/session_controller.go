@@ -36,6 +36,7 @@ type SessionReconciler struct {
 	Now       func() time.Time
 
 	memory memory
+	graces graces
 }
 
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchsessions,verbs=get;list;watch;patch

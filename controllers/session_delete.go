@@ -49,7 +49,7 @@ func (r *SessionReconciler) removeFinalizer(ctx context.Context, s *scope) error
 	s.finalizerRemoved = true
 	r.memory.forget(s.object.UID)
 	r.memory.readings.forget(s.object.UID)
-	r.Endpoints.graces.forget(s.object.UID)
+	r.graces.forget(s.object.UID)
 	return nil
 }
 

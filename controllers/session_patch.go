@@ -26,7 +26,7 @@ func (r *SessionReconciler) patchStatus(ctx context.Context, s *scope, err error
 		// Somebody wrote in between, or the manager stops: the next pass judges afresh.
 		return ctrl.Result{RequeueAfter: conflictRetry}, nil //nolint:nilerr // neither is a failure
 	}
-	err = r.Endpoints.grace(s.object, s.status().Conditions, err, r.Now())
+	err = r.graces.grace(s.object, s.status().Conditions, err, r.Options, r.Now())
 	r.report(s, err)
 	if s.after == 0 && s.status().Outcome != "" {
 		s.after = r.untilExpiry(s)

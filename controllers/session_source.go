@@ -172,7 +172,7 @@ func (r *SessionReconciler) remoteSource(ctx context.Context, s *scope, read *re
 	s.secrets = sourceSecretsDigest(s, uri, credentials, permitted.Version())
 	opened, err := source.Open(ctx, source.Config{
 		URI: uri, Credentials: credentials, Identity: permitted.Bucket, Elsewhere: hasWorkerIdentity(s.agent), Root: r.sourceRoot(s.object.Namespace),
-		Schemes: s.agent.Spec.Allow.SourceSchemes, Guard: guardOf(s.agent, r.Options),
+		Schemes: s.agent.Spec.Allow.SourceSchemes, Guard: r.Endpoints.guard(s.agent),
 	})
 	if err != nil {
 		return nil, "", sourceProblem(err)

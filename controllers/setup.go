@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -127,23 +128,18 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 	if err := addIndexes(ctx, mgr); err != nil {
 		return err
 	}
-	shared := newEndpoints(newReferences(mgr.GetAPIReader()), o)
-	wakes := make(chan event.GenericEvent, 1024)
+	refused, wakes := make(chan event.GenericEvent, 1024), make(chan event.GenericEvent, 1024)
+	shared := newEndpoints(newReferences(mgr.GetAPIReader()), o.endpoints(refused))
 	works := pool.New(pool.Options{
 		Parallelism: o.TransferParallelism, Memory: o.TransferMemory,
-		Wake: func(owner executor.Owner) {
-			select {
-			case wakes <- event.GenericEvent{Object: wakeUp(owner)}:
-			default: // so many wait that the poll comes sooner
-			}
-		},
+		Wake: func(owner executor.Owner) { offer(wakes, wakeUp(owner)) },
 	})
 	if err := mgr.Add(manager.RunnableFunc(works.Start)); err != nil {
 		return err
 	}
 	recorder := mgr.GetEventRecorder("exactmatch-operator")
 	recalls := newRecalls(wakes)
-	if err := (&UploadAgentReconciler{Client: mgr.GetClient(), Recorder: recorder, Endpoints: shared, Options: o, Now: o.Now}).setup(mgr); err != nil {
+	if err := (&UploadAgentReconciler{Client: mgr.GetClient(), Recorder: recorder, Endpoints: shared, Wakes: refused, Options: o, Now: o.Now}).setup(mgr); err != nil {
 		return err
 	}
 	stores := &DataStoreReconciler{Client: mgr.GetClient(), Recorder: recorder, Endpoints: shared, Recalls: recalls, Options: o, Now: o.Now}
@@ -169,6 +165,25 @@ func identify(ctx context.Context, reader client.Reader, o *Options) error {
 	}
 	o.Cluster = string(system.UID)
 	return nil
+}
+
+// offer wakes an object, unless so many wait that its next look comes sooner.
+func offer(wakes chan<- event.GenericEvent, object client.Object) {
+	select {
+	case wakes <- event.GenericEvent{Object: object}:
+	default:
+	}
+}
+
+// endpoints are what the clients of every agent are made with; refused takes those
+// agents that somebody else's call shows to be refused.
+func (o Options) endpoints(refused chan<- event.GenericEvent) endpointOptions {
+	return endpointOptions{
+		QPS: o.ServiceQPS, Burst: o.ServiceBurst, Policy: o.Policy, Proxy: o.Proxy, StallTimeout: o.StallTimeout,
+		Refused: func(agent types.NamespacedName) {
+			offer(refused, &v1alpha1.ExactMatchUploadAgent{ObjectMeta: metav1.ObjectMeta{Namespace: agent.Namespace, Name: agent.Name}})
+		},
+	}
 }
 
 // wakeUp is the object that a wake of the pool is about.

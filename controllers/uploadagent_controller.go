@@ -12,6 +12,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
@@ -26,6 +27,10 @@ type UploadAgentReconciler struct {
 	Endpoints *endpoints
 	Options   Options
 	Now       func() time.Time
+	// Wakes are agents whose credentials or endpoint were refused to somebody else.
+	Wakes <-chan event.GenericEvent
+
+	graces graces
 }
 
 // agentScope is what one pass over an upload agent knows.
@@ -157,6 +162,7 @@ func (r *UploadAgentReconciler) reconcileDelete(ctx context.Context, s *agentSco
 		return fmt.Errorf("remove the finalizer: %w", err)
 	}
 	r.Endpoints.forget(s.object.UID)
+	r.graces.forget(s.object.UID)
 	s.finalizerRemoved = true
 	return nil
 }
@@ -196,7 +202,7 @@ func (r *UploadAgentReconciler) patchStatus(ctx context.Context, s *agentScope, 
 	}
 	s.object.Status.ObservedGeneration = s.object.Generation
 	after := r.Options.AgentInterval
-	err = problem.Dated(r.Endpoints.grace(s.object, s.object.Status.Conditions, err, r.Now()), r.Now())
+	err = problem.Dated(r.graces.grace(s.object, s.object.Status.Conditions, err, r.Options, r.Now()), r.Now())
 	p := simpleConditions(&s.object.Status.Conditions, s.object.Generation, "the upload agent is registered", err)
 	if p != nil {
 		after = again(p, r.Options)

@@ -21,7 +21,7 @@ func (r *UploadAgentReconciler) setup(mgr manager.Manager) error {
 	return builder.ControllerManagedBy(mgr).
 		For(&v1alpha1.ExactMatchUploadAgent{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.ExactMatchDataStore{}, handler.EnqueueRequestsFromMapFunc(agentOfStore), builder.WithPredicates(storeComesOrGoes())).
-		WatchesRawSource(source.Channel(r.Endpoints.stale, &handler.EnqueueRequestForObject{})).
+		WatchesRawSource(source.Channel(r.Wakes, &handler.EnqueueRequestForObject{})).
 		// As for data stores: an endpoint that does not answer holds up no other agent.
 		WithOptions(controller.Options{MaxConcurrentReconciles: 8}).
 		Complete(r)
