@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/clients"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/problem"
@@ -24,11 +25,11 @@ import (
 // at a time to upload, and shows the quota and what is live.
 type DataStoreReconciler struct {
 	client.Client
-	Recorder  events.EventRecorder
-	Endpoints *endpoints
-	Recalls   *recalls
-	Options   Options
-	Now       func() time.Time
+	Recorder events.EventRecorder
+	Clients  *clients.Cache
+	Recalls  *recalls
+	Options  Options
+	Now      func() time.Time
 
 	looks  looks
 	graces graces
@@ -38,7 +39,7 @@ type DataStoreReconciler struct {
 type storeScope struct {
 	object, before   *v1alpha1.ExactMatchDataStore
 	agent            *v1alpha1.ExactMatchUploadAgent
-	point            *endpoint
+	client           *clients.Client
 	service          edm.Service
 	sessions         []v1alpha1.ExactMatchSession
 	after            time.Duration
@@ -125,14 +126,14 @@ func (r *DataStoreReconciler) reach(ctx context.Context, s *storeScope) error {
 	defer stop()
 	remote, err := r.ensureRemote(callCtx, s)
 	if err != nil {
-		r.Endpoints.note(s.agent, s.point, err)
+		r.Clients.Failed(s.agent, s.client, err)
 		return err
 	}
 	mirrorStore(&s.object.Status, remote)
 	recordLive(s, remote)
 	s.looked = true
 	if err := r.recall(callCtx, s); err != nil {
-		r.Endpoints.note(s.agent, s.point, err)
+		r.Clients.Failed(s.agent, s.client, err)
 		return err
 	}
 	r.looks.remember(s.object.UID, look{at: r.Now(), agent: s.agent.UID, generation: s.agent.Generation})
@@ -160,11 +161,11 @@ func (r *DataStoreReconciler) openService(ctx context.Context, s *storeScope) er
 	if p := agentProblem(agent); p != nil && !deleted(s.object) {
 		return p
 	}
-	point, err := r.Endpoints.openFor(ctx, s.object, agent, r.Endpoints.references.afresh(agent.Namespace))
+	point, err := r.Clients.OpenFor(ctx, s.object, agent, r.Clients.Fresh(agent.Namespace))
 	if err != nil {
 		return err
 	}
-	s.point, s.service = point, point.service
+	s.client, s.service = point, point.Service
 	return nil
 }
 
@@ -185,9 +186,9 @@ func agentProblem(agent *v1alpha1.ExactMatchUploadAgent) *problem.Problem {
 
 // recordKey shows which key the store's tokens are made under.
 func (r *DataStoreReconciler) recordKey(ctx context.Context, s *storeScope) error {
-	read := r.Endpoints.references.afresh(s.object.Namespace)
+	read := r.Clients.Fresh(s.object.Namespace)
 	ref := s.object.Spec.KeySecretRef
-	key, err := read.secret(ctx, ref.Name, ref.Key)
+	key, err := read.Secret(ctx, ref.Name, ref.Key)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"net/http"
 	"testing"
 	"time"
 
@@ -15,6 +16,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/clients"
+	"exactmatch.dev/operator/internal/dial"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/policy"
@@ -30,6 +33,10 @@ type fakeEnv struct {
 	now     time.Time
 	// refuses, where it is set, may fail a write of the reconciler.
 	refuses func(client.Object) error
+	// http is below the clients that are opened.
+	http *http.Client
+	// answered counts the passes that strangers answered.
+	answered int
 	// refused counts how often the agent was woken because it is refused.
 	refused int
 }
@@ -58,7 +65,10 @@ func newFakeEnv(t *testing.T, change ...func(*v1alpha1.ExactMatchSession)) *fake
 	options := Options{Instance: "this", RequestTimeout: time.Second, PollInterval: time.Second, Policy: policy.Fixed(policy.ThisMachine)}
 	e.r = &SessionReconciler{
 		Client: e.api, Reader: e.api, Recorder: events.NewFakeRecorder(100), Pool: pool.New(pool.Options{}),
-		Endpoints: newEndpoints(newReferences(e.api), endpointOptions{Policy: options.Policy, Refused: func(types.NamespacedName) { e.refused++ }}), Options: options, Now: func() time.Time { return e.now },
+		Clients: clients.New(e.api, clients.Options{
+			QPS: 1000, Burst: 1000, Policy: options.Policy, Refused: func(types.NamespacedName) { e.refused++ },
+			HTTPClient: func(dial.Guard) *http.Client { return e.http },
+		}), Options: options, Now: func() time.Time { return e.now },
 	}
 	return e
 }
@@ -78,7 +88,7 @@ func (e *fakeEnv) scope() *scope {
 	s := newScope(e.session())
 	s.store, s.agent = e.store(), &v1alpha1.ExactMatchUploadAgent{}
 	e.get("agent", s.agent)
-	s.point = &endpoint{service: e.service}
+	s.client = &clients.Client{Service: e.service}
 	return s
 }
 

@@ -9,6 +9,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/clients"
 	"exactmatch.dev/operator/internal/problem"
 )
 
@@ -16,10 +17,10 @@ import (
 // met err.
 func exits(t *testing.T, err error) map[string]func() (ctrl.Result, error) {
 	o := Options{ResyncInterval: time.Hour, AgentInterval: time.Hour, RepairInterval: time.Hour, PollInterval: time.Hour, DependencyGrace: time.Minute}
-	points := newEndpoints(newReferences(nil), endpointOptions{})
-	agents := &UploadAgentReconciler{Endpoints: points, Options: o, Now: time.Now, Recorder: &events.FakeRecorder{}}
-	stores := &DataStoreReconciler{Endpoints: points, Options: o, Now: time.Now, Recorder: &events.FakeRecorder{}}
-	sessions := &SessionReconciler{Endpoints: points, Options: o, Now: time.Now, Recorder: &events.FakeRecorder{}}
+	points := clients.New(nil, clients.Options{})
+	agents := &UploadAgentReconciler{Clients: points, Options: o, Now: time.Now, Recorder: &events.FakeRecorder{}}
+	stores := &DataStoreReconciler{Clients: points, Options: o, Now: time.Now, Recorder: &events.FakeRecorder{}}
+	sessions := &SessionReconciler{Clients: points, Options: o, Now: time.Now, Recorder: &events.FakeRecorder{}}
 	return map[string]func() (ctrl.Result, error){
 		"agent": func() (ctrl.Result, error) {
 			s := &agentScope{object: &v1alpha1.ExactMatchUploadAgent{}}
@@ -69,7 +70,7 @@ func TestAStatedTimeIsKept(t *testing.T) {
 		t.Fatal("the next retry lies in the future")
 	}
 	s.before = s.object.DeepCopy()
-	r := &SessionReconciler{Endpoints: newEndpoints(newReferences(nil), endpointOptions{}), Now: time.Now}
+	r := &SessionReconciler{Clients: clients.New(nil, clients.Options{}), Now: time.Now}
 	got, err := r.patchStatus(t.Context(), s, nil)
 	if wait := time.Until(next); err != nil || got.RequeueAfter < wait-time.Second || got.RequeueAfter > wait+time.Second {
 		t.Errorf("the next retry is in %v, looked at in %v, %v", wait, got.RequeueAfter, err)

@@ -130,62 +130,6 @@ func TestOrphansAreCancelledFirst(t *testing.T) {
 	}
 }
 
-// Credentials that the service refused are not sent again until a Secret changes,
-// and a refusal of an earlier Secret says nothing of the present one.
-func TestRefusedCredentialsAreNotSentAgain(t *testing.T) {
-	refused := &edm.Error{Op: "get session", Status: 401, Class: edm.Credentials}
-	agent := &v1alpha1.ExactMatchUploadAgent{}
-	agent.Namespace, agent.Name, agent.UID, agent.Spec.Endpoint = "ns", "agent", "agent", "https://edm.example.com/beta"
-	open := func(t *testing.T, e *fakeEnv) (*endpoint, error) {
-		t.Helper()
-		return e.r.Endpoints.open(t.Context(), agent, e.r.Endpoints.references.of("ns"))
-	}
-	t.Run("the same ones", func(t *testing.T) {
-		e := newFakeEnv(t)
-		point, err := open(t, e)
-		e.must(err)
-		e.r.Endpoints.note(agent, point, refused)
-		if _, err := open(t, e); !errors.Is(err, error(refused)) {
-			t.Errorf("they are sent again: %v", err)
-		}
-		if e.refused != 1 {
-			t.Errorf("the agent is told %d times", e.refused)
-		}
-	})
-	t.Run("an outage is no refusal", func(t *testing.T) {
-		e := newFakeEnv(t)
-		point, err := open(t, e)
-		e.must(err)
-		e.r.Endpoints.note(agent, point, &edm.Error{Status: 503, Class: edm.Transient})
-		_, err = open(t, e)
-		e.must(err)
-	})
-	t.Run("a late refusal of earlier ones", func(t *testing.T) {
-		e := newFakeEnv(t)
-		point, err := open(t, e)
-		e.must(err)
-		agent := agent.DeepCopy()
-		agent.Generation = 7
-		_, err = e.r.Endpoints.open(t.Context(), agent, e.r.Endpoints.references.of("ns"))
-		e.must(err)
-		e.r.Endpoints.note(agent, point, refused)
-		_, err = e.r.Endpoints.open(t.Context(), agent, e.r.Endpoints.references.of("ns"))
-		e.must(err)
-	})
-	t.Run("an identity that may have been granted access", func(t *testing.T) {
-		auth := v1alpha1.Auth{ManagedIdentity: &v1alpha1.ManagedIdentity{}}
-		if err := (&endpoint{refused: refused, since: time.Now()}).judge(auth); err == nil {
-			t.Error("it is tried again at once")
-		}
-		if err := (&endpoint{refused: refused, since: time.Now().Add(-recheckIdentity)}).judge(auth); err != nil {
-			t.Errorf("it is never tried again: %v", err)
-		}
-		if err := (&endpoint{refused: refused, since: time.Now().Add(-recheckIdentity)}).judge(v1alpha1.Auth{}); err == nil {
-			t.Error("a token is tried again although no Secret changed")
-		}
-	})
-}
-
 // What did not come to be written was not done: nobody is told of it.
 func TestNothingIsToldBeforeItIsWritten(t *testing.T) {
 	e := newFakeEnv(t)

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/clients"
 	"exactmatch.dev/operator/internal/executor"
 	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/session"
@@ -28,12 +29,12 @@ type SessionReconciler struct {
 	Recorder events.EventRecorder
 	// Pool is this process. Executor, where it is set, takes the place of it and of
 	// pods: tests script it.
-	Pool      *pool.Pool
-	Executor  executor.Executor
-	Endpoints *endpoints
-	Recalls   *recalls
-	Options   Options
-	Now       func() time.Time
+	Pool     *pool.Pool
+	Executor executor.Executor
+	Clients  *clients.Cache
+	Recalls  *recalls
+	Options  Options
+	Now      func() time.Time
 
 	memory memory
 	graces graces

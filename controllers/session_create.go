@@ -89,7 +89,7 @@ func (r *SessionReconciler) create(ctx context.Context, s *scope) error {
 	defer stop()
 	made, err := service.Sessions().Create(callCtx, s.store.Status.ID, r.wanted(s), intent.ClientRequestID)
 	if err != nil {
-		r.Endpoints.note(s.agent, s.point, err)
+		r.Clients.Failed(s.agent, s.client, err)
 		return r.afterFailedCreate(s, err)
 	}
 	return r.adopt(callCtx, s, made)
@@ -214,7 +214,7 @@ func (r *SessionReconciler) resolve(ctx context.Context, s *scope) error {
 	}
 	found, err := r.unclaimed(ctx, s, service.Sessions())
 	if err != nil {
-		r.Endpoints.note(s.agent, s.point, err)
+		r.Clients.Failed(s.agent, s.client, err)
 		return r.orOrphan(s, err)
 	}
 	if len(found) == 0 {
@@ -253,7 +253,7 @@ func (r *SessionReconciler) cancelOrphans(ctx context.Context, s *scope) error {
 	}
 	found, err := r.unclaimed(ctx, s, service.Sessions())
 	if err != nil {
-		r.Endpoints.note(s.agent, s.point, err)
+		r.Clients.Failed(s.agent, s.client, err)
 		return err
 	}
 	for i := range found {

@@ -64,7 +64,7 @@ func (r *SessionReconciler) showStore(ctx context.Context, s *scope) error {
 	}
 	s.shown, err = service.Stores().Get(ctx, s.store.Status.ID)
 	if err != nil {
-		r.Endpoints.note(s.agent, s.point, err)
+		r.Clients.Failed(s.agent, s.client, err)
 	}
 	return err
 }

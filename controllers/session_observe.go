@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/clients"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/session"
@@ -100,27 +101,27 @@ func missing(err error, reason, kind, name string) error {
 
 // service opens the client of the agent on first use.
 func (r *SessionReconciler) service(ctx context.Context, s *scope) (edm.Service, error) {
-	if s.point != nil {
-		return s.point.service, nil
+	if s.client != nil {
+		return s.client.Service, nil
 	}
 	if stalled := findCondition(s.agent.Status.Conditions, v1alpha1.ConditionStalled); stalled != nil && stalled.Status == metav1.ConditionTrue && !s.deleting() {
 		return nil, problem.NeedsRepair(stalled.Reason, "ExactMatchUploadAgent %q: %s", s.agent.Name, stalled.Message)
 	}
-	point, err := r.Endpoints.openFor(ctx, s.object, s.agent, r.references(s))
+	point, err := r.Clients.OpenFor(ctx, s.object, s.agent, r.references(s))
 	if err != nil {
 		return nil, err
 	}
-	s.point = point
-	return point.service, nil
+	s.client = point
+	return point.Service, nil
 }
 
 // references reads what the session names. A spec that nobody has looked at yet,
 // or a deletion, may have come together with a change of that.
-func (r *SessionReconciler) references(s *scope) *referenceReader {
+func (r *SessionReconciler) references(s *scope) *clients.Reader {
 	if s.first.ObservedGeneration != s.object.Generation {
-		return r.Endpoints.references.afresh(s.object.Namespace)
+		return r.Clients.Fresh(s.object.Namespace)
 	}
-	return r.Endpoints.references.of(s.object.Namespace)
+	return r.Clients.Recent(s.object.Namespace)
 }
 
 // observeRemote reads the remote session, at most once a poll while the same
@@ -146,7 +147,7 @@ func (r *SessionReconciler) observeRemote(ctx context.Context, s *scope) error {
 		s.remote = &edm.Session{ID: id, State: stateForgotten}
 		return nil
 	case err != nil:
-		r.Endpoints.note(s.agent, s.point, err)
+		r.Clients.Failed(s.agent, s.client, err)
 		return err
 	}
 	s.remote = got

@@ -131,13 +131,13 @@ func (r *SessionReconciler) adviseOfSource(ctx context.Context, s *scope) {
 // sourceVersion names the content of a source that lies in the cluster, "" of
 // any other.
 func (r *SessionReconciler) sourceVersion(ctx context.Context, s *scope) (string, error) {
-	read, from := r.Endpoints.references.afresh(s.object.Namespace), s.object.Spec.Source
+	read, from := r.Clients.Fresh(s.object.Namespace), s.object.Spec.Source
 	switch {
 	case from.ConfigMapKeyRef != nil:
-		text, err := read.configMap(ctx, from.ConfigMapKeyRef.Name, from.ConfigMapKeyRef.Key)
+		text, err := read.ConfigMap(ctx, from.ConfigMapKeyRef.Name, from.ConfigMapKeyRef.Key)
 		return plan.ContentVersion(string(s.object.UID), text), err
 	case from.URISecretRef != nil:
-		text, err := read.secret(ctx, from.URISecretRef.Name, from.URISecretRef.Key)
+		text, err := read.Secret(ctx, from.URISecretRef.Name, from.URISecretRef.Key)
 		return plan.ContentVersion(string(s.object.UID), text), err
 	}
 	return "", nil

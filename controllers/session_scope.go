@@ -7,6 +7,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/clients"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/executor"
 	"exactmatch.dev/operator/internal/pipeline"
@@ -21,9 +22,9 @@ type scope struct {
 	// first is the status that the pass began with.
 	first v1alpha1.ExactMatchSessionStatus
 
-	store *v1alpha1.ExactMatchDataStore
-	agent *v1alpha1.ExactMatchUploadAgent
-	point *endpoint
+	store  *v1alpha1.ExactMatchDataStore
+	agent  *v1alpha1.ExactMatchUploadAgent
+	client *clients.Client
 
 	// plan is how the source becomes blocks; version is the digest of what decides it,
 	// and inputs that with a pin that asks for another reading. They are set where the

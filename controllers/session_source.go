@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/clients"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/executor"
 	"exactmatch.dev/operator/internal/failure"
@@ -82,7 +83,7 @@ func (r *SessionReconciler) makePlan(ctx context.Context, s *scope) error {
 		return err
 	}
 	ref := s.store.Spec.KeySecretRef
-	key, err := read.secret(ctx, ref.Name, ref.Key)
+	key, err := read.Secret(ctx, ref.Name, ref.Key)
 	if err != nil {
 		return err
 	}
@@ -127,16 +128,16 @@ func inputsOf(s *scope) string { return plan.Inputs(s.version, pinOf(s)) }
 
 // sourceOf opens what spec.source names. The version names the bytes as far as
 // the reference can tell them apart without reading them.
-func (r *SessionReconciler) sourceOf(ctx context.Context, s *scope, read *referenceReader) (source.Source, string, error) {
+func (r *SessionReconciler) sourceOf(ctx context.Context, s *scope, read *clients.Reader) (source.Source, string, error) {
 	spec := s.object.Spec.Source
 	if spec.CredentialsSecretRef != nil { // beside a claim pods mount it all the same
-		if _, err := read.secretData(ctx, spec.CredentialsSecretRef.Name); err != nil {
+		if _, err := read.SecretData(ctx, spec.CredentialsSecretRef.Name); err != nil {
 			return nil, "", err
 		}
 	}
 	switch {
 	case spec.ConfigMapKeyRef != nil:
-		text, err := read.configMap(ctx, spec.ConfigMapKeyRef.Name, spec.ConfigMapKeyRef.Key)
+		text, err := read.ConfigMap(ctx, spec.ConfigMapKeyRef.Name, spec.ConfigMapKeyRef.Key)
 		if err != nil {
 			return nil, "", err
 		}
@@ -150,11 +151,11 @@ func (r *SessionReconciler) sourceOf(ctx context.Context, s *scope, read *refere
 }
 
 // remoteSource opens a URI, given in the spec or in a Secret.
-func (r *SessionReconciler) remoteSource(ctx context.Context, s *scope, read *referenceReader) (source.Source, string, error) {
+func (r *SessionReconciler) remoteSource(ctx context.Context, s *scope, read *clients.Reader) (source.Source, string, error) {
 	spec := s.object.Spec.Source
 	uri, version := spec.URI, ""
 	if ref := spec.URISecretRef; ref != nil {
-		value, err := read.secret(ctx, ref.Name, ref.Key)
+		value, err := read.Secret(ctx, ref.Name, ref.Key)
 		if err != nil {
 			return nil, "", err
 		}
@@ -162,7 +163,7 @@ func (r *SessionReconciler) remoteSource(ctx context.Context, s *scope, read *re
 	}
 	var credentials map[string][]byte
 	if spec.CredentialsSecretRef != nil {
-		data, err := read.secretData(ctx, spec.CredentialsSecretRef.Name)
+		data, err := read.SecretData(ctx, spec.CredentialsSecretRef.Name)
 		if err != nil {
 			return nil, "", err
 		}
@@ -172,7 +173,7 @@ func (r *SessionReconciler) remoteSource(ctx context.Context, s *scope, read *re
 	s.secrets = sourceSecretsDigest(s, uri, credentials, permitted.Version())
 	opened, err := source.Open(ctx, source.Config{
 		URI: uri, Credentials: credentials, Identity: permitted.Bucket, Elsewhere: hasWorkerIdentity(s.agent), Root: r.sourceRoot(s.object.Namespace),
-		Schemes: s.agent.Spec.Allow.SourceSchemes, Guard: r.Endpoints.guard(s.agent),
+		Schemes: s.agent.Spec.Allow.SourceSchemes, Guard: r.Clients.Guard(s.agent),
 	})
 	if err != nil {
 		return nil, "", sourceProblem(err)

@@ -368,7 +368,7 @@ func (r *SessionReconciler) call(ctx context.Context, s *scope, do func(context.
 	r.memory.lookAgain(s.object.UID)
 	got, err := do(callCtx, service.Sessions())
 	if err != nil {
-		r.Endpoints.note(s.agent, s.point, err)
+		r.Clients.Failed(s.agent, s.client, err)
 	}
 	return got, err
 }

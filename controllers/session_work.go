@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/clients"
 	"exactmatch.dev/operator/internal/executor"
 	"exactmatch.dev/operator/internal/executor/jobs"
 	"exactmatch.dev/operator/internal/executor/protocol"
@@ -98,8 +99,8 @@ func (r *SessionReconciler) target(s *scope) *executor.Remote {
 		}
 		return first
 	}}
-	if s.point != nil {
-		to.HTTP = s.point.http
+	if s.client != nil {
+		to.HTTP = s.client.HTTP
 	}
 	if left := s.remote.RemainingBlockCount; left != nil {
 		to.Remaining = new(int(*left))
@@ -292,12 +293,12 @@ func hasWorkerIdentity(agent *v1alpha1.ExactMatchUploadAgent) bool {
 
 // checkWorkerAccount refuses pods under a ServiceAccount that is not marked for
 // workers: else an upload agent would be a way to the identity of any of them.
-func checkWorkerAccount(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *referenceReader) error {
+func checkWorkerAccount(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *clients.Reader) error {
 	if !hasWorkerIdentity(agent) {
 		return nil
 	}
 	name := agent.Spec.Workers.Template.ServiceAccountName
-	account, err := read.serviceAccount(ctx, name)
+	account, err := read.ServiceAccount(ctx, name)
 	if err != nil || account.Labels[jobs.WorkerLabel] == "true" {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/clients"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/problem"
 )
@@ -40,7 +41,7 @@ func TestExecutorsThatAreNotThere(t *testing.T) {
 func TestARunningUploadKeepsTheLatestURI(t *testing.T) {
 	s := newScope(&v1alpha1.ExactMatchSession{})
 	s.object.UID = "a"
-	s.agent, s.point = &v1alpha1.ExactMatchUploadAgent{}, &endpoint{}
+	s.agent, s.client = &v1alpha1.ExactMatchUploadAgent{}, &clients.Client{}
 	s.remote = &edm.Session{ID: "1", DataUploadURI: "https://host/1?sig=first"}
 	r := &SessionReconciler{}
 	uri := r.target(s).URI

@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/clients"
 	"exactmatch.dev/operator/internal/dial"
 	"exactmatch.dev/operator/internal/executor"
 	"exactmatch.dev/operator/internal/executor/jobs"
@@ -129,7 +130,7 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 		return err
 	}
 	refused, wakes := make(chan event.GenericEvent, 1024), make(chan event.GenericEvent, 1024)
-	shared := newEndpoints(newReferences(mgr.GetAPIReader()), o.endpoints(refused))
+	shared := clients.New(mgr.GetAPIReader(), o.endpoints(refused))
 	works := pool.New(pool.Options{
 		Parallelism: o.TransferParallelism, Memory: o.TransferMemory,
 		Wake: func(owner executor.Owner) { offer(wakes, wakeUp(owner)) },
@@ -139,15 +140,15 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 	}
 	recorder := mgr.GetEventRecorder("exactmatch-operator")
 	recalls := newRecalls(wakes)
-	if err := (&UploadAgentReconciler{Client: mgr.GetClient(), Recorder: recorder, Endpoints: shared, Wakes: refused, Options: o, Now: o.Now}).setup(mgr); err != nil {
+	if err := (&UploadAgentReconciler{Client: mgr.GetClient(), Recorder: recorder, Clients: shared, Wakes: refused, Options: o, Now: o.Now}).setup(mgr); err != nil {
 		return err
 	}
-	stores := &DataStoreReconciler{Client: mgr.GetClient(), Recorder: recorder, Endpoints: shared, Recalls: recalls, Options: o, Now: o.Now}
+	stores := &DataStoreReconciler{Client: mgr.GetClient(), Recorder: recorder, Clients: shared, Recalls: recalls, Options: o, Now: o.Now}
 	if err := stores.setup(mgr); err != nil {
 		return err
 	}
 	sessions := &SessionReconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: recorder,
-		Pool: works, Endpoints: shared, Recalls: recalls, Options: o, Now: o.Now}
+		Pool: works, Clients: shared, Recalls: recalls, Options: o, Now: o.Now}
 	return sessions.setup(mgr, wakes)
 }
 
@@ -177,8 +178,8 @@ func offer(wakes chan<- event.GenericEvent, object client.Object) {
 
 // endpoints are what the clients of every agent are made with; refused takes those
 // agents that somebody else's call shows to be refused.
-func (o Options) endpoints(refused chan<- event.GenericEvent) endpointOptions {
-	return endpointOptions{
+func (o Options) endpoints(refused chan<- event.GenericEvent) clients.Options {
+	return clients.Options{
 		QPS: o.ServiceQPS, Burst: o.ServiceBurst, Policy: o.Policy, Proxy: o.Proxy, StallTimeout: o.StallTimeout,
 		Refused: func(agent types.NamespacedName) {
 			offer(refused, &v1alpha1.ExactMatchUploadAgent{ObjectMeta: metav1.ObjectMeta{Namespace: agent.Namespace, Name: agent.Name}})

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/clients"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/edm/edmtest"
 	"exactmatch.dev/operator/internal/edm/rest"
@@ -109,22 +111,32 @@ func TestStrangersEndNoSession(t *testing.T) {
 	t.Logf("%d answers of strangers to %d calls of a session: %d terminal, %d orphans", n, len(strangersWays()), terminal, orphans)
 }
 
+// httpOf is an HTTP client that a stranger answers.
+func httpOf(stranger edmtest.Stranger) *http.Client {
+	return &http.Client{Transport: stranger, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
 // clientOf is a client of the service that a stranger answers for.
-func clientOf(t *testing.T, stranger edmtest.Stranger) *endpoint {
+func clientOf(t *testing.T, stranger edmtest.Stranger) *clients.Client {
 	t.Helper()
-	h := &http.Client{Transport: stranger, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	h := httpOf(stranger)
 	service, err := rest.New(rest.Options{Endpoint: "http://service/beta", HTTP: h})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &endpoint{service: service, http: h}
+	return &clients.Client{Service: service, HTTP: h}
 }
 
-// answeredBy is a pass whose calls a stranger answers.
+// answeredBy is a pass whose calls a stranger answers. No two share a pace: what one
+// asks to wait holds back no other.
 func answeredBy(e *fakeEnv, stranger edmtest.Stranger) *scope {
 	s := e.scope()
-	s.point = clientOf(e.t, stranger)
-	e.r.Endpoints.byAgent[s.agent.UID] = s.point
+	e.http, e.refused, e.answered = httpOf(stranger), 0, e.answered+1
+	s.agent.Spec.Endpoint = fmt.Sprintf("http://service-%d/beta", e.answered)
+	e.r.Clients.Forget(s.agent.UID)
+	var err error
+	s.client, err = e.r.Clients.Open(e.t.Context(), s.agent, e.r.Clients.Recent("ns"))
+	e.must(err)
 	return s
 }
 
@@ -136,7 +148,7 @@ func decided(e *fakeEnv, s *scope, err error) string {
 		return "it is taken for the service's"
 	case problem.Of(err).Remedy != problem.Retry:
 		return "it is no fault that passes: " + err.Error()
-	case s.point.refused != nil:
+	case e.refused > 0:
 		return "the credentials are refused by it"
 	}
 	e.r.reportFailures(s, err)
@@ -173,15 +185,15 @@ func TestStrangersChangeNoStoreAndNoAgent(t *testing.T) {
 			agents := &UploadAgentReconciler{Client: e.api, Options: e.r.Options, Now: e.r.Now}
 			for name, do := range map[string]func() error{
 				"store": func() error {
-					_, err := stores.ensureRemote(t.Context(), &storeScope{object: s.store, agent: s.agent, service: point.service})
+					_, err := stores.ensureRemote(t.Context(), &storeScope{object: s.store, agent: s.agent, service: point.Service})
 					return err
 				},
 				"agent": func() error {
-					_, err := agents.ensureRemote(t.Context(), &agentScope{object: s.agent}, point.service.Agents())
+					_, err := agents.ensureRemote(t.Context(), &agentScope{object: s.agent}, point.Service.Agents())
 					return agents.noSuchPath(s.agent, err)
 				},
-				"store's deletion": func() error { return point.service.Stores().Delete(t.Context(), "remote-store") },
-				"agent's deletion": func() error { return point.service.Agents().Delete(t.Context(), "remote-agent") },
+				"store's deletion": func() error { return point.Service.Stores().Delete(t.Context(), "remote-store") },
+				"agent's deletion": func() error { return point.Service.Agents().Delete(t.Context(), "remote-agent") },
 			} {
 				n++
 				if err := do(); err == nil || problem.Of(err).Remedy != problem.Retry {

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/clients"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/problem"
 )
@@ -23,10 +24,10 @@ import (
 // out whether the endpoint takes our blocks.
 type UploadAgentReconciler struct {
 	client.Client
-	Recorder  events.EventRecorder
-	Endpoints *endpoints
-	Options   Options
-	Now       func() time.Time
+	Recorder events.EventRecorder
+	Clients  *clients.Cache
+	Options  Options
+	Now      func() time.Time
 	// Wakes are agents whose credentials or endpoint were refused to somebody else.
 	Wakes <-chan event.GenericEvent
 
@@ -98,20 +99,20 @@ func (r *UploadAgentReconciler) register(ctx context.Context, s *agentScope) err
 	if s.object.Spec.Workers.Mode == v1alpha1.WorkersModeJob && r.Options.WorkerImage == "" {
 		return problem.NeedsChange(v1alpha1.ReasonWorkersUnavailable, "spec.workers.mode Job requires a manager that was started with --worker-image; give it the operator's image, or use Manager")
 	}
-	point, err := r.Endpoints.open(ctx, s.object, r.Endpoints.references.afresh(s.object.Namespace))
+	point, err := r.Clients.Open(ctx, s.object, r.Clients.Fresh(s.object.Namespace))
 	if err != nil {
 		return err
 	}
 	callCtx, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
 	defer stop()
-	remote, err := r.ensureRemote(callCtx, s, point.service.Agents())
+	remote, err := r.ensureRemote(callCtx, s, point.Service.Agents())
 	if err != nil {
-		r.Endpoints.note(s.object, point, err)
+		r.Clients.Failed(s.object, point, err)
 		return r.noSuchPath(s.object, err)
 	}
-	format, err := point.service.BlockFormat(callCtx)
+	format, err := point.Service.BlockFormat(callCtx)
 	if err != nil {
-		r.Endpoints.note(s.object, point, err)
+		r.Clients.Failed(s.object, point, err)
 		return r.noSuchPath(s.object, err)
 	}
 	status := &s.object.Status
@@ -161,7 +162,7 @@ func (r *UploadAgentReconciler) reconcileDelete(ctx context.Context, s *agentSco
 	if err := r.Patch(ctx, s.object, locked(before)); err != nil {
 		return fmt.Errorf("remove the finalizer: %w", err)
 	}
-	r.Endpoints.forget(s.object.UID)
+	r.Clients.Forget(s.object.UID)
 	r.graces.forget(s.object.UID)
 	s.finalizerRemoved = true
 	return nil
@@ -173,11 +174,11 @@ func (r *UploadAgentReconciler) unregister(ctx context.Context, s *agentScope) e
 	if s.object.Status.ID == "" {
 		return nil
 	}
-	point, err := r.Endpoints.openFor(ctx, s.object, s.object, r.Endpoints.references.afresh(s.object.Namespace))
+	point, err := r.Clients.OpenFor(ctx, s.object, s.object, r.Clients.Fresh(s.object.Namespace))
 	if err == nil {
 		callCtx, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
 		defer stop()
-		err = point.service.Agents().Delete(callCtx, s.object.Status.ID)
+		err = point.Service.Agents().Delete(callCtx, s.object.Status.ID)
 	}
 	if err == nil {
 		return nil

@@ -89,16 +89,3 @@ func TestStoresAndAgentsDateTheirWait(t *testing.T) {
 		t.Error("a fault without a wait is dated")
 	}
 }
-
-// TestTenantsShareABudgetAndNoHold: the agents of one namespace share what they are
-// asked to wait; another namespace's agent of the same endpoint does not.
-func TestTenantsShareABudgetAndNoHold(t *testing.T) {
-	e := newEndpoints(newReferences(nil), endpointOptions{QPS: 1, Burst: 1})
-	one, same, other := e.paceOf("a", "https://s/beta"), e.paceOf("a", "https://s/beta/"), e.paceOf("b", "https://s/beta")
-	if one != same {
-		t.Error("two agents of a namespace have two paces of one endpoint")
-	}
-	if one == other {
-		t.Error("a Retry-After crosses namespaces")
-	}
-}

@@ -1,4 +1,7 @@
-package controllers
+// Package clients keeps, for each upload agent, the client of its service: with its
+// credentials and certificate authority out of Secrets and ConfigMaps, below the guard
+// of addresses, and within the budget of its endpoint.
+package clients
 
 import (
 	"context"
@@ -23,22 +26,22 @@ import (
 	"exactmatch.dev/operator/internal/problem"
 )
 
-// endpoints keeps one client of the service per upload agent, and one pace per
+// Cache keeps one client of the service per upload agent, and one pace per
 // endpoint and namespace, so that a Retry-After holds back every object of that
 // namespace at that endpoint. A client lives as long as the agent's spec and its
 // Secret stay the same.
-type endpoints struct {
-	references *references
-	options    endpointOptions
+type Cache struct {
+	references
+	options Options
 
 	mu      sync.Mutex
-	byAgent map[types.UID]*endpoint
+	byAgent map[types.UID]*Client
 	budgets map[string]*rest.Pace // by URL: agents that share an endpoint share its budget
 	paces   map[tenant]*rest.Pace // and those of one namespace what they are asked to wait
 }
 
-// endpointOptions are what the clients of every agent are made with.
-type endpointOptions struct {
+// Options are what the clients of every agent are made with.
+type Options struct {
 	// QPS and Burst are the budget of calls to one endpoint.
 	QPS, Burst int
 	// Policy is what the administrator permits: default nothing.
@@ -51,12 +54,18 @@ type endpointOptions struct {
 	// Refused is told the name of an agent whose status does not say yet that its
 	// credentials or its endpoint are refused; it must not block. Default nobody is.
 	Refused func(agent types.NamespacedName)
+	// HTTPClient makes the client below a guard: default dial.Guard.HTTPClient, which
+	// only tests change.
+	HTTPClient func(dial.Guard) *http.Client
 }
 
-// endpoint is the client of one agent as its spec and Secret were.
-type endpoint struct {
-	service edm.Service
-	http    *http.Client
+// Client is the client of one agent as its spec and Secret were.
+type Client struct {
+	// Service speaks to the service.
+	Service edm.Service
+	// HTTP is the guarded client below it, for where the service sends us.
+	HTTP *http.Client
+
 	spec    v1alpha1.ExactMatchUploadAgentSpec
 	version string // the agent's generation, its Secrets' resource versions, and what is permitted
 	refused error  // the service refused the credentials of this version
@@ -69,54 +78,58 @@ type endpoint struct {
 const recheckIdentity = 5 * time.Minute
 
 // judge returns why the endpoint must not be called, nil where it may.
-func (e *endpoint) judge(auth v1alpha1.Auth) error {
-	if auth.WorkloadIdentity == nil && auth.ManagedIdentity == nil || time.Since(e.since) < recheckIdentity {
-		return e.refused
+func (c *Client) judge(auth v1alpha1.Auth) error {
+	if auth.WorkloadIdentity == nil && auth.ManagedIdentity == nil || time.Since(c.since) < recheckIdentity {
+		return c.refused
 	}
-	e.refused = nil
+	c.refused = nil
 	return nil
 }
 
-func newEndpoints(from *references, o endpointOptions) *endpoints {
-	return &endpoints{
-		references: from, options: o,
-		byAgent: map[types.UID]*endpoint{}, budgets: map[string]*rest.Pace{}, paces: map[tenant]*rest.Pace{},
+// New makes a cache without clients. It reads Secrets and ConfigMaps by the reader.
+func New(reader client.Reader, o Options) *Cache {
+	if o.HTTPClient == nil {
+		o.HTTPClient = dial.Guard.HTTPClient
+	}
+	return &Cache{
+		references: newReferences(reader), options: o,
+		byAgent: map[types.UID]*Client{}, budgets: map[string]*rest.Pace{}, paces: map[tenant]*rest.Pace{},
 	}
 }
 
-// open returns the client of an agent, whose Secrets it reads. It fails without
+// Open returns the client of an agent, whose Secrets it reads. It fails without
 // a call where the service has refused these very credentials before.
-func (e *endpoints) open(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *referenceReader) (*endpoint, error) {
-	options, err := e.optionsOf(ctx, agent, read)
+func (c *Cache) Open(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *Reader) (*Client, error) {
+	options, err := c.optionsOf(ctx, agent, read)
 	if err != nil {
 		return nil, err
 	}
-	version := fmt.Sprintf("%d/%s%s", agent.Generation, read.versions, e.options.Policy.For(agent.Namespace).Version())
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if known := e.byAgent[agent.UID]; known != nil && known.version == version {
+	version := fmt.Sprintf("%d/%s%s", agent.Generation, read.versions, c.options.Policy.For(agent.Namespace).Version())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if known := c.byAgent[agent.UID]; known != nil && known.version == version {
 		return known, known.judge(agent.Spec.Auth)
 	}
-	options.Pace = e.paceOf(agent.Namespace, options.Endpoint)
+	options.Pace = c.paceOf(agent.Namespace, options.Endpoint)
 	service, err := rest.New(*options)
 	if err != nil {
 		return nil, problem.NeedsRepair(v1alpha1.ReasonUploadAgentNotReady, "spec of ExactMatchUploadAgent %q: %v", agent.Name, err)
 	}
-	made := &endpoint{service: service, http: options.HTTP, spec: *agent.Spec.DeepCopy(), version: version}
-	e.byAgent[agent.UID] = made
+	made := &Client{Service: service, HTTP: options.HTTP, spec: *agent.Spec.DeepCopy(), version: version}
+	c.byAgent[agent.UID] = made
 	return made, nil
 }
 
-// openFor opens the client of an agent for an object. While the object is being
+// OpenFor opens the client of an agent for an object. While the object is being
 // deleted, the last client that this process had of the agent as it is serves
 // where a Secret or ConfigMap is missing: the deletion of a namespace takes those
 // first, while the object still owns something at the service.
-func (e *endpoints) openFor(ctx context.Context, object client.Object, agent *v1alpha1.ExactMatchUploadAgent, read *referenceReader) (*endpoint, error) {
-	point, err := e.open(ctx, agent, read)
+func (c *Cache) OpenFor(ctx context.Context, object client.Object, agent *v1alpha1.ExactMatchUploadAgent, read *Reader) (*Client, error) {
+	point, err := c.Open(ctx, agent, read)
 	if err == nil || object.GetDeletionTimestamp().IsZero() || !isMissing(err) {
 		return point, err
 	}
-	if last := e.last(agent.UID, agent.Spec); last != nil {
+	if last := c.last(agent.UID, agent.Spec); last != nil {
 		return last, last.judge(agent.Spec.Auth)
 	}
 	return nil, err
@@ -133,10 +146,10 @@ func isMissing(err error) bool {
 
 // last is the client that was opened last for an agent; nil where that had another
 // spec, or there was none. The generation would not do: a deletion raises it.
-func (e *endpoints) last(uid types.UID, spec v1alpha1.ExactMatchUploadAgentSpec) *endpoint {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	known := e.byAgent[uid]
+func (c *Cache) last(uid types.UID, spec v1alpha1.ExactMatchUploadAgentSpec) *Client {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known := c.byAgent[uid]
 	if known == nil || !equality.Semantic.DeepEqual(known.spec, spec) {
 		return nil
 	}
@@ -145,72 +158,72 @@ func (e *endpoints) last(uid types.UID, spec v1alpha1.ExactMatchUploadAgentSpec)
 
 // paceOf is the pace of an endpoint for the agents of a namespace. All namespaces
 // share the endpoint's budget; what one of them is asked to wait, under its own
-// credentials, holds back no other. e.mu is held.
-func (e *endpoints) paceOf(namespace, url string) *rest.Pace {
+// credentials, holds back no other. c.mu is held.
+func (c *Cache) paceOf(namespace, url string) *rest.Pace {
 	url = strings.TrimSuffix(url, "/")
-	if e.budgets[url] == nil {
-		e.budgets[url] = rest.NewPace(e.options.QPS, e.options.Burst)
+	if c.budgets[url] == nil {
+		c.budgets[url] = rest.NewPace(c.options.QPS, c.options.Burst)
 	}
 	tenant := tenant{namespace, url}
-	if e.paces[tenant] == nil {
-		e.paces[tenant] = e.budgets[url].Apart()
+	if c.paces[tenant] == nil {
+		c.paces[tenant] = c.budgets[url].Apart()
 	}
-	return e.paces[tenant]
+	return c.paces[tenant]
 }
 
 // tenant is who calls an endpoint.
 type tenant struct{ namespace, url string }
 
-// note remembers that the service refused the credentials of a client, so that
+// Failed remembers that the service refused the credentials of a client, so that
 // they are not tried again until a Secret changes, and wakes the agent, which says
 // so. A refusal that comes late, to a call under an earlier Secret, says nothing of
 // the present one.
 //
 // An endpoint that is not permitted any more wakes the agent, too; its name may
 // resolve to another address soon, so it is dialled again.
-func (e *endpoints) note(agent *v1alpha1.ExactMatchUploadAgent, point *endpoint, err error) {
+func (c *Cache) Failed(agent *v1alpha1.ExactMatchUploadAgent, client *Client, err error) {
 	var refused *dial.RefusedError
 	notPermitted := errors.As(err, &refused)
 	if agent == nil || edm.ClassOf(err) != edm.Credentials && !notPermitted {
 		return
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	known := e.byAgent[agent.UID]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known := c.byAgent[agent.UID]
 	switch {
-	case known == nil || known != point:
+	case known == nil || known != client:
 		return
 	case notPermitted:
 		if !known.told {
 			known.told = true
-			e.wake(agent)
+			c.wake(agent)
 		}
 		return
 	}
 	if known.refused == nil {
-		e.wake(agent)
+		c.wake(agent)
 	}
 	known.refused, known.since = err, time.Now()
 }
 
 // wake has the agent's reconciler look at it.
-func (e *endpoints) wake(agent *v1alpha1.ExactMatchUploadAgent) {
-	if e.options.Refused != nil {
-		e.options.Refused(types.NamespacedName{Namespace: agent.Namespace, Name: agent.Name})
+func (c *Cache) wake(agent *v1alpha1.ExactMatchUploadAgent) {
+	if c.options.Refused != nil {
+		c.options.Refused(types.NamespacedName{Namespace: agent.Namespace, Name: agent.Name})
 	}
 }
 
-// forget drops the client of a deleted agent.
-func (e *endpoints) forget(uid types.UID) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	delete(e.byAgent, uid)
+// Forget drops the client of a deleted agent.
+func (c *Cache) Forget(uid types.UID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.byAgent, uid)
 }
 
-// guard is the rule of addresses that the agent's spec.allow makes below the
+// Guard is the rule of addresses that the agent's spec.allow makes below the
 // administrator's policy.
-func (e *endpoints) guard(agent *v1alpha1.ExactMatchUploadAgent) dial.Guard {
-	o := e.options
+func (c *Cache) Guard(agent *v1alpha1.ExactMatchUploadAgent) dial.Guard {
+	o := c.options
 	allow := agent.Spec.Allow
 	guard := dial.NewGuard(dial.Allow{Hosts: allow.Hosts, PlainHTTP: allow.PlainHTTP}, o.Policy.For(agent.Namespace).Network)
 	guard.Proxy, guard.StallTimeout = o.Proxy, o.StallTimeout
@@ -218,15 +231,15 @@ func (e *endpoints) guard(agent *v1alpha1.ExactMatchUploadAgent) dial.Guard {
 }
 
 // optionsOf makes the client's options out of the agent's spec.
-func (e *endpoints) optionsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *referenceReader) (*rest.Options, error) {
+func (c *Cache) optionsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *Reader) (*rest.Options, error) {
 	roots, err := rootsOf(ctx, agent, read)
 	if err != nil {
 		return nil, err
 	}
-	guard := e.guard(agent)
+	guard := c.Guard(agent)
 	guard.RootCAs = roots
-	guarded := guard.HTTPClient()
-	token, err := e.tokenOf(ctx, agent, read, guarded)
+	guarded := c.options.HTTPClient(guard)
+	token, err := c.tokenOf(ctx, agent, read, guarded)
 	if err != nil {
 		return nil, err
 	}
@@ -235,12 +248,12 @@ func (e *endpoints) optionsOf(ctx context.Context, agent *v1alpha1.ExactMatchUpl
 
 // rootsOf returns the certificates of the agent's private authority, nil where
 // the system's are meant.
-func rootsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *referenceReader) (*x509.CertPool, error) {
+func rootsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *Reader) (*x509.CertPool, error) {
 	ref := agent.Spec.CABundleConfigMapRef
 	if ref == nil {
 		return nil, nil
 	}
-	pem, err := read.configMap(ctx, ref.Name, ref.Key)
+	pem, err := read.ConfigMap(ctx, ref.Name, ref.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -253,28 +266,28 @@ func rootsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *r
 
 // tokenOf makes the source of bearer tokens that spec.auth names; nil where the
 // service asks for none.
-func (e *endpoints) tokenOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *referenceReader, c *http.Client) (rest.TokenSource, error) {
+func (c *Cache) tokenOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *Reader, guarded *http.Client) (rest.TokenSource, error) {
 	auth := agent.Spec.Auth
-	if err := e.identityPermitted(agent); err != nil {
+	if err := c.identityPermitted(agent); err != nil {
 		return nil, err
 	}
 	switch {
 	case auth.BearerTokenSecretRef != nil:
-		value, err := read.secret(ctx, auth.BearerTokenSecretRef.Name, auth.BearerTokenSecretRef.Key)
+		value, err := read.Secret(ctx, auth.BearerTokenSecretRef.Name, auth.BearerTokenSecretRef.Key)
 		if err != nil {
 			return nil, err
 		}
 		return rest.StaticToken(string(value)), nil
 	case auth.ClientSecret != nil:
-		value, err := read.secret(ctx, auth.ClientSecret.SecretRef.Name, auth.ClientSecret.SecretRef.Key)
+		value, err := read.Secret(ctx, auth.ClientSecret.SecretRef.Name, auth.ClientSecret.SecretRef.Key)
 		if err != nil {
 			return nil, err
 		}
-		return rest.NewClientSecret(auth.ClientSecret.TenantID, auth.ClientSecret.ClientID, string(value), auth.Scope, c)
+		return rest.NewClientSecret(auth.ClientSecret.TenantID, auth.ClientSecret.ClientID, string(value), auth.Scope, guarded)
 	case auth.WorkloadIdentity != nil:
-		return rest.NewWorkloadIdentity(auth.WorkloadIdentity.TenantID, auth.WorkloadIdentity.ClientID, auth.Scope, c)
+		return rest.NewWorkloadIdentity(auth.WorkloadIdentity.TenantID, auth.WorkloadIdentity.ClientID, auth.Scope, guarded)
 	case auth.ManagedIdentity != nil:
-		return rest.NewManagedIdentity(auth.ManagedIdentity.ClientID, auth.Scope, e.options.Proxy.ProcessClient())
+		return rest.NewManagedIdentity(auth.ManagedIdentity.ClientID, auth.Scope, c.options.Proxy.ProcessClient())
 	default:
 		return nil, nil
 	}
@@ -282,7 +295,7 @@ func (e *endpoints) tokenOf(ctx context.Context, agent *v1alpha1.ExactMatchUploa
 
 // identityPermitted refuses an agent that would have the manager's own identity
 // sign for its endpoint, unless the administrator permits that.
-func (e *endpoints) identityPermitted(agent *v1alpha1.ExactMatchUploadAgent) error {
+func (c *Cache) identityPermitted(agent *v1alpha1.ExactMatchUploadAgent) error {
 	auth := agent.Spec.Auth
 	want := policy.AmbientIdentity{Audience: auth.Scope}
 	switch {
@@ -296,7 +309,7 @@ func (e *endpoints) identityPermitted(agent *v1alpha1.ExactMatchUploadAgent) err
 	if at, err := url.Parse(agent.Spec.Endpoint); err == nil {
 		want.Endpoint = at.Host
 	}
-	if err := e.options.Policy.For(agent.Namespace).Endpoint(want); err != nil {
+	if err := c.options.Policy.For(agent.Namespace).Endpoint(want); err != nil {
 		return problem.NeedsRepair(v1alpha1.ReasonNotPermitted, "%v", err)
 	}
 	return nil

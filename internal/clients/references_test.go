@@ -1,4 +1,4 @@
-package controllers
+package clients
 
 import (
 	"context"
@@ -33,40 +33,40 @@ func (s secretsOf) List(context.Context, client.ObjectList, ...client.ListOption
 
 func TestReferencesAreReadOnceAndAfresh(t *testing.T) {
 	server := secretsOf{"here/key": "old", "there/key": "other"}
-	all := newReferences(server)
-	wants := func(r *referenceReader, want string) {
+	all := New(server, Options{})
+	wants := func(r *Reader, want string) {
 		t.Helper()
-		got, err := r.secret(t.Context(), "key", "value")
+		got, err := r.Secret(t.Context(), "key", "value")
 		if err != nil || string(got) != want {
 			t.Errorf("got %q, %v; want %q", got, err, want)
 		}
 	}
-	wants(all.of("here"), "old")
-	wants(all.of("there"), "other")
+	wants(all.Recent("here"), "old")
+	wants(all.Recent("there"), "other")
 	server["here/key"] = "new"
-	wants(all.of("here"), "old")
-	wants(all.afresh("here"), "new")
-	wants(all.of("here"), "new")
-	wants(all.of("there"), "other")
+	wants(all.Recent("here"), "old")
+	wants(all.Fresh("here"), "new")
+	wants(all.Recent("here"), "new")
+	wants(all.Recent("there"), "other")
 	delete(server, "here/key")
-	if _, err := all.afresh("here").secret(t.Context(), "key", "value"); err == nil || !strings.Contains(err.Error(), `"key" does not exist`) {
+	if _, err := all.Fresh("here").Secret(t.Context(), "key", "value"); err == nil || !strings.Contains(err.Error(), `"key" does not exist`) {
 		t.Errorf("a Secret that is gone is read: %v", err)
 	}
-	if _, err := all.of("here").secret(t.Context(), "key", "value"); err == nil {
+	if _, err := all.Recent("here").Secret(t.Context(), "key", "value"); err == nil {
 		t.Error("a Secret that is known to be gone is remembered")
 	}
 	server["here/key"] = "again"
-	wants(all.of("here"), "again")
+	wants(all.Recent("here"), "again")
 }
 
 func TestLargeReferencesAreNotKept(t *testing.T) {
 	server := secretsOf{"here/key": strings.Repeat("x", referenceSize+1)}
-	all := newReferences(server)
-	if _, err := all.of("here").secret(t.Context(), "key", "value"); err != nil {
+	all := New(server, Options{})
+	if _, err := all.Recent("here").Secret(t.Context(), "key", "value"); err != nil {
 		t.Fatal(err)
 	}
 	server["here/key"] = "small"
-	if got, err := all.of("here").secret(t.Context(), "key", "value"); err != nil || string(got) != "small" {
+	if got, err := all.Recent("here").Secret(t.Context(), "key", "value"); err != nil || string(got) != "small" {
 		t.Errorf("got %d bytes, %v", len(got), err)
 	}
 }
@@ -90,9 +90,9 @@ func TestSecretsOfTheClusterAreRefused(t *testing.T) {
 		"kubernetes.io/dockercfg": false, "kubernetes.io/dockerconfigjson": false, "helm.sh/release.v1": false,
 		"Opaque": true, "": true, "kubernetes.io/basic-auth": true, "kubernetes.io/tls": true, "example.com/token": true,
 	} {
-		all := newReferences(typedSecrets(kind))
+		all := New(typedSecrets(kind), Options{})
 		for range 2 { // the second read is remembered
-			value, err := all.of("here").secret(t.Context(), "mine", "value")
+			value, err := all.Recent("here").Secret(t.Context(), "mine", "value")
 			if allowed {
 				if err != nil || string(value) != "not-for-strangers" {
 					t.Errorf("%q: got %q, %v", kind, value, err)

@@ -1,4 +1,4 @@
-package controllers
+package clients
 
 import (
 	"context"
@@ -29,22 +29,23 @@ type references struct {
 	recent *cache.Expiring
 }
 
-func newReferences(reader client.Reader) *references {
-	return &references{reader: reader, recent: cache.NewExpiring()}
+func newReferences(reader client.Reader) references {
+	return references{reader: reader, recent: cache.NewExpiring()}
 }
 
-// of reads in one namespace.
-func (r *references) of(namespace string) *referenceReader {
-	return &referenceReader{references: r, namespace: namespace}
+// Recent reads in one namespace, and takes an answer that is a moment old.
+func (r *references) Recent(namespace string) *Reader {
+	return &Reader{references: r, namespace: namespace}
 }
 
-// afresh reads in one namespace as things are now.
-func (r *references) afresh(namespace string) *referenceReader {
-	return &referenceReader{references: r, namespace: namespace, fresh: true}
+// Fresh reads in one namespace as things are now.
+func (r *references) Fresh(namespace string) *Reader {
+	return &Reader{references: r, namespace: namespace, fresh: true}
 }
 
-// referenceReader remembers which versions it saw.
-type referenceReader struct {
+// Reader reads what objects of one namespace refer to, and remembers which versions
+// it saw. It serves one pass, and is not safe for concurrent use.
+type Reader struct {
 	*references
 	namespace string
 	fresh     bool
@@ -52,7 +53,7 @@ type referenceReader struct {
 }
 
 // read gets an object of a kind; nobody may change it.
-func read[O client.Object](ctx context.Context, r *referenceReader, name string, into O) (O, error) {
+func read[O client.Object](ctx context.Context, r *Reader, name string, into O) (O, error) {
 	key := client.ObjectKey{Namespace: r.namespace, Name: name}
 	entry := fmt.Sprintf("%T %s", into, key)
 	if known, ok := r.recent.Get(entry); ok && !r.fresh {
@@ -87,9 +88,9 @@ func sizeOf(o client.Object) int {
 	return size
 }
 
-// secret returns one key of a Secret.
-func (r *referenceReader) secret(ctx context.Context, name, key string) ([]byte, error) {
-	data, err := r.secretData(ctx, name)
+// Secret returns one key of a Secret.
+func (r *Reader) Secret(ctx context.Context, name, key string) ([]byte, error) {
+	data, err := r.SecretData(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -100,8 +101,8 @@ func (r *referenceReader) secret(ctx context.Context, name, key string) ([]byte,
 	return value, nil
 }
 
-// secretData returns a Secret's data.
-func (r *referenceReader) secretData(ctx context.Context, name string) (map[string][]byte, error) {
+// SecretData returns a Secret's data.
+func (r *Reader) SecretData(ctx context.Context, name string) (map[string][]byte, error) {
 	found, err := read(ctx, r, name, &corev1.Secret{})
 	if apierrors.IsNotFound(err) {
 		return nil, problem.Absent(v1alpha1.ReasonSecretNotFound, "Secret %q does not exist in namespace %q; create it", name, r.namespace)
@@ -127,8 +128,8 @@ var refusedTypes = map[corev1.SecretType]bool{
 	"helm.sh/release.v1":                 true,
 }
 
-// serviceAccount returns a ServiceAccount.
-func (r *referenceReader) serviceAccount(ctx context.Context, name string) (*corev1.ServiceAccount, error) {
+// ServiceAccount returns a ServiceAccount.
+func (r *Reader) ServiceAccount(ctx context.Context, name string) (*corev1.ServiceAccount, error) {
 	found, err := read(ctx, r, name, &corev1.ServiceAccount{})
 	if apierrors.IsNotFound(err) {
 		return nil, problem.Absent(v1alpha1.ReasonAccountNotFound, "ServiceAccount %q does not exist in namespace %q; create it, with the label %s: \"true\"",
@@ -140,8 +141,8 @@ func (r *referenceReader) serviceAccount(ctx context.Context, name string) (*cor
 	return found, nil
 }
 
-// configMap returns one key of a ConfigMap.
-func (r *referenceReader) configMap(ctx context.Context, name, key string) ([]byte, error) {
+// ConfigMap returns one key of a ConfigMap.
+func (r *Reader) ConfigMap(ctx context.Context, name, key string) ([]byte, error) {
 	found, err := read(ctx, r, name, &corev1.ConfigMap{})
 	if apierrors.IsNotFound(err) {
 		return nil, problem.Absent(v1alpha1.ReasonConfigMapNotFound, "ConfigMap %q does not exist in namespace %q; create it", name, r.namespace)
