@@ -86,11 +86,11 @@ func (r *DataStoreReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 
 // ensureFinalizer adds the finalizer before anything remote can exist.
 func (r *DataStoreReconciler) ensureFinalizer(ctx context.Context, s *storeScope) error {
-	if controllerutil.ContainsFinalizer(s.object, Finalizer) {
+	if controllerutil.ContainsFinalizer(s.object, v1alpha1.Finalizer) {
 		return nil
 	}
 	before := s.object.DeepCopy()
-	controllerutil.AddFinalizer(s.object, Finalizer)
+	controllerutil.AddFinalizer(s.object, v1alpha1.Finalizer)
 	if err := r.Patch(ctx, s.object, locked(before)); err != nil {
 		return err
 	}

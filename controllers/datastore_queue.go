@@ -65,7 +65,7 @@ func isQueued(one *v1alpha1.ExactMatchSession) bool {
 // reconcileDelete removes the finalizer once no unfinished session uses it, and does what
 // its deletionPolicy says to the remote store.
 func (r *DataStoreReconciler) reconcileDelete(ctx context.Context, s *storeScope) error {
-	if !controllerutil.ContainsFinalizer(s.object, Finalizer) {
+	if !controllerutil.ContainsFinalizer(s.object, v1alpha1.Finalizer) {
 		s.finalizerRemoved = true
 		return nil
 	}
@@ -126,7 +126,7 @@ func (r *DataStoreReconciler) orOrphan(ctx context.Context, s *storeScope, err e
 
 func (r *DataStoreReconciler) removeFinalizer(ctx context.Context, s *storeScope) error {
 	before := s.object.DeepCopy()
-	controllerutil.RemoveFinalizer(s.object, Finalizer)
+	controllerutil.RemoveFinalizer(s.object, v1alpha1.Finalizer)
 	if err := r.Patch(ctx, s.object, locked(before)); err != nil {
 		return fmt.Errorf("remove the finalizer: %w", err)
 	}

@@ -49,7 +49,7 @@ func newFakeEnv(t *testing.T, change ...func(*v1alpha1.ExactMatchSession)) *fake
 			t.Fatal(err)
 		}
 	}
-	one := &v1alpha1.ExactMatchSession{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "session", UID: "uid", Generation: 1, Finalizers: []string{Finalizer}}}
+	one := &v1alpha1.ExactMatchSession{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "session", UID: "uid", Generation: 1, Finalizers: []string{v1alpha1.Finalizer}}}
 	one.Spec.DataStoreRef.Name, one.Spec.DesiredState = "store", v1alpha1.DesiredCommitted
 	for _, c := range change {
 		c(one)

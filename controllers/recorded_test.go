@@ -161,13 +161,13 @@ func TestASessionThatNobodyCanHaveIsCancelled(t *testing.T) {
 	}{
 		"the object is gone": {func(e *fakeEnv) {
 			one := e.session()
-			controllerutil.RemoveFinalizer(one, Finalizer)
+			controllerutil.RemoveFinalizer(one, v1alpha1.Finalizer)
 			e.must(e.api.Update(e.t.Context(), one))
 			e.must(e.api.Delete(e.t.Context(), one))
 		}, true},
 		"the object was made anew": {func(e *fakeEnv) {
 			one := e.session()
-			controllerutil.RemoveFinalizer(one, Finalizer)
+			controllerutil.RemoveFinalizer(one, v1alpha1.Finalizer)
 			e.must(e.api.Update(e.t.Context(), one))
 			e.must(e.api.Delete(e.t.Context(), one))
 			again := &v1alpha1.ExactMatchSession{}

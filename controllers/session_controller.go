@@ -16,10 +16,6 @@ import (
 	"exactmatch.dev/operator/internal/session"
 )
 
-// Finalizer keeps an object until what it owns at the service is cancelled,
-// deleted or orphaned.
-const Finalizer = "exactmatch.dev/remote"
-
 // SessionReconciler reconciles an ExactMatchSession: it uploads, commits and cancels
 // as its spec says, and mirrors the remote session in its status.
 type SessionReconciler struct {
@@ -101,14 +97,14 @@ func (r *SessionReconciler) decide(ctx context.Context, s *scope) error {
 // ensureFinalizer adds the finalizer before anything remote can exist.
 func (r *SessionReconciler) ensureFinalizer(ctx context.Context, s *scope) error {
 	if !s.object.DeletionTimestamp.IsZero() {
-		s.finalizerRemoved = !controllerutil.ContainsFinalizer(s.object, Finalizer)
+		s.finalizerRemoved = !controllerutil.ContainsFinalizer(s.object, v1alpha1.Finalizer)
 		return nil
 	}
-	if controllerutil.ContainsFinalizer(s.object, Finalizer) {
+	if controllerutil.ContainsFinalizer(s.object, v1alpha1.Finalizer) {
 		return nil
 	}
 	before := s.object.DeepCopy()
-	controllerutil.AddFinalizer(s.object, Finalizer)
+	controllerutil.AddFinalizer(s.object, v1alpha1.Finalizer)
 	if err := r.Patch(ctx, s.object, locked(before)); err != nil {
 		return err
 	}

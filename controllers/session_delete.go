@@ -7,6 +7,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
+	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/session"
@@ -41,7 +42,7 @@ func (r *SessionReconciler) removeFinalizer(ctx context.Context, s *scope) error
 		return err
 	}
 	before := s.object.DeepCopy()
-	controllerutil.RemoveFinalizer(s.object, Finalizer)
+	controllerutil.RemoveFinalizer(s.object, v1alpha1.Finalizer)
 	if err := r.Patch(ctx, s.object, locked(before)); err != nil {
 		return client.IgnoreNotFound(err)
 	}

@@ -299,12 +299,12 @@ func checkWorkerAccount(ctx context.Context, agent *v1alpha1.ExactMatchUploadAge
 	}
 	name := agent.Spec.Workers.Template.ServiceAccountName
 	account, err := read.ServiceAccount(ctx, name)
-	if err != nil || account.Labels[jobs.WorkerLabel] == "true" {
+	if err != nil || account.Labels[v1alpha1.WorkerLabel] == "true" {
 		return err
 	}
 	return problem.NeedsRepair(v1alpha1.ReasonNotPermitted,
 		"ServiceAccount %q, which ExactMatchUploadAgent %q names in spec.workers.template, is not marked for workers; set its label %s: \"true\", or name another one",
-		name, agent.Name, jobs.WorkerLabel)
+		name, agent.Name, v1alpha1.WorkerLabel)
 }
 
 // workUnavailable says why the executor that the source needs is not there.

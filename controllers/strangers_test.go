@@ -162,7 +162,7 @@ func decided(e *fakeEnv, s *scope, err error) string {
 	switch {
 	case now.Outcome != "":
 		return "it ends the session: " + now.Outcome
-	case s.orphanReason != "" || s.finalizerRemoved || !slices.Contains(e.session().Finalizers, Finalizer):
+	case s.orphanReason != "" || s.finalizerRemoved || !slices.Contains(e.session().Finalizers, v1alpha1.Finalizer):
 		return "the remote session is orphaned"
 	case now.ID != before.ID || now.State != before.State || intended(now) != intended(before):
 		return "the remote session, or the intent to make one, is forgotten"

@@ -66,10 +66,10 @@ func (r *UploadAgentReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 
 // ensureFinalizer adds the finalizer before anything remote can exist.
 func (r *UploadAgentReconciler) ensureFinalizer(ctx context.Context, s *agentScope) error {
-	if deleted(s.object) || controllerutil.ContainsFinalizer(s.object, Finalizer) {
+	if deleted(s.object) || controllerutil.ContainsFinalizer(s.object, v1alpha1.Finalizer) {
 		return nil
 	}
-	controllerutil.AddFinalizer(s.object, Finalizer)
+	controllerutil.AddFinalizer(s.object, v1alpha1.Finalizer)
 	if err := r.Patch(ctx, s.object, locked(s.before)); err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (r *UploadAgentReconciler) ensureRemote(ctx context.Context, s *agentScope,
 
 // remove deletes the remote agent once no data store refers to the object.
 func (r *UploadAgentReconciler) reconcileDelete(ctx context.Context, s *agentScope) error {
-	if !controllerutil.ContainsFinalizer(s.object, Finalizer) {
+	if !controllerutil.ContainsFinalizer(s.object, v1alpha1.Finalizer) {
 		s.finalizerRemoved = true
 		return nil
 	}
@@ -158,7 +158,7 @@ func (r *UploadAgentReconciler) reconcileDelete(ctx context.Context, s *agentSco
 		return err
 	}
 	before := s.object.DeepCopy()
-	controllerutil.RemoveFinalizer(s.object, Finalizer)
+	controllerutil.RemoveFinalizer(s.object, v1alpha1.Finalizer)
 	if err := r.Patch(ctx, s.object, locked(before)); err != nil {
 		return fmt.Errorf("remove the finalizer: %w", err)
 	}

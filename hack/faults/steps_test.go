@@ -11,7 +11,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"exactmatch.dev/operator/api/v1alpha1"
-	"exactmatch.dev/operator/controllers"
 	"exactmatch.dev/operator/internal/edm"
 )
 
@@ -201,7 +200,7 @@ func ownSteps() []step {
 			begin:  func(w *testEnv) { w.Expect(kube.Delete(w.ctx, w.sessionObject())).To(Succeed()) },
 			call:   func(_ *faultProxy, c *call) bool { return c.isSession() && c.Method == http.MethodDelete }, around: anySession, answersNothing: true,
 			write: on(func(s *v1alpha1.ExactMatchSession) bool {
-				return !s.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(s, controllers.Finalizer)
+				return !s.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(s, v1alpha1.Finalizer)
 			}),
 			live: "old",
 		},

@@ -11,7 +11,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/api/v1alpha1"
-	"exactmatch.dev/operator/internal/executor/jobs"
 	"exactmatch.dev/operator/internal/problem"
 )
 
@@ -133,7 +132,7 @@ func (r *Reader) ServiceAccount(ctx context.Context, name string) (*corev1.Servi
 	found, err := read(ctx, r, name, &corev1.ServiceAccount{})
 	if apierrors.IsNotFound(err) {
 		return nil, problem.Absent(v1alpha1.ReasonAccountNotFound, "ServiceAccount %q does not exist in namespace %q; create it, with the label %s: \"true\"",
-			name, r.namespace, jobs.WorkerLabel)
+			name, r.namespace, v1alpha1.WorkerLabel)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read ServiceAccount %q: %w", name, err)

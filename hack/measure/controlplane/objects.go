@@ -18,7 +18,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/api/v1alpha1"
-	"exactmatch.dev/operator/controllers"
 	"exactmatch.dev/operator/hack/measure"
 )
 
@@ -193,7 +192,7 @@ func (c *cluster) finish(ctx context.Context, f *front, first, count, stores int
 
 func (c *cluster) finishOne(ctx context.Context, f *front, model *v1alpha1.ExactMatchSession, n, stores int) error {
 	one := session(fmt.Sprintf("%s-%05d", roleFinished, n), storeName("store", n%stores))
-	one.Finalizers = []string{controllers.Finalizer}
+	one.Finalizers = []string{v1alpha1.Finalizer}
 	if err := c.Create(ctx, one); err != nil {
 		return err
 	}

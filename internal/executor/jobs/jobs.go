@@ -37,8 +37,6 @@ const (
 	// ManagedByLabel with ManagedBy is what the manager watches Jobs and pods by.
 	ManagedByLabel = "app.kubernetes.io/managed-by"
 	ManagedBy      = "exactmatch"
-	// WorkerLabel with "true" marks a ServiceAccount that workers may run under.
-	WorkerLabel = "exactmatch.dev/worker"
 	// SessionAnnotation is the session's whole name.
 	SessionAnnotation = "exactmatch.dev/session"
 	// VersionAnnotation names what decides the task's reading.
