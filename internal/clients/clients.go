@@ -5,11 +5,9 @@ package clients
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -44,15 +42,15 @@ type Cache struct {
 type Options struct {
 	// QPS and Burst are the budget of calls to one endpoint.
 	QPS, Burst int
-	// Policy is what the administrator permits: default nothing.
+	// Policy is what the administrator permits; nil permits nothing.
 	Policy *policy.File
-	// Proxy is used where it is not nil.
+	// Proxy is asked for each connection; nil uses none.
 	Proxy *dial.Proxy
 	// StallTimeout is how long a request may go without any byte moving: default
 	// 1 min.
 	StallTimeout time.Duration
-	// Refused is told the name of an agent whose status does not say yet that its
-	// credentials or its endpoint are refused; it must not block. Default nobody is.
+	// Refused is called with the name of an agent whose status does not say yet that
+	// its credentials or its endpoint are refused. It must not block; nil is not called.
 	Refused func(agent types.NamespacedName)
 	// HTTPClient makes the client below a guard: default dial.Guard.HTTPClient, which
 	// only tests change.
@@ -66,19 +64,29 @@ type Client struct {
 	// HTTP is the guarded client below it, for where the service sends us.
 	HTTP *http.Client
 
+	// spec and version are what it was made of: version names the agent's generation,
+	// the resource versions of its Secrets, and what is permitted.
 	spec    v1alpha1.ExactMatchUploadAgentSpec
-	version string // the agent's generation, its Secrets' resource versions, and what is permitted
-	refused error  // the service refused the credentials of this version
+	version string
+
+	// The rest belongs to Cache.mu.
+
+	// refused is how the service refused the credentials of this version, and since
+	// when; nil where it did not.
+	refused error
 	since   time.Time
-	told    bool // the agent was woken because its endpoint is not permitted
+	// told: the agent was woken because its endpoint is not permitted.
+	told bool
 }
 
 // recheckIdentity is how often a refused identity is tried again that no Secret
 // holds: nothing in the cluster changes when somebody grants it access.
 const recheckIdentity = 5 * time.Minute
 
-// judge returns why the endpoint must not be called, nil where it may.
-func (c *Client) judge(auth v1alpha1.Auth) error {
+// refusal returns why the credentials must not be sent again, nil where they may.
+// Cache.mu is held.
+func (c *Client) refusal() error {
+	auth := c.spec.Auth
 	if auth.WorkloadIdentity == nil && auth.ManagedIdentity == nil || time.Since(c.since) < recheckIdentity {
 		return c.refused
 	}
@@ -108,7 +116,7 @@ func (c *Cache) Open(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent,
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if known := c.byAgent[agent.UID]; known != nil && known.version == version {
-		return known, known.judge(agent.Spec.Auth)
+		return known, known.refusal()
 	}
 	options.Pace = c.paceOf(agent.Namespace, options.Endpoint)
 	service, err := rest.New(*options)
@@ -125,12 +133,12 @@ func (c *Cache) Open(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent,
 // where a Secret or ConfigMap is missing: the deletion of a namespace takes those
 // first, while the object still owns something at the service.
 func (c *Cache) OpenFor(ctx context.Context, object client.Object, agent *v1alpha1.ExactMatchUploadAgent, read *Reader) (*Client, error) {
-	point, err := c.Open(ctx, agent, read)
+	opened, err := c.Open(ctx, agent, read)
 	if err == nil || object.GetDeletionTimestamp().IsZero() || !isMissing(err) {
-		return point, err
+		return opened, err
 	}
-	if last := c.last(agent.UID, agent.Spec); last != nil {
-		return last, last.judge(agent.Spec.Auth)
+	if last, refusal := c.last(agent); last != nil {
+		return last, refusal
 	}
 	return nil, err
 }
@@ -144,16 +152,17 @@ func isMissing(err error) bool {
 	return false
 }
 
-// last is the client that was opened last for an agent; nil where that had another
-// spec, or there was none. The generation would not do: a deletion raises it.
-func (c *Cache) last(uid types.UID, spec v1alpha1.ExactMatchUploadAgentSpec) *Client {
+// last is the client that was opened last for an agent, and why its credentials must
+// not be sent again; nil where that had another spec, or there was none. The
+// generation would not do: a deletion raises it.
+func (c *Cache) last(agent *v1alpha1.ExactMatchUploadAgent) (*Client, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	known := c.byAgent[uid]
-	if known == nil || !equality.Semantic.DeepEqual(known.spec, spec) {
-		return nil
+	known := c.byAgent[agent.UID]
+	if known == nil || !equality.Semantic.DeepEqual(known.spec, agent.Spec) {
+		return nil, nil
 	}
-	return known
+	return known, known.refusal()
 }
 
 // paceOf is the pace of an endpoint for the agents of a namespace. All namespaces
@@ -218,99 +227,4 @@ func (c *Cache) Forget(uid types.UID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.byAgent, uid)
-}
-
-// Guard is the rule of addresses that the agent's spec.allow makes below the
-// administrator's policy.
-func (c *Cache) Guard(agent *v1alpha1.ExactMatchUploadAgent) dial.Guard {
-	o := c.options
-	allow := agent.Spec.Allow
-	guard := dial.NewGuard(dial.Allow{Hosts: allow.Hosts, PlainHTTP: allow.PlainHTTP}, o.Policy.For(agent.Namespace).Network)
-	guard.Proxy, guard.StallTimeout = o.Proxy, o.StallTimeout
-	return guard
-}
-
-// optionsOf makes the client's options out of the agent's spec.
-func (c *Cache) optionsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *Reader) (*rest.Options, error) {
-	roots, err := rootsOf(ctx, agent, read)
-	if err != nil {
-		return nil, err
-	}
-	guard := c.Guard(agent)
-	guard.RootCAs = roots
-	guarded := c.options.HTTPClient(guard)
-	token, err := c.tokenOf(ctx, agent, read, guarded)
-	if err != nil {
-		return nil, err
-	}
-	return &rest.Options{Endpoint: agent.Spec.Endpoint, Token: token, HTTP: guarded}, nil
-}
-
-// rootsOf returns the certificates of the agent's private authority, nil where
-// the system's are meant.
-func rootsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *Reader) (*x509.CertPool, error) {
-	ref := agent.Spec.CABundleConfigMapRef
-	if ref == nil {
-		return nil, nil
-	}
-	pem, err := read.ConfigMap(ctx, ref.Name, ref.Key)
-	if err != nil {
-		return nil, err
-	}
-	pool, err := dial.Authorities(pem)
-	if err != nil {
-		return nil, problem.NeedsRepair(v1alpha1.ReasonUploadAgentNotReady, "ConfigMap %q has no PEM certificate in key %q; add it", ref.Name, ref.Key)
-	}
-	return pool, nil
-}
-
-// tokenOf makes the source of bearer tokens that spec.auth names; nil where the
-// service asks for none.
-func (c *Cache) tokenOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *Reader, guarded *http.Client) (rest.TokenSource, error) {
-	auth := agent.Spec.Auth
-	if err := c.identityPermitted(agent); err != nil {
-		return nil, err
-	}
-	switch {
-	case auth.BearerTokenSecretRef != nil:
-		value, err := read.Secret(ctx, auth.BearerTokenSecretRef.Name, auth.BearerTokenSecretRef.Key)
-		if err != nil {
-			return nil, err
-		}
-		return rest.StaticToken(string(value)), nil
-	case auth.ClientSecret != nil:
-		value, err := read.Secret(ctx, auth.ClientSecret.SecretRef.Name, auth.ClientSecret.SecretRef.Key)
-		if err != nil {
-			return nil, err
-		}
-		return rest.NewClientSecret(auth.ClientSecret.TenantID, auth.ClientSecret.ClientID, string(value), auth.Scope, guarded)
-	case auth.WorkloadIdentity != nil:
-		return rest.NewWorkloadIdentity(auth.WorkloadIdentity.TenantID, auth.WorkloadIdentity.ClientID, auth.Scope, guarded)
-	case auth.ManagedIdentity != nil:
-		return rest.NewManagedIdentity(auth.ManagedIdentity.ClientID, auth.Scope, c.options.Proxy.ProcessClient())
-	default:
-		return nil, nil
-	}
-}
-
-// identityPermitted refuses an agent that would have the manager's own identity
-// sign for its endpoint, unless the administrator permits that.
-func (c *Cache) identityPermitted(agent *v1alpha1.ExactMatchUploadAgent) error {
-	auth := agent.Spec.Auth
-	want := policy.AmbientIdentity{Audience: auth.Scope}
-	switch {
-	case auth.WorkloadIdentity != nil:
-		want.TenantID, want.ClientID = auth.WorkloadIdentity.TenantID, auth.WorkloadIdentity.ClientID
-	case auth.ManagedIdentity != nil:
-		want.ClientID = auth.ManagedIdentity.ClientID
-	default:
-		return nil
-	}
-	if at, err := url.Parse(agent.Spec.Endpoint); err == nil {
-		want.Endpoint = at.Host
-	}
-	if err := c.options.Policy.For(agent.Namespace).Endpoint(want); err != nil {
-		return problem.NeedsRepair(v1alpha1.ReasonNotPermitted, "%v", err)
-	}
-	return nil
 }

@@ -2,14 +2,17 @@ package clients
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/policy"
+	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/testkit"
 )
 
@@ -54,14 +57,14 @@ func TestRefusedCredentialsAreNotSentAgain(t *testing.T) {
 		testkit.Must(t, err)
 	})
 	t.Run("an identity that may have been granted access", func(t *testing.T) {
-		auth := v1alpha1.Auth{ManagedIdentity: &v1alpha1.ManagedIdentity{}}
-		if err := (&Client{refused: refused, since: time.Now()}).judge(auth); err == nil {
+		identity := v1alpha1.ExactMatchUploadAgentSpec{Auth: v1alpha1.Auth{ManagedIdentity: &v1alpha1.ManagedIdentity{}}}
+		if err := (&Client{spec: identity, refused: refused, since: time.Now()}).refusal(); err == nil {
 			t.Error("it is tried again at once")
 		}
-		if err := (&Client{refused: refused, since: time.Now().Add(-recheckIdentity)}).judge(auth); err != nil {
+		if err := (&Client{spec: identity, refused: refused, since: time.Now().Add(-recheckIdentity)}).refusal(); err != nil {
 			t.Errorf("it is never tried again: %v", err)
 		}
-		if err := (&Client{refused: refused, since: time.Now().Add(-recheckIdentity)}).judge(v1alpha1.Auth{}); err == nil {
+		if err := (&Client{refused: refused, since: time.Now().Add(-recheckIdentity)}).refusal(); err == nil {
 			t.Error("a token is tried again although no Secret changed")
 		}
 	})
@@ -77,5 +80,39 @@ func TestTenantsShareABudgetAndNoHold(t *testing.T) {
 	}
 	if one == other {
 		t.Error("a Retry-After crosses namespaces")
+	}
+}
+
+// TestTheLastClientServesADeletion: the deletion of a namespace takes Secrets first.
+// Passes of other objects learn at the same time that the credentials are refused.
+func TestTheLastClientServesADeletion(t *testing.T) {
+	now := metav1.Now()
+	agent := &v1alpha1.ExactMatchUploadAgent{}
+	agent.Namespace, agent.Name, agent.UID, agent.Spec.Endpoint = "ns", "agent", "agent", "https://edm.example.com/beta"
+	agent.Spec.Auth.BearerTokenSecretRef = &v1alpha1.TokenReference{Name: "token", Key: "value"}
+	secrets := secretsOf{"ns/token": "secret"}
+	cache := New(secrets, Options{})
+	first, err := cache.Open(t.Context(), agent, cache.Fresh("ns"))
+	testkit.Must(t, err)
+	delete(secrets, "ns/token")
+	kept, going := agent.DeepCopy(), agent.DeepCopy()
+	going.DeletionTimestamp = &now
+	if _, err := cache.OpenFor(t.Context(), kept, agent, cache.Fresh("ns")); problem.Of(err).Reason != v1alpha1.ReasonSecretNotFound {
+		t.Errorf("an object that stays is served without its Secret: %v", err)
+	}
+	refused := &edm.Error{Op: "get session", Status: 401, Class: edm.Credentials}
+	var passes sync.WaitGroup
+	passes.Go(func() { cache.Failed(agent, first, refused) })
+	last, err := cache.OpenFor(t.Context(), going, agent, cache.Fresh("ns"))
+	passes.Wait()
+	if last != first || err != nil && !errors.Is(err, error(refused)) {
+		t.Errorf("it is served by %p, %v; the last client is %p", last, err, first)
+	}
+	if _, err := cache.OpenFor(t.Context(), going, agent, cache.Fresh("ns")); !errors.Is(err, error(refused)) {
+		t.Errorf("refused credentials are sent again: %v", err)
+	}
+	agent.Spec.Endpoint = "https://other.example.com/beta"
+	if _, err := cache.OpenFor(t.Context(), going, agent, cache.Fresh("ns")); problem.Of(err).Reason != v1alpha1.ReasonSecretNotFound {
+		t.Errorf("the client of another endpoint serves: %v", err)
 	}
 }

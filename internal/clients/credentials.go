@@ -1,0 +1,109 @@
+package clients
+
+import (
+	"context"
+	"crypto/x509"
+	"net/http"
+	"net/url"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/dial"
+	"exactmatch.dev/operator/internal/edm/rest"
+	"exactmatch.dev/operator/internal/policy"
+	"exactmatch.dev/operator/internal/problem"
+)
+
+// Guard is the rule of addresses that the agent's spec.allow makes below the
+// administrator's policy.
+func (c *Cache) Guard(agent *v1alpha1.ExactMatchUploadAgent) dial.Guard {
+	o := c.options
+	allow := agent.Spec.Allow
+	guard := dial.NewGuard(dial.Allow{Hosts: allow.Hosts, PlainHTTP: allow.PlainHTTP}, o.Policy.For(agent.Namespace).Network)
+	guard.Proxy, guard.StallTimeout = o.Proxy, o.StallTimeout
+	return guard
+}
+
+// optionsOf makes the client's options out of the agent's spec.
+func (c *Cache) optionsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *Reader) (*rest.Options, error) {
+	roots, err := authoritiesOf(ctx, agent, read)
+	if err != nil {
+		return nil, err
+	}
+	guard := c.Guard(agent)
+	guard.RootCAs = roots
+	guarded := c.options.HTTPClient(guard)
+	token, err := c.tokenOf(ctx, agent, read, guarded)
+	if err != nil {
+		return nil, err
+	}
+	return &rest.Options{Endpoint: agent.Spec.Endpoint, Token: token, HTTP: guarded}, nil
+}
+
+// authoritiesOf returns the certificates of the agent's private authority, nil where
+// the system's are meant.
+func authoritiesOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *Reader) (*x509.CertPool, error) {
+	ref := agent.Spec.CABundleConfigMapRef
+	if ref == nil {
+		return nil, nil
+	}
+	pem, err := read.ConfigMap(ctx, ref.Name, ref.Key)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := dial.Authorities(pem)
+	if err != nil {
+		return nil, problem.NeedsRepair(v1alpha1.ReasonUploadAgentNotReady, "ConfigMap %q has no PEM certificate in key %q; add it", ref.Name, ref.Key)
+	}
+	return pool, nil
+}
+
+// tokenOf makes the source of bearer tokens that spec.auth names; nil where the
+// service asks for none.
+func (c *Cache) tokenOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *Reader, guarded *http.Client) (rest.TokenSource, error) {
+	auth := agent.Spec.Auth
+	if err := c.identityPermitted(agent); err != nil {
+		return nil, err
+	}
+	switch {
+	case auth.BearerTokenSecretRef != nil:
+		value, err := read.Secret(ctx, auth.BearerTokenSecretRef.Name, auth.BearerTokenSecretRef.Key)
+		if err != nil {
+			return nil, err
+		}
+		return rest.StaticToken(string(value)), nil
+	case auth.ClientSecret != nil:
+		value, err := read.Secret(ctx, auth.ClientSecret.SecretRef.Name, auth.ClientSecret.SecretRef.Key)
+		if err != nil {
+			return nil, err
+		}
+		return rest.NewClientSecret(auth.ClientSecret.TenantID, auth.ClientSecret.ClientID, string(value), auth.Scope, guarded)
+	case auth.WorkloadIdentity != nil:
+		return rest.NewWorkloadIdentity(auth.WorkloadIdentity.TenantID, auth.WorkloadIdentity.ClientID, auth.Scope, guarded)
+	case auth.ManagedIdentity != nil:
+		return rest.NewManagedIdentity(auth.ManagedIdentity.ClientID, auth.Scope, c.options.Proxy.ProcessClient())
+	default:
+		return nil, nil
+	}
+}
+
+// identityPermitted refuses an agent that would have the manager's own identity
+// sign for its endpoint, unless the administrator permits that.
+func (c *Cache) identityPermitted(agent *v1alpha1.ExactMatchUploadAgent) error {
+	auth := agent.Spec.Auth
+	want := policy.AmbientIdentity{Audience: auth.Scope}
+	switch {
+	case auth.WorkloadIdentity != nil:
+		want.TenantID, want.ClientID = auth.WorkloadIdentity.TenantID, auth.WorkloadIdentity.ClientID
+	case auth.ManagedIdentity != nil:
+		want.ClientID = auth.ManagedIdentity.ClientID
+	default:
+		return nil
+	}
+	if at, err := url.Parse(agent.Spec.Endpoint); err == nil {
+		want.Endpoint = at.Host
+	}
+	if err := c.options.Policy.For(agent.Namespace).Endpoint(want); err != nil {
+		return problem.NeedsRepair(v1alpha1.ReasonNotPermitted, "%v", err)
+	}
+	return nil
+}
