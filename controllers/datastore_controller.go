@@ -10,8 +10,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/clients"
@@ -82,6 +86,18 @@ func (r *DataStoreReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 	}
 	r.admitNext(s)
 	return ctrl.Result{}, nil
+}
+
+// SetupWithManager has the manager reconcile a data store when its spec or its upload
+// agent changes, or a session takes a step that can move the queue.
+func (r *DataStoreReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return builder.ControllerManagedBy(mgr).
+		For(&v1alpha1.ExactMatchDataStore{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.ExactMatchSession{}, handler.EnqueueRequestsFromMapFunc(storeOfSession), builder.WithPredicates(stepChanged())).
+		Watches(&v1alpha1.ExactMatchUploadAgent{}, handler.EnqueueRequestsFromMapFunc(r.storesOfAgent)).
+		// A pass calls the service: one store does not wait for the response to another.
+		WithOptions(controller.Options{MaxConcurrentReconciles: 8}).
+		Complete(r)
 }
 
 // ensureFinalizer adds the finalizer before anything remote can exist.

@@ -4,10 +4,18 @@ import (
 	"context"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/clients"
@@ -29,8 +37,11 @@ type SessionReconciler struct {
 	Executor executor.Executor
 	Clients  *clients.Cache
 	Recalls  *recalls
-	Options  Options
-	Now      func() time.Time
+	// Wakes are sessions whose work in this process got further, or that are to be
+	// judged again.
+	Wakes   <-chan event.GenericEvent
+	Options Options
+	Now     func() time.Time
 
 	memory memory
 	graces graces
@@ -111,4 +122,18 @@ func (r *SessionReconciler) ensureFinalizer(ctx context.Context, s *scope) error
 	s.before = s.object.DeepCopy()
 	r.memory.setWritten(s.object, r.Now())
 	return nil
+}
+
+// SetupWithManager has the manager reconcile a session when its spec, its store, a
+// Job or pod of it changes, or its work in this process.
+func (r *SessionReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	made := builder.ControllerManagedBy(mgr).
+		For(&v1alpha1.ExactMatchSession{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.ExactMatchDataStore{}, handler.EnqueueRequestsFromMapFunc(r.sessionsOfStore)).
+		WatchesRawSource(source.Channel(r.Wakes, &handler.EnqueueRequestForObject{})).
+		WithOptions(controller.Options{MaxConcurrentReconciles: 16})
+	if r.Options.workersEnabled() {
+		made = made.Owns(&batchv1.Job{}).Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(sessionOfPod))
+	}
+	return made.Complete(r)
 }

@@ -13,16 +13,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/clients"
@@ -140,16 +134,16 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 	}
 	recorder := mgr.GetEventRecorder("exactmatch-operator")
 	recalls := newRecalls(wakes)
-	if err := (&UploadAgentReconciler{Client: mgr.GetClient(), Recorder: recorder, Clients: shared, Wakes: refused, Options: o, Now: o.Now}).setup(mgr); err != nil {
+	if err := (&UploadAgentReconciler{Client: mgr.GetClient(), Recorder: recorder, Clients: shared, Wakes: refused, Options: o, Now: o.Now}).SetupWithManager(mgr); err != nil {
 		return err
 	}
 	stores := &DataStoreReconciler{Client: mgr.GetClient(), Recorder: recorder, Clients: shared, Recalls: recalls, Options: o, Now: o.Now}
-	if err := stores.setup(mgr); err != nil {
+	if err := stores.SetupWithManager(mgr); err != nil {
 		return err
 	}
 	sessions := &SessionReconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: recorder,
-		Pool: works, Clients: shared, Recalls: recalls, Options: o, Now: o.Now}
-	return sessions.setup(mgr, wakes)
+		Pool: works, Clients: shared, Recalls: recalls, Wakes: wakes, Options: o, Now: o.Now}
+	return sessions.SetupWithManager(mgr)
 }
 
 // +kubebuilder:rbac:roleName=cluster-id,groups="",resources=namespaces,verbs=get,resourceNames=kube-system
@@ -187,13 +181,6 @@ func (o Options) endpoints(refused chan<- event.GenericEvent) clients.Options {
 	}
 }
 
-// wakeUp is the object that a wake of the pool is about.
-func wakeUp(owner executor.Owner) client.Object {
-	woken := &v1alpha1.ExactMatchSession{}
-	woken.Namespace, woken.Name = owner.Namespace, owner.Name
-	return woken
-}
-
 func addIndexes(ctx context.Context, mgr manager.Manager) error {
 	index := mgr.GetFieldIndexer()
 	if err := index.IndexField(ctx, &v1alpha1.ExactMatchSession{}, storeIndex, func(o client.Object) []string {
@@ -204,18 +191,6 @@ func addIndexes(ctx context.Context, mgr manager.Manager) error {
 	return index.IndexField(ctx, &v1alpha1.ExactMatchDataStore{}, agentIndex, func(o client.Object) []string {
 		return []string{o.(*v1alpha1.ExactMatchDataStore).Spec.UploadAgentRef.Name}
 	})
-}
-
-func (r *SessionReconciler) setup(mgr manager.Manager, wakes <-chan event.GenericEvent) error {
-	made := builder.ControllerManagedBy(mgr).
-		For(&v1alpha1.ExactMatchSession{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.ExactMatchDataStore{}, handler.EnqueueRequestsFromMapFunc(r.sessionsOfStore)).
-		WatchesRawSource(source.Channel(wakes, &handler.EnqueueRequestForObject{})).
-		WithOptions(controller.Options{MaxConcurrentReconciles: 16})
-	if r.Options.workersEnabled() {
-		made = made.Owns(&batchv1.Job{}).Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(sessionOfPod))
-	}
-	return made.Complete(r)
 }
 
 // CacheOptions watch the given namespaces, or all of them if none is given. They
@@ -231,65 +206,4 @@ func CacheOptions(namespaces ...string) cache.Options {
 		all.DefaultNamespaces[namespace] = cache.Config{}
 	}
 	return all
-}
-
-// sessionOfPod wakes the session of a worker's pod.
-func sessionOfPod(_ context.Context, pod client.Object) []reconcile.Request {
-	name := pod.GetAnnotations()[jobs.SessionAnnotation]
-	if name == "" || pod.GetLabels()[jobs.ManagedByLabel] != jobs.ManagedBy {
-		return nil
-	}
-	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: pod.GetNamespace(), Name: name}}}
-}
-
-// sessionsOfStore wakes those sessions that a change of their store concerns.
-func (r *SessionReconciler) sessionsOfStore(ctx context.Context, store client.Object) []reconcile.Request {
-	shown := store.(*v1alpha1.ExactMatchDataStore)
-	all, err := sessionsOf(ctx, r.Client, store)
-	if err != nil {
-		return nil
-	}
-	var requests []reconcile.Request
-	for i := range all {
-		if one := &all[i]; concerns(shown, one) {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(one)})
-		}
-	}
-	return requests
-}
-
-func (r *DataStoreReconciler) setup(mgr manager.Manager) error {
-	return builder.ControllerManagedBy(mgr).
-		For(&v1alpha1.ExactMatchDataStore{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.ExactMatchSession{}, handler.EnqueueRequestsFromMapFunc(storeOfSession), builder.WithPredicates(stepChanged())).
-		Watches(&v1alpha1.ExactMatchUploadAgent{}, handler.EnqueueRequestsFromMapFunc(r.storesOfAgent)).
-		// A pass calls the service: one store does not wait for the response to another.
-		WithOptions(controller.Options{MaxConcurrentReconciles: 8}).
-		Complete(r)
-}
-
-func storeOfSession(_ context.Context, o client.Object) []reconcile.Request {
-	one := o.(*v1alpha1.ExactMatchSession)
-	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: one.Namespace, Name: one.Spec.DataStoreRef.Name}}}
-}
-
-// stepChanged lets those changes of a session through that can move the queue.
-func stepChanged() predicate.Predicate {
-	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
-		before, after := e.ObjectOld.(*v1alpha1.ExactMatchSession), e.ObjectNew.(*v1alpha1.ExactMatchSession)
-		return before.StatusReason() != after.StatusReason() || before.Status.Outcome != after.Status.Outcome ||
-			before.Generation != after.Generation || before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero()
-	}}
-}
-
-func (r *DataStoreReconciler) storesOfAgent(ctx context.Context, agent client.Object) []reconcile.Request {
-	list := &v1alpha1.ExactMatchDataStoreList{}
-	if err := r.List(ctx, list, client.InNamespace(agent.GetNamespace()), client.MatchingFields{agentIndex: agent.GetName()}); err != nil {
-		return nil
-	}
-	var requests []reconcile.Request
-	for i := range list.Items {
-		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
-	}
-	return requests
 }

@@ -10,9 +10,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/clients"
@@ -62,6 +67,18 @@ func (r *UploadAgentReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 		return ctrl.Result{}, r.reconcileDelete(ctx, s)
 	}
 	return ctrl.Result{}, r.register(ctx, s)
+}
+
+// SetupWithManager has the manager reconcile an upload agent when its spec changes, a
+// data store of it comes or goes, or somebody else's call is refused.
+func (r *UploadAgentReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return builder.ControllerManagedBy(mgr).
+		For(&v1alpha1.ExactMatchUploadAgent{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.ExactMatchDataStore{}, handler.EnqueueRequestsFromMapFunc(agentOfStore), builder.WithPredicates(storeComesOrGoes())).
+		WatchesRawSource(source.Channel(r.Wakes, &handler.EnqueueRequestForObject{})).
+		// As for data stores: an endpoint that does not answer holds up no other agent.
+		WithOptions(controller.Options{MaxConcurrentReconciles: 8}).
+		Complete(r)
 }
 
 // ensureFinalizer adds the finalizer before anything remote can exist.

@@ -5,27 +5,12 @@ import (
 	"fmt"
 
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 )
-
-func (r *UploadAgentReconciler) setup(mgr manager.Manager) error {
-	return builder.ControllerManagedBy(mgr).
-		For(&v1alpha1.ExactMatchUploadAgent{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.ExactMatchDataStore{}, handler.EnqueueRequestsFromMapFunc(agentOfStore), builder.WithPredicates(storeComesOrGoes())).
-		WatchesRawSource(source.Channel(r.Wakes, &handler.EnqueueRequestForObject{})).
-		// As for data stores: an endpoint that does not answer holds up no other agent.
-		WithOptions(controller.Options{MaxConcurrentReconciles: 8}).
-		Complete(r)
-}
 
 func agentOfStore(_ context.Context, o client.Object) []ctrl.Request {
 	store := o.(*v1alpha1.ExactMatchDataStore)
