@@ -21,6 +21,7 @@ import (
 	"exactmatch.dev/operator/internal/clients"
 	"exactmatch.dev/operator/internal/executor"
 	"exactmatch.dev/operator/internal/executor/pool"
+	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/session"
 )
 
@@ -84,7 +85,17 @@ func (r *SessionReconciler) Reconcile(ctx context.Context, req ctrl.Request) (re
 	if err := r.endOthers(ctx, s); err != nil {
 		return ctrl.Result{}, err
 	}
-	return ctrl.Result{}, r.steps()[s.step](ctx, s)
+	return ctrl.Result{}, r.act(ctx, s)
+}
+
+// act takes the step of this pass. A step without an action is a mistake in the
+// manager, which only another version mends.
+func (r *SessionReconciler) act(ctx context.Context, s *scope) error {
+	do := r.steps()[s.step]
+	if do == nil {
+		return problem.NeedsRepair(v1alpha1.ReasonInternalError, "the manager has no action for the step %q; report this as a bug, and run another version of it", s.step)
+	}
+	return do(ctx, s)
 }
 
 // decide finds the step of the pass. What a reading has found out is recorded first,

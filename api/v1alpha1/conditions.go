@@ -158,6 +158,8 @@ const (
 
 	ReasonAccountNotFound = "AccountNotFound" // the ServiceAccount of the workers is missing
 
+	ReasonInternalError = "InternalError" // the manager made a mistake; another version mends it
+
 	ReasonUploadAgentNotFound = "UploadAgentNotFound"            // the upload agent is missing
 	ReasonUploadAgentNotReady = "UploadAgentNotReady"            // the upload agent is not registered, or its spec cannot be used
 	ReasonOwnedElsewhere      = "OwnedElsewhere"                 // the remote store belongs to another object

@@ -84,6 +84,13 @@ const (
 	StepFail Step = "Fail"
 )
 
+// Steps lists every step that a cell of the table can name.
+var Steps = []Step{
+	StepNone, StepPrepare, StepRejectSource, StepAlreadyUploaded, StepHold, StepQueue, StepPlan, StepCreate, StepResolve,
+	StepUpload, StepRename, StepRenew, StepCommit, StepWatch, StepCancel, StepAbandon, StepSupersede, StepRestart,
+	StepDelete, StepRemoveFinalizer, StepUploaded, StepCompleted, StepCancelled, StepTooLate, StepCancelledRemotely, StepFail,
+}
+
 // Remote is the state of the remote session, reduced to the states that the
 // lifecycle distinguishes.
 type Remote string

@@ -2,6 +2,7 @@ package session
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -164,6 +165,26 @@ func TestEveryCellOfTheLifecycle(t *testing.T) {
 	}
 	if len(table) != len(Situations) || len(seen) != len(Situations) {
 		t.Errorf("%d rows, %d asserted, %d situations", len(table), len(seen), len(Situations))
+	}
+}
+
+func TestStepsAreThoseOfTheTable(t *testing.T) {
+	named := map[Step]bool{}
+	for situation, cells := range table {
+		for desired, step := range cells {
+			named[step] = true
+			if !slices.Contains(Steps, step) {
+				t.Errorf("%s, %s desired: Steps lacks %q", situation, desired, step)
+			}
+		}
+	}
+	for _, step := range Steps {
+		if !named[step] {
+			t.Errorf("no cell names the step %s", step)
+		}
+	}
+	if len(named) != len(Steps) {
+		t.Errorf("%d steps are listed, %d named", len(Steps), len(named))
 	}
 }
 
