@@ -167,7 +167,7 @@ func TestWaitingForMemoryIsNotSlow(t *testing.T) {
 func TestSteadyBodiesAreTaken(t *testing.T) {
 	h := newHouse(t)
 	h.times.grace = 100 * time.Millisecond
-	h.config.MinUploadRate = 2 * int64(len(h.data[1]))
+	h.config.MinUploadRate = int64(len(h.data[1]) / 10)
 	at := h.over()
 	c := h.dial(at, "PUT %s HTTP/1.1\r\nHost: service\r\nContent-Length: %d\r\n\r\n", h.blockURI("staged"), len(h.data[1]))
 	began := time.Now()

@@ -129,7 +129,7 @@ func TestTheServerHasDeadlines(t *testing.T) {
 func TestAnswersAreTakenInTime(t *testing.T) {
 	h := newHouse(t)
 	h.times.write = 50 * time.Millisecond
-	h.crammed("created", 10*maxBlocks) // more than the buffers of a connection hold
+	h.crammed("created", 4*maxBlocks) // more than the buffers of a connection hold
 	h.dial(h.over(), "GET %s HTTP/1.1\r\nHost: service\r\n\r\n", strings.Split(h.blockURI("created"), "&comp=")[0]+"&comp=blocklist")
 	h.eventually("its memory is taken", func() bool { return h.freeMemory() < h.config.UploadMemory })
 	h.eventually("its memory is given back", func() bool { return h.freeMemory() == h.config.UploadMemory })
