@@ -94,6 +94,7 @@ demo: controlplane build ## Upload a table of 1,000,000 patients and prove it wi
 test: controlplane ## Run all tests with the race detector
 	go test -race -timeout 20m $(UNCACHED) $$(go list ./... | grep -v -e /controllers -e /api/)
 	go test -race -timeout 20m $(UNCACHED) -v $(GINKGO_PACKAGES)
+	go test -C hack/measure/plot ./...
 
 .PHONY: cluster
 cluster: $(CLUSTER)/kubernetes $(CLUSTER)/nodes $(K8S)/controlplane ## Build the programs of a cluster with nodes into bin/cluster, unless they are there
@@ -137,8 +138,14 @@ uses: ## Show how the files of each package use each other and how many uses run
 fuzz: ## Run every fuzz target for FUZZTIME (30s), or those that PATTERN names
 	@hack/fuzz.sh $(FUZZTIME) '$(PATTERN)'
 
+# What draws the measurements' charts: a module of its own, so that its library is none of the operator's.
+PLOTTER := $(BIN)/plot
+$(PLOTTER): $(wildcard hack/measure/plot/*.go) hack/measure/plot/go.mod hack/measure/plot/go.sum
+	@mkdir -p $(BIN)
+	go build -C hack/measure/plot -o $(PLOTTER) .
+
 .PHONY: bench
-bench: build ## Measure the table's way beside others: half an hour, or 2 minutes with BENCH_ARGS=-quick
+bench: build $(PLOTTER) ## Measure the table's way beside others: half an hour, or 2 minutes with BENCH_ARGS=-quick
 	@mkdir -p $(BIN)/bench
 	go build -o $(BIN)/bench/bench ./hack/measure/bench
 	@$(BIN)/bench/bench $(BENCH_ARGS)
@@ -162,14 +169,14 @@ bench-control-plane: controlplane build ## Measure the manager beside 10,000 ses
 	@$(BIN)/bench-control-plane/bench-control-plane -bin $(BIN) $(or $(CONTROL_PLANE_ARGS),-docs hack/measure/controlplane/results.md)
 
 .PHONY: bench-growth
-bench-growth: build ## Draw costs by rows, by pods and, after bench-control-plane, by sessions
+bench-growth: build $(PLOTTER) ## Draw costs by rows, by pods and, after bench-control-plane, by sessions
 	@mkdir -p $(BIN)/bench $(BIN)/bench-growth
 	go build -o $(BIN)/bench/bench ./hack/measure/bench
 	@$(BIN)/bench/bench -only '/(e2e|pods)-' -rounds 5 -big-rounds $(GROWTH_BIG_ROUNDS) -e2e-rows $(GROWTH_ROWS) -pod-rows $(GROWTH_POD_ROWS) -out $(BIN)/bench-growth
 	go run ./hack/measure/growth -rows $(BIN)/bench-growth/results.json -sessions $(BIN)/bench-control-plane/results.json
 
 .PHONY: bench-plots
-bench-plots: ## Write the last run's report and plots into hack/measure/bench/results
+bench-plots: $(PLOTTER) ## Write the last run's report and plots into hack/measure/bench/results
 	@$(BIN)/bench/bench -from $(BIN)/bench/results.json -docs hack/measure/bench/results
 
 .PHONY: generate

@@ -4,7 +4,8 @@
 # targets of what comes from outside for FUZZTIME each (30 s).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-tool() { go tool -modfile="$PWD/hack/tools/go.mod" "$@"; }
+root=$PWD
+tool() { go tool -modfile="$root/hack/tools/go.mod" "$@"; }
 step() { printf '== %s\n' "$*"; }
 
 step format
@@ -17,6 +18,7 @@ go vet -tags "e2e${BUILD_TAGS:+,$BUILD_TAGS}" ./hack/...
 
 step lint and import rules
 tool golangci-lint run ./...
+(cd hack/measure/plot && go vet ./... && tool golangci-lint run ./...)
 go run ./hack/uses -forbidden
 
 step API conventions
@@ -27,6 +29,7 @@ go mod tidy -diff
 (cd hack/controlplane && go mod tidy -diff)
 (cd hack/cluster && go mod tidy -diff)
 (cd hack/simdgen && go mod tidy -diff)
+(cd hack/measure/plot && go mod tidy -diff)
 
 step generated files
 fresh=$(mktemp -d)

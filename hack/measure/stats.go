@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"maps"
 	"math"
 	"slices"
 )
@@ -78,4 +79,28 @@ func (r Results) Ratio(over, under string, f Figure) Summary {
 		}
 	}
 	return Summarize(values)
+}
+
+// Cost is what the cases of a kind take that have one size.
+type Cost struct {
+	Size    int
+	Samples []Sample
+}
+
+// Of is the median of a figure.
+func (c Cost) Of(f Figure) float64 { return Results{"": c.Samples}.Of("", f).Median }
+
+// CostsOf are those of a kind, by size.
+func CostsOf(samples []Sample, kind string) []Cost {
+	bySize := map[int][]Sample{}
+	for _, s := range samples {
+		if s.Kind == kind {
+			bySize[s.Size] = append(bySize[s.Size], s)
+		}
+	}
+	var out []Cost
+	for _, size := range slices.Sorted(maps.Keys(bySize)) {
+		out = append(out, Cost{size, bySize[size]})
+	}
+	return out
 }

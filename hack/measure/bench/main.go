@@ -37,7 +37,7 @@ func dispatch(ctx context.Context, args []string) error {
 		return err
 	}
 	if o.from != "" {
-		return redraw(o)
+		return redraw(ctx, o)
 	}
 	return drive(ctx, o)
 }
@@ -45,9 +45,9 @@ func dispatch(ctx context.Context, args []string) error {
 // options are the driver's flags.
 type options struct {
 	settings
-	out, docs, from, service string
-	only                     *regexp.Regexp
-	args                     []string
+	out, docs, from, service, plotter string
+	only                              *regexp.Regexp
+	args                              []string
 }
 
 // run is everything that one run found out; it is what the JSON holds.
@@ -72,6 +72,7 @@ func parse(args []string) (o options, err error) {
 	f.StringVar(&o.out, "out", "bin/bench", "folder of tables and results")
 	f.StringVar(&o.docs, "docs", "", "folder that the report and its plots are copied to")
 	f.StringVar(&o.from, "from", "", "results.json of an earlier run: write its report and plots again and measure nothing")
+	f.StringVar(&o.plotter, "plotter", "bin/plot", "the program that draws")
 	f.StringVar(&o.service, "service", "bin/exactmatch", "the operator's binary")
 	only := f.String("only", "", "regular expression of the cases to run; what it leaves out is reported as not measured")
 	if err := f.Parse(args); err != nil {
@@ -112,7 +113,7 @@ func shownFlags(f *flag.FlagSet) []string {
 	var shown []string
 	f.Visit(func(given *flag.Flag) {
 		switch given.Name {
-		case "out", "docs", "from", "service":
+		case "out", "docs", "from", "service", "plotter":
 		case "only":
 			shown = append(shown, "-only='"+given.Value.String()+"'")
 		default:
@@ -170,7 +171,7 @@ func drive(ctx context.Context, o options) error {
 		return err
 	}
 	found.Cases, found.Samples, found.Notes, found.Took = r.cases, r.samples, r.notes, time.Since(began)
-	return write(found, o)
+	return write(ctx, found, o)
 }
 
 // choose finds the cases of the run. Peers are installed where one of them is theirs.
@@ -220,10 +221,10 @@ func newRunner(o options) (*runner, error) {
 }
 
 // redraw writes the report of an earlier run again.
-func redraw(o options) error {
+func redraw(ctx context.Context, o options) error {
 	found := &run{}
 	if err := measure.ReadResults(o.from, found); err != nil {
 		return err
 	}
-	return write(found, o)
+	return write(ctx, found, o)
 }

@@ -79,9 +79,7 @@ func (r *podsRun) prepare(ctx context.Context) error {
 		Store: r.plan.Store, RowsPerBlock: r.plan.RowsPerBlock, BadRows: r.plan.BadRows,
 		Source: protocol.Source{File: "table.csv"}, Allow: protocol.Allow{Hosts: []string{"127.0.0.1"}, Policy: protocol.Policy(dial.Anything)},
 	}
-	for _, c := range r.plan.Columns {
-		r.told.Columns = append(r.told.Columns, c)
-	}
+	r.told.Columns = append(r.told.Columns, r.plan.Columns...)
 	r.told.Memory = jobs.Builder{}.Memory()
 	for name, text := range map[string]string{protocol.KeyDir + "/" + protocol.KeyFile: string(r.plan.Key), protocol.SourceDir + "/empty": "", protocol.TaskDir + "/empty": ""} {
 		path := filepath.Join(r.dir, name)

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"strings"
 
@@ -13,13 +13,12 @@ const reportFile = "results.md"
 
 // write puts the results, the report and its plots into the folder of the run
 // and, where asked, the report and plots into that of the documents.
-func write(found *run, o options) error {
+func write(ctx context.Context, found *run, o options) error {
 	if err := measure.WriteResults(o.out, found); err != nil {
 		return err
 	}
 	d := newDocument(found)
 	shown := map[string][]byte{reportFile: []byte(d.markdown())}
-	maps.Copy(shown, d.plots())
 	for _, dir := range []string{o.out, o.docs} {
 		if dir == "" {
 			continue
@@ -28,6 +27,9 @@ func write(found *run, o options) error {
 			return err
 		}
 		measure.Say("%s", filepath.Join(dir, reportFile))
+		if err := measure.Draw(ctx, o.plotter, dir, d.charts()); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -30,8 +30,12 @@ func TestTheDriverRunsCases(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, docs := t.TempDir(), t.TempDir()
-	o, err := parse([]string{"-quick", "-rounds", "2", "-rows", "500", "-e2e-rows", "500", "-only", "mixed-500-5/(plain|ours-portable)-memory", "-out", out, "-docs", docs, "-service", self})
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // many processes end
+	out, docs, plotter := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "plot")
+	if _, err := measure.Output(t.Context(), "../plot", "go", "build", "-o", plotter, "."); err != nil {
+		t.Fatal(err)
+	}
+	o, err := parse([]string{"-quick", "-rounds", "2", "-rows", "500", "-e2e-rows", "500", "-only", "mixed-500-5/(plain|ours-portable)-memory", "-out", out, "-docs", docs, "-service", self, "-plotter", plotter})
 	if err != nil {
 		t.Fatal(err)
 	}

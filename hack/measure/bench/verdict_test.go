@@ -83,7 +83,7 @@ func TestTheReportIsWhole(t *testing.T) {
 		if !strings.HasPrefix(text, "# Benchmarks") || !strings.Contains(text, found.Machine.CPU) || !strings.Contains(text[strings.LastIndex(text, "## "):], measure.Holds[:5]) && found.Samples != nil {
 			t.Errorf("the report does not begin with the machine and end with the verdicts")
 		}
-		for name := range d.plots() {
+		for name := range d.charts() {
 			if !strings.Contains(text, "("+name+")") {
 				t.Errorf("the report does not show %s", name)
 			}

@@ -104,7 +104,7 @@ func TestNamesOfURIsRevealNothing(t *testing.T) {
 func TestAnAuthorityWithoutACertificateIsTold(t *testing.T) {
 	const table = "ID\n1\n2\n3\n"
 	prepared := worker.Prepare(t.Context(), files(t, table)).Prepared
-	dir := files(t, table, func(o *protocol.Order) { o.Prepared, o.Pods, o.Parallelism = prepared, 1, 1 })
+	dir := files(t, table, func(o *protocol.Task) { o.Prepared, o.Pods, o.Parallelism = prepared, 1, 1 })
 	path := filepath.Join(dir, protocol.AuthorityDir, protocol.AuthorityFile)
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		t.Fatal(err)
