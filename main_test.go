@@ -196,13 +196,3 @@ func TestEveryFlagIsExplained(t *testing.T) {
 	}
 	visit(root())
 }
-
-func TestManagerWatchesTheNamespacesOfItsFlag(t *testing.T) {
-	if watched := (managerFlags{}).managerOptions().Cache.DefaultNamespaces; watched != nil {
-		t.Errorf("without the flag it watches only %v", watched)
-	}
-	watched := managerFlags{namespaces: []string{"team-a", "team-b"}}.managerOptions().Cache.DefaultNamespaces
-	if _, a := watched["team-a"]; !a || len(watched) != 2 {
-		t.Errorf("it watches %v", watched)
-	}
-}

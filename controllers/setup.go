@@ -4,16 +4,14 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -22,7 +20,6 @@ import (
 	"exactmatch.dev/operator/internal/clients"
 	"exactmatch.dev/operator/internal/dial"
 	"exactmatch.dev/operator/internal/executor"
-	"exactmatch.dev/operator/internal/executor/jobs"
 	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/policy"
 )
@@ -79,28 +76,31 @@ type Options struct {
 	FinalizeTimeout time.Duration
 }
 
+// Defaults are the options of a manager that no flag changes. They are the one place
+// of every default, those of flags included.
+func Defaults() Options {
+	return Options{
+		TransferMemory: 256 << 20, TransferParallelism: 4, ServiceQPS: 100, ServiceBurst: 200, Now: time.Now,
+		StatusInterval: 10 * time.Second, PollInterval: 10 * time.Second, RequestTimeout: 30 * time.Second, QueueInterval: 30 * time.Second,
+		ResyncInterval: 5 * time.Minute, RepairInterval: 15 * time.Second, DependencyGrace: time.Minute, FinalizeTimeout: 10 * time.Minute,
+	}
+}
+
 // withDefaults fills what is zero.
 func (o Options) withDefaults() Options {
-	set := func(d *time.Duration, fallback time.Duration) {
-		if *d == 0 {
-			*d = fallback
-		}
-	}
+	d := Defaults()
 	if o.Now == nil {
-		o.Now = time.Now
+		o.Now = d.Now
 	}
 	if o.ServiceQPS == 0 {
-		o.ServiceQPS, o.ServiceBurst = 100, 200
+		o.ServiceQPS, o.ServiceBurst = d.ServiceQPS, d.ServiceBurst
 	}
-	set(&o.StatusInterval, 10*time.Second)
-	set(&o.PollInterval, 10*time.Second)
-	set(&o.RequestTimeout, 30*time.Second)
-	set(&o.QueueInterval, 30*time.Second)
-	set(&o.ResyncInterval, 5*time.Minute)
-	set(&o.AgentInterval, o.ResyncInterval)
-	set(&o.RepairInterval, 15*time.Second)
-	set(&o.DependencyGrace, time.Minute)
-	set(&o.FinalizeTimeout, 10*time.Minute)
+	o.StatusInterval, o.PollInterval = cmp.Or(o.StatusInterval, d.StatusInterval), cmp.Or(o.PollInterval, d.PollInterval)
+	o.RequestTimeout, o.QueueInterval = cmp.Or(o.RequestTimeout, d.RequestTimeout), cmp.Or(o.QueueInterval, d.QueueInterval)
+	o.ResyncInterval = cmp.Or(o.ResyncInterval, d.ResyncInterval)
+	o.AgentInterval = cmp.Or(o.AgentInterval, o.ResyncInterval)
+	o.RepairInterval, o.DependencyGrace = cmp.Or(o.RepairInterval, d.RepairInterval), cmp.Or(o.DependencyGrace, d.DependencyGrace)
+	o.FinalizeTimeout = cmp.Or(o.FinalizeTimeout, d.FinalizeTimeout)
 	return o
 }
 
@@ -191,19 +191,4 @@ func addIndexes(ctx context.Context, mgr manager.Manager) error {
 	return index.IndexField(ctx, &v1alpha1.ExactMatchDataStore{}, agentIndex, func(o client.Object) []string {
 		return []string{o.(*v1alpha1.ExactMatchDataStore).Spec.UploadAgentRef.Name}
 	})
-}
-
-// CacheOptions watch the given namespaces, or all of them if none is given. They
-// cache only the Jobs and pods of workers, and no managedFields, which nobody here
-// reads and which are a large part of a small object.
-func CacheOptions(namespaces ...string) cache.Options {
-	ours := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{jobs.ManagedByLabel: jobs.ManagedBy})}
-	all := cache.Options{DefaultTransform: cache.TransformStripManagedFields(), ByObject: map[client.Object]cache.ByObject{&batchv1.Job{}: ours, &corev1.Pod{}: ours}}
-	for _, namespace := range namespaces {
-		if all.DefaultNamespaces == nil {
-			all.DefaultNamespaces = map[string]cache.Config{}
-		}
-		all.DefaultNamespaces[namespace] = cache.Config{}
-	}
-	return all
 }

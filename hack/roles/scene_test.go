@@ -32,6 +32,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/controllers"
+	"exactmatch.dev/operator/internal/manager"
 	"exactmatch.dev/operator/internal/policy"
 	"exactmatch.dev/operator/internal/testkit/pods"
 )
@@ -105,7 +106,7 @@ func (s *scene) proxy(w http.ResponseWriter, r *http.Request) {
 }
 
 // start runs the manager until the test ends, or says at once why it cannot. What
-// it runs under is what main.go sets, and shorter times.
+// it runs under is what the command sets, and shorter times.
 func (s *scene) start(ctx context.Context) error {
 	as := rest.CopyConfig(plane)
 	as.Impersonate = rest.ImpersonationConfig{UserName: s.account, Groups: []string{"system:serviceaccounts", "system:authenticated"}}
@@ -114,13 +115,11 @@ func (s *scene) start(ctx context.Context) error {
 		return s.requests
 	})
 	unnamed, grace := true, 10*time.Second
-	mgr, err := ctrl.NewManager(as, ctrl.Options{
-		Scheme: scheme, Cache: controllers.CacheOptions(s.only...),
-		Metrics:        metricsserver.Options{BindAddress: s.metricsAddress, SecureServing: true, CertDir: s.t.TempDir(), FilterProvider: filters.WithAuthenticationAndAuthorization},
-		LeaderElection: true, LeaderElectionID: leaseName, LeaderElectionNamespace: s.home, LeaderElectionReleaseOnCancel: true,
-		GracefulShutdownTimeout: &grace, Controller: config.Controller{SkipNameValidation: &unnamed},
-		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}},
-	})
+	o := manager.Options(s.only...)
+	o.Metrics = metricsserver.Options{BindAddress: s.metricsAddress, SecureServing: true, CertDir: s.t.TempDir(), FilterProvider: filters.WithAuthenticationAndAuthorization}
+	o.LeaderElection, o.LeaderElectionID, o.LeaderElectionNamespace, o.LeaderElectionReleaseOnCancel = true, leaseName, s.home, true
+	o.GracefulShutdownTimeout, o.Controller = &grace, config.Controller{SkipNameValidation: &unnamed}
+	mgr, err := ctrl.NewManager(as, o)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"exactmatch.dev/operator/controllers"
+	operator "exactmatch.dev/operator/internal/manager"
 	"exactmatch.dev/operator/internal/policy"
 	"exactmatch.dev/operator/internal/service"
 )
@@ -55,7 +56,7 @@ func startInProcess(t *testing.T, plane *rest.Config, name string) (stop func())
 	g := NewWithT(t)
 	wait := 20 * time.Second
 	mgr, err := ctrl.NewManager(plane, ctrl.Options{
-		Scheme: newScheme(), Cache: controllers.CacheOptions(), Metrics: metricsserver.Options{BindAddress: "0"}, GracefulShutdownTimeout: &wait,
+		Scheme: newScheme(), Cache: operator.Options().Cache, Metrics: metricsserver.Options{BindAddress: "0"}, GracefulShutdownTimeout: &wait,
 		Controller: config.Controller{SkipNameValidation: new(true)},
 	})
 	g.Expect(err).NotTo(HaveOccurred())
