@@ -9,8 +9,6 @@ import (
 	"exactmatch.dev/operator/internal/service/records"
 )
 
-const maxDescription = 1024
-
 func (s *Service) listAgents(r *http.Request) (*answer, error) {
 	agents, err := records.List(r.Context(), s.records, records.Tx.Agents)
 	if err != nil {
@@ -75,20 +73,4 @@ func (s *Service) deleteAgent(r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	return noContent()
-}
-
-// selected answers one item with the options that an item takes.
-func selected(r *http.Request, one any) (*answer, error) {
-	o, err := optionsOf(r)
-	if err != nil {
-		return nil, err
-	}
-	if len(o.selected) == 0 {
-		return &answer{http.StatusOK, one}, nil
-	}
-	entity, err := asMap(one)
-	if err != nil {
-		return nil, err
-	}
-	return ok(o.project(entity))
 }

@@ -15,8 +15,6 @@ import (
 	"exactmatch.dev/operator/internal/service/records"
 )
 
-const maxBlocks = 50_000
-
 var (
 	fileNamePattern = regexp.MustCompile(`^[A-Za-z0-9._ -]{1,128}$`)
 	sumPattern      = regexp.MustCompile(`^(sha256:[0-9a-f]{64})?$`)
@@ -72,14 +70,6 @@ func takeColumns(w *edm.Session) error {
 	return nil
 }
 
-func namesOf(columns []edm.Column) []string {
-	out := make([]string, 0, len(columns))
-	for _, c := range columns {
-		out = append(out, c.Name)
-	}
-	return out
-}
-
 // checkSession names the first field that cannot be taken.
 func checkSession(w *edm.Session) error {
 	switch {
@@ -102,32 +92,6 @@ func checkSession(w *edm.Session) error {
 		return unprocessable(edm.CodeUnprocessable, "keyId: %s", err.Error())
 	}
 	return nil
-}
-
-// columnsOf are the columns that a session keeps: its own where the create has
-// them, whatever the store's record says of their rules, else the store's.
-func columnsOf(store *records.DataStore, w *edm.Session) ([]edm.Column, error) {
-	what := "fields"
-	if len(w.Columns) > 0 {
-		what = "columns"
-	}
-	columns := make([]edm.Column, 0, len(w.Fields))
-	for i, name := range w.Fields {
-		at := columnAt(store.Columns, name)
-		if at < 0 || slices.Contains(w.Fields[:i], name) {
-			return nil, unprocessable(edm.CodeUnprocessable, "%s[%d] must be a column of the data store, named once", what, i)
-		}
-		columns = append(columns, store.Columns[at])
-	}
-	if len(w.Columns) > 0 {
-		columns = w.Columns
-	}
-	return edm.WithRules(columns), nil
-}
-
-// columnAt is the place of a column, -1 where it has none.
-func columnAt(columns []edm.Column, name string) int {
-	return slices.IndexFunc(columns, func(c edm.Column) bool { return c.Name == name })
 }
 
 func (s *Service) newSession(store *records.DataStore, id string, w *edm.Session) (*records.Session, error) {

@@ -13,14 +13,6 @@ import (
 // database has never had are not ours to delete.
 const droppedWindow = 24 * time.Hour
 
-// dropRecord removes a session's record and remembers that its files may be left.
-func (s *Service) dropRecord(tx records.Tx, session string) error {
-	if err := tx.Tombstones().Put(records.Tombstone{Session: session, At: s.now()}); err != nil {
-		return err
-	}
-	return tx.Sessions().Delete(session)
-}
-
 // forgetDropped forgets the sessions that were dropped a while ago and have no
 // files any more. A live table whose session was deleted has some, so that it is
 // ours when another replaces it.

@@ -1,7 +1,6 @@
 package service
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -90,14 +89,6 @@ func (s *Service) doJobs(ctx context.Context, one *records.Session) error {
 	return s.publish(ctx, one)
 }
 
-// ignoreNotFound drops the 404 of a session that was deleted meanwhile.
-func ignoreNotFound(err error) error {
-	if records.IsNotFound(err) {
-		return nil
-	}
-	return err
-}
-
 func (s *Service) jobDone(ctx context.Context, id string, done int) error {
 	_, err := records.Change(ctx, s.records, records.Tx.Sessions, id, func(_ records.Tx, r *records.Session) error {
 		now, left := s.now(), int32(jobsOf(r)-done)
@@ -127,33 +118,6 @@ func (s *Service) indexingFailed(ctx context.Context, one *records.Session, caus
 		return errors.Join(cause, ignoreNotFound(err))
 	}
 	return cause
-}
-
-// failSession ends a session whose block is at fault, where its state is such
-// that it matters.
-func (s *Service) failSession(ctx context.Context, id string, block *blobs.Invalid, matters func(*records.Session) bool) error {
-	_, err := records.Change(ctx, s.records, records.Tx.Sessions, id, func(tx records.Tx, r *records.Session) error {
-		if !matters(r) {
-			return errNothingToDo
-		}
-		if err := giveBack(tx, r); err != nil {
-			return err
-		}
-		s.finish(r, edm.StateFailed)
-		r.Error = &edm.ClassificationError{ErrorBase: edm.ErrorBase{
-			Code: invalidBlockCode, Message: block.What, Target: "blocks", InnerError: &edm.InnerError{ErrorDateTime: r.CompletionDateTime},
-		}}
-		return nil
-	})
-	if errors.Is(err, errNothingToDo) || records.IsNotFound(err) {
-		return nil // it ended otherwise, or was deleted meanwhile
-	}
-	if err != nil {
-		return err
-	}
-	s.config.Log.Error("failed: upload the table again", "session", id, "error", block)
-	s.discard(ctx, id)
-	return nil
 }
 
 // readBlocks is the first job: every block in order, checked against the
@@ -230,9 +194,6 @@ func misfit(store *records.DataStore, one *records.Session, h *block.Header, at 
 	return ""
 }
 
-// errSuperseded says that a table of a later commit is live already.
-var errSuperseded = errors.New("a table of a later commit is live")
-
 // publish is the last job: one transaction makes the table the live one and the
 // session Completed. A table whose commit is older than that of the live one is
 // completed and dropped. All of it is read before: jobs may be done on either
@@ -287,15 +248,3 @@ func (s *Service) recordLive(ctx context.Context, one *records.Session, table *i
 	}
 	return err
 }
-
-// byCommit orders sessions by the time of their commits.
-func byCommit(a, b *records.Session) int {
-	if order := a.Committed.Compare(b.Committed); order != 0 {
-		return order
-	}
-	return bytes.Compare([]byte(a.ID), []byte(b.ID))
-}
-
-// invalidBlockCode is the code of a block that contradicts its session, to whoever
-// stages it and in the error of a session.
-const invalidBlockCode = "InvalidBlock"

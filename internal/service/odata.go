@@ -269,3 +269,19 @@ func schemeOf(r *http.Request) string {
 	}
 	return "http"
 }
+
+// selected answers one item with the options that an item takes.
+func selected(r *http.Request, one any) (*answer, error) {
+	o, err := optionsOf(r)
+	if err != nil {
+		return nil, err
+	}
+	if len(o.selected) == 0 {
+		return &answer{http.StatusOK, one}, nil
+	}
+	entity, err := asMap(one)
+	if err != nil {
+		return nil, err
+	}
+	return ok(o.project(entity))
+}

@@ -4,36 +4,12 @@ import (
 	"context"
 	"errors"
 	"os"
-	"slices"
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/service/fsys"
 	"exactmatch.dev/operator/internal/service/index"
 	"exactmatch.dev/operator/internal/service/records"
 )
-
-// wantedColumns are the columns of the live table, searchable as the store's own
-// columns are now; nil where they are so. A column that has left the store stays
-// as it is, one that the table has not waits for the next upload.
-func wantedColumns(store *records.DataStore) []edm.Column {
-	if store.Live == nil {
-		return nil
-	}
-	columns := slices.Clone(store.Live.Columns)
-	for c := range columns {
-		if at := columnAt(store.Columns, columns[c].Name); at >= 0 {
-			columns[c].IsSearchable = store.Columns[at].IsSearchable
-		}
-	}
-	if sameIndexes(columns, store.Live.Columns) {
-		return nil
-	}
-	return columns
-}
-
-func sameIndexes(a, b []edm.Column) bool {
-	return slices.EqualFunc(a, b, func(a, b edm.Column) bool { return a.Name == b.Name && a.IsSearchable == b.IsSearchable })
-}
 
 // reindexTries bounds how often the columns may change while they are indexed
 // before the next sweep takes them up.

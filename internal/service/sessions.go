@@ -1,33 +1,12 @@
 package service
 
 import (
-	"context"
 	"errors"
 	"net/http"
-	"slices"
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/service/records"
 )
-
-// showSession is the session as callers see it: blocks are counted as they are
-// now, and an upload URI is signed where blocks may still come.
-func (s *Service) showSession(r *http.Request, one *records.Session) *edm.Session {
-	out := one.Session
-	out.Columns = edm.WithRules(one.Columns)
-	if one.State == edm.StateCreated || one.State == edm.StateUploadInProgress {
-		staged := s.blocks.Count(one.ID)
-		remaining := max(*one.TotalBlockCount-int32(staged), 0)
-		out.RemainingBlockCount = &remaining
-		if staged > 0 {
-			out.State = edm.StateUploadInProgress
-		}
-	}
-	if one.Unfinished() {
-		out.DataUploadURI, out.ExpirationDateTime = s.uploadURI(r, one), &one.Expiry
-	}
-	return &out
-}
 
 // session reads the session that a request names.
 func (s *Service) session(r *http.Request) (*records.Session, error) {
@@ -131,9 +110,6 @@ func (s *Service) updateSession(r *http.Request) (*answer, error) {
 	return ok(s.showSession(r, one))
 }
 
-// errNothingToDo ends a transaction whose effect is there already.
-var errNothingToDo = errors.New("nothing to do")
-
 func (s *Service) commitSession(r *http.Request) (*answer, error) {
 	judged, err := judgedOf(r)
 	if err != nil {
@@ -200,13 +176,6 @@ func (s *Service) cancelSession(r *http.Request) (*answer, error) {
 	return noContent()
 }
 
-// finish stamps the end of a session.
-func (s *Service) finish(one *records.Session, state edm.State) {
-	now := s.now()
-	one.State, one.CompletionDateTime, one.LastUpdatedDateTime = state, &now, &now
-	one.Sealed = nil // its blocks go, and up to maxBlocks ids would stay for good
-}
-
 // renewSession answers with a fresh upload URI; older ones live on until their
 // own expiry.
 func (s *Service) renewSession(r *http.Request) (*answer, error) {
@@ -249,74 +218,4 @@ func (s *Service) deleteSession(r *http.Request) (*answer, error) {
 		s.discard(r.Context(), one.ID)
 	}
 	return noContent()
-}
-
-// dropFiles removes the blocks and the table of a session.
-func (s *Service) dropFiles(ctx context.Context, id string) error {
-	return errors.Join(s.blocks.Drop(ctx, id), s.tables.Drop(ctx, id))
-}
-
-// discard removes the files of a session whose end is written down. That is
-// what counts: files that cannot be removed now go with the next start.
-func (s *Service) discard(ctx context.Context, id string) {
-	s.leave(id, s.dropFiles(context.WithoutCancel(ctx), id))
-}
-
-func (s *Service) discardBlocks(ctx context.Context, id string) {
-	s.leave(id, s.blocks.Drop(context.WithoutCancel(ctx), id))
-}
-
-func (s *Service) leave(id string, err error) {
-	if err != nil {
-		s.config.Log.Warn("files are left; the next start removes them", "session", id, "error", err)
-	}
-}
-
-// sweep expires unfinished sessions, takes up indexing that found no place or
-// failed, tries live tables again that could not be opened, and lets go of what is
-// kept no longer.
-func (s *Service) sweep(ctx context.Context) {
-	s.reopen(ctx)
-	if err := records.Forget(ctx, s.records, s.now().Add(-requestWindow)); err != nil {
-		s.config.Log.Error("forget old request ids", "error", err)
-	}
-	sessions, err := records.List(ctx, s.records, records.Tx.Sessions)
-	if err != nil {
-		s.config.Log.Error("sweep", "error", err)
-		return
-	}
-	slices.SortFunc(sessions, byCommit)
-	for _, one := range sessions {
-		if one.Processing() {
-			s.enqueue(job{session: one.ID})
-		}
-		if one.Unfinished() && s.now().After(one.Expiry) {
-			s.expire(ctx, one.ID)
-		}
-	}
-	if err := s.forgetDropped(ctx); err != nil {
-		s.config.Log.Error("forget dropped sessions", "error", err)
-	}
-	if err := s.dropEnded(ctx, sessions); err != nil {
-		s.config.Log.Error("drop old sessions", "error", err)
-	}
-}
-
-func (s *Service) expire(ctx context.Context, id string) {
-	_, err := records.Change(ctx, s.records, records.Tx.Sessions, id, func(_ records.Tx, one *records.Session) error {
-		if !one.Unfinished() {
-			return errNothingToDo
-		}
-		s.finish(one, edm.StateExpired)
-		return nil
-	})
-	if errors.Is(err, errNothingToDo) || records.IsNotFound(err) {
-		return // it ended otherwise meanwhile
-	}
-	if err != nil {
-		s.config.Log.Error("expire; the next sweep tries again", "session", id, "error", err)
-		return
-	}
-	s.discardBlocks(ctx, id)
-	s.config.Log.Info("expired", "session", id)
 }

@@ -3,28 +3,13 @@ package service
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
-	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/service/records"
 )
-
-// show is the store as callers see it, with its quota as of now. A live table
-// that is damaged is not shown: whoever goes by it brings the table again.
-func (s *Service) show(r *records.DataStore) *edm.DataStore {
-	out := r.DataStore
-	out.Columns = edm.WithRules(r.Columns)
-	if out.Live != nil && !s.tables.Whole(r.ID) {
-		out.Live = nil
-	}
-	out.Quota = s.quota(r)
-	return &out
-}
 
 func (s *Service) listStores(r *http.Request) (*answer, error) {
 	stores, err := records.List(r.Context(), s.records, records.Tx.DataStores)
@@ -64,15 +49,6 @@ func (s *Service) createStore(r *http.Request) (*answer, error) {
 	return created(s.show(made))
 }
 
-// refuseMore refuses one more record where there are as many as a flag allows.
-func refuseMore(of interface{ Count() (int, error) }, most int, what, flag string) error {
-	n, err := of.Count()
-	if err != nil || n < most {
-		return err
-	}
-	return fail(http.StatusConflict, edm.CodeConflict, "the service has %d %s, the most it may (%s): delete some that are not needed, or raise it", most, what, flag)
-}
-
 // refuseSameName keeps displayName unique: keys are derived from it.
 func refuseSameName(tx records.Tx, name string) error {
 	other, err := tx.DataStores().Named(name)
@@ -80,48 +56,6 @@ func refuseSameName(tx records.Tx, name string) error {
 		return err
 	}
 	return fail(http.StatusConflict, edm.CodeConflict, "there is a data store with the displayName %q already", name)
-}
-
-func checkColumns(columns []edm.Column) error {
-	if fault := columnFault(columns); fault != "" {
-		return badRequest("%s", fault)
-	}
-	return nil
-}
-
-// columnFault says what is wrong with the first column that cannot be, "" where
-// all can.
-func columnFault(columns []edm.Column) string {
-	if len(columns) == 0 || len(columns) > block.MaxColumns {
-		return tooMany("columns", len(columns), block.MaxColumns)
-	}
-	seen := map[string]bool{}
-	for i, c := range columns {
-		if c.Name == "" || len(c.Name) > 256 || seen[c.Name] {
-			return fmt.Sprintf("columns[%d].name must be unique and have 1 to 256 bytes", i)
-		}
-		seen[c.Name] = true
-		if fault := rulesFault(c); fault != "" {
-			return fmt.Sprintf("columns[%d].%s", i, fault)
-		}
-	}
-	return ""
-}
-
-// rulesFault says what is wrong with a column's rules.
-func rulesFault(c edm.Column) string {
-	if len(c.IgnoredDelimiters) > maxDelimiters {
-		return fmt.Sprintf("ignoredDelimiters has %d entries and may have %d", len(c.IgnoredDelimiters), maxDelimiters)
-	}
-	for j, d := range c.IgnoredDelimiters {
-		if utf8.RuneCountInString(d) != 1 || !utf8.ValidString(d) {
-			return fmt.Sprintf("ignoredDelimiters[%d] must be one character", j)
-		}
-	}
-	if own := edm.RulesOf(c); c.RulesID != "" && c.RulesID != own {
-		return fmt.Sprintf("rulesId is not that of the column's rules, which is %s: give that one, or none", own)
-	}
-	return ""
 }
 
 // checkOwner takes no owner, or one that is named in full.

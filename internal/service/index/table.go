@@ -27,11 +27,6 @@ type Table struct {
 	kept    bool // its files are those of the table which replaced it
 }
 
-// Open opens the table of a session with the indexes that it was made with.
-func (l *Tables) Open(ctx context.Context, session string) (*Table, error) {
-	return openAs(ctx, l.files(session), 0, nil)
-}
-
 // openAs opens a table with the indexes of those columns that are searchable, nil
 // for those that it was made with.
 func openAs(ctx context.Context, files group, generation int64, columns []edm.Column) (_ *Table, err error) {

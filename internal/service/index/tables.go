@@ -179,3 +179,8 @@ func (l *Tables) Close() (err error) {
 	}
 	return err
 }
+
+// Open opens the table of a session with the indexes that it was made with.
+func (l *Tables) Open(ctx context.Context, session string) (*Table, error) {
+	return openAs(ctx, l.files(session), 0, nil)
+}

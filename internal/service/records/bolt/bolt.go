@@ -20,31 +20,13 @@ import (
 	"exactmatch.dev/operator/internal/service/records"
 )
 
-// Buckets of the database. Keys are ids; values are JSON but for those of requests,
-// tombstones and meta.
-var (
-	storesBucket   = []byte("stores")
-	sessionsBucket = []byte("sessions")
-	agentsBucket   = []byte("agents")
-	requestsBucket = []byte("replays")
-	tombsBucket    = []byte("dropped")
-	metaBucket     = []byte("meta")
-
-	buckets = [][]byte{storesBucket, sessionsBucket, agentsBucket, requestsBucket, tombsBucket, metaBucket}
-
-	secretKey   = []byte("sas")
-	identityKey = []byte("identity")
-	stampKey    = []byte("stamp")
-	probeKey    = []byte("probe")
-)
-
 // Store implements records.Store.
 type Store struct {
 	db *bbolt.DB
 
 	changing sync.Mutex
 	stamps   StampWriter
-	counts   map[string]int // data store → unfinished sessions; nil before they are counted
+	counts   counts
 }
 
 // StampWriter is told the stamp of each change, once the database has it.
@@ -163,13 +145,13 @@ func (s *Store) Close() error {
 
 // View implements records.Store.
 func (s *Store) View(_ context.Context, f func(records.Tx) error) error {
-	return s.db.View(func(b *bbolt.Tx) error { return f(&tx{Tx: b, store: s}) })
+	return s.db.View(func(b *bbolt.Tx) error { return f(&tx{Tx: b}) })
 }
 
 // Update implements records.Store.
 func (s *Store) Update(_ context.Context, f func(records.Tx) error) error {
 	return s.update(func(b *bbolt.Tx) (map[string]int, error) {
-		t := &tx{Tx: b, store: s, unfinished: map[string]int{}}
+		t := &tx{Tx: b, counts: &s.counts, unfinished: map[string]int{}}
 		return t.unfinished, f(t)
 	})
 }
@@ -203,15 +185,11 @@ func (s *Store) update(f func(*bbolt.Tx) (map[string]int, error)) error {
 	})
 	if err != nil {
 		if written {
-			s.counts = nil // nobody knows whether it is there
+			s.counts.forget() // it may be there or not
 		}
 		return noSpace(err)
 	}
-	for store, n := range more {
-		if s.counts != nil {
-			s.counts[store] += n
-		}
-	}
+	s.counts.add(more)
 	if s.stamps != nil {
 		s.stamps.WriteStamp(stamp)
 	}

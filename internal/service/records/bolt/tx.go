@@ -15,7 +15,7 @@ import (
 // tx implements records.Tx.
 type tx struct {
 	*bbolt.Tx
-	store      *Store
+	counts     *counts        // nil in a View
 	unfinished map[string]int // what this change adds to each data store; nil in a View
 }
 
@@ -177,28 +177,21 @@ func (s sessions) count(dataStore string, n int) {
 	}
 }
 
-// Unfinished reads all sessions once, and again after a change that may be there or
-// not: from then on it goes by what changes add.
+// Unfinished reads all sessions of a View. Changes read them once, and go by what
+// changes add from then on.
 func (s sessions) Unfinished(dataStore string) (int, error) {
-	if s.unfinished == nil {
+	if s.counts == nil {
 		all, err := s.where(func(one *records.Session) bool { return one.DataStoreID == dataStore && one.Unfinished() })
 		return len(all), err
 	}
-	if s.store.counts == nil {
-		counts := map[string]int{}
+	if !s.counts.known() {
 		all, err := s.where((*records.Session).Unfinished)
 		if err != nil {
 			return 0, err
 		}
-		for _, one := range all {
-			counts[one.DataStoreID]++
-		}
-		for store, n := range s.unfinished {
-			counts[store] -= n
-		}
-		s.store.counts = counts
+		s.counts.learn(all, s.unfinished)
 	}
-	return s.store.counts[dataStore] + s.unfinished[dataStore], nil
+	return s.counts.of[dataStore] + s.unfinished[dataStore], nil
 }
 
 // requests are kept under kind/key as the id and the time of what they made.

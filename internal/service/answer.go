@@ -1,0 +1,113 @@
+package service
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"syscall"
+	"time"
+	"unicode/utf8"
+
+	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/service/records"
+)
+
+// failure is an answer that is no success. One place writes it.
+type failure struct {
+	status     int
+	code       string
+	message    string
+	retryAfter time.Duration
+}
+
+func (f *failure) Error() string { return fmt.Sprintf("%d %s: %s", f.status, f.code, f.message) }
+
+// setRetryAfter tells how long to wait, in whole seconds.
+func (f *failure) setRetryAfter(w http.ResponseWriter) {
+	if f.retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(f.retryAfter.Round(time.Second)/time.Second)+1))
+	}
+}
+
+func fail(status int, code, format string, args ...any) *failure {
+	return &failure{status: status, code: code, message: bounded(fmt.Sprintf(format, args...))}
+}
+
+func notFound(kind records.Kind, id string) error { return &records.NotFound{Kind: kind, ID: id} }
+
+func badRequest(format string, args ...any) *failure {
+	return fail(http.StatusBadRequest, edm.CodeBadRequest, format, args...)
+}
+
+func unprocessable(code, format string, args ...any) *failure {
+	return fail(http.StatusUnprocessableEntity, code, format, args...)
+}
+
+// answer is what a handler returns: a status and a body, nil for none.
+type answer struct {
+	status int
+	body   any
+}
+
+func ok(body any) (*answer, error) { return &answer{http.StatusOK, body}, nil }
+
+func created(body any) (*answer, error) { return &answer{http.StatusCreated, body}, nil }
+
+func noContent() (*answer, error) { return &answer{http.StatusNoContent, nil}, nil }
+
+// fullDisk reports whether there was no room for a write.
+func fullDisk(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		http.Error(w, `{"error":{"code":"InternalServerError","message":"the answer cannot be encoded"}}`, http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json;odata.metadata=minimal;charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(text) // the caller is gone where this fails
+}
+
+// decode reads a request's JSON body.
+func decode(r *http.Request, into any) error {
+	if err := json.NewDecoder(r.Body).Decode(into); err != nil {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return fail(http.StatusRequestEntityTooLarge, edm.CodeTooLarge, "the body exceeds %d bytes", maxRequestBody)
+		}
+		return badRequest("the body is not the JSON of this call")
+	}
+	return nil
+}
+
+// bounded cuts a message between two characters.
+func bounded(text string) string {
+	if len(text) <= maxMessage {
+		return text
+	}
+	end := maxMessage - len("…")
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + "…"
+}
+
+// tooMany is the message of a list that is longer than it may be.
+func tooMany(what string, has, most int) string {
+	return fmt.Sprintf("%s has %d entries and may have 1 to %d", what, has, most)
+}
+
+type handler func(*http.Request) (*answer, error)
+
+// ignoreNotFound drops the 404 of a session that was deleted meanwhile.
+func ignoreNotFound(err error) error {
+	if records.IsNotFound(err) {
+		return nil
+	}
+	return err
+}

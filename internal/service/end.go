@@ -1,0 +1,111 @@
+package service
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/service/blobs"
+	"exactmatch.dev/operator/internal/service/records"
+)
+
+// errNothingToDo ends a transaction whose effect is there already.
+var errNothingToDo = errors.New("nothing to do")
+
+// finish stamps the end of a session.
+func (s *Service) finish(one *records.Session, state edm.State) {
+	now := s.now()
+	one.State, one.CompletionDateTime, one.LastUpdatedDateTime = state, &now, &now
+	one.Sealed = nil // its blocks go, and up to maxBlocks ids would stay for good
+}
+
+// dropFiles removes the blocks and the table of a session.
+func (s *Service) dropFiles(ctx context.Context, id string) error {
+	return errors.Join(s.blocks.Drop(ctx, id), s.tables.Drop(ctx, id))
+}
+
+// discard removes the files of a session whose end is written down. That is
+// what counts: files that cannot be removed now go with the next start.
+func (s *Service) discard(ctx context.Context, id string) {
+	s.leave(id, s.dropFiles(context.WithoutCancel(ctx), id))
+}
+
+func (s *Service) discardBlocks(ctx context.Context, id string) {
+	s.leave(id, s.blocks.Drop(context.WithoutCancel(ctx), id))
+}
+
+func (s *Service) leave(id string, err error) {
+	if err != nil {
+		s.config.Log.Warn("files are left; the next start removes them", "session", id, "error", err)
+	}
+}
+
+func (s *Service) expire(ctx context.Context, id string) {
+	_, err := records.Change(ctx, s.records, records.Tx.Sessions, id, func(_ records.Tx, one *records.Session) error {
+		if !one.Unfinished() {
+			return errNothingToDo
+		}
+		s.finish(one, edm.StateExpired)
+		return nil
+	})
+	if errors.Is(err, errNothingToDo) || records.IsNotFound(err) {
+		return // it ended otherwise meanwhile
+	}
+	if err != nil {
+		s.config.Log.Error("expire; the next sweep tries again", "session", id, "error", err)
+		return
+	}
+	s.discardBlocks(ctx, id)
+	s.config.Log.Info("expired", "session", id)
+}
+
+// failSession ends a session whose block is at fault, where its state is such
+// that it matters.
+func (s *Service) failSession(ctx context.Context, id string, block *blobs.Invalid, matters func(*records.Session) bool) error {
+	_, err := records.Change(ctx, s.records, records.Tx.Sessions, id, func(tx records.Tx, r *records.Session) error {
+		if !matters(r) {
+			return errNothingToDo
+		}
+		if err := giveBack(tx, r); err != nil {
+			return err
+		}
+		s.finish(r, edm.StateFailed)
+		r.Error = &edm.ClassificationError{ErrorBase: edm.ErrorBase{
+			Code: invalidBlockCode, Message: block.What, Target: "blocks", InnerError: &edm.InnerError{ErrorDateTime: r.CompletionDateTime},
+		}}
+		return nil
+	})
+	if errors.Is(err, errNothingToDo) || records.IsNotFound(err) {
+		return nil // it ended otherwise, or was deleted meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	s.config.Log.Error("failed: upload the table again", "session", id, "error", block)
+	s.discard(ctx, id)
+	return nil
+}
+
+// invalidBlockCode is the code of a block that contradicts its session, to whoever
+// stages it and in the error of a session.
+const invalidBlockCode = "InvalidBlock"
+
+// dropRecord removes a session's record and remembers that its files may be left.
+func (s *Service) dropRecord(tx records.Tx, session string) error {
+	if err := tx.Tombstones().Put(records.Tombstone{Session: session, At: s.now()}); err != nil {
+		return err
+	}
+	return tx.Sessions().Delete(session)
+}
+
+// byCommit orders sessions by the time of their commits.
+func byCommit(a, b *records.Session) int {
+	if order := a.Committed.Compare(b.Committed); order != 0 {
+		return order
+	}
+	return bytes.Compare([]byte(a.ID), []byte(b.ID))
+}
+
+// errSuperseded says that a table of a later commit is live already.
+var errSuperseded = errors.New("a table of a later commit is live")

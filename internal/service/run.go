@@ -1,0 +1,114 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/service/blobs"
+	"exactmatch.dev/operator/internal/service/folder"
+	"exactmatch.dev/operator/internal/service/fsys"
+	"exactmatch.dev/operator/internal/service/index"
+)
+
+// New opens the folder, repairs what a crash left, and is ready to serve.
+func New(c Config) (*Service, error) { return newOver(c, fsys.OS{}) }
+
+// newOver is New over a file system.
+func newOver(c Config, fs fsys.FS) (*Service, error) {
+	c = c.withDefaults()
+	if c.Token == nil {
+		return nil, errors.New("the service needs a bearer token")
+	}
+	db, err := folder.Open(context.Background(), fs, c.Dir, c.Log)
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{config: c, records: db, jobs: make(chan job, 1024),
+		memory: newUploadBudget(c.UploadMemory), patience: uploadPatience, times: defaultTimes(),
+		gate: newGate(c.MaxUnauthenticated), space: folder.NewSpace(c.Dir), probe: probe{patience: probePatience}}
+	s.blocks = blobs.NewBlocks(blobs.NewFolder(fs, filepath.Join(c.Dir, folder.Blocks)), c.Log)
+	s.tables = index.NewTables(blobs.NewFolder(fs, filepath.Join(c.Dir, folder.Tables)), c.Log)
+	s.mux = s.routes()
+	if err := s.begin(context.Background()); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// begin reads the secret and takes up what a crash left.
+func (s *Service) begin(ctx context.Context) (err error) {
+	if s.secret, err = s.records.Secret(ctx); err != nil {
+		return err
+	}
+	return s.recover(ctx)
+}
+
+// do does a job.
+func (s *Service) do(ctx context.Context, j job) error {
+	defer s.queued.Delete(j)
+	if j.store != "" {
+		return s.reindex(ctx, j.store)
+	}
+	return s.indexSession(ctx, j.session)
+}
+
+// Run indexes and expires until ctx ends, then waits for the job at hand to
+// reach its next safe point.
+func (s *Service) Run(ctx context.Context) error {
+	var workers sync.WaitGroup
+	workers.Go(func() { s.verify(ctx) })
+	for range s.config.Jobs {
+		workers.Go(func() { s.index(ctx) })
+	}
+	tick := time.NewTicker(sweepInterval)
+	defer tick.Stop()
+	for {
+		s.sweep(ctx)
+		select {
+		case <-ctx.Done():
+			workers.Wait()
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// index works through the queue.
+func (s *Service) index(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case j := <-s.jobs:
+			if err := s.do(ctx, j); err != nil && ctx.Err() == nil {
+				s.config.Log.Error("indexing failed", "session", j.session, "store", j.store, "error", err)
+			}
+		}
+	}
+}
+
+// Close releases the files. Nothing is lost without it.
+func (s *Service) Close() error {
+	return errors.Join(s.tables.Close(), s.records.Close())
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+// Server is an http.Server for this service with bounded times, headers and
+// connections of strangers.
+func (s *Service) Server() *http.Server {
+	longest := s.times.grace + atRate(block.MaxSize, s.config.MinUploadRate) + s.patience
+	return &http.Server{
+		Handler: s, MaxHeaderBytes: 64 << 10, IdleTimeout: s.times.idle,
+		ReadHeaderTimeout: s.times.header,
+		ReadTimeout:       s.times.read,              // uploads go by their rate instead
+		WriteTimeout:      2*longest + s.times.write, // an answer is bounded by itself
+		ConnContext:       s.gate.note, ConnState: s.gate.follow,
+	}
+}

@@ -1,0 +1,39 @@
+package service
+
+import (
+	"net/http"
+
+	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/service/records"
+)
+
+// showSession is the session as callers see it: blocks are counted as they are
+// now, and an upload URI is signed where blocks may still come.
+func (s *Service) showSession(r *http.Request, one *records.Session) *edm.Session {
+	out := one.Session
+	out.Columns = edm.WithRules(one.Columns)
+	if one.State == edm.StateCreated || one.State == edm.StateUploadInProgress {
+		staged := s.blocks.Count(one.ID)
+		remaining := max(*one.TotalBlockCount-int32(staged), 0)
+		out.RemainingBlockCount = &remaining
+		if staged > 0 {
+			out.State = edm.StateUploadInProgress
+		}
+	}
+	if one.Unfinished() {
+		out.DataUploadURI, out.ExpirationDateTime = s.uploadURI(r, one), &one.Expiry
+	}
+	return &out
+}
+
+// show is the store as callers see it, with its quota as of now. A live table
+// that is damaged is not shown: whoever goes by it brings the table again.
+func (s *Service) show(r *records.DataStore) *edm.DataStore {
+	out := r.DataStore
+	out.Columns = edm.WithRules(r.Columns)
+	if out.Live != nil && !s.tables.Whole(r.ID) {
+		out.Live = nil
+	}
+	out.Quota = s.quota(r)
+	return &out
+}
