@@ -56,8 +56,15 @@ func randomBlocks() ([]*operator.Block, error) {
 	return blocks, nil
 }
 
+// ownBlock is what a connection sends at its turn: each has some blocks of its own
+// to number, so that all are in use whatever the number of connections.
+func ownBlock(data []*operator.Block, lane, lanes, turn int) *operator.Block {
+	own := (len(data) - lane + lanes - 1) / lanes
+	return data[lane+lanes*(turn%own)]
+}
+
 // stageAll sends blocks as the operator's transfer does: the same SDK, client
-// and check, so many connections at once. Each has a block of its own to number.
+// and check, so many connections at once.
 func stageAll(ctx context.Context, uri string, connections, blocks int, data []*operator.Block) error {
 	client, err := blockblob.NewClientWithNoCredential(uri, &blockblob.ClientOptions{ClientOptions: azcore.ClientOptions{Transport: operator.Guard.HTTPClient()}})
 	if err != nil {
@@ -67,12 +74,12 @@ func stageAll(ctx context.Context, uri string, connections, blocks int, data []*
 	lanes, ctx := errgroup.WithContext(ctx)
 	for lane := range connections {
 		lanes.Go(func() error {
-			for {
+			for turn := 0; ; turn++ {
 				index := int(next.Add(1)) - 1
 				if index >= blocks {
 					return nil
 				}
-				body := data[lane].At(index)
+				body := ownBlock(data, lane, connections, turn).At(index)
 				sum := block.Sum(body)
 				_, err := client.StageBlock(ctx, block.ID(index, sum), streaming.NopCloser(bytes.NewReader(body)), &blockblob.StageBlockOptions{
 					TransactionalValidation: blob.TransferValidationTypeCRC64(sum),
@@ -133,11 +140,11 @@ func sendRaw(ctx context.Context, address string, lane, lanes, blocks int, data 
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
 	turns := (blocks - lane + lanes - 1) / lanes
-	if _, err := c.Write(binary.LittleEndian.AppendUint64(nil, uint64(turns)*uint64(data[lane].Size()))); err != nil {
+	if _, err := c.Write(binary.LittleEndian.AppendUint64(nil, uint64(turns)*uint64(data[0].Size()))); err != nil {
 		return err
 	}
 	for index := lane; index < blocks; index += lanes {
-		if _, err := c.Write(data[lane].At(index)); err != nil {
+		if _, err := c.Write(ownBlock(data, lane, lanes, index/lanes).At(index)); err != nil {
 			return err
 		}
 	}

@@ -61,6 +61,26 @@ func TestRawBytesArriveOverAnyNumberOfLanes(t *testing.T) {
 	}
 }
 
+// Connections never share a block, and use all of them.
+func TestConnectionsHaveTheirOwnBlocks(t *testing.T) {
+	data := mustBlocks(t)
+	for lanes := 1; lanes <= len(data); lanes++ {
+		of := map[*operator.Block]int{}
+		for lane := range lanes {
+			for turn := range 10 {
+				b := ownBlock(data, lane, lanes, turn)
+				if other, taken := of[b]; taken && other != lane {
+					t.Errorf("of %d connections %d and %d share a block", lanes, other, lane)
+				}
+				of[b] = lane
+			}
+		}
+		if len(of) != len(data) {
+			t.Errorf("%d connections use %d blocks", lanes, len(of))
+		}
+	}
+}
+
 func TestTheDiskCaseCountsItsBytes(t *testing.T) {
 	dir := t.TempDir()
 	s, err := diskCase(t.Context(), task{Case: benchCase{Kind: kindDisk, Bytes: 3 * uploadBlock}, Work: dir})
