@@ -14,6 +14,8 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -28,6 +30,34 @@ func Main(name string, run func(ctx context.Context, args []string) error) {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 		os.Exit(1)
 	}
+}
+
+// Parse reads a command's flags; it takes no other arguments.
+func Parse(f *flag.FlagSet, args []string) error {
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	if f.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q; see -help", f.Arg(0))
+	}
+	return nil
+}
+
+// mostOf is the largest number in a list of numbers.
+const mostOf = 1_000_000_000
+
+// Numbers reads the value of a flag that lists numbers, and returns them in order.
+func Numbers(flag, text string, least int) ([]int, error) {
+	var numbers []int
+	for word := range strings.SplitSeq(text, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(word))
+		if err != nil || n < least || n > mostOf {
+			return nil, fmt.Errorf("%s: %q is not a number from %d to %d; separate numbers by commas", flag, word, least, mostOf)
+		}
+		numbers = append(numbers, n)
+	}
+	slices.Sort(numbers)
+	return slices.Compact(numbers), nil
 }
 
 // Say tells of a run while it goes on.
@@ -109,7 +139,7 @@ func Until(ctx context.Context, interval time.Duration, what string, is func() (
 		select {
 		case <-every.C:
 		case <-ctx.Done():
-			return fmt.Errorf("waited in vain until %s: %w", what, ctx.Err())
+			return fmt.Errorf("timed out waiting until %s: %w", what, ctx.Err())
 		}
 	}
 }

@@ -36,7 +36,7 @@ type Sample struct {
 	Rows       int           `json:"rows,omitempty"`
 	Bytes      int64         `json:"bytes,omitempty"`
 	PeakMemory int64         `json:"peakMemory"`
-	// TokenSum adds up all tokens; "" where nobody asked.
+	// TokenSum adds up all tokens; "" unless asked for.
 	TokenSum string `json:"tokenSum,omitempty"`
 	// Parts are further figures of the case, by name.
 	Parts map[string]float64 `json:"parts,omitempty"`

@@ -106,7 +106,7 @@ func checkSample(t *testing.T, c benchCase, s *measure.Sample) {
 	}
 }
 
-// The peers' programs run where they can be had.
+// The peers' tokens are compared where Python is installed.
 func TestPythonMakesOurTokens(t *testing.T) {
 	dir := t.TempDir()
 	p := peers{Python: filepath.Join(dir, "python", "pipeline.py")}

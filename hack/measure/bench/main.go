@@ -12,8 +12,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"exactmatch.dev/operator/hack/measure"
@@ -60,6 +58,9 @@ type run struct {
 	Python   string      `json:"python,omitempty"`
 }
 
+// leastRows of a table.
+const leastRows = 100
+
 func parse(args []string) (o options, err error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	quick := f.Bool("quick", false, "3 rounds of short tables, about 2 minutes: the ratios are rough")
@@ -75,11 +76,8 @@ func parse(args []string) (o options, err error) {
 	f.StringVar(&o.plotter, "plotter", "bin/plot", "the program that draws")
 	f.StringVar(&o.service, "service", "bin/exactmatch", "the operator's binary")
 	only := f.String("only", "", "regular expression of the cases to run; what it leaves out is reported as not measured")
-	if err := f.Parse(args); err != nil {
+	if err := measure.Parse(f, args); err != nil {
 		return o, err
-	}
-	if f.NArg() > 0 {
-		return o, fmt.Errorf("%q is no flag; see bench -help", f.Arg(0))
 	}
 	o.args, o.Upload, o.Durable = shownFlags(f), 2<<30, 512<<20
 	if *quick {
@@ -91,10 +89,10 @@ func parse(args []string) (o options, err error) {
 	if o.only, err = regexp.Compile(*only); err != nil {
 		return o, fmt.Errorf("-only: %w", err)
 	}
-	if o.Rows, err = parseRows("-rows", *rows); err != nil {
+	if o.Rows, err = measure.Numbers("-rows", *rows, leastRows); err != nil {
 		return o, err
 	}
-	if o.E2ERows, err = parseRows("-e2e-rows", *e2e); err != nil {
+	if o.E2ERows, err = measure.Numbers("-e2e-rows", *e2e, leastRows); err != nil {
 		return o, err
 	}
 	o.Base = slices.Max(o.Rows)
@@ -132,20 +130,6 @@ func setUnlessGiven(f *flag.FlagSet, values map[string]string) error {
 		}
 	}
 	return nil
-}
-
-// parseRows reads a list of numbers of rows.
-func parseRows(name, text string) ([]int, error) {
-	var rows []int
-	for word := range strings.SplitSeq(text, ",") {
-		n, err := strconv.Atoi(strings.TrimSpace(word))
-		if err != nil || n < 100 || n > 1_000_000_000 {
-			return nil, fmt.Errorf("%s: %q is no number of rows; give numbers from 100 on, with commas between them", name, word)
-		}
-		rows = append(rows, n)
-	}
-	slices.Sort(rows)
-	return slices.Compact(rows), nil
 }
 
 // drive measures everything and writes what it found.

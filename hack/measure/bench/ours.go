@@ -16,7 +16,7 @@ import (
 const cpuVariable = simd.Environment
 
 // codePath is the path that this process takes. It fails where the environment
-// asks for one that cannot be had.
+// asks for one that does not run here.
 func codePath() (string, error) { return simd.Path(), simd.Err() }
 
 // makeBlocks makes every block of a prepared plan. emit may be called from
@@ -65,7 +65,7 @@ func newFloor(columns []floorColumn) *floor {
 	return f
 }
 
-// hash makes the tokens of so many rows, the same ones again and again.
+// hash makes tokens for a number of rows, the same ones again and again.
 func (f *floor) hash(rows int) {
 	tokens := f.tokens[:cap(f.tokens)]
 	for done := 0; done < rows; done += f.rows {

@@ -32,7 +32,7 @@ type peers struct {
 const installTime = 5 * time.Minute
 
 // preparePeers writes the peers' programs below a folder and installs DuckDB. A
-// peer that cannot be had is noted and left out.
+// peer that cannot be installed is noted and left out.
 func preparePeers(ctx context.Context, dir string, note func(string, ...any)) (peers, error) {
 	if err := writePeers(dir); err != nil {
 		return peers{}, err

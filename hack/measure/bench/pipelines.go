@@ -234,7 +234,7 @@ func sha256Case(_ context.Context, t task) (*measure.Sample, error) {
 	return s, err
 }
 
-// floorRows are so many that their cells and tokens fit the second cache.
+// floorRows are few enough that their cells and tokens fit the second cache.
 const floorRows = 2048
 
 // floorColumn holds the normal forms of a column one after another.

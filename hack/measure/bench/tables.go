@@ -47,7 +47,7 @@ func (c tableCache) missing(all []tableSpec) []tableSpec {
 }
 
 // needs is the disk that a run takes beyond what lies there: missing tables,
-// and what the largest case writes, thrice for the service's copies.
+// and what the largest case writes, three times for the service's copies.
 func (c tableCache) needs(all []tableSpec) int64 {
 	var need, work int64
 	for _, t := range c.missing(all) {

@@ -58,28 +58,28 @@ func randomBlocks() ([]*operator.Block, error) {
 
 // ownBlock is what a connection sends at its turn: each has some blocks of its own
 // to number, so that all are in use whatever the number of connections.
-func ownBlock(data []*operator.Block, lane, lanes, turn int) *operator.Block {
-	own := (len(data) - lane + lanes - 1) / lanes
-	return data[lane+lanes*(turn%own)]
+func ownBlock(data []*operator.Block, connection, connections, turn int) *operator.Block {
+	own := (len(data) - connection + connections - 1) / connections
+	return data[connection+connections*(turn%own)]
 }
 
-// stageAll sends blocks as the operator's transfer does: the same SDK, client
-// and check, so many connections at once.
+// stageAll sends blocks as the operator's upload does: the same SDK, client
+// and check, over a number of connections at once.
 func stageAll(ctx context.Context, uri string, connections, blocks int, data []*operator.Block) error {
 	client, err := blockblob.NewClientWithNoCredential(uri, &blockblob.ClientOptions{ClientOptions: azcore.ClientOptions{Transport: operator.Guard.HTTPClient()}})
 	if err != nil {
 		return err
 	}
 	var next atomic.Int64
-	lanes, ctx := errgroup.WithContext(ctx)
-	for lane := range connections {
-		lanes.Go(func() error {
+	group, ctx := errgroup.WithContext(ctx)
+	for connection := range connections {
+		group.Go(func() error {
 			for turn := 0; ; turn++ {
 				index := int(next.Add(1)) - 1
 				if index >= blocks {
 					return nil
 				}
-				body := ownBlock(data, lane, connections, turn).At(index)
+				body := ownBlock(data, connection, connections, turn).At(index)
 				sum := block.Sum(body)
 				_, err := client.StageBlock(ctx, block.ID(index, sum), streaming.NopCloser(bytes.NewReader(body)), &blockblob.StageBlockOptions{
 					TransactionalValidation: blob.TransferValidationTypeCRC64(sum),
@@ -90,7 +90,7 @@ func stageAll(ctx context.Context, uri string, connections, blocks int, data []*
 			}
 		})
 	}
-	return lanes.Wait()
+	return group.Wait()
 }
 
 // httpCase sends blocks into the verifying sink.
@@ -103,11 +103,11 @@ func httpCase(ctx context.Context, t task) (*measure.Sample, error) {
 // tcpCase sends the same bytes over sockets without any protocol.
 func tcpCase(ctx context.Context, t task) (*measure.Sample, error) {
 	return intoSink(ctx, t, func(sink *sinkProcess, blocks int, data []*operator.Block) error {
-		lanes, ctx := errgroup.WithContext(ctx)
-		for lane := range t.Case.Workers {
-			lanes.Go(func() error { return sendRaw(ctx, sink.TCP, lane, t.Case.Workers, blocks, data) })
+		group, ctx := errgroup.WithContext(ctx)
+		for connection := range t.Case.Workers {
+			group.Go(func() error { return sendRaw(ctx, sink.TCP, connection, t.Case.Workers, blocks, data) })
 		}
-		return lanes.Wait()
+		return group.Wait()
 	})
 }
 
@@ -131,20 +131,20 @@ func intoSink(ctx context.Context, t task, send func(sink *sinkProcess, blocks i
 	return s, nil
 }
 
-// sendRaw sends every block whose turn is the lane's, and waits until they are
+// sendRaw sends every block of one connection of several, and waits until they are
 // there.
-func sendRaw(ctx context.Context, address string, lane, lanes, blocks int, data []*operator.Block) (err error) {
+func sendRaw(ctx context.Context, address string, connection, connections, blocks int, data []*operator.Block) (err error) {
 	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	turns := (blocks - lane + lanes - 1) / lanes
+	turns := (blocks - connection + connections - 1) / connections
 	if _, err := c.Write(binary.LittleEndian.AppendUint64(nil, uint64(turns)*uint64(data[0].Size()))); err != nil {
 		return err
 	}
-	for index := lane; index < blocks; index += lanes {
-		if _, err := c.Write(ownBlock(data, lane, lanes, index/lanes).At(index)); err != nil {
+	for index := connection; index < blocks; index += connections {
+		if _, err := c.Write(ownBlock(data, connection, connections, index/connections).At(index)); err != nil {
 			return err
 		}
 	}
@@ -196,7 +196,7 @@ func diskCase(_ context.Context, t task) (*measure.Sample, error) {
 	return s, err
 }
 
-// writeSynced writes blocks and syncs after each so many of them, and leaves
+// writeSynced writes blocks and syncs once for every perSync of them, and leaves
 // nothing behind.
 func writeSynced(dir string, blocks, perSync int, data []*operator.Block) (err error) {
 	out, err := os.Create(filepath.Join(dir, "disk"))

@@ -44,7 +44,7 @@ func TestTheSinkChecksSums(t *testing.T) {
 	}
 }
 
-func TestRawBytesArriveOverAnyNumberOfLanes(t *testing.T) {
+func TestRawBytesArriveOverAnyNumberOfConnections(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -52,10 +52,10 @@ func TestRawBytesArriveOverAnyNumberOfLanes(t *testing.T) {
 	defer func() { _ = l.Close() }()
 	go acceptRaw(l)
 	data := mustBlocks(t)
-	for lanes := 1; lanes <= 3; lanes++ {
-		for lane := range lanes {
-			if err := sendRaw(t.Context(), l.Addr().String(), lane, lanes, 2, data); err != nil {
-				t.Errorf("lane %d of %d: %v", lane, lanes, err)
+	for connections := 1; connections <= 3; connections++ {
+		for connection := range connections {
+			if err := sendRaw(t.Context(), l.Addr().String(), connection, connections, 2, data); err != nil {
+				t.Errorf("connection %d of %d: %v", connection, connections, err)
 			}
 		}
 	}
@@ -64,19 +64,19 @@ func TestRawBytesArriveOverAnyNumberOfLanes(t *testing.T) {
 // Connections never share a block, and use all of them.
 func TestConnectionsHaveTheirOwnBlocks(t *testing.T) {
 	data := mustBlocks(t)
-	for lanes := 1; lanes <= len(data); lanes++ {
+	for connections := 1; connections <= len(data); connections++ {
 		of := map[*operator.Block]int{}
-		for lane := range lanes {
+		for connection := range connections {
 			for turn := range 10 {
-				b := ownBlock(data, lane, lanes, turn)
-				if other, taken := of[b]; taken && other != lane {
-					t.Errorf("of %d connections %d and %d share a block", lanes, other, lane)
+				b := ownBlock(data, connection, connections, turn)
+				if other, taken := of[b]; taken && other != connection {
+					t.Errorf("of %d connections %d and %d share a block", connections, other, connection)
 				}
-				of[b] = lane
+				of[b] = connection
 			}
 		}
 		if len(of) != len(data) {
-			t.Errorf("%d connections use %d blocks", lanes, len(of))
+			t.Errorf("%d connections use %d blocks", connections, len(of))
 		}
 	}
 }

@@ -75,8 +75,8 @@ func startInProcess(t *testing.T, plane *rest.Config, name string) (stop func())
 	}
 }
 
-// small brings up the API server, the service and the front.
-func small(t *testing.T) (*cluster, *front, *rest.Config) {
+// small brings up the API server, the service and the proxy.
+func small(t *testing.T) (*cluster, *countingProxy, *rest.Config) {
 	t.Helper()
 	g := NewWithT(t)
 	ctrl.SetLogger(logr.Discard())
@@ -107,12 +107,12 @@ func small(t *testing.T) (*cluster, *front, *rest.Config) {
 	})
 	target, err := url.Parse(direct.URL)
 	g.Expect(err).NotTo(HaveOccurred())
-	f := newFront(target, held)
-	shown := httptest.NewServer(f)
+	p := newProxy(target, held)
+	shown := httptest.NewServer(p)
 	t.Cleanup(func() { shown.CloseClientConnections(); shown.Close() })
 	c, err := newCluster(plane, shown.URL+"/beta", bearer)
 	g.Expect(err).NotTo(HaveOccurred())
-	return c, f, plane
+	return c, p, plane
 }
 
 // TestWhatSessionsCost holds the counts of calls and writes against those that
@@ -121,7 +121,7 @@ func TestWhatSessionsCost(t *testing.T) {
 	g := NewWithT(t)
 	allowed := counts{}
 	g.Expect(json.Unmarshal(committedCounts, &allowed)).To(Succeed())
-	c, f, plane := small(t)
+	c, p, plane := small(t)
 	ctx := t.Context()
 	stop := startInProcess(t, plane, "first")
 	running := true
@@ -141,7 +141,7 @@ func TestWhatSessionsCost(t *testing.T) {
 	began := time.Now()
 	must(c.sessions(ctx, roleActive, "store", "Processing", smallStores))
 	must(seen.catchUp(ctx, c))
-	checkCalls(t, "until a session is being indexed", byKind(f.since(began)), allowed.CallsToProcessing, time.Since(began))
+	checkCalls(t, "until a session is being indexed", byKind(p.since(began)), allowed.CallsToProcessing, time.Since(began))
 	waits := time.Now()
 	must(c.sessions(ctx, roleWaiting, "store", "Queued", smallStores))
 	must(seen.catchUp(ctx, c))
@@ -162,20 +162,20 @@ func TestWhatSessionsCost(t *testing.T) {
 
 	stop()
 	running = false
-	must(c.finish(ctx, f, 0, smallFinished, smallStores))
+	must(c.finish(ctx, p, 0, smallFinished, smallStores))
 	must(seen.catchUp(ctx, c))
-	checkSteady(t, c, f, plane, seen, allowed)
+	checkSteady(t, c, p, plane, seen, allowed)
 }
 
 // checkSteady starts a manager over all sessions: it polls the active ones and
 // leaves the finished ones alone.
-func checkSteady(t *testing.T, c *cluster, f *front, plane *rest.Config, seen *writes, allowed counts) {
+func checkSteady(t *testing.T, c *cluster, p *countingProxy, plane *rest.Config, seen *writes, allowed counts) {
 	t.Helper()
 	g, ctx := NewWithT(t), t.Context()
 	began := time.Now()
 	defer startInProcess(t, plane, "second")()
 	g.Expect(c.until(ctx, "each active session is polled 5 times", func() (bool, error) {
-		polled := about(f.since(began), getSession)
+		polled := about(p.since(began), getSession)
 		done := len(polled) > 0
 		for n := range smallStores {
 			done = done && polled[storeName(roleActive, n)] >= 5
@@ -183,7 +183,7 @@ func checkSteady(t *testing.T, c *cluster, f *front, plane *rest.Config, seen *w
 		return done, nil
 	})).To(Succeed())
 	passed := time.Since(began)
-	calls := f.since(began)
+	calls := p.since(began)
 	for name, n := range about(calls, "") {
 		switch {
 		case roleOf(name) != roleActive:

@@ -28,7 +28,7 @@ func (b *bench) timeCreates(ctx context.Context) error {
 }
 
 // createsOf gives every created session a store of its own that is ready: how
-// long a session waits for another's turn says nothing about the manager.
+// long a session waits for another says nothing about the manager.
 func (b *bench) createsOf(ctx context.Context, family string, flags []string) (*createResult, error) {
 	say("creating %d sessions at %d a second, %s", b.Creates, createsPerSecond, family)
 	if _, err := startManager(b.Stack, "preparing", quick...); err != nil {
@@ -80,7 +80,7 @@ func (b *bench) createAll(ctx context.Context, m *manager, family string, r *cre
 	}
 	took := map[string]time.Duration{}
 	err = b.until(ctx, "every created session is open", func() (bool, error) {
-		for _, c := range b.front.since(began) {
+		for _, c := range b.proxy.since(began) {
 			if at, ours := asked[c.FileName]; ours && c.Kind == http.MethodPost+" exactMatchDataStores/{id}/sessions" && took[c.FileName] == 0 {
 				took[c.FileName] = c.At.Sub(at)
 			}
@@ -101,6 +101,6 @@ func (b *bench) createAll(ctx context.Context, m *manager, family string, r *cre
 	slices.Sort(all)
 	r.Count, r.P50, r.P99 = len(all), time.Duration(measure.Quantile(all, 0.5)), time.Duration(measure.Quantile(all, 0.99))
 	r.Queue, r.Span = queueBetween(before, after), time.Since(began)
-	r.Calls = byKind(b.front.since(began))
+	r.Calls = byKind(b.proxy.since(began))
 	return nil
 }

@@ -1,7 +1,7 @@
 // Command bench-control-plane measures the manager beside many sessions: 10,000
 // objects of which 9,900 are finished, 50 are being indexed and 50 wait for their
 // turn, in 50 data stores. The API server, the manager and the service are real
-// processes. A front before the service counts its calls and stands for the time
+// processes. A proxy before the service counts its calls and simulates the time
 // that indexing takes.
 package main
 
@@ -14,8 +14,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -54,20 +52,14 @@ func parse(args []string) (o options, err error) {
 	f.StringVar(&o.bin, "bin", "bin", "folder of the operator's binary and of what the run writes")
 	f.StringVar(&o.out, "out", "bin/bench-control-plane", "folder of results.json")
 	f.StringVar(&o.docs, "docs", "", "file that the report is written to")
-	if err := f.Parse(args); err != nil {
+	if err := measure.Parse(f, args); err != nil {
 		return o, err
 	}
-	for word := range strings.SplitSeq(*sizes, ",") {
-		n, err := strconv.Atoi(word)
-		if err != nil || n < 2*o.Stores {
-			return o, fmt.Errorf("-sessions: %q is no number from %d on", word, 2*o.Stores)
-		}
-		o.Sessions = append(o.Sessions, n)
+	if o.Stores < 1 || o.Creates < 1 || o.Window < pollInterval {
+		return o, fmt.Errorf("-stores and -creates are at least 1, -window is at least %s", pollInterval)
 	}
-	if f.NArg() > 0 || o.Stores < 1 || o.Creates < 1 || o.Window < pollInterval {
-		return o, errors.New("the flags do not fit; see -help")
-	}
-	return o, nil
+	o.Sessions, err = measure.Numbers("-sessions", *sizes, 2*o.Stores)
+	return o, err
 }
 
 // bench is one run.
@@ -75,7 +67,7 @@ type bench struct {
 	options
 	*local.Stack
 	*cluster
-	front   *front
+	proxy   *countingProxy
 	writes  *writes
 	config  *rest.Config
 	server  *http.Server
@@ -112,7 +104,7 @@ func run(ctx context.Context, args []string) (err error) {
 	return b.found.report(o)
 }
 
-// start brings up the control plane, the service and the front before it.
+// start brings up the control plane, the service and the proxy before it.
 func (b *bench) start(ctx context.Context) error {
 	say("starting the control plane and the service")
 	if err := b.StartPlane(); err != nil {
@@ -131,12 +123,12 @@ func (b *bench) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.front = newFront(service, held)
+	b.proxy = newProxy(service, held)
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	b.server = &http.Server{Handler: b.front, ReadHeaderTimeout: time.Minute}
+	b.server = &http.Server{Handler: b.proxy, ReadHeaderTimeout: time.Minute}
 	go func() { _ = b.server.Serve(listener) }() // it ends with Close
 	token, err := os.ReadFile(b.Token)
 	if err != nil {
@@ -154,7 +146,7 @@ func (b *bench) stop() error {
 		b.unwatch() // the API server waits for its watches
 	}
 	if b.server != nil {
-		_ = b.server.Close() // whoever still calls is stopped next
+		_ = b.server.Close() // what still calls is stopped next
 	}
 	return b.Stop()
 }
@@ -199,7 +191,7 @@ func (b *bench) grow(ctx context.Context) error {
 	have := 2 * b.Stores
 	for i, size := range b.Sessions {
 		say("%d sessions: making %d finished ones", size, size-have)
-		if err := b.finish(ctx, b.front, have, size-have, b.Stores); err != nil {
+		if err := b.finish(ctx, b.proxy, have, size-have, b.Stores); err != nil {
 			return err
 		}
 		if err := b.writes.catchUp(ctx, b.cluster); err != nil {
@@ -257,7 +249,7 @@ func pause(ctx context.Context, d time.Duration) error {
 func (b *bench) untilSteady(ctx context.Context, m *manager) (time.Duration, error) {
 	err := b.until(ctx, "every active session is polled and the queues are empty", func() (bool, error) {
 		looked := 0
-		for name := range about(b.front.since(m.started), getSession) {
+		for name := range about(b.proxy.since(m.started), getSession) {
 			if roleOf(name) == roleActive {
 				looked++
 			}
@@ -297,7 +289,7 @@ func (b *bench) watchSteady(ctx context.Context, m *manager, r *sizeResult) erro
 	if r.Usage, err = m.usage(); err != nil {
 		return err
 	}
-	calls := b.front.since(from)
+	calls := b.proxy.since(from)
 	r.Calls, r.CPU = byKind(calls), r.Usage.CPU-first.CPU
 	for name, n := range about(calls, "") {
 		if roleOf(name) == roleFinished {
@@ -319,14 +311,14 @@ func (b *bench) watchSteady(ctx context.Context, m *manager, r *sizeResult) erro
 	return nil
 }
 
-// failOver measures how long nobody works where a leader dies, and where it stops.
+// failOver measures how long no manager works where a leader dies, and where it stops.
 func (b *bench) failOver(ctx context.Context) error {
 	say("failing over")
 	if _, err := startManager(b.Stack, "one"); err != nil {
 		return err
 	}
 	began := time.Now()
-	if err := b.until(ctx, "the first manager leads", func() (bool, error) { return len(b.front.since(began)) > 0, nil }); err != nil {
+	if err := b.until(ctx, "the first manager leads", func() (bool, error) { return len(b.proxy.since(began)) > 0, nil }); err != nil {
 		return err
 	}
 	two, err := startManager(b.Stack, "two")
@@ -366,7 +358,7 @@ func (b *bench) silence(ctx context.Context, end func() error) (time.Duration, e
 	gone := time.Now() // every call from now on is another manager's
 	var first time.Time
 	err := b.until(ctx, "another manager calls the service", func() (bool, error) {
-		calls := b.front.since(gone)
+		calls := b.proxy.since(gone)
 		if len(calls) > 0 {
 			first = calls[0].At
 		}

@@ -24,9 +24,9 @@ import (
 // The roles of sessions: the first word of their names.
 const (
 	roleModel    = "model"    // ran to its end in truth; the finished ones are copies of its status
-	roleFinished = "finished" // nobody should touch these
+	roleFinished = "finished" // the manager must leave these alone
 	roleActive   = "active"   // are being indexed for as long as the run takes
-	roleWaiting  = "waiting"  // for the turn of an active one
+	roleWaiting  = "waiting"  // until an active one has ended
 	roleCreated  = "created"  // while it is timed
 )
 
@@ -35,7 +35,7 @@ func roleOf(name string) string {
 	return role
 }
 
-// held says which sessions the front shows as being indexed.
+// held says which sessions the proxy shows as being indexed.
 func held(fileName string) bool { return roleOf(fileName) == roleActive }
 
 // cluster makes the run's objects in one namespace.
@@ -155,7 +155,7 @@ func (c *cluster) until(ctx context.Context, what string, is func() (bool, error
 // finish makes finished sessions from number first on, spread over the stores,
 // while no manager runs: copies of the model, which a manager has brought to its
 // end, with ids and times of their own.
-func (c *cluster) finish(ctx context.Context, f *front, first, count, stores int) error {
+func (c *cluster) finish(ctx context.Context, p *countingProxy, first, count, stores int) error {
 	model := &v1alpha1.ExactMatchSession{}
 	if err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: storeName(roleModel, 0)}, model); err != nil {
 		return err
@@ -171,7 +171,7 @@ func (c *cluster) finish(ctx context.Context, f *front, first, count, stores int
 			var err error
 			for n := range numbers {
 				if err == nil {
-					err = c.finishOne(ctx, f, model, n, stores)
+					err = c.finishOne(ctx, p, model, n, stores)
 				}
 			}
 			failed <- err
@@ -190,7 +190,7 @@ func (c *cluster) finish(ctx context.Context, f *front, first, count, stores int
 	return err
 }
 
-func (c *cluster) finishOne(ctx context.Context, f *front, model *v1alpha1.ExactMatchSession, n, stores int) error {
+func (c *cluster) finishOne(ctx context.Context, p *countingProxy, model *v1alpha1.ExactMatchSession, n, stores int) error {
 	one := session(fmt.Sprintf("%s-%05d", roleFinished, n), storeName("store", n%stores))
 	one.Finalizers = []string{v1alpha1.Finalizer}
 	if err := c.Create(ctx, one); err != nil {
@@ -205,6 +205,6 @@ func (c *cluster) finishOne(ctx context.Context, f *front, model *v1alpha1.Exact
 	meta.SetStatusCondition(&one.Status.Conditions, metav1.Condition{
 		Type: v1alpha1.ConditionLive, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonReplacedBy, ObservedGeneration: one.Generation,
 	})
-	f.remember(map[string]string{one.Status.ID: one.Name})
+	p.remember(map[string]string{one.Status.ID: one.Name})
 	return c.Status().Update(ctx, one)
 }

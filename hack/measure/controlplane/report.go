@@ -55,7 +55,7 @@ type sizeResult struct {
 	Queue            map[string]delay `json:"queue"`
 }
 
-// createResult is how sessions fared that were created at a fixed rate.
+// createResult is what happened to sessions that were created at a fixed rate.
 type createResult struct {
 	Flags []string         `json:"flags"`
 	Count int              `json:"count"`
@@ -173,9 +173,9 @@ func (r *results) markdown() string {
 	d.Line("# The control plane at %s sessions\n", measure.Number(float64(last.Sessions)))
 	d.Line("Written by `make bench-control-plane`: %s.", r.Machine)
 	d.Line("etcd, the API server, the service and the driver run on the same cores.\n")
-	d.Line("%d data stores have one session each that is being indexed and one that waits for its turn; the others are finished. A finished one is a copy of the", last.Stores)
+	d.Line("%d data stores have one session each that is being indexed and one that waits for it to end; the others are finished. A finished one is a copy of the", last.Stores)
 	d.Line("status that a manager wrote for a session which ran to its end, with an id of its own. The manager runs as its own process with its default flags, but for")
-	d.Line("addresses. A front before the service counts the calls; it shows the active sessions as being indexed, with a time that changes at every look, so that every")
+	d.Line("addresses. A proxy before the service counts the calls; it shows the active sessions as being indexed, with a time that changes at every look, so that every")
 	d.Line("look brings something to write. Writes are counted by a watch of the driver: every change that the API server kept.\n")
 	r.targetTable(d)
 	r.growthTable(d)
@@ -227,7 +227,7 @@ func (r *results) steadyTables(d *measure.Document, s sizeResult) {
 }
 
 func (r *results) createTable(d *measure.Document) {
-	d.Line("\n## Creating sessions\n\nAt 10 a second, each in a ready store of its own, so that nobody waits for another's turn; everything else goes on. The first remote call about a session is the POST")
+	d.Line("\n## Creating sessions\n\nAt 10 a second, each in a ready store of its own, so that no session waits for another; everything else goes on. The first remote call about a session is the POST")
 	d.Line("that opens it. By default the manager makes 100 calls a second of one endpoint (`--service-qps`), which the polls of the active sessions share, and leaves")
 	d.Line("its requests to the API server to that one's priority and fairness. Queues are read from buckets that are powers of ten, as if what is in a bucket were spread evenly: a p99 between 1 s and")
 	d.Line("10 s says no more than that.\n")

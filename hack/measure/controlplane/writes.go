@@ -74,7 +74,7 @@ func (w *writes) follow(ctx context.Context, c *cluster, from string) (string, e
 }
 
 // catchUp waits until the watch has brought all changes up to now: it changes an
-// annotation of the model, which no reconciler heeds, and waits for that.
+// annotation of the model, which no reconciler reads, and waits for that.
 func (w *writes) catchUp(ctx context.Context, c *cluster) error {
 	model := session(storeName(roleModel, 0), "model-000")
 	mark := fmt.Sprintf(`{"metadata":{"annotations":{"mark":"%d"}}}`, time.Now().UnixNano())

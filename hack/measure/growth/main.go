@@ -19,7 +19,7 @@ func run(ctx context.Context, args []string) error {
 	sessions := f.String("sessions", "bin/bench-control-plane/results.json", "results.json of hack/measure/controlplane")
 	docs := f.String("docs", "hack/measure/bench/results", "folder that the page and its plots are written to")
 	plotter := f.String("plotter", "bin/plot", "the program that draws")
-	if err := f.Parse(args); err != nil {
+	if err := measure.Parse(f, args); err != nil {
 		return err
 	}
 	var uploads, manager measure.Run

@@ -46,11 +46,8 @@ func parse(args []string) (o options, err error) {
 	f.StringVar(&o.docs, "docs", "", "file that the results are written to")
 	f.BoolVar(&o.quick, "quick", false, "small tables and few blocks: what is refused is the same, the memory says little")
 	only := f.String("only", "", "regular expression of the cases to run")
-	if err := f.Parse(args); err != nil {
+	if err := measure.Parse(f, args); err != nil {
 		return o, err
-	}
-	if f.NArg() > 0 {
-		return o, fmt.Errorf("%q is no flag; see limits -help", f.Arg(0))
 	}
 	o.only, err = regexp.Compile(*only)
 	return o, err

@@ -23,7 +23,7 @@ const (
 	kindHeader  = "header"  // the same without a header
 	kindCell    = "cell"    // one row with one long cell
 	kindBomb    = "bomb"    // much of the same, compressed
-	kindColumns = "columns" // so many columns
+	kindColumns = "columns" // as many columns as its size
 )
 
 // tableSpec is a table that exists only while it is read. Fields are hashed, the
@@ -56,7 +56,7 @@ var layouts = map[string]layout{
 
 func (l layout) size(rows int64) int64 { return int64(len(l.header)) + rows*l.width }
 
-// sizeOfRows is the size of a table of so many rows.
+// sizeOfRows is the size of a table by its rows.
 func sizeOfRows(kind string, rows int) int64 { return layouts[kind].size(int64(rows)) }
 
 func columnNames(n int) (names []string) {

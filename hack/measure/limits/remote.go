@@ -120,7 +120,7 @@ func longSession(ctx context.Context, r *remote) (string, error) {
 	return r.refusal(ctx, sessions, session([]string{"C0"}, 1, 50_001))
 }
 
-// uploadURI opens a session of so many blocks of as many columns as may be.
+// uploadURI opens a session of blocks that have as many columns as may be.
 func (r *remote) uploadURI(ctx context.Context, rowsPerBlock, blocks int) (string, error) {
 	sessions, err := r.store(ctx)
 	if err != nil {
@@ -162,7 +162,7 @@ func largeBlock(ctx context.Context, r *remote) (string, error) {
 	return text, err
 }
 
-// parallelBlocks sends blocks of so many rows all at once and each of them until it
+// parallelBlocks sends n blocks all at once and each of them until it
 // is taken.
 func parallelBlocks(ctx context.Context, r *remote, rows, n int) error {
 	uri, err := r.uploadURI(ctx, rows, n)

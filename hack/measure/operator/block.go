@@ -11,7 +11,7 @@ import (
 	"exactmatch.dev/operator/internal/fingerprint"
 )
 
-// Block is a block of random tokens that stands for any block of a session: blocks
+// Block is a block of random tokens that serves as any block of a session: blocks
 // that are sent differ in their number alone. It is not safe for concurrent use.
 type Block struct {
 	bytes  []byte

@@ -58,7 +58,7 @@ func StartService(ctx context.Context, binary, dir string, flags ...string) (*Se
 	return s, nil
 }
 
-// freeAddress is one of this machine that nobody listens at.
+// freeAddress is an unused address of this machine.
 func freeAddress(ctx context.Context) (string, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

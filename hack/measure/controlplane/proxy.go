@@ -16,12 +16,12 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 )
 
-// front stands before the service and counts what managers call. It also stands
-// for the time that indexing takes: a session whose file name is held is shown as
-// being indexed, with numbers that change at every look, until it is let go.
-type front struct {
-	proxy *httputil.ReverseProxy
-	held  func(fileName string) bool
+// countingProxy stands before the service and counts what managers call. It also
+// simulates the time that indexing takes: a session whose file name is held is shown
+// as being indexed, with numbers that change at every look.
+type countingProxy struct {
+	*httputil.ReverseProxy
+	held func(fileName string) bool
 
 	mu    sync.Mutex
 	calls []call
@@ -35,20 +35,18 @@ type call struct {
 	FileName string // of the session that it is about, "" where it is about none
 }
 
-func newFront(service *url.URL, held func(fileName string) bool) *front {
-	f := &front{held: held, names: map[string]string{}}
-	f.proxy = &httputil.ReverseProxy{
+func newProxy(service *url.URL, held func(fileName string) bool) *countingProxy {
+	p := &countingProxy{held: held, names: map[string]string{}}
+	p.ReverseProxy = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(service)
-			r.Out.Host = r.In.Host // upload URIs lead through the front too
+			r.Out.Host = r.In.Host // upload URIs lead through the proxy too
 		},
-		ModifyResponse: f.see,
+		ModifyResponse: p.see,
 		ErrorHandler:   func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
-	return f
+	return p
 }
-
-func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) { f.proxy.ServeHTTP(w, r) }
 
 // kindOf is the method and the route of a request.
 func kindOf(method, path string) (kind, id string) {
@@ -67,7 +65,7 @@ func kindOf(method, path string) (kind, id string) {
 }
 
 // see counts an answer and shows a held session as being indexed.
-func (f *front) see(r *http.Response) error {
+func (p *countingProxy) see(r *http.Response) error {
 	at := time.Now()
 	kind, id := kindOf(r.Request.Method, r.Request.URL.Path)
 	opened := kind == http.MethodPost+" exactMatchDataStores/{id}/sessions" && r.StatusCode == http.StatusCreated
@@ -86,15 +84,15 @@ func (f *front) see(r *http.Response) error {
 			return err
 		}
 		id = made.ID
-		f.mu.Lock()
-		f.names[made.ID] = made.FileName
-		f.mu.Unlock()
+		p.mu.Lock()
+		p.names[made.ID] = made.FileName
+		p.mu.Unlock()
 	}
-	f.mu.Lock()
-	name := f.names[id]
-	f.calls = append(f.calls, call{At: at, Kind: kind, FileName: name})
-	f.mu.Unlock()
-	if looked && f.held(name) {
+	p.mu.Lock()
+	name := p.names[id]
+	p.calls = append(p.calls, call{At: at, Kind: kind, FileName: name})
+	p.mu.Unlock()
+	if looked && p.held(name) {
 		return stillIndexing(r, body, at)
 	}
 	return nil
@@ -131,21 +129,21 @@ const (
 )
 
 // since are the calls from a time on.
-func (f *front) since(from time.Time) []call {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	at := len(f.calls)
-	for at > 0 && !f.calls[at-1].At.Before(from) {
+func (p *countingProxy) since(from time.Time) []call {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := len(p.calls)
+	for at > 0 && !p.calls[at-1].At.Before(from) {
 		at--
 	}
-	return append([]call(nil), f.calls[at:]...)
+	return append([]call(nil), p.calls[at:]...)
 }
 
-// remember names a remote session that was not opened through the front.
-func (f *front) remember(names map[string]string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	maps.Copy(f.names, names)
+// remember names a remote session that was not opened through the proxy.
+func (p *countingProxy) remember(names map[string]string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	maps.Copy(p.names, names)
 }
 
 // byKind counts calls.
