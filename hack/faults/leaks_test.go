@@ -139,7 +139,7 @@ func TestACrashDumpShowsNothing(t *testing.T) {
 	w.Eventually(func() string { s, _ := w.get(); return s.StatusReason() }).Should(Equal(v1alpha1.ReasonUploading), w.story)
 	w.Expect(child.Process.Signal(syscall.SIGQUIT)).To(Succeed())
 	w.Expect(child.Wait()).NotTo(Succeed(), "it dies of the signal")
-	w.Expect(dump.String()).To(And(ContainSubstring("SIGQUIT: quit"), ContainSubstring("internal/transfer.")), "the dump is of a manager at work")
+	w.Expect(dump.String()).To(And(ContainSubstring("SIGQUIT: quit"), ContainSubstring("internal/upload.")), "the dump is of a manager at work")
 	for _, leak := range search.Look("crash dumps", w.namespace, dump.Bytes(), w.canaries()) {
 		t.Errorf("leaked: %s", leak)
 	}

@@ -42,6 +42,15 @@ func TestEveryGuardIsWhereTheListSays(t *testing.T) {
 	}
 }
 
+// The pure packages are listed where they are.
+func TestEveryPurePackageExists(t *testing.T) {
+	for _, dir := range pure {
+		if files, err := filepath.Glob(filepath.Join(root, dir, "*_test.go")); err != nil || len(files) == 0 {
+			t.Errorf("%s is not a package with tests: %v", dir, err)
+		}
+	}
+}
+
 // A guard that no test misses is either missing a test or not needed.
 func TestEveryGuardIsProven(t *testing.T) {
 	known, err := readTable("TABLE.md")
