@@ -82,7 +82,7 @@ func midUpload(ctx context.Context) (*testEnv, *node, *v1alpha1.ExactMatchSessio
 
 func stages(pod *corev1.Pod) bool { return pod.Spec.Containers[0].Args[1] == "stage" }
 
-// nothingLeft says that no Job and no order of a session is there.
+// nothingLeft says that no Job and no task of a session is there.
 func (w *testEnv) nothingLeft(s *v1alpha1.ExactMatchSession) {
 	GinkgoHelper()
 	list := &batchv1.JobList{}
@@ -96,8 +96,8 @@ func (w *testEnv) nothingLeft(s *v1alpha1.ExactMatchSession) {
 		}
 		return live, err
 	}).Should(BeEmpty(), "the Jobs go at once")
-	order := &corev1.Secret{ObjectMeta: w.named(jobs.Builder{Owner: executor.Owner{Namespace: s.Namespace, Name: s.Name, UID: string(s.UID)}}.SecretName())}
-	w.gone(order, "the upload URI goes with the order")
+	task := &corev1.Secret{ObjectMeta: w.named(jobs.Builder{Owner: executor.Owner{Namespace: s.Namespace, Name: s.Name, UID: string(s.UID)}}.SecretName())}
+	w.gone(task, "the upload URI goes with the task")
 }
 
 var _ = Describe("Workers in pods", func() {
@@ -127,7 +127,7 @@ var _ = Describe("Workers in pods", func() {
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "the key is mounted")
 	})
 
-	It("keeps no order where nothing is left to do", func(ctx SpecContext) {
+	It("keeps no task where nothing is left to do", func(ctx SpecContext) {
 		w := newTestEnv(ctx, inPods)
 		w.node().claim("exports", corev1.ReadOnlyMany, rowsOf(50))
 		s := w.apply(onClaim("exports"), func(s *v1alpha1.ExactMatchSession) { s.Spec.DesiredState = v1alpha1.DesiredUploaded })
@@ -278,10 +278,10 @@ var _ = Describe("Workers in pods", func() {
 
 	It("hands a renewed upload URI to the pods", func(ctx SpecContext) {
 		w, _, s := midUpload(ctx)
-		order := &corev1.Secret{ObjectMeta: w.named(jobs.Builder{Owner: executor.Owner{Namespace: s.Namespace, Name: s.Name, UID: string(s.UID)}}.SecretName())}
+		task := &corev1.Secret{ObjectMeta: w.named(jobs.Builder{Owner: executor.Owner{Namespace: s.Namespace, Name: s.Name, UID: string(s.UID)}}.SecretName())}
 		uri := func() (string, error) {
-			err := kube.Get(ctx, client.ObjectKeyFromObject(order), order)
-			return string(order.Data[protocol.URIFile]), err
+			err := kube.Get(ctx, client.ObjectKeyFromObject(task), task)
+			return string(task.Data[protocol.URIFile]), err
 		}
 		before, err := uri()
 		Expect(err).NotTo(HaveOccurred())

@@ -49,8 +49,8 @@ func (r *SessionReconciler) steps() map[session.Step]stepFunc {
 	}
 }
 
-// recordsOutcome is a step that records an outcome. Nobody works for the session any more:
-// Jobs go, and their order with the upload URI.
+// recordsOutcome is a step that records an outcome. The work for the session ends:
+// its Jobs are deleted, and their task with the upload URI.
 func (r *SessionReconciler) recordsOutcome(reason, message string) stepFunc {
 	return func(ctx context.Context, s *scope) error { return r.recordOutcome(ctx, s, reason, message) }
 }
