@@ -257,7 +257,7 @@ var _ = Describe("Workers in pods", func() {
 				reads++
 			}
 		}
-		Expect(reads).To(Equal(1), "what was read is kept in the order")
+		Expect(reads).To(Equal(1), "what was read is kept in the task")
 	})
 
 	It("cancels and leaves nothing when it is no longer wanted", func(ctx SpecContext) {
