@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"exactmatch.dev/operator/internal/answer"
 )
 
 // Class says what a caller may do about an error.
@@ -142,11 +144,10 @@ func ClassOfStatus(status int) Class {
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return Credentials
-	case http.StatusProxyAuthRequired, http.StatusRequestTimeout, http.StatusConflict, http.StatusPreconditionFailed, http.StatusLocked,
-		http.StatusTooEarly, http.StatusTooManyRequests:
+	case http.StatusPreconditionFailed:
 		return Transient
 	}
-	if status < 400 || status >= 500 {
+	if status < http.StatusBadRequest || answer.IsTransient(status) {
 		return Transient
 	}
 	return Terminal

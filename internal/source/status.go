@@ -1,11 +1,11 @@
 package source
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
+
+	"exactmatch.dev/operator/internal/answer"
 )
 
 // statusError turns the status of an answer, the code that a service gives with it, and its header into an Error.
@@ -26,7 +26,7 @@ func statusError(where string, status int, code string, header http.Header) *Err
 	e.Reason, remedy = judgeStatus(status, code)
 	e.Message += remedy
 	if e.Reason == Unavailable {
-		e.RetryAfter = retryAfter(header.Get("Retry-After"), time.Now())
+		e.RetryAfter = answer.RetryAfter(header.Get("Retry-After"), time.Now(), maxRetryAfter)
 	}
 	return e
 }
@@ -38,11 +38,9 @@ func judgeStatus(status int, code string) (reason Reason, remedy string) {
 		return NotFound, ": check the URI, and that the table exists"
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
 		return Refused, refusedRemedy
-	case http.StatusRequestTimeout, http.StatusConflict, http.StatusLocked, http.StatusTooEarly, http.StatusTooManyRequests:
-		return Unavailable, ""
 	}
 	switch {
-	case status >= http.StatusInternalServerError:
+	case answer.IsTransient(status):
 		return Unavailable, ""
 	case status >= http.StatusBadRequest && refusalCodes[code]:
 		return Refused, refusedRemedy
@@ -75,19 +73,3 @@ func isCode(code string) bool {
 
 // maxRetryAfter bounds the wait that a server may ask for.
 const maxRetryAfter = time.Hour
-
-// retryAfter reads seconds or an HTTP date, as whole seconds; 0 where there is neither, or the date has passed.
-func retryAfter(value string, now time.Time) time.Duration {
-	seconds, err := strconv.ParseUint(value, 10, 31)
-	switch {
-	case errors.Is(err, strconv.ErrRange):
-		return maxRetryAfter
-	case err == nil:
-		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
-	}
-	at, err := http.ParseTime(value)
-	if err != nil || !at.After(now) {
-		return 0
-	}
-	return min((at.Sub(now) + time.Second - 1).Truncate(time.Second), maxRetryAfter)
-}

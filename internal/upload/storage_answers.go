@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
+	"exactmatch.dev/operator/internal/answer"
 	"exactmatch.dev/operator/internal/dial"
 	"exactmatch.dev/operator/internal/failure"
 )
@@ -157,8 +157,7 @@ func answeredError(op string, answered *azcore.ResponseError) *failure.Error {
 	case code == http.StatusForbidden || code == http.StatusUnauthorized:
 		// The signature has expired or was revoked: a renewal mends it.
 		e.Reason = failure.StorageRefused
-	case code == http.StatusProxyAuthRequired, code == http.StatusRequestTimeout, code == http.StatusConflict, code == http.StatusLocked, code == http.StatusTooEarly,
-		code == http.StatusTooManyRequests, code >= 500:
+	case answer.IsTransient(code):
 	default:
 		e.Reason, e.Transient = failure.StorageRefused, false
 	}
@@ -168,20 +167,12 @@ func answeredError(op string, answered *azcore.ResponseError) *failure.Error {
 // maxRetryAfter is the longest wait that is taken seriously.
 const maxRetryAfter = 24 * time.Hour
 
-// retryAfter is the wait that an answer asks for, in seconds or until a date.
+// retryAfter is the wait that an answer asks for.
 func retryAfter(response *http.Response) time.Duration {
 	if response == nil {
 		return 0
 	}
-	value := response.Header.Get("Retry-After")
-	if seconds, err := strconv.Atoi(value); err == nil {
-		return time.Duration(min(max(seconds, 0), int(maxRetryAfter/time.Second))) * time.Second
-	}
-	at, err := http.ParseTime(value)
-	if err != nil {
-		return 0
-	}
-	return min(max(time.Until(at), 0), maxRetryAfter)
+	return answer.RetryAfter(response.Header.Get("Retry-After"), time.Now(), maxRetryAfter)
 }
 
 // causeOf is a transport error without its URL.

@@ -351,18 +351,6 @@ func TestAnswersOfOthersAreNotTakenForOurs(t *testing.T) {
 	}
 }
 
-func TestRetryAfterIsReadInBothForms(t *testing.T) {
-	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
-	for value, want := range map[string]time.Duration{
-		"": 0, "0": 0, "-3": 0, "soon": 0, "17": 17 * time.Second, "99999999": 24 * time.Hour,
-		now.Add(time.Minute).Format(http.TimeFormat): time.Minute, now.Add(-time.Minute).Format(http.TimeFormat): 0,
-	} {
-		if got := retryAfter(value, now); got != want {
-			t.Errorf("%q is read as %s, want %s", value, got, want)
-		}
-	}
-}
-
 func TestStatusesAreClassified(t *testing.T) {
 	for status, class := range map[int]edm.Class{
 		400: edm.Terminal, 404: edm.Terminal, 413: edm.Terminal, 422: edm.Terminal, 405: edm.Terminal, 302: edm.Transient, 407: edm.Transient,

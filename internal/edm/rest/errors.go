@@ -9,11 +9,11 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
 
+	"exactmatch.dev/operator/internal/answer"
 	"exactmatch.dev/operator/internal/dial"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/redact"
@@ -55,7 +55,7 @@ func typeOf(header http.Header) string {
 func errorOf(k call, response *http.Response, body []byte) *edm.Error {
 	e := &edm.Error{
 		Op: k.op, Status: response.StatusCode, Class: edm.ClassOfStatus(response.StatusCode), RequestID: k.requestID,
-		RetryAfter: retryAfter(response.Header.Get("Retry-After"), time.Now()),
+		RetryAfter: answer.RetryAfter(response.Header.Get("Retry-After"), time.Now(), longestWait),
 	}
 	var said odataError
 	if !said.read(response.Header, body) {
@@ -131,19 +131,8 @@ func tokenError(k call, err error) error {
 		Message: "no bearer token is issued for spec.auth: " + truncate(refused.Message, maxMessage)}
 }
 
-// retryAfter reads seconds or an HTTP date; 0 where there is none or it is past.
-func retryAfter(value string, now time.Time) time.Duration {
-	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
-		return time.Duration(min(seconds, mostSeconds)) * time.Second
-	}
-	if at, err := http.ParseTime(value); err == nil && at.After(now) {
-		return min(at.Sub(now), mostSeconds*time.Second)
-	}
-	return 0
-}
-
-// mostSeconds is the longest wait that is taken seriously: a day.
-const mostSeconds = 24 * 60 * 60
+// longestWait is the longest wait that is taken seriously.
+const longestWait = 24 * time.Hour
 
 // truncate returns at most that many bytes of s, in valid UTF-8.
 func truncate(s string, most int) string {

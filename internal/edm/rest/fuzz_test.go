@@ -92,24 +92,3 @@ func checkError(t *testing.T, err error, status int, body string) {
 		t.Fatalf("repeats a body that is no error: %q", text)
 	}
 }
-
-// FuzzRetryAfter reads a wait: never negative, never over a day, and as long as
-// it says.
-func FuzzRetryAfter(f *testing.F) {
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for _, seed := range []string{"1", "0", "-5", "86401", "9223372036", "9223372037", "18446744073709551616", "Fri, 02 Jan 2026 03:05:05 GMT", "Thu, 01 Jan 2026 00:00:00 GMT", "1.5", " 3", "+3", ""} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, value string) {
-		got := retryAfter(value, now)
-		if got < 0 || got > 24*time.Hour {
-			t.Fatalf("%q waits %v", value, got)
-		}
-		whole, err := time.ParseDuration(strings.TrimPrefix(value, "+") + "s")
-		if digits := strings.TrimLeft(strings.TrimPrefix(value, "+"), "0123456789") == "" && value != "" && value != "+"; digits && err == nil && whole <= 24*time.Hour && got != whole {
-			t.Fatalf("%q waits %v, want %v", value, got, whole)
-		} else if digits && (err != nil || whole > 24*time.Hour) && got != 24*time.Hour && len(value) < 18 {
-			t.Fatalf("%q waits %v, want a day", value, got)
-		}
-	})
-}
