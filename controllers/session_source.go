@@ -196,7 +196,7 @@ func sourceProblem(err error) error {
 	if !errors.As(err, &failed) {
 		return fmt.Errorf("open the source: %w", err)
 	}
-	p := &problem.Problem{Reason: string(pipeline.ReasonOf(failed)), Message: problem.Truncate(failed.Error()), Remedy: problem.Change, Err: err}
+	p := &problem.Problem{Reason: string(failed.Reason), Message: problem.Truncate(failed.Error()), Remedy: problem.Change, Err: err}
 	if failed.Transient() {
 		p.Remedy = problem.Retry
 	}

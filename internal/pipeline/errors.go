@@ -9,15 +9,6 @@ import (
 	"exactmatch.dev/operator/internal/table"
 )
 
-// ReasonOf maps what a source says to a reason.
-func ReasonOf(e *source.Error) failure.Reason {
-	return map[source.Reason]failure.Reason{
-		source.SchemeNotAllowed: failure.SchemeNotAllowed, source.PathOutsideRoot: failure.PathOutsideRoot,
-		source.NotFound: failure.SourceNotFound, source.Refused: failure.SourceRefused, source.Unavailable: failure.SourceUnavailable,
-		source.NotPermitted: failure.NotPermitted, source.Invalid: failure.SourceInvalid, source.Changed: failure.SourceChanged,
-	}[e.Reason]
-}
-
 // Classify turns what the packages of the way return into an *failure.Error, in the one
 // place that knows them all. What it does not know is the network's.
 func Classify(err error) error {
@@ -30,7 +21,7 @@ func Classify(err error) error {
 	}
 	var fromSource *source.Error
 	if errors.As(err, &fromSource) {
-		return &failure.Error{Reason: ReasonOf(fromSource), Message: fromSource.Error(), Transient: fromSource.Transient(), RetryAfter: fromSource.RetryAfter, Cause: err}
+		return &failure.Error{Reason: fromSource.Reason, Message: fromSource.Error(), Transient: fromSource.Transient(), RetryAfter: fromSource.RetryAfter, Cause: err}
 	}
 	for _, known := range []func(error) *failure.Error{classifyTable, classifyKey} {
 		if e := known(err); e != nil {

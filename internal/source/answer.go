@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"exactmatch.dev/operator/internal/failure"
 )
 
 func (w *web) accept(ctx context.Context, resp *http.Response, offset, length int64) (io.ReadCloser, error) {
@@ -31,7 +33,7 @@ func (w *web) accept(ctx context.Context, resp *http.Response, offset, length in
 }
 
 func (w *web) invalid(what string) error {
-	return &Error{Reason: Invalid, Source: w.where, Message: what}
+	return &Error{Reason: failure.SourceInvalid, Source: w.where, Message: what}
 }
 
 // maxErrorBody is how many bytes of the body of a refusal are searched for a code.
@@ -112,7 +114,7 @@ func (w *web) acceptPart(ctx context.Context, resp *http.Response, offset, lengt
 	}
 	switch {
 	case r.total >= 0 && want > r.total-offset:
-		return nil, &Error{Reason: Changed, Source: w.where, Message: "it is shorter than before"}
+		return nil, &Error{Reason: failure.SourceChanged, Source: w.where, Message: "it is shorter than before"}
 	case got != want:
 		return nil, w.invalid(anotherRange)
 	}

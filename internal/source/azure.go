@@ -12,6 +12,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"gocloud.dev/blob/azureblob"
+
+	"exactmatch.dev/operator/internal/failure"
 )
 
 var accountNames = regexp.MustCompile(`^[a-z0-9]{3,24}$`)
@@ -27,7 +29,7 @@ func openAzure(ctx context.Context, c Config, u *url.URL) (Source, error) {
 	}
 	bucket, err := azureblob.OpenBucket(ctx, client, nil)
 	if err != nil {
-		return nil, &Error{Reason: Invalid, Source: where, Message: "the container cannot be opened: check its name"}
+		return nil, &Error{Reason: failure.SourceInvalid, Source: where, Message: "the container cannot be opened: check its name"}
 	}
 	return &object{bucket: bucket, key: key, where: where}, nil
 }
@@ -37,7 +39,7 @@ func azureClient(c Config, where, name, key string) (*container.Client, error) {
 		Transport: strictClient(c, where),
 		Retry:     policy.RetryOptions{MaxRetries: -1},
 	}}
-	invalid := func(what string) error { return &Error{Reason: Invalid, Source: where, Message: what} }
+	invalid := func(what string) error { return &Error{Reason: failure.SourceInvalid, Source: where, Message: what} }
 	if connection := c.credential("connectionString"); connection != "" {
 		client, err := container.NewClientFromConnectionString(connection, name, options)
 		if err != nil {
@@ -81,9 +83,9 @@ func azureAddress(c Config, where, account, name string) (string, error) {
 	}
 	switch {
 	case account == "" && endpoint == "":
-		return "", &Error{Reason: Invalid, Source: where, Message: "the storage account is not known: set accountName or connectionString in the credentials"}
+		return "", &Error{Reason: failure.SourceInvalid, Source: where, Message: "the storage account is not known: set accountName or connectionString in the credentials"}
 	case account != "" && !accountNames.MatchString(account):
-		return "", &Error{Reason: Invalid, Source: where, Message: "accountName in the credentials is not the name of a storage account"}
+		return "", &Error{Reason: failure.SourceInvalid, Source: where, Message: "accountName in the credentials is not the name of a storage account"}
 	case endpoint == "":
 		endpoint = "https://" + account + ".blob.core.windows.net"
 	}
@@ -112,7 +114,7 @@ func azureSigned(c Config, where, account, address string, options *container.Cl
 	}
 	if err != nil {
 		// The error may repeat the key.
-		return nil, &Error{Reason: Invalid, Source: where, Message: "no client can be created from the credentials: check accountKey and sasToken"}
+		return nil, &Error{Reason: failure.SourceInvalid, Source: where, Message: "no client can be created from the credentials: check accountKey and sasToken"}
 	}
 	return client, nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"sync"
+
+	"exactmatch.dev/operator/internal/failure"
 )
 
 // body is what Open returns: it ends with the context, and where the bytes end before the announced size it fails instead of giving
@@ -78,5 +80,5 @@ func (p *pin) hold(where, version string) error {
 		p.version = version
 		return nil
 	}
-	return &Error{Reason: Changed, Source: where, Message: "it changed while it was read"}
+	return &Error{Reason: failure.SourceChanged, Source: where, Message: "it changed while it was read"}
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"gocloud.dev/blob/memblob"
+
+	"exactmatch.dev/operator/internal/failure"
 )
 
 func TestObjectOfAnyBucket(t *testing.T) {
@@ -26,13 +28,13 @@ func TestObjectOfAnyBucket(t *testing.T) {
 		t.Error(err)
 	}
 	var e *Error
-	if _, err := (&object{bucket: bucket, key: "b", where: "mem://b"}).Open(t.Context(), 0, ToEnd); !errors.As(err, &e) || e.Reason != NotFound {
+	if _, err := (&object{bucket: bucket, key: "b", where: "mem://b"}).Open(t.Context(), 0, ToEnd); !errors.As(err, &e) || e.Reason != failure.SourceNotFound {
 		t.Errorf("got %v", err)
 	}
 	if err := bucket.WriteAll(t.Context(), "a/b.csv", []byte("0123456789a"), nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Open(t.Context(), 0, ToEnd); !errors.As(err, &e) || e.Reason != Changed {
+	if _, err := s.Open(t.Context(), 0, ToEnd); !errors.As(err, &e) || e.Reason != failure.SourceChanged {
 		t.Errorf("another version: %v", err)
 	}
 }
@@ -49,7 +51,7 @@ func TestErrorOfCloseIsGiven(t *testing.T) {
 	for range 2 {
 		err := b.Close()
 		var e *Error
-		if !errors.As(err, &e) || e.Reason != Unavailable || e.Error() != `source "https://host/": the connection failed` {
+		if !errors.As(err, &e) || e.Reason != failure.SourceUnavailable || e.Error() != `source "https://host/": the connection failed` {
 			t.Errorf("got %v", err)
 		}
 	}

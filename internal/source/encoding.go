@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
+
+	"exactmatch.dev/operator/internal/failure"
 )
 
 // Some servers send a Content-Encoding although only "identity" is acceptable. A single layer of compression is left in place: the table
@@ -107,7 +109,7 @@ func (o *outerGzip) Read(p []byte) (int, error) {
 	n, err := o.r.Read(p)
 	o.n += int64(n)
 	if o.n > outerRatioFrom && o.n/maxOuterRatio > o.in {
-		return 0, &Error{Reason: Invalid, Source: o.where, Message: "its Content-Encoding gzip expands to more than 100 times its size: configure the server to send the table as it is"}
+		return 0, &Error{Reason: failure.SourceInvalid, Source: o.where, Message: "its Content-Encoding gzip expands to more than 100 times its size: configure the server to send the table as it is"}
 	}
 	return n, o.judge(err)
 }
@@ -122,9 +124,9 @@ func (o *outerGzip) judge(err error) error {
 	case o.err != nil:
 		return o.err
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return &Error{Reason: Unavailable, Source: o.where, Message: "its Content-Encoding gzip ends too early: configure the server to send the table as it is"}
+		return &Error{Reason: failure.SourceUnavailable, Source: o.where, Message: "its Content-Encoding gzip ends too early: configure the server to send the table as it is"}
 	}
-	return &Error{Reason: Invalid, Source: o.where, Message: "its Content-Encoding gzip is damaged: configure the server to send the table as it is"}
+	return &Error{Reason: failure.SourceInvalid, Source: o.where, Message: "its Content-Encoding gzip is damaged: configure the server to send the table as it is"}
 }
 
 type readerFunc func([]byte) (int, error)

@@ -12,34 +12,12 @@ import (
 	"time"
 
 	"exactmatch.dev/operator/internal/dial"
-)
-
-// Reason says why a source cannot be read. It is a CamelCase word fit for a condition.
-type Reason string
-
-// The reasons of an Error.
-const (
-	// SchemeNotAllowed: the agent does not allow the scheme of the URI.
-	SchemeNotAllowed Reason = "SchemeNotAllowed"
-	// PathOutsideRoot: a file URI, or a link on its way, leaves the folder of the namespace.
-	PathOutsideRoot Reason = "PathOutsideRoot"
-	// NotFound: nothing lies there.
-	NotFound Reason = "NotFound"
-	// Refused: the credentials do not suffice.
-	Refused Reason = "Refused"
-	// NotPermitted: the upload agent or the administrator's policy does not permit the host, or the use of the process' own identity.
-	NotPermitted Reason = "NotPermitted"
-	// Unavailable: the network or the server failed; trying again may help.
-	Unavailable Reason = "Unavailable"
-	// Invalid: the URI, the credentials or the answer of the server cannot be used.
-	Invalid Reason = "Invalid"
-	// Changed: the table is not the one that was there at first.
-	Changed Reason = "Changed"
+	"exactmatch.dev/operator/internal/failure"
 )
 
 // Error is a source that cannot be read.
 type Error struct {
-	Reason Reason
+	Reason failure.Reason
 	// Source says where, as Source.String does; "" where not even that is known.
 	Source string
 	// Message says what is wrong and what to do. It has no credential, query, or content.
@@ -62,7 +40,7 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.cause }
 
 // Transient tells whether trying again later may help without anybody changing anything.
-func (e *Error) Transient() bool { return e.Reason == Unavailable }
+func (e *Error) Transient() bool { return e.Reason == failure.SourceUnavailable }
 
 // networkError turns an error that came instead of an answer, or in the middle of one, into an Error. Errors of clients print URLs with
 // all that they carry: only what is known to be harmless is taken from them.
@@ -72,7 +50,7 @@ func networkError(where string, err error) *Error {
 	var netErr net.Error
 	var dns *net.DNSError
 	var errno syscall.Errno
-	e := &Error{Reason: Unavailable, Source: where, Message: "the connection failed"}
+	e := &Error{Reason: failure.SourceUnavailable, Source: where, Message: "the connection failed"}
 	switch {
 	case errors.As(err, &own):
 		return own
@@ -97,11 +75,11 @@ func networkError(where string, err error) *Error {
 }
 
 // reasonOfRefusal tells a URL that can never be used from one that an entry would permit.
-func reasonOfRefusal(refused *dial.RefusedError) Reason {
+func reasonOfRefusal(refused *dial.RefusedError) failure.Reason {
 	if refused.Missing != nil {
-		return NotPermitted
+		return failure.NotPermitted
 	}
-	return Refused
+	return failure.SourceRefused
 }
 
 func isCertificateError(err error) bool {

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"exactmatch.dev/operator/internal/failure"
 )
 
 type file struct {
@@ -23,13 +25,13 @@ func openFile(_ context.Context, c Config, u *url.URL) (Source, error) {
 	name := strings.TrimLeft(u.Path, "/")
 	switch {
 	case c.Root == "":
-		return nil, &Error{Reason: SchemeNotAllowed, Source: where, Message: "this operator has no folder for file sources: start it with --source-root"}
+		return nil, &Error{Reason: failure.SchemeNotAllowed, Source: where, Message: "this operator has no folder for file sources: start it with --source-root"}
 	case u.Host != "":
-		return nil, &Error{Reason: Invalid, Source: where, Message: "a file URI has three slashes and no host: file:///folder/name.csv"}
+		return nil, &Error{Reason: failure.SourceInvalid, Source: where, Message: "a file URI has three slashes and no host: file:///folder/name.csv"}
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.Opaque != "":
-		return nil, &Error{Reason: Invalid, Source: where, Message: "a file URI is file:///folder/name.csv; write ? and # in names as %3F and %23"}
+		return nil, &Error{Reason: failure.SourceInvalid, Source: where, Message: "a file URI is file:///folder/name.csv; write ? and # in names as %3F and %23"}
 	case name == "":
-		return nil, &Error{Reason: Invalid, Source: where, Message: "the URI names no file"}
+		return nil, &Error{Reason: failure.SourceInvalid, Source: where, Message: "the URI names no file"}
 	case !filepath.IsLocal(name):
 		return nil, outside(where)
 	}
@@ -68,7 +70,7 @@ func (f *file) check(opened *os.File, offset, length int64) (int64, error) {
 		return 0, f.classify(err)
 	}
 	if !info.Mode().IsRegular() {
-		return 0, &Error{Reason: Invalid, Source: f.where, Message: "it is not a regular file"}
+		return 0, &Error{Reason: failure.SourceInvalid, Source: f.where, Message: "it is not a regular file"}
 	}
 	if err := f.pin.hold(f.where, fmt.Sprint(info.Size(), info.ModTime().UnixNano())); err != nil {
 		return 0, err
@@ -80,20 +82,20 @@ func (f *file) classify(err error) error {
 	var errno syscall.Errno
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return &Error{Reason: NotFound, Source: f.where, Message: "the file does not exist below the source root of the namespace"}
+		return &Error{Reason: failure.SourceNotFound, Source: f.where, Message: "the file does not exist below the source root of the namespace"}
 	case errors.Is(err, fs.ErrPermission):
-		return &Error{Reason: Refused, Source: f.where, Message: "the operator may not read the file: check its owner and mode"}
+		return &Error{Reason: failure.SourceRefused, Source: f.where, Message: "the operator may not read the file: check its owner and mode"}
 	case errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENXIO), errors.Is(err, syscall.ENAMETOOLONG):
 		errors.As(err, &errno)
-		return &Error{Reason: Invalid, Source: f.where, Message: errno.Error()}
+		return &Error{Reason: failure.SourceInvalid, Source: f.where, Message: errno.Error()}
 	case errors.As(err, &errno):
-		return &Error{Reason: Unavailable, Source: f.where, Message: errno.Error()}
+		return &Error{Reason: failure.SourceUnavailable, Source: f.where, Message: errno.Error()}
 	}
 	return outside(f.where) // os.Root says so with an error of its own that has no name
 }
 
 func outside(where string) *Error {
-	return &Error{Reason: PathOutsideRoot, Source: where, Message: "the path, or a link in it, leads out of the source root of the namespace"}
+	return &Error{Reason: failure.PathOutsideRoot, Source: where, Message: "the path, or a link in it, leads out of the source root of the namespace"}
 }
 
 // section reads a part of a file through ReadAt and closes the file.

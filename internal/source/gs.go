@@ -10,6 +10,8 @@ import (
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/google"
 	"google.golang.org/api/option"
+
+	"exactmatch.dev/operator/internal/failure"
 )
 
 func openGS(ctx context.Context, c Config, u *url.URL) (Source, error) {
@@ -31,12 +33,12 @@ func openGS(ctx context.Context, c Config, u *url.URL) (Source, error) {
 	}
 	service, err := storage.NewClient(context.WithoutCancel(ctx), options...)
 	if err != nil {
-		return nil, &Error{Reason: Invalid, Source: where, Message: "no client can be created from the credentials"}
+		return nil, &Error{Reason: failure.SourceInvalid, Source: where, Message: "no client can be created from the credentials"}
 	}
 	service.SetRetry(storage.WithPolicy(storage.RetryNever))
 	bucket, err := gcsblob.OpenBucket(ctx, nil, name, &gcsblob.Options{Client: service})
 	if err != nil {
-		return nil, &Error{Reason: Invalid, Source: where, Message: "the bucket cannot be opened: check its name"}
+		return nil, &Error{Reason: failure.SourceInvalid, Source: where, Message: "the bucket cannot be opened: check its name"}
 	}
 	return &object{bucket: bucket, key: key, where: where}, nil
 }
@@ -55,7 +57,7 @@ func gsClient(ctx context.Context, c Config, where, bucket, key string) (*http.C
 		// Other types of credentials name files and programs to run: none of them is taken from a Secret.
 		found, err = google.CredentialsFromJSONWithType(ctx, []byte(account), google.ServiceAccount, storage.ScopeReadOnly)
 		if err != nil {
-			return nil, &Error{Reason: Invalid, Source: where, Message: "serviceAccountJSON is not the key of a service account"}
+			return nil, &Error{Reason: failure.SourceInvalid, Source: where, Message: "serviceAccountJSON is not the key of a service account"}
 		}
 	} else if found, err = gsIdentity(ctx, c, where, bucket, key); err != nil {
 		return nil, err

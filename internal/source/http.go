@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+
+	"exactmatch.dev/operator/internal/failure"
 )
 
 type web struct {
@@ -33,7 +35,7 @@ func (w *web) authorize(c Config) error {
 	token, user, password := c.credential("bearerToken"), c.credential("username"), c.credential("password")
 	switch {
 	case token != "" && user != "":
-		return &Error{Reason: Invalid, Source: w.where, Message: "the credentials have both bearerToken and username: keep one"}
+		return &Error{Reason: failure.SourceInvalid, Source: w.where, Message: "the credentials have both bearerToken and username: keep one"}
 	case token != "":
 		w.header.Set("Authorization", "Bearer "+token)
 	case user != "":
@@ -50,7 +52,7 @@ func (w *web) String() string { return w.where }
 // then read and dropped.
 func (w *web) Open(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
 	if offset < 0 || length < ToEnd {
-		return nil, &Error{Reason: Invalid, Source: w.where, Message: "the range to read is negative"}
+		return nil, &Error{Reason: failure.SourceInvalid, Source: w.where, Message: "the range to read is negative"}
 	}
 	if length == 0 {
 		return newBody(ctx, http.NoBody, w.where, 0), nil
@@ -74,7 +76,7 @@ func (w *web) Open(ctx context.Context, offset, length int64) (io.ReadCloser, er
 func (w *web) request(ctx context.Context, offset, length int64) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url.String(), http.NoBody)
 	if err != nil {
-		return nil, &Error{Reason: Invalid, Source: w.where, Message: "the URI cannot be requested"}
+		return nil, &Error{Reason: failure.SourceInvalid, Source: w.where, Message: "the URI cannot be requested"}
 	}
 	req.Header = w.header.Clone()
 	switch {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"exactmatch.dev/operator/internal/dial"
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/source"
 )
 
@@ -106,7 +107,7 @@ func TestHTTPSThatChanges(t *testing.T) {
 			}
 			version.Add(1)
 			_, err := read(t, s, 4, 4)
-			if reasonOf(err) != source.Changed {
+			if reasonOf(err) != failure.SourceChanged {
 				t.Fatalf("got %v", err)
 			}
 			checkNoSecret(t, err)
@@ -118,37 +119,37 @@ func TestHTTPSAnswers(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		answer http.HandlerFunc
-		want   source.Reason
+		want   failure.Reason
 	}{
-		{"401", status(401), source.Refused},
-		{"403", status(403), source.Refused},
-		{"404", status(404), source.NotFound},
-		{"410", status(410), source.NotFound},
-		{"400", status(400), source.Invalid},
-		{"204", status(204), source.Invalid},
-		{"408", status(408), source.Unavailable},
-		{"429", status(429), source.Unavailable},
-		{"503", status(503), source.Unavailable},
-		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x?sig=hush", http.StatusFound) }, source.Invalid},
-		{"another range", part("bytes 3-11/12", content[3:]), source.Invalid},
-		{"a shorter range", part("bytes 4-6/12", content[4:7]), source.Invalid},
-		{"no range", part("", content[4:]), source.Invalid},
-		{"range of nonsense", part("bytes 4-x/12", content[4:]), source.Invalid},
-		{"range beyond the end", part("bytes 4-12/12", content[4:]), source.Invalid},
-		{"range of an unknown total", part("bytes 4-11/*", content[4:]), source.Invalid},
-		{"everything, and shorter than the range", part("bytes 0-2/3", content[:3]), source.Changed},
+		{"401", status(401), failure.SourceRefused},
+		{"403", status(403), failure.SourceRefused},
+		{"404", status(404), failure.SourceNotFound},
+		{"410", status(410), failure.SourceNotFound},
+		{"400", status(400), failure.SourceInvalid},
+		{"204", status(204), failure.SourceInvalid},
+		{"408", status(408), failure.SourceUnavailable},
+		{"429", status(429), failure.SourceUnavailable},
+		{"503", status(503), failure.SourceUnavailable},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x?sig=hush", http.StatusFound) }, failure.SourceInvalid},
+		{"another range", part("bytes 3-11/12", content[3:]), failure.SourceInvalid},
+		{"a shorter range", part("bytes 4-6/12", content[4:7]), failure.SourceInvalid},
+		{"no range", part("", content[4:]), failure.SourceInvalid},
+		{"range of nonsense", part("bytes 4-x/12", content[4:]), failure.SourceInvalid},
+		{"range beyond the end", part("bytes 4-12/12", content[4:]), failure.SourceInvalid},
+		{"range of an unknown total", part("bytes 4-11/*", content[4:]), failure.SourceInvalid},
+		{"everything, and shorter than the range", part("bytes 0-2/3", content[:3]), failure.SourceChanged},
 		{"body too short", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "8")
 			w.Header().Set("Content-Range", "bytes 4-11/12")
 			w.WriteHeader(http.StatusPartialContent)
 			_, _ = w.Write([]byte("1"))
-		}, source.Unavailable},
+		}, failure.SourceUnavailable},
 		{"everything, and too short a body", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "8")
 			w.WriteHeader(http.StatusOK)
 			_, _ = w.Write([]byte("1"))
-		}, source.Unavailable},
-		{"no answer", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, source.Unavailable},
+		}, failure.SourceUnavailable},
+		{"no answer", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, failure.SourceUnavailable},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := serve(t, tc.answer).open(t, nil)
@@ -157,7 +158,7 @@ func TestHTTPSAnswers(t *testing.T) {
 				t.Fatalf("got %v, want %s", err, tc.want)
 			}
 			var e *source.Error
-			if errors.As(err, &e); e.Transient() != (tc.want == source.Unavailable) {
+			if errors.As(err, &e); e.Transient() != (tc.want == failure.SourceUnavailable) {
 				t.Errorf("transient: %v", e.Transient())
 			}
 			if strings.Contains(err.Error(), "hush") || strings.Contains(err.Error(), "the body") {

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/source"
 )
 
@@ -48,7 +49,7 @@ func TestOwnIdentityIsNotSentWhereASecretPoints(t *testing.T) {
 				if err == nil {
 					_, err = read(t, s, 0, source.ToEnd)
 				}
-				if reasonOf(err) != source.Invalid || asked.Load() != 0 {
+				if reasonOf(err) != failure.SourceInvalid || asked.Load() != 0 {
 					t.Errorf("%s, %s, %v: asked %d times, %v", name, uri, more, asked.Load(), err)
 				}
 			}
@@ -62,7 +63,7 @@ func TestOwnIdentityNeedsPermission(t *testing.T) {
 	for _, uri := range buckets {
 		for _, credentials := range []map[string][]byte{nil, creds("region", "eu-west-1"), creds("accountName", "victim")} {
 			_, err := source.Open(t.Context(), source.Config{URI: uri, Schemes: everyScheme, Guard: srv.guard(), Credentials: credentials})
-			if reasonOf(err) != source.NotPermitted {
+			if reasonOf(err) != failure.NotPermitted {
 				t.Errorf("%s with %d credentials: %v", uri, len(credentials), err)
 			}
 		}

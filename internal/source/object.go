@@ -19,6 +19,8 @@ import (
 	"gocloud.dev/gcerrors"
 	"golang.org/x/oauth2"
 	"google.golang.org/api/googleapi"
+
+	"exactmatch.dev/operator/internal/failure"
 )
 
 // object is one object of a bucket.
@@ -34,9 +36,9 @@ func objectURI(u *url.URL) (bucket, key, where string, err error) {
 	key = strings.TrimPrefix(u.Path, "/")
 	switch {
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		err = &Error{Reason: Invalid, Source: where, Message: "the URI has a query: put region, endpoint and credentials into a Secret, and write ? and # in keys as %3F and %23"}
+		err = &Error{Reason: failure.SourceInvalid, Source: where, Message: "the URI has a query: put region, endpoint and credentials into a Secret, and write ? and # in keys as %3F and %23"}
 	case u.Hostname() == "" || u.Port() != "" || key == "" || strings.HasSuffix(key, "/"):
-		err = &Error{Reason: Invalid, Source: where, Message: "the URI names no object: use " + u.Scheme + "://bucket/key"}
+		err = &Error{Reason: failure.SourceInvalid, Source: where, Message: "the URI names no object: use " + u.Scheme + "://bucket/key"}
 	}
 	return u.Host, key, where, err
 }
@@ -49,7 +51,7 @@ func checkEndpoint(c Config, where string) (string, error) {
 	}
 	u, err := url.Parse(endpoint)
 	if err != nil || u.RawQuery != "" || u.Fragment != "" {
-		return "", &Error{Reason: Invalid, Source: where, Message: "endpoint in the credentials is not a plain https URL"}
+		return "", &Error{Reason: failure.SourceInvalid, Source: where, Message: "endpoint in the credentials is not a plain https URL"}
 	}
 	if err := c.Guard.CheckURL(u); err != nil {
 		return "", networkError(where, err)
@@ -62,7 +64,7 @@ func (o *object) String() string { return o.where }
 
 func (o *object) Open(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
 	if offset < 0 || length < ToEnd {
-		return nil, &Error{Reason: Invalid, Source: o.where, Message: "the range to read is negative"}
+		return nil, &Error{Reason: failure.SourceInvalid, Source: o.where, Message: "the range to read is negative"}
 	}
 	if length == 0 {
 		return newBody(ctx, http.NoBody, o.where, 0), nil
@@ -155,13 +157,13 @@ func (o *object) classify(err error) error {
 		if answered := statusError(o.where, token.Response.StatusCode, "", token.Response.Header); answered.Transient() {
 			return answered
 		}
-		return &Error{Reason: Refused, Source: o.where, Message: "the service account is not accepted: check serviceAccountJSON"}
+		return &Error{Reason: failure.SourceRefused, Source: o.where, Message: "the service account is not accepted: check serviceAccountJSON"}
 	}
 	switch network := networkError(o.where, err); {
 	case network.cause != nil:
 		return network
 	case gcerrors.Code(err) == gcerrors.NotFound && !isNameError(err):
-		return &Error{Reason: NotFound, Source: o.where, Message: "there is no such object"}
+		return &Error{Reason: failure.SourceNotFound, Source: o.where, Message: "there is no such object"}
 	default:
 		return network
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/source"
 )
 
@@ -117,10 +118,10 @@ func TestObjects(t *testing.T) {
 			}
 			checkRanges(t, s)
 			handler.version.Add(1)
-			if _, err := read(t, s, 4, 4); reasonOf(err) != source.Changed {
+			if _, err := read(t, s, 4, 4); reasonOf(err) != failure.SourceChanged {
 				t.Errorf("another version: %v", err)
 			}
-			for status, want := range map[int64]source.Reason{403: source.Refused, 401: source.Refused, 404: source.NotFound, 503: source.Unavailable, 429: source.Unavailable} {
+			for status, want := range map[int64]failure.Reason{403: failure.SourceRefused, 401: failure.SourceRefused, 404: failure.SourceNotFound, 503: failure.SourceUnavailable, 429: failure.SourceUnavailable} {
 				handler.status.Store(status)
 				_, err := read(t, open(), 0, source.ToEnd)
 				if reasonOf(err) != want || strings.Contains(err.Error(), "hush") || strings.Contains(err.Error(), "AKID") {
@@ -146,7 +147,7 @@ func TestServiceAccountThatIsNotAccepted(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = read(t, s, 0, source.ToEnd)
-	if reasonOf(err) != source.Refused {
+	if reasonOf(err) != failure.SourceRefused {
 		t.Errorf("got %v", err)
 	}
 	checkNoSecret(t, err)
@@ -167,7 +168,7 @@ func TestTokensThatHaveExpired(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = read(t, s, 0, source.ToEnd)
-		if reasonOf(err) != source.Refused {
+		if reasonOf(err) != failure.SourceRefused {
 			t.Errorf("%s: %v", uri, err)
 		}
 		checkNoSecret(t, err)
@@ -186,7 +187,7 @@ func TestServiceAccountThatHasToWait(t *testing.T) {
 	}
 	_, err = read(t, s, 0, source.ToEnd)
 	var e *source.Error
-	if !errors.As(err, &e) || e.Reason != source.Unavailable || e.RetryAfter != 7*time.Second {
+	if !errors.As(err, &e) || e.Reason != failure.SourceUnavailable || e.RetryAfter != 7*time.Second {
 		t.Errorf("got %v", err)
 	}
 }
@@ -204,7 +205,7 @@ func TestServersThatAreNotWhatTheySeem(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := read(t, s, 4, 4); reasonOf(err) != source.Invalid {
+		if got, err := read(t, s, 4, 4); reasonOf(err) != failure.SourceInvalid {
 			t.Errorf("%s: a server that sends everything gave %q, %v", s, got, err)
 		}
 	}

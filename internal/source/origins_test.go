@@ -103,7 +103,7 @@ func checkRefused(t *testing.T, err error, want refusal) {
 	var opened *source.Error
 	var moved *failure.Error
 	if !errors.As(err, &moved) && errors.As(err, &opened) {
-		moved = &failure.Error{Reason: pipeline.ReasonOf(opened), Message: opened.Error(), Transient: opened.Transient(), RetryAfter: opened.RetryAfter}
+		moved = &failure.Error{Reason: opened.Reason, Message: opened.Error(), Transient: opened.Transient(), RetryAfter: opened.RetryAfter}
 	}
 	if moved == nil {
 		t.Fatalf("got %v, want %s", err, want.reason)

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"testing"
 
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/source"
 )
 
@@ -22,17 +23,17 @@ func TestAPartIsWhatWasAskedFor(t *testing.T) {
 	for name, tc := range map[string]struct {
 		answer http.HandlerFunc
 		length int64
-		want   source.Reason // "" where it is taken
+		want   failure.Reason // "" where it is taken
 	}{
 		"that part":                                {part("bytes 4-7/12", content[4:8]), 4, ""},
-		"as many bytes from before":                {part("bytes 3-6/12", content[3:7]), 4, source.Invalid},
-		"as many bytes from behind":                {part("bytes 5-8/12", content[5:9]), 4, source.Invalid},
-		"from there, and shorter":                  {part("bytes 4-6/12", content[4:7]), 4, source.Invalid},
-		"from there, and longer":                   {part("bytes 4-8/12", content[4:9]), 4, source.Invalid},
+		"as many bytes from before":                {part("bytes 3-6/12", content[3:7]), 4, failure.SourceInvalid},
+		"as many bytes from behind":                {part("bytes 5-8/12", content[5:9]), 4, failure.SourceInvalid},
+		"from there, and shorter":                  {part("bytes 4-6/12", content[4:7]), 4, failure.SourceInvalid},
+		"from there, and longer":                   {part("bytes 4-8/12", content[4:9]), 4, failure.SourceInvalid},
 		"the rest":                                 {part("bytes 4-11/12", content[4:12]), source.ToEnd, ""},
-		"as many bytes from before, to the end":    {part("bytes 3-10/12", content[3:11]), source.ToEnd, source.Invalid},
-		"the whole table under the part's range":   {long(content[:12]), source.ToEnd, source.Invalid},
-		"less than the range that is said to come": {long(content[4:11]), source.ToEnd, source.Invalid},
+		"as many bytes from before, to the end":    {part("bytes 3-10/12", content[3:11]), source.ToEnd, failure.SourceInvalid},
+		"the whole table under the part's range":   {long(content[:12]), source.ToEnd, failure.SourceInvalid},
+		"less than the range that is said to come": {long(content[4:11]), source.ToEnd, failure.SourceInvalid},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := read(t, serve(t, tc.answer).open(t, nil), 4, tc.length)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/source"
 )
 
@@ -15,7 +16,7 @@ func TestAnObjectsURIHasNoQuery(t *testing.T) {
 	for _, uri := range []string{"s3://exports/key", "gs://exports/key", "azblob://exports/key"} {
 		for _, tail := range []string{"?sig=hush", "?", "#hush"} {
 			_, err := source.Open(t.Context(), source.Config{URI: uri + tail, Schemes: everyScheme, Credentials: creds("anonymous", "true")})
-			if reasonOf(err) != source.Invalid || !strings.Contains(err.Error(), "%3F") {
+			if reasonOf(err) != failure.SourceInvalid || !strings.Contains(err.Error(), "%3F") {
 				t.Errorf("%s%s: %v", uri, tail, err)
 			}
 			checkNoSecret(t, err)
@@ -43,7 +44,7 @@ func TestOnlyKeysOfServiceAccountsAreTaken(t *testing.T) {
 		}
 		_, err = source.Open(t.Context(), source.Config{URI: "gs://exports/key", Schemes: everyScheme, Guard: srv.guard(),
 			Credentials: creds("endpoint", srv.URL, "serviceAccountJSON", string(text))})
-		if reasonOf(err) != source.Invalid {
+		if reasonOf(err) != failure.SourceInvalid {
 			t.Errorf("%q: %v", kind, err)
 		}
 		checkNoSecret(t, err)

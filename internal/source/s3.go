@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"gocloud.dev/blob/s3blob"
+
+	"exactmatch.dev/operator/internal/failure"
 )
 
 const defaultRegion = "us-east-1"
@@ -26,7 +28,7 @@ func openS3(ctx context.Context, c Config, u *url.URL) (Source, error) {
 	}
 	bucket, err := s3blob.OpenBucket(ctx, s3.New(options), name, nil)
 	if err != nil {
-		return nil, &Error{Reason: Invalid, Source: where, Message: "the bucket cannot be opened: check its name"}
+		return nil, &Error{Reason: failure.SourceInvalid, Source: where, Message: "the bucket cannot be opened: check its name"}
 	}
 	return &object{bucket: bucket, key: key, where: where}, nil
 }
@@ -55,7 +57,7 @@ func s3Options(ctx context.Context, c Config, where, bucket, key string) (s3.Opt
 		options.Region = defaultRegion
 	}
 	if options.Region == "" {
-		return s3.Options{}, &Error{Reason: Invalid, Source: where, Message: "the region of the bucket is not known: set region in the credentials"}
+		return s3.Options{}, &Error{Reason: failure.SourceInvalid, Source: where, Message: "the region of the bucket is not known: set region in the credentials"}
 	}
 	return options, nil
 }
@@ -70,7 +72,7 @@ func s3Identity(ctx context.Context, c Config, where, bucket, key string, option
 		options.Credentials = credentials.NewStaticCredentialsProvider(id, secret, c.credential("sessionToken"))
 		return nil
 	case id != "" || secret != "":
-		return &Error{Reason: Invalid, Source: where, Message: "the credentials need both accessKeyID and secretAccessKey"}
+		return &Error{Reason: failure.SourceInvalid, Source: where, Message: "the credentials need both accessKeyID and secretAccessKey"}
 	}
 	if _, err := c.ambient("s3", bucket, key, where); err != nil {
 		return err
@@ -94,5 +96,5 @@ func s3Identity(ctx context.Context, c Config, where, bucket, key string, option
 }
 
 func noIdentity(where string) *Error {
-	return &Error{Reason: Refused, Source: where, Message: "there are no credentials, and the process has no identity of its own: name a Secret in spec.source.credentialsSecretRef"}
+	return &Error{Reason: failure.SourceRefused, Source: where, Message: "there are no credentials, and the process has no identity of its own: name a Secret in spec.source.credentialsSecretRef"}
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"exactmatch.dev/operator/internal/dial"
+	"exactmatch.dev/operator/internal/failure"
 )
 
 // ToEnd is the length that Open takes for everything from the offset on.
@@ -84,11 +85,11 @@ func Open(ctx context.Context, c Config) (Source, error) {
 	where := describe(u)
 	switch {
 	case !known:
-		return nil, &Error{Reason: SchemeNotAllowed, Source: where, Message: "the scheme is not supported: use file, https, s3, gs or azblob"}
+		return nil, &Error{Reason: failure.SchemeNotAllowed, Source: where, Message: "the scheme is not supported: use file, https, s3, gs or azblob"}
 	case !slices.Contains(c.Schemes, scheme):
-		return nil, &Error{Reason: SchemeNotAllowed, Source: where, Message: "add " + scheme + " to spec.allow.sourceSchemes of the upload agent"}
+		return nil, &Error{Reason: failure.SchemeNotAllowed, Source: where, Message: "add " + scheme + " to spec.allow.sourceSchemes of the upload agent"}
 	case u.User != nil:
-		return nil, &Error{Reason: Invalid, Source: where, Message: "the URI contains user info: put credentials into a Secret"}
+		return nil, &Error{Reason: failure.SourceInvalid, Source: where, Message: "the URI contains user info: put credentials into a Secret"}
 	}
 	return open(ctx, c, u)
 }
@@ -149,9 +150,9 @@ func (m *memory) Open(ctx context.Context, offset, length int64) (io.ReadCloser,
 func span(where string, size, offset, length int64) (int64, error) {
 	switch {
 	case offset < 0 || length < ToEnd:
-		return 0, &Error{Reason: Invalid, Source: where, Message: "the range to read is negative"}
+		return 0, &Error{Reason: failure.SourceInvalid, Source: where, Message: "the range to read is negative"}
 	case offset > size || length != ToEnd && length > size-offset:
-		return 0, &Error{Reason: Changed, Source: where, Message: "it is shorter than before"}
+		return 0, &Error{Reason: failure.SourceChanged, Source: where, Message: "it is shorter than before"}
 	case length == ToEnd:
 		return size - offset, nil
 	}

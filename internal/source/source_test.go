@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"exactmatch.dev/operator/internal/dial"
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/source"
 )
 
@@ -19,7 +20,7 @@ const content = "a,b\n1,2\n3,4\n"
 
 var everyScheme = []string{"file", "https", "s3", "gs", "azblob"}
 
-func reasonOf(err error) source.Reason {
+func reasonOf(err error) failure.Reason {
 	var e *source.Error
 	if errors.As(err, &e) {
 		return e.Reason
@@ -56,8 +57,8 @@ func checkRanges(t *testing.T, s source.Source) {
 	}
 	for _, tc := range []struct {
 		offset, length int64
-		want           source.Reason
-	}{{size + 1, source.ToEnd, source.Changed}, {8, 5, source.Changed}, {-1, source.ToEnd, source.Invalid}, {0, -2, source.Invalid}} {
+		want           failure.Reason
+	}{{size + 1, source.ToEnd, failure.SourceChanged}, {8, 5, failure.SourceChanged}, {-1, source.ToEnd, failure.SourceInvalid}, {0, -2, failure.SourceInvalid}} {
 		if _, err := read(t, s, tc.offset, tc.length); reasonOf(err) != tc.want {
 			t.Errorf("offset %d, length %d: %v, want %s", tc.offset, tc.length, err, tc.want)
 		}
@@ -69,36 +70,36 @@ func TestOpenRefusesBeforeAnythingIsDialled(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		config source.Config
-		want   source.Reason
+		want   failure.Reason
 	}{
-		{"not a URI", source.Config{URI: "https://me:hush@a b/%zz?sig=hush"}, source.Invalid},
-		{"no scheme", source.Config{URI: "patients.csv"}, source.Invalid},
-		{"unknown scheme", source.Config{URI: "ftp://host/key?sig=hush"}, source.SchemeNotAllowed},
-		{"scheme not allowed", source.Config{URI: "s3://bucket/key", Schemes: []string{"https"}}, source.SchemeNotAllowed},
-		{"no scheme allowed", source.Config{URI: "https://host/key", Schemes: []string{}}, source.SchemeNotAllowed},
-		{"user info", source.Config{URI: "https://me:hush@host/key?sig=hush"}, source.Invalid},
-		{"user info in s3", source.Config{URI: "s3://me:hush@bucket/key"}, source.Invalid},
-		{"plain http", source.Config{URI: "http://host/key?sig=hush"}, source.NotPermitted},
-		{"query in s3", source.Config{URI: "s3://bucket/key?endpoint=hush"}, source.Invalid},
-		{"no key", source.Config{URI: "s3://bucket/"}, source.Invalid},
-		{"a folder", source.Config{URI: "s3://bucket/folder/"}, source.Invalid},
-		{"no bucket", source.Config{URI: "gs:///key"}, source.Invalid},
-		{"half a credential", source.Config{URI: "s3://bucket/key", Credentials: creds("accessKeyID", "hush", "region", "eu-west-1")}, source.Invalid},
-		{"no region", source.Config{URI: "s3://bucket/key", Credentials: creds("accessKeyID", "hush", "secretAccessKey", "hush")}, source.Invalid},
-		{"plain endpoint", source.Config{URI: "s3://bucket/key", Credentials: creds("endpoint", "http://minio/hush")}, source.NotPermitted},
-		{"endpoint with user info", source.Config{URI: "s3://bucket/key", Credentials: creds("endpoint", "https://me:hush@minio")}, source.Refused},
-		{"no account", source.Config{URI: "azblob://container/key", Credentials: creds("accountKey", "hush")}, source.Invalid},
-		{"account that is a host", source.Config{URI: "azblob://container/key", Credentials: creds("accountName", "evil.example/", "accountKey", "hush")}, source.Invalid},
-		{"account key not base64", source.Config{URI: "azblob://container/key", Credentials: creds("accountName", "abc", "accountKey", "!hush")}, source.Invalid},
-		{"connection string", source.Config{URI: "azblob://container/key", Credentials: creds("connectionString", "hush")}, source.Invalid},
-		{"not a service account", source.Config{URI: "gs://bucket/key", Credentials: creds("serviceAccountJSON", `{"type":"external_account","credential_source":{"file":"hush"}}`)}, source.Invalid},
-		{"two ways to sign", source.Config{URI: "https://host/key", Credentials: creds("bearerToken", "hush", "username", "hush")}, source.Invalid},
-		{"no root", source.Config{URI: "file:///patients.csv"}, source.SchemeNotAllowed},
-		{"file with host", source.Config{URI: "file://exports/patients.csv", Root: root}, source.Invalid},
-		{"file with query", source.Config{URI: "file:///patients.csv?x=hush", Root: root}, source.Invalid},
-		{"file out of the root", source.Config{URI: "file:///../patients.csv", Root: root}, source.PathOutsideRoot},
-		{"file out of the root, escaped", source.Config{URI: "file:///a/%2e%2e/%2e%2e/patients.csv", Root: root}, source.PathOutsideRoot},
-		{"no file", source.Config{URI: "file:///", Root: root}, source.Invalid},
+		{"not a URI", source.Config{URI: "https://me:hush@a b/%zz?sig=hush"}, failure.SourceInvalid},
+		{"no scheme", source.Config{URI: "patients.csv"}, failure.SourceInvalid},
+		{"unknown scheme", source.Config{URI: "ftp://host/key?sig=hush"}, failure.SchemeNotAllowed},
+		{"scheme not allowed", source.Config{URI: "s3://bucket/key", Schemes: []string{"https"}}, failure.SchemeNotAllowed},
+		{"no scheme allowed", source.Config{URI: "https://host/key", Schemes: []string{}}, failure.SchemeNotAllowed},
+		{"user info", source.Config{URI: "https://me:hush@host/key?sig=hush"}, failure.SourceInvalid},
+		{"user info in s3", source.Config{URI: "s3://me:hush@bucket/key"}, failure.SourceInvalid},
+		{"plain http", source.Config{URI: "http://host/key?sig=hush"}, failure.NotPermitted},
+		{"query in s3", source.Config{URI: "s3://bucket/key?endpoint=hush"}, failure.SourceInvalid},
+		{"no key", source.Config{URI: "s3://bucket/"}, failure.SourceInvalid},
+		{"a folder", source.Config{URI: "s3://bucket/folder/"}, failure.SourceInvalid},
+		{"no bucket", source.Config{URI: "gs:///key"}, failure.SourceInvalid},
+		{"half a credential", source.Config{URI: "s3://bucket/key", Credentials: creds("accessKeyID", "hush", "region", "eu-west-1")}, failure.SourceInvalid},
+		{"no region", source.Config{URI: "s3://bucket/key", Credentials: creds("accessKeyID", "hush", "secretAccessKey", "hush")}, failure.SourceInvalid},
+		{"plain endpoint", source.Config{URI: "s3://bucket/key", Credentials: creds("endpoint", "http://minio/hush")}, failure.NotPermitted},
+		{"endpoint with user info", source.Config{URI: "s3://bucket/key", Credentials: creds("endpoint", "https://me:hush@minio")}, failure.SourceRefused},
+		{"no account", source.Config{URI: "azblob://container/key", Credentials: creds("accountKey", "hush")}, failure.SourceInvalid},
+		{"account that is a host", source.Config{URI: "azblob://container/key", Credentials: creds("accountName", "evil.example/", "accountKey", "hush")}, failure.SourceInvalid},
+		{"account key not base64", source.Config{URI: "azblob://container/key", Credentials: creds("accountName", "abc", "accountKey", "!hush")}, failure.SourceInvalid},
+		{"connection string", source.Config{URI: "azblob://container/key", Credentials: creds("connectionString", "hush")}, failure.SourceInvalid},
+		{"not a service account", source.Config{URI: "gs://bucket/key", Credentials: creds("serviceAccountJSON", `{"type":"external_account","credential_source":{"file":"hush"}}`)}, failure.SourceInvalid},
+		{"two ways to sign", source.Config{URI: "https://host/key", Credentials: creds("bearerToken", "hush", "username", "hush")}, failure.SourceInvalid},
+		{"no root", source.Config{URI: "file:///patients.csv"}, failure.SchemeNotAllowed},
+		{"file with host", source.Config{URI: "file://exports/patients.csv", Root: root}, failure.SourceInvalid},
+		{"file with query", source.Config{URI: "file:///patients.csv?x=hush", Root: root}, failure.SourceInvalid},
+		{"file out of the root", source.Config{URI: "file:///../patients.csv", Root: root}, failure.PathOutsideRoot},
+		{"file out of the root, escaped", source.Config{URI: "file:///a/%2e%2e/%2e%2e/patients.csv", Root: root}, failure.PathOutsideRoot},
+		{"no file", source.Config{URI: "file:///", Root: root}, failure.SourceInvalid},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if tc.config.Schemes == nil {
@@ -161,10 +162,10 @@ func TestFileThatCannotBeRead(t *testing.T) {
 	if err := syscall.Mkfifo(filepath.Join(root, "pipe"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]source.Reason{
-		"absolute": source.PathOutsideRoot, "up": source.PathOutsideRoot, "folder/hush.csv": source.PathOutsideRoot,
-		"loop": source.Invalid, "pipe": source.Invalid, "exports": source.Invalid, "exports/patients.csv/x": source.Invalid,
-		"nowhere.csv": source.NotFound, "within": "",
+	for path, want := range map[string]failure.Reason{
+		"absolute": failure.PathOutsideRoot, "up": failure.PathOutsideRoot, "folder/hush.csv": failure.PathOutsideRoot,
+		"loop": failure.SourceInvalid, "pipe": failure.SourceInvalid, "exports": failure.SourceInvalid, "exports/patients.csv/x": failure.SourceInvalid,
+		"nowhere.csv": failure.SourceNotFound, "within": "",
 	} {
 		got, err := read(t, openFile(t, root, "file:///"+path), 0, source.ToEnd)
 		if reasonOf(err) != want || (want == "") != (got == content) {
@@ -183,13 +184,13 @@ func TestFileThatChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, path, content[:4])
-	if got, err := io.ReadAll(r); reasonOf(err) != source.Unavailable {
+	if got, err := io.ReadAll(r); reasonOf(err) != failure.SourceUnavailable {
 		t.Errorf("a file cut short reads as whole: %q, %v", got, err)
 	}
 	if err := r.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := read(t, s, 0, 4); reasonOf(err) != source.Changed {
+	if _, err := read(t, s, 0, 4); reasonOf(err) != failure.SourceChanged {
 		t.Errorf("got %v", err)
 	}
 }
@@ -244,7 +245,7 @@ func TestHostsPassTheGuard(t *testing.T) {
 		}
 		_, err = read(t, s, 0, source.ToEnd)
 		var refused *dial.RefusedError
-		if reasonOf(err) != source.NotPermitted || !errors.As(err, &refused) {
+		if reasonOf(err) != failure.NotPermitted || !errors.As(err, &refused) {
 			t.Errorf("%s: %v", s, err)
 		}
 		checkNoSecret(t, err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"exactmatch.dev/operator/internal/answer"
+	"exactmatch.dev/operator/internal/failure"
 )
 
 // statusError turns the status of an answer, the code that a service gives with it, and its header into an Error.
@@ -16,40 +17,40 @@ func statusError(where string, status int, code string, header http.Header) *Err
 	}
 	switch status {
 	case http.StatusPreconditionFailed:
-		e.Reason, e.Message = Changed, "it changed while it was read"
+		e.Reason, e.Message = failure.SourceChanged, "it changed while it was read"
 		return e
 	case http.StatusRequestedRangeNotSatisfiable:
-		e.Reason, e.Message = Changed, "it is shorter than before"
+		e.Reason, e.Message = failure.SourceChanged, "it is shorter than before"
 		return e
 	}
 	remedy := ""
 	e.Reason, remedy = judgeStatus(status, code)
 	e.Message += remedy
-	if e.Reason == Unavailable {
+	if e.Reason == failure.SourceUnavailable {
 		e.RetryAfter = answer.RetryAfter(header.Get("Retry-After"), time.Now(), maxRetryAfter)
 	}
 	return e
 }
 
 // judgeStatus returns the reason that a status stands for, and what to do about it; "" where waiting is all there is to do.
-func judgeStatus(status int, code string) (reason Reason, remedy string) {
+func judgeStatus(status int, code string) (reason failure.Reason, remedy string) {
 	switch status {
 	case http.StatusNotFound, http.StatusGone:
-		return NotFound, ": check the URI, and that the table exists"
+		return failure.SourceNotFound, ": check the URI, and that the table exists"
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
-		return Refused, refusedRemedy
+		return failure.SourceRefused, refusedRemedy
 	}
 	switch {
 	case answer.IsTransient(status):
-		return Unavailable, ""
+		return failure.SourceUnavailable, ""
 	case status >= http.StatusBadRequest && refusalCodes[code]:
-		return Refused, refusedRemedy
+		return failure.SourceRefused, refusedRemedy
 	case status >= http.StatusBadRequest:
-		return Invalid, ": check the URI; a signed one must be complete"
+		return failure.SourceInvalid, ": check the URI; a signed one must be complete"
 	case status >= http.StatusMultipleChoices:
-		return Invalid, ": redirects are not followed, use the URI that it leads to"
+		return failure.SourceInvalid, ": redirects are not followed, use the URI that it leads to"
 	}
-	return Invalid, ": only 200 OK carries a table, check the URI"
+	return failure.SourceInvalid, ": only 200 OK carries a table, check the URI"
 }
 
 const refusedRemedy = ": check the credentials; if the URI is signed, its signature may have expired: issue a new one"

@@ -3,6 +3,8 @@ package source
 import (
 	"net/http"
 	"strings"
+
+	"exactmatch.dev/operator/internal/failure"
 )
 
 // strict stands between a client of an object store and the network. The clients trust their services; an endpoint that a Secret names
@@ -27,7 +29,7 @@ func (s *strict) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if what := fault(req, resp); what != "" {
 		_ = resp.Body.Close()
-		return nil, &Error{Reason: Invalid, Source: s.where, Message: what}
+		return nil, &Error{Reason: failure.SourceInvalid, Source: s.where, Message: what}
 	}
 	return resp, nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+
+	"exactmatch.dev/operator/internal/failure"
 )
 
 // unframed is a body without Content-Length and chunks: it ends where its connection ends, so a server or proxy that gives up looks like
@@ -40,7 +42,7 @@ func (u *unframed) Read(p []byte) (int, error) {
 		u.last = text[len(text)-1]
 	}
 	if errors.Is(err, io.EOF) && u.isCut() {
-		err = &Error{Reason: Unavailable, Source: u.where, Message: "the connection ended within a line, and the server does not announce the length:" +
+		err = &Error{Reason: failure.SourceUnavailable, Source: u.where, Message: "the connection ended within a line, and the server does not announce the length:" +
 			" configure it to send a Content-Length, or end the last line of the table with a line end"}
 	}
 	return n, err

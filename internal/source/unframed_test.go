@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/source"
 )
 
@@ -38,7 +39,7 @@ func TestBodiesThatEndWithTheConnection(t *testing.T) {
 			answer := raw("HTTP/1.0 200 OK\n", tc.body)
 			srv := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answer(w, r, 1) }))
 			got, err := read(t, srv.open(t, nil), 0, source.ToEnd)
-			if got != tc.body || (reasonOf(err) == source.Unavailable) != tc.isCut || (err != nil) != tc.isCut {
+			if got != tc.body || (reasonOf(err) == failure.SourceUnavailable) != tc.isCut || (err != nil) != tc.isCut {
 				t.Errorf("%q, %v", got, err)
 			}
 			if len(tc.body) < 2 {

@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+
+	"exactmatch.dev/operator/internal/failure"
 )
 
 // parseURI parses a URI. Its *Error says what is wrong without repeating any part of the URI, which errors of url.Parse do.
@@ -20,7 +22,7 @@ func parseURI(raw string) (*url.URL, error) {
 		fault = "it has no host: use https://host/path"
 	}
 	if fault != "" {
-		return nil, &Error{Reason: Invalid, Message: "the URI cannot be used: " + fault}
+		return nil, &Error{Reason: failure.SourceInvalid, Message: "the URI cannot be used: " + fault}
 	}
 	return u, nil
 }

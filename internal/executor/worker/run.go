@@ -117,7 +117,7 @@ func failed(ctx context.Context, err error) protocol.Report {
 	switch {
 	case errors.As(err, &met):
 	case errors.As(err, &opened):
-		met = &failure.Error{Reason: pipeline.ReasonOf(opened), Message: opened.Error(), Transient: opened.Transient()}
+		met = &failure.Error{Reason: opened.Reason, Message: opened.Error(), Transient: opened.Transient()}
 	default:
 		met = &failure.Error{Reason: failure.SourceUnavailable, Message: err.Error(), Transient: true}
 	}
