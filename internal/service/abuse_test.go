@@ -16,8 +16,8 @@ import (
 	"exactmatch.dev/operator/internal/block"
 )
 
-// over serves a house at a port, with its own bounds.
-func (h *house) over() net.Addr {
+// over serves the harness at a port, with its own bounds.
+func (h *harness) over() net.Addr {
 	h.t.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = h.Server()
@@ -29,10 +29,10 @@ func (h *house) over() net.Addr {
 // raw is a caller that writes what it likes.
 type raw struct {
 	net.Conn
-	h *house
+	h *harness
 }
 
-func (h *house) dial(at net.Addr, head string, args ...any) *raw {
+func (h *harness) dial(at net.Addr, head string, args ...any) *raw {
 	h.t.Helper()
 	c, err := net.Dial(at.Network(), at.String())
 	h.must(err)
@@ -64,13 +64,13 @@ const slowHead = "PUT %s HTTP/1.1\r\nHost: service\r\nContent-Length: %d\r\n\r\n
 // Senders that announce the largest blocks and hardly send them take neither the
 // memory nor the uploads of another session.
 func TestSlowBodiesHoldNothing(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.patience = time.Second
 	at := h.over()
 	for range 8 {
 		h.dial(at, slowHead, h.blockURI("staged"), block.MaxSize)
 	}
-	h.eventually("all of them are at hand", func() bool { return h.sending("staged") == 8 })
+	h.eventually("all of them are in progress", func() bool { return h.sending("staged") == 8 })
 	if free := h.freeMemory(); free != h.config.UploadMemory {
 		t.Errorf("callers that sent a byte each hold %d MiB", (h.config.UploadMemory-free)>>20)
 	}
@@ -80,25 +80,25 @@ func TestSlowBodiesHoldNothing(t *testing.T) {
 }
 
 // stages sends the second block of a session as it should be.
-func (h *house) stages(at net.Addr, session string) (int, string) {
+func (h *harness) stages(at net.Addr, session string) (int, string) {
 	h.t.Helper()
 	return h.dial(at, "PUT %s HTTP/1.1\r\nHost: service\r\nContent-Length: %d\r\n\r\n%s", h.blockURI(session), len(h.data[1]), h.data[1]).answer()
 }
 
-func (h *house) sending(session string) int {
+func (h *harness) sending(session string) int {
 	h.memory.mu.Lock()
 	defer h.memory.mu.Unlock()
 	return h.memory.open[session]
 }
 
-func (h *house) freeMemory() int64 {
+func (h *harness) freeMemory() int64 {
 	h.memory.mu.Lock()
 	defer h.memory.mu.Unlock()
 	return h.memory.free
 }
 
 // eventually asks again until something is so.
-func (h *house) eventually(what string, is func() bool) {
+func (h *harness) eventually(what string, is func() bool) {
 	h.t.Helper()
 	timeout := time.After(time.Minute)
 	tick := time.NewTicker(time.Millisecond)
@@ -115,7 +115,7 @@ func (h *house) eventually(what string, is func() bool) {
 // A body that comes slower than the least rate is dropped with an answer that says
 // so, at its beginning and after the memory was taken; so is one of a block list.
 func TestSlowBodiesAreDropped(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.times.grace = 50 * time.Millisecond
 	h.times.read = time.Minute
 	at := h.over()
@@ -141,7 +141,7 @@ func TestSlowBodiesAreDropped(t *testing.T) {
 
 // The time that a caller waits for memory is not held against it.
 func TestWaitingForMemoryIsNotSlow(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.times.grace = 200 * time.Millisecond
 	h.config.MinUploadRate = 1 << 40
 	h.must(h.memory.acquire(t.Context(), "another", h.config.UploadMemory))
@@ -165,7 +165,7 @@ func TestWaitingForMemoryIsNotSlow(t *testing.T) {
 
 // A body that keeps the least rate on average is taken, however its bytes come.
 func TestSteadyBodiesAreTaken(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.times.grace = 100 * time.Millisecond
 	h.config.MinUploadRate = int64(len(h.data[1]) / 10)
 	at := h.over()
@@ -236,13 +236,13 @@ func TestMemoryIsShared(t *testing.T) {
 	}
 }
 
-func TestASessionHasSoManyUploads(t *testing.T) {
-	h := newHouse(t)
+func TestUploadsOfASessionAreBounded(t *testing.T) {
+	h := newHarness(t)
 	at := h.over()
 	for range maxOpenUploads {
 		h.dial(at, slowHead, h.blockURI("staged"), block.MaxSize)
 	}
-	h.eventually("all of them are at hand", func() bool { return h.sending("staged") == maxOpenUploads })
+	h.eventually("all of them are in progress", func() bool { return h.sending("staged") == maxOpenUploads })
 	if status, text := h.stages(at, "staged"); status != http.StatusServiceUnavailable || !strings.Contains(text, "64 uploads") {
 		t.Errorf("one more: %d %s", status, text)
 	}

@@ -14,7 +14,7 @@ import (
 	"exactmatch.dev/operator/internal/service/records"
 )
 
-// failure is an answer that is no success. One place writes it.
+// failure is an answer that is not a success. One place writes it.
 type failure struct {
 	status     int
 	code       string
@@ -32,7 +32,7 @@ func (f *failure) setRetryAfter(w http.ResponseWriter) {
 }
 
 func fail(status int, code, format string, args ...any) *failure {
-	return &failure{status: status, code: code, message: bounded(fmt.Sprintf(format, args...))}
+	return &failure{status: status, code: code, message: truncate(fmt.Sprintf(format, args...))}
 }
 
 func notFound(kind records.Kind, id string) error { return &records.NotFound{Kind: kind, ID: id} }
@@ -80,13 +80,13 @@ func decode(r *http.Request, into any) error {
 		if errors.As(err, &tooLarge) {
 			return fail(http.StatusRequestEntityTooLarge, edm.CodeTooLarge, "the body exceeds %d bytes", maxRequestBody)
 		}
-		return badRequest("the body is not the JSON of this call")
+		return badRequest("the body is not valid JSON for this call")
 	}
 	return nil
 }
 
-// bounded cuts a message between two characters.
-func bounded(text string) string {
+// truncate cuts a message between two characters.
+func truncate(text string) string {
 	if len(text) <= maxMessage {
 		return text
 	}
@@ -99,7 +99,7 @@ func bounded(text string) string {
 
 // tooMany is the message of a list that is longer than it may be.
 func tooMany(what string, has, most int) string {
-	return fmt.Sprintf("%s has %d entries and may have 1 to %d", what, has, most)
+	return fmt.Sprintf("%s has %d entries and must have 1 to %d", what, has, most)
 }
 
 type handler func(*http.Request) (*answer, error)

@@ -58,8 +58,8 @@ func (s *Service) readRest(w http.ResponseWriter, r *http.Request, refused error
 	readOut(s.paced(w, r.Body), block.MaxSize)
 }
 
-// signed refuses a request whose URI we did not sign. Any other is of somebody who
-// was given one, even where it has expired.
+// signed refuses a request whose URI we did not sign. The caller of any other was
+// given one, even where it has expired.
 func (s *Service) signed(r *http.Request) error {
 	if !s.ours(r, r.PathValue("session")) {
 		return notPermitted()
@@ -103,7 +103,7 @@ func (s *Service) blobCall(w http.ResponseWriter, r *http.Request) error {
 	case comp == "blocklist":
 		return s.putBlockList(w, r, one)
 	}
-	return fail(http.StatusBadRequest, "InvalidQueryParameterValue", "comp is block or blocklist")
+	return fail(http.StatusBadRequest, "InvalidQueryParameterValue", "comp must be block or blocklist")
 }
 
 // putBlock stages one block; the answer means that it is synced.
@@ -111,7 +111,7 @@ func (s *Service) putBlock(w http.ResponseWriter, r *http.Request, one *records.
 	id := r.URL.Query().Get("blockid")
 	index, _, err := block.ParseID(id)
 	if err != nil || index >= int(*one.TotalBlockCount) {
-		return fail(http.StatusBadRequest, "InvalidQueryParameterValue", "blockid is no block of this session")
+		return fail(http.StatusBadRequest, "InvalidQueryParameterValue", "blockid must name a block of this session")
 	}
 	if err := errors.Join(checkBlockSize(r.ContentLength), s.checkStaged(one.ID, id)); err != nil {
 		return err
@@ -168,8 +168,8 @@ func (s *Service) checkBlock(ctx context.Context, one *records.Session, index in
 	return nil
 }
 
-// stillTakes looks again once a block is there: whoever ended the session
-// meanwhile has dropped its other blocks, and not this one.
+// stillTakes looks again once a block is there: an end of the session meanwhile has
+// dropped its other blocks, and not this one.
 func (s *Service) stillTakes(ctx context.Context, id string) error {
 	one, err := records.Get(ctx, s.records, records.Tx.Sessions, id)
 	switch {
@@ -190,15 +190,15 @@ func (s *Service) stillTakes(ctx context.Context, id string) error {
 func checkTransfer(r *http.Request, data []byte) (uint64, error) {
 	sum := block.Sum(data)
 	if want := r.Header.Get("x-ms-content-crc64"); want != "" && want != crcHeader(sum) {
-		return 0, fail(http.StatusBadRequest, "Crc64Mismatch", "the CRC64 of the body is another")
+		return 0, fail(http.StatusBadRequest, "Crc64Mismatch", "the CRC64 of the body does not match x-ms-content-crc64")
 	}
 	if want := r.Header.Get("Content-MD5"); want != "" {
 		if got := md5.Sum(data); want != base64.StdEncoding.EncodeToString(got[:]) { //nolint:gosec // the protocol's transfer check
-			return 0, fail(http.StatusBadRequest, "Md5Mismatch", "the MD5 of the body is another")
+			return 0, fail(http.StatusBadRequest, "Md5Mismatch", "the MD5 of the body does not match Content-MD5")
 		}
 	}
 	if _, named, err := block.ParseID(r.URL.Query().Get("blockid")); err != nil || named != sum {
-		return 0, fail(http.StatusBadRequest, "Crc64Mismatch", "the CRC64 in the block id is another")
+		return 0, fail(http.StatusBadRequest, "Crc64Mismatch", "the CRC64 of the body does not match the block id")
 	}
 	return sum, nil
 }
@@ -245,7 +245,7 @@ func (s *Service) getBlockList(w http.ResponseWriter, one *records.Session, kind
 		out.CommittedBlocks = nil
 	case "", "all":
 	default:
-		return fail(http.StatusBadRequest, "InvalidQueryParameterValue", "blocklisttype is all, committed or uncommitted")
+		return fail(http.StatusBadRequest, "InvalidQueryParameterValue", "blocklisttype must be all, committed or uncommitted")
 	}
 	writeXML(w, http.StatusOK, out)
 	return nil
@@ -272,11 +272,11 @@ func (s *Service) putBlockList(w http.ResponseWriter, r *http.Request, one *reco
 		return fail(http.StatusRequestEntityTooLarge, "RequestBodyTooLarge", "a block list has at most %d bytes and %d blocks", maxBlockList, maxBlocks)
 	}
 	if err != nil {
-		return fail(http.StatusBadRequest, "InvalidXmlDocument", "the block list is no XML of this protocol")
+		return fail(http.StatusBadRequest, "InvalidXmlDocument", "the block list is not valid XML of this protocol")
 	}
 	ids := slices.Concat(list.Latest, list.Uncommitted, list.Committed)
 	if len(ids) != int(*one.TotalBlockCount) {
-		return fail(http.StatusBadRequest, "InvalidBlockList", "the list has %d blocks, the session %d", len(ids), *one.TotalBlockCount)
+		return fail(http.StatusBadRequest, "InvalidBlockList", "the list has %d blocks and the session %d", len(ids), *one.TotalBlockCount)
 	}
 	for i, id := range ids {
 		if index, _, err := block.ParseID(id); err != nil || index != i || !s.blocks.Has(one.ID, id) {

@@ -15,9 +15,9 @@ import (
 func checkBlockSize(size int64) error {
 	switch {
 	case size < 0:
-		return fail(http.StatusLengthRequired, "MissingContentLengthHeader", "a block comes with its Content-Length")
+		return fail(http.StatusLengthRequired, "MissingContentLengthHeader", "a block must have a Content-Length")
 	case size > block.MaxSize:
-		return fail(http.StatusRequestEntityTooLarge, "RequestBodyTooLarge", "the block has %d bytes and may have %d; lower rowsPerBlock", size, block.MaxSize)
+		return fail(http.StatusRequestEntityTooLarge, "RequestBodyTooLarge", "the block has %d bytes and must have at most %d; lower rowsPerBlock", size, block.MaxSize)
 	}
 	return nil
 }
@@ -27,13 +27,13 @@ func (s *Service) checkStaged(session, id string) error {
 	if s.blocks.Has(session, id) || s.blocks.Different(session) < maxStaged {
 		return nil
 	}
-	return fail(http.StatusConflict, "BlockCountExceedsLimit", "the session holds %d blocks that are not sealed, the most it may; cancel it and begin afresh", maxStaged)
+	return fail(http.StatusConflict, "BlockCountExceedsLimit", "the session has %d blocks that are not sealed, the maximum: cancel it and create another", maxStaged)
 }
 
 // checkDescription bounds a description.
 func checkDescription(text string) error {
 	if len(text) > maxDescription {
-		return badRequest("description has %d bytes and may have %d", len(text), maxDescription)
+		return badRequest("description has %d bytes and must have at most %d", len(text), maxDescription)
 	}
 	return nil
 }
@@ -61,5 +61,5 @@ func refuseMore(of interface{ Count() (int, error) }, most int, what, flag strin
 	if err != nil || n < most {
 		return err
 	}
-	return fail(http.StatusConflict, edm.CodeConflict, "the service has %d %s, the most it may (%s): delete some that are not needed, or raise it", most, what, flag)
+	return fail(http.StatusConflict, edm.CodeConflict, "the service has %d %s, the maximum (%s): delete some that are not needed, or raise it", most, what, flag)
 }

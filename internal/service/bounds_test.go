@@ -26,7 +26,7 @@ import (
 )
 
 // blockURI is where the second block of a session goes.
-func (h *house) blockURI(session string) string {
+func (h *harness) blockURI(session string) string {
 	one, err := records.Get(h.t.Context(), h.records, records.Tx.Sessions, session)
 	h.must(err)
 	uri := h.uploadURI(httptest.NewRequest(http.MethodGet, "/", nil), one)
@@ -34,7 +34,7 @@ func (h *house) blockURI(session string) string {
 }
 
 // expire makes a session like another whose upload URI has ended.
-func (h *house) expire(like, id string) {
+func (h *harness) expire(like, id string) {
 	h.t.Helper()
 	h.must(h.records.Update(h.t.Context(), func(tx records.Tx) error {
 		one, err := tx.Sessions().Get(like)
@@ -47,7 +47,7 @@ func (h *house) expire(like, id string) {
 }
 
 func TestBlocksWaitForMemory(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	uri := h.blockURI("staged")
 	h.must(h.memory.acquire(t.Context(), "another", h.config.UploadMemory))
 	h.patience = time.Millisecond
@@ -73,7 +73,7 @@ func TestBlocksWaitForMemory(t *testing.T) {
 }
 
 func TestBlocksThatAreNotRead(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	uri := h.blockURI("staged")
 	for name, tc := range map[string]struct {
 		length int64
@@ -81,8 +81,8 @@ func TestBlocksThatAreNotRead(t *testing.T) {
 		says   string
 	}{
 		"no length": {-1, http.StatusLengthRequired, "Content-Length"},
-		"too large": {block.MaxSize + 1, http.StatusRequestEntityTooLarge, "67108865 bytes and may have 67108864; lower rowsPerBlock"},
-		"cut off":   {100, http.StatusBadRequest, "cut off"},
+		"too large": {block.MaxSize + 1, http.StatusRequestEntityTooLarge, "67108865 bytes and must have at most 67108864; lower rowsPerBlock"},
+		"cut off":   {100, http.StatusBadRequest, "incomplete"},
 	} {
 		r := httptest.NewRequest(http.MethodPut, uri, strings.NewReader("x"))
 		r.ContentLength = tc.length
@@ -94,10 +94,10 @@ func TestBlocksThatAreNotRead(t *testing.T) {
 	}
 }
 
-// TestWhoIsRefusedHearsWhy: a caller sends all of its body before it reads, as much
+// TestRefusedCallersReadWhy: a caller sends all of its body before it reads, as much
 // as no buffer between the two holds.
-func TestWhoIsRefusedHearsWhy(t *testing.T) {
-	h := newHouse(t)
+func TestRefusedCallersReadWhy(t *testing.T) {
+	h := newHarness(t)
 	server := httptest.NewUnstartedServer(h)
 	server.Config = h.Server()
 	server.Start()
@@ -137,8 +137,8 @@ func TestWhoIsRefusedHearsWhy(t *testing.T) {
 	}
 }
 
-// crammed has a session stage so many blocks more, which are nowhere.
-func (h *house) crammed(session string, blocks int) {
+// crammed lists more blocks of a session, which are nowhere.
+func (h *harness) crammed(session string, blocks int) {
 	h.t.Helper()
 	store := blobs.NewFolder(fsys.OS{}, filepath.Join(h.config.Dir, folder.Blocks))
 	h.Service.blocks = blobs.NewBlocks(manyBlocks{store, blocks}, h.config.Log)
@@ -159,12 +159,12 @@ func (m manyBlocks) List(ctx context.Context, group string) ([]blobs.File, error
 	return files, err
 }
 
-func TestASessionHoldsSoManyBlocks(t *testing.T) {
-	h := newHouse(t)
+func TestBlocksOfASessionAreBounded(t *testing.T) {
+	h := newHarness(t)
 	h.must(h.Service.blocks.Put(t.Context(), "created", block.ID(0, block.Sum(h.data[0])), h.data[0]))
 	h.crammed("created", maxStaged-1)
 	_, w := h.call(http.MethodPut, h.blockURI("created"), "", h.data[1])
-	if w.Code != http.StatusConflict || !strings.Contains(w.Body.String(), "100000 blocks") || !strings.Contains(w.Body.String(), "begin afresh") {
+	if w.Code != http.StatusConflict || !strings.Contains(w.Body.String(), "100000 blocks") || !strings.Contains(w.Body.String(), "create another") {
 		t.Errorf("one block too many: %d %s", w.Code, w.Body)
 	}
 	again := strings.Replace(h.blockURI("created"), url.QueryEscape(block.ID(1, block.Sum(h.data[1]))), url.QueryEscape(block.ID(0, block.Sum(h.data[0]))), 1)
@@ -174,7 +174,7 @@ func TestASessionHoldsSoManyBlocks(t *testing.T) {
 }
 
 func TestListsOfBlocksAreBounded(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	uri := strings.Split(h.blockURI("staged"), "&comp=")[0] + "&comp=blocklist"
 	r := httptest.NewRequest(http.MethodPut, uri, io.MultiReader(strings.NewReader("<BlockList>"), strings.NewReader(strings.Repeat(" ", maxBlockList))))
 	w := httptest.NewRecorder()
@@ -185,7 +185,7 @@ func TestListsOfBlocksAreBounded(t *testing.T) {
 }
 
 func TestRefusalsAreBounded(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	f := h.failureOf(notFound(records.KindSession, strings.Repeat("é", 2000)), "request", "id")
 	if len(f.message) > maxMessage || !utf8.ValidString(f.message) {
 		t.Errorf("%d bytes: %q", len(f.message), f.message)
@@ -199,7 +199,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 // A create that is repeated answers the same, however long its id, and another
 // data store's create of the same id is another one.
 func TestLongRequestIDsAreRemembered(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	made := func(target, id, body string) string {
 		t.Helper()
 		_, w := h.call(http.MethodPost, base+target, "client-request-id: "+id, []byte(body))

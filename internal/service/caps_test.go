@@ -8,13 +8,13 @@ import (
 
 // Each cap refuses with the number and the flag that raises it.
 func TestCapsAreNamed(t *testing.T) {
-	h := newHouse(t) // it has two data stores and one agent
+	h := newHarness(t) // it has two data stores and one agent
 	h.config.MaxDataStores, h.config.MaxUploadAgents = 3, 2
 	one := func(target, name string) (int, string) {
 		_, w := h.call(http.MethodPost, base+target, "", []byte(`{"displayName":"`+name+`","columns":[{"name":"ID"}]}`))
 		return w.Code, w.Body.String()
 	}
-	for target, says := range map[string]string{"/exactMatchDataStores": "3 data stores, the most it may (--max-data-stores)", "/exactMatchUploadAgents": "2 upload agents, the most it may (--max-upload-agents)"} {
+	for target, says := range map[string]string{"/exactMatchDataStores": "3 data stores, the maximum (--max-data-stores)", "/exactMatchUploadAgents": "2 upload agents, the maximum (--max-upload-agents)"} {
 		if status, text := one(target, "the last"); status != http.StatusCreated {
 			t.Errorf("the last one: %d %s", status, text)
 		}

@@ -40,7 +40,7 @@ func TestCheckChangesNothingByItself(t *testing.T) {
 	l := used(t)
 	said, err := checked(t, l.dir)
 	must(t, err)
-	wantSaid(t, said, "fits together")
+	wantSaid(t, said, "is consistent")
 	table := "tables/5f2b6c1e-0000-4000-8000-000000000000"
 	must(t, os.CopyFS(under(l, table), os.DirFS(under(l, "tables/"+l.uploads[0].id))))
 	before := tree(t, l.dir)
@@ -93,7 +93,7 @@ func TestWhatIsUnknownGoesToLostAndFound(t *testing.T) {
 	l.index(l.uploads[1])
 }
 
-// An older database is taken only where somebody says so; what is newer than it
+// An older database is taken only on request; what is newer than it
 // goes to lost+found.
 func TestAnOlderDatabaseIsAdoptedByACommand(t *testing.T) {
 	l := used(t)
@@ -141,7 +141,7 @@ func TestRestoringABackup(t *testing.T) {
 	must(t, os.CopyFS(l.dir, os.DirFS(backup)))
 	said, err := checked(t, l.dir)
 	must(t, err)
-	wantSaid(t, said, "fits together")
+	wantSaid(t, said, "is consistent")
 	must(t, l.start())
 	l.uploads = kept
 	must(t, l.lookups())

@@ -39,7 +39,7 @@ func columnFault(columns []edm.Column) string {
 // rulesFault says what is wrong with a column's rules.
 func rulesFault(c edm.Column) string {
 	if len(c.IgnoredDelimiters) > maxDelimiters {
-		return fmt.Sprintf("ignoredDelimiters has %d entries and may have %d", len(c.IgnoredDelimiters), maxDelimiters)
+		return fmt.Sprintf("ignoredDelimiters has %d entries and must have at most %d", len(c.IgnoredDelimiters), maxDelimiters)
 	}
 	for j, d := range c.IgnoredDelimiters {
 		if utf8.RuneCountInString(d) != 1 || !utf8.ValidString(d) {

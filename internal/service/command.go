@@ -43,7 +43,7 @@ func Command() *cobra.Command {
 	flags.DurationVar(&f.config.UploadURITTL, "upload-uri-ttl", 4*time.Hour, "life of an upload URI")
 	flags.IntVar(&f.config.Jobs, "index-jobs", 1, "sessions that are indexed at once")
 	flags.Int64Var(&f.uploadMemory, "upload-memory", 256, "budget of the blocks that are received at once, in MiB; more wait")
-	flags.Int64Var(&f.uploadRate, "min-upload-rate", 64, "what the body of an upload must come at on average after 10 seconds, in KiB a second; a slower one is dropped")
+	flags.Int64Var(&f.uploadRate, "min-upload-rate", 64, "least average rate of an upload's body after 10 seconds, in KiB a second; a slower one is dropped")
 	flags.IntVar(&f.config.MaxUnauthenticated, "max-unauthenticated", 256, "connections that have not shown a valid token or signature; one more closes the oldest")
 	flags.IntVar(&f.config.MaxDataStores, "max-data-stores", 10_000, "data stores that may exist")
 	flags.IntVar(&f.config.MaxUploadAgents, "max-upload-agents", 10_000, "upload agents that may exist")
@@ -59,7 +59,7 @@ func Command() *cobra.Command {
 func checkCommand() *cobra.Command {
 	k := &folder.Check{FS: fsys.OS{}, Now: time.Now}
 	c := &cobra.Command{
-		Use: "check", Short: "Say whether the data folder of a stopped service fits together", Args: cobra.NoArgs,
+		Use: "check", Short: "Check whether the data folder of a stopped service is consistent", Args: cobra.NoArgs,
 		Long: "Check looks at the data folder of a service that is stopped: its database, and whether the identity, the tables and\n" +
 			"the blocks beside it are the same folder's. It changes nothing unless a flag says so, and deletes nothing.",
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -74,19 +74,19 @@ func takeColumns(w *edm.Session) error {
 func checkSession(w *edm.Session) error {
 	switch {
 	case w.RowsPerBlock == nil || *w.RowsPerBlock < 1 || *w.RowsPerBlock > block.MaxRows:
-		return unprocessable(edm.CodeUnprocessable, "rowsPerBlock is 1 to %d", block.MaxRows)
+		return unprocessable(edm.CodeUnprocessable, "rowsPerBlock must be 1 to %d", block.MaxRows)
 	case w.TotalBlockCount == nil || *w.TotalBlockCount < 1 || *w.TotalBlockCount > maxBlocks:
-		return unprocessable(edm.CodeUnprocessable, "totalBlockCount is 1 to %d; raise rowsPerBlock", maxBlocks)
+		return unprocessable(edm.CodeUnprocessable, "totalBlockCount must be 1 to %d; raise rowsPerBlock", maxBlocks)
 	case !fileNamePattern.MatchString(w.FileName):
-		return unprocessable(edm.CodeUnprocessable, "fileName has 1 to 128 letters, digits, dots, spaces, underscores and hyphens")
+		return unprocessable(edm.CodeUnprocessable, "fileName must have 1 to 128 letters, digits, dots, spaces, underscores and hyphens")
 	case !sumPattern.MatchString(w.Checksum) || !contentPattern.MatchString(w.ContentKey):
-		return unprocessable(edm.CodeUnprocessable, "checksum is sha256: and 64 hexadecimal digits; contentKey is content/v2: and the like")
+		return unprocessable(edm.CodeUnprocessable, "checksum must be sha256: and 64 hexadecimal digits, contentKey the same after content/v2: or another version")
 	case int64(*w.RowsPerBlock)*int64(*w.TotalBlockCount-1) >= index.MaxRows:
-		return unprocessable(edm.CodeUnprocessable, "a table has at most %d rows", index.MaxRows)
+		return unprocessable(edm.CodeUnprocessable, "a table must have at most %d rows", index.MaxRows)
 	case len(w.Fields) == 0 || len(w.Fields) > block.MaxColumns:
 		return unprocessable(edm.CodeUnprocessable, "%s", tooMany("fields", len(w.Fields), block.MaxColumns))
 	case len(w.UploadAgentID) > maxRequestID:
-		return unprocessable(edm.CodeUnprocessable, "uploadAgentId has %d bytes and may have %d", len(w.UploadAgentID), maxRequestID)
+		return unprocessable(edm.CodeUnprocessable, "uploadAgentId has %d bytes and must have at most %d", len(w.UploadAgentID), maxRequestID)
 	}
 	if _, err := fingerprint.ParseKeyID(w.KeyID); err != nil {
 		return unprocessable(edm.CodeUnprocessable, "keyId: %s", err.Error())

@@ -15,7 +15,7 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 )
 
-// limit bounds the files of the running service to so many bytes: what is more
+// limit bounds the files of the running service, in bytes: what is more
 // fails as on a full disk.
 func (p *process) limit(t *testing.T, most uint64) {
 	t.Helper()

@@ -17,7 +17,7 @@ var errNothingToDo = errors.New("nothing to do")
 func (s *Service) finish(one *records.Session, state edm.State) {
 	now := s.now()
 	one.State, one.CompletionDateTime, one.LastUpdatedDateTime = state, &now, &now
-	one.Sealed = nil // its blocks go, and up to maxBlocks ids would stay for good
+	one.Sealed = nil // its blocks go, and up to maxBlocks ids would stay
 }
 
 // dropFiles removes the blocks and the table of a session.
@@ -87,8 +87,8 @@ func (s *Service) failSession(ctx context.Context, id string, block *blobs.Inval
 	return nil
 }
 
-// invalidBlockCode is the code of a block that contradicts its session, to whoever
-// stages it and in the error of a session.
+// invalidBlockCode is the code of a block that contradicts its session, in the answer
+// to its uploader and in the error of a session.
 const invalidBlockCode = "InvalidBlock"
 
 // dropRecord removes a session's record and remembers that its files may be left.

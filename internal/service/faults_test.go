@@ -12,10 +12,10 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 )
 
-var faultStride = flag.Int("fault.stride", 31, "tries every so many-th operation of a life with each fault; 1 tries all")
+var faultStride = flag.Int("fault.stride", 31, "the stride between the operations that are tried with each fault; 1 tries all")
 
 // searchCity has the column City searchable in place of Mail, in the live table too.
-func (l *life) searchCity(u *upload) {
+func (l *lifecycle) searchCity(u *upload) {
 	l.Helper()
 	columns := []edm.Column{{Name: "ID", IsSearchable: true}, {Name: "Mail"}, {Name: "City", IsSearchable: true}}
 	l.step("change what is searchable", func() error {
@@ -40,8 +40,8 @@ func (l *life) searchCity(u *upload) {
 	})
 }
 
-// live goes through a whole life and returns how many operations it took.
-func (l *life) live() int {
+// live goes through the whole lifecycle and returns how many operations it took.
+func (l *lifecycle) live() int {
 	l.Helper()
 	defer l.stop()
 	l.step("start", l.start)
@@ -109,13 +109,13 @@ func inMemory(t *testing.T) string {
 	return t.TempDir()
 }
 
-func liveWith(t *testing.T, kind fault, at int) *life {
+func liveWith(t *testing.T, kind fault, at int) *lifecycle {
 	t.Helper()
 	dir, err := os.MkdirTemp(inMemory(t), "service-faults-")
 	must(t, err)
 	defer func() { must(t, os.RemoveAll(dir)) }()
 	faulty := newFaultyFiles(filepath.Join(dir, "now"), filepath.Join(dir, "kept"), kind, at)
-	l := &life{T: t, commits: 10, dir: faulty.root, files: faulty, faulty: faulty}
+	l := &lifecycle{T: t, commits: 10, dir: faulty.root, files: faulty, faulty: faulty}
 	l.live()
 	return l
 }
@@ -126,7 +126,7 @@ func liveWith(t *testing.T, kind fault, at int) *life {
 func TestEveryFaultAtEveryFileOperation(t *testing.T) {
 	whole := liveWith(t, none, 0).faulty.count
 	if whole < 200 {
-		t.Fatalf("a life takes only %d operations", whole)
+		t.Fatalf("a lifecycle takes only %d operations", whole)
 	}
 	tried := 0
 	for i, kind := range []fault{failsBefore, failsAfter, fullFrom, tornWrite, powerLoss} {
@@ -134,7 +134,7 @@ func TestEveryFaultAtEveryFileOperation(t *testing.T) {
 			for at := 1 + i*3; at <= whole; at += *faultStride {
 				l := liveWith(t, kind, at)
 				if l.faulty.what == "" && l.faulty.count < at {
-					break // ids are drawn, so a life may take an operation less than another
+					break // ids are drawn, so a lifecycle may take an operation less than another
 				}
 				if l.faulty.what == "" {
 					t.Fatalf("operation %d was not spoilt", at)
@@ -149,5 +149,5 @@ func TestEveryFaultAtEveryFileOperation(t *testing.T) {
 	if tried < whole / *faultStride {
 		t.Errorf("%d faults were tried in lives of %d operations", tried, whole)
 	}
-	t.Logf("%d operations of a life, %d faults tried", whole, tried)
+	t.Logf("%d operations of a lifecycle, %d faults tried", whole, tried)
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // used is a stopped service with a live table, and an open session of two blocks.
-func used(t *testing.T) *life {
+func used(t *testing.T) *lifecycle {
 	t.Helper()
 	l := begun(t)
 	l.bring()
@@ -55,16 +55,16 @@ func put1(t *testing.T, from, to string) {
 	must(t, os.WriteFile(to, text, 0o600))
 }
 
-func under(l *life, name string) string { return filepath.Join(l.dir, name) }
+func under(l *lifecycle, name string) string { return filepath.Join(l.dir, name) }
 
 // refusesToStart wants a start that says why it is refused, and leaves every byte
 // of the folder as it is.
-func (l *life) refusesToStart(says ...string) {
+func (l *lifecycle) refusesToStart(says ...string) {
 	l.Helper()
 	before := tree(l.T, l.dir)
 	err := l.start()
 	if err == nil {
-		l.Errorf("the service starts over a folder that does not fit together: %s", l.log.String())
+		l.Errorf("the service starts over an inconsistent folder: %s", l.log.String())
 		l.stop()
 	}
 	after := tree(l.T, l.dir)
@@ -87,39 +87,39 @@ func (l *life) refusesToStart(says ...string) {
 // nothing in the folder is deleted.
 func TestAFolderThatDoesNotFitTogetherIsRefused(t *testing.T) {
 	for name, tc := range map[string]struct {
-		damage func(*testing.T, *life)
+		damage func(*testing.T, *lifecycle)
 		says   string
 	}{
-		"missing database": {func(t *testing.T, l *life) { must(t, os.Remove(under(l, "service.db"))) }, "service.db is missing"},
-		"missing database and identity": {func(t *testing.T, l *life) {
+		"missing database": {func(t *testing.T, l *lifecycle) { must(t, os.Remove(under(l, "service.db"))) }, "service.db is missing"},
+		"missing database and identity": {func(t *testing.T, l *lifecycle) {
 			must(t, os.Remove(under(l, "service.db")))
 			must(t, os.Remove(under(l, "identity")))
 		}, "service.db is missing"},
-		"empty database":     {func(t *testing.T, l *life) { must(t, os.Truncate(under(l, "service.db"), 0)) }, "service.db is empty"},
-		"truncated database": {func(t *testing.T, l *life) { must(t, os.Truncate(under(l, "service.db"), 8192)) }, "service.db"},
-		"database of another folder": {func(t *testing.T, l *life) {
+		"empty database":     {func(t *testing.T, l *lifecycle) { must(t, os.Truncate(under(l, "service.db"), 0)) }, "service.db is empty"},
+		"truncated database": {func(t *testing.T, l *lifecycle) { must(t, os.Truncate(under(l, "service.db"), 8192)) }, "service.db"},
+		"database of another folder": {func(t *testing.T, l *lifecycle) {
 			put1(t, under(used(t), "service.db"), under(l, "service.db"))
 		}, "service.db is of another data folder"},
-		"database and identity of another folder": {func(t *testing.T, l *life) {
+		"database and identity of another folder": {func(t *testing.T, l *lifecycle) {
 			other := used(t)
 			put1(t, under(other, "service.db"), under(l, "service.db"))
 			put1(t, under(other, "identity"), under(l, "identity"))
 		}, "of another data folder"},
-		"new database": {func(t *testing.T, l *life) {
+		"new database": {func(t *testing.T, l *lifecycle) {
 			fresh := begun(t)
 			fresh.stop()
 			put1(t, under(fresh, "service.db"), under(l, "service.db"))
 		}, "service.db is of another data folder"},
-		"older database":                       {func(t *testing.T, l *life) { older(t, l, "service.db") }, "older than the folder"},
-		"older database with its own identity": {func(t *testing.T, l *life) { older(t, l, "service.db", "identity") }, "older than tables/"},
-		"missing identity":                     {func(t *testing.T, l *life) { must(t, os.Remove(under(l, "identity"))) }, "identity is missing"},
-		"damaged identity":                     {func(t *testing.T, l *life) { must(t, os.Truncate(under(l, "identity"), 10)) }, "identity is damaged"},
-		"missing tables":                       {func(t *testing.T, l *life) { must(t, os.RemoveAll(under(l, "tables"))) }, "tables is missing"},
-		"missing blocks":                       {func(t *testing.T, l *life) { must(t, os.RemoveAll(under(l, "blocks"))) }, "blocks is missing"},
-		"a table that no record names": {func(t *testing.T, l *life) {
+		"older database":                       {func(t *testing.T, l *lifecycle) { older(t, l, "service.db") }, "older than the folder"},
+		"older database with its own identity": {func(t *testing.T, l *lifecycle) { older(t, l, "service.db", "identity") }, "older than tables/"},
+		"missing identity":                     {func(t *testing.T, l *lifecycle) { must(t, os.Remove(under(l, "identity"))) }, "identity is missing"},
+		"damaged identity":                     {func(t *testing.T, l *lifecycle) { must(t, os.Truncate(under(l, "identity"), 10)) }, "identity is damaged"},
+		"missing tables":                       {func(t *testing.T, l *lifecycle) { must(t, os.RemoveAll(under(l, "tables"))) }, "tables is missing"},
+		"missing blocks":                       {func(t *testing.T, l *lifecycle) { must(t, os.RemoveAll(under(l, "blocks"))) }, "blocks is missing"},
+		"a table that no record names": {func(t *testing.T, l *lifecycle) {
 			must(t, os.CopyFS(under(l, "tables/5f2b6c1e-0000-4000-8000-000000000000"), os.DirFS(under(l, "tables/"+l.uploads[0].id))))
 		}, "tables/5f2b6c1e-0000-4000-8000-000000000000"},
-		"blocks that no record names": {func(t *testing.T, l *life) {
+		"blocks that no record names": {func(t *testing.T, l *lifecycle) {
 			must(t, os.CopyFS(under(l, "blocks/5f2b6c1e-0000-4000-8000-000000000000"), os.DirFS(under(l, "blocks/"+l.uploads[1].id))))
 		}, "blocks/5f2b6c1e-0000-4000-8000-000000000000"},
 	} {
@@ -133,7 +133,7 @@ func TestAFolderThatDoesNotFitTogetherIsRefused(t *testing.T) {
 }
 
 // older puts files of the folder back to what they were before its last changes.
-func older(t *testing.T, l *life, names ...string) {
+func older(t *testing.T, l *lifecycle, names ...string) {
 	t.Helper()
 	kept := copied(t, l.dir)
 	must(t, l.start())
@@ -159,7 +159,7 @@ func TestAnEmptyFolderStarts(t *testing.T) {
 				must(t, os.MkdirAll(dir, 0o700))
 			}
 			must(t, prepare(dir))
-			l := &life{T: t, commits: 10, names: map[string]string{}, dir: dir, files: fsys.OS{}, faulty: newFaultyFiles(dir, "", none, 0)}
+			l := &lifecycle{T: t, commits: 10, names: map[string]string{}, dir: dir, files: fsys.OS{}, faulty: newFaultyFiles(dir, "", none, 0)}
 			t.Cleanup(l.stop)
 			must(t, l.start())
 			l.store = l.anotherStore(people)

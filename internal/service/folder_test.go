@@ -62,7 +62,7 @@ func TestAFolderWithoutRulesOpens(t *testing.T) {
 	now := func() time.Time { return time.Date(2026, 11, 26, 17, 12, 0, 0, time.UTC) } // its open session has not expired
 	s, err := service.New(service.Config{Dir: dir, Now: now, Token: func() (string, error) { return bearer, nil }})
 	must(t, err)
-	l := &life{T: t, dir: dir, service: s, faulty: newFaultyFiles(dir, "", none, 0)}
+	l := &lifecycle{T: t, dir: dir, service: s, faulty: newFaultyFiles(dir, "", none, 0)}
 	var all struct{ Value []edm.DataStore }
 	must(t, l.call(l.read("", &all), http.StatusOK))
 	store := all.Value[0]
@@ -105,7 +105,7 @@ func TestAFolderWithoutRulesOpens(t *testing.T) {
 }
 
 // read gets what is there.
-func (l *life) read(path string, into any) reply {
+func (l *lifecycle) read(path string, into any) reply {
 	l.Helper()
 	r := l.api(http.MethodGet, path, nil)
 	must(l.T, json.Unmarshal(r.body, into))

@@ -9,7 +9,7 @@ import (
 )
 
 // checkRecords looks at every record.
-func (h *house) checkRecords() {
+func (h *harness) checkRecords() {
 	h.t.Helper()
 	stores, err := records.List(h.t.Context(), h.records, records.Tx.DataStores)
 	h.must(err)

@@ -22,7 +22,7 @@ func FuzzSchema(f *testing.F) {
 	} {
 		f.Add(seed[0], seed[1], seed[2])
 	}
-	h := newHouse(f)
+	h := newHarness(f)
 	key, err := fingerprint.NewKey(bytes.Repeat([]byte{7}, 32))
 	if err != nil {
 		f.Fatal(err)
@@ -67,7 +67,7 @@ func FuzzSchema(f *testing.F) {
 
 // checkFields opens a session with fields, which is right where each is a
 // column, once.
-func (h *house) checkFields(store edm.DataStore, fields []string) {
+func (h *harness) checkFields(store edm.DataStore, fields []string) {
 	rows, blocks := int32(1), int32(1)
 	body, err := json.Marshal(edm.Session{Fields: fields, FileName: "a", RowsPerBlock: &rows, TotalBlockCount: &blocks, KeyID: fuzzKeyID})
 	h.must(err)
@@ -91,7 +91,7 @@ func (h *house) checkFields(store edm.DataStore, fields []string) {
 
 // checkOwnColumns opens another session of the same fields, under rules that are
 // not the store's.
-func (h *house) checkOwnColumns(store edm.DataStore, one edm.Session) {
+func (h *harness) checkOwnColumns(store edm.DataStore, one edm.Session) {
 	sent := slices.Clone(one.Columns)
 	for i := range sent {
 		sent[i].IsCaseInsensitive, sent[i].RulesID = !sent[i].IsCaseInsensitive, ""

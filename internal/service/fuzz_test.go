@@ -21,7 +21,7 @@ import (
 // secret; what is refused says why in the API's form; and the records make sense
 // afterwards.
 func FuzzRequests(f *testing.F) {
-	h := newHouse(f)
+	h := newHarness(f)
 	for _, seed := range requestSeeds(h) {
 		f.Add(seed.method, seed.target, seed.header, seed.body)
 	}
@@ -46,7 +46,7 @@ type requestSeed struct {
 	body                   []byte
 }
 
-func requestSeeds(h *house) []requestSeed {
+func requestSeeds(h *harness) []requestSeed {
 	const stores, agents = base + "/exactMatchDataStores", base + "/exactMatchUploadAgents"
 	token := `"AQEBAQEBAQEBAQEBAQEBAQ=="`
 	session := `{"fields":["ID"],"fileName":"a.csv","rowsPerBlock":2,"totalBlockCount":3,"keyId":"` + fuzzKeyID + `","uploadAgentId":"agent"}`
@@ -129,7 +129,7 @@ func checkAnswer(t *testing.T, r *http.Request, w *httptest.ResponseRecorder) {
 // FuzzSignature changes a signed upload URI. No other session, time, version or
 // permission is ever granted than those that were signed, nor after the end.
 func FuzzSignature(f *testing.F) {
-	h := newHouse(f)
+	h := newHarness(f)
 	one, err := records.Get(h.t.Context(), h.records, records.Tx.Sessions, "created")
 	h.must(err)
 	issued, err := url.Parse(h.uploadURI(httptest.NewRequest(http.MethodGet, "/", nil), one))

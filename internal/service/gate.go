@@ -70,7 +70,7 @@ func (g *gate) remove(c net.Conn) {
 	}
 }
 
-// proven lets the connection of a request be, for good.
+// proven takes the connection of a request off the list.
 func (g *gate) proven(r *http.Request) {
 	if c, is := r.Context().Value(connectionKey{}).(net.Conn); is {
 		g.remove(c)

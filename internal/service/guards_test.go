@@ -13,7 +13,7 @@ import (
 )
 
 // sealAs seals a session with a list of ids.
-func (l *life) sealAs(u *upload, ids ...string) reply {
+func (l *lifecycle) sealAs(u *upload, ids ...string) reply {
 	return l.send(http.MethodPut, u.uri+"&comp=blocklist", []byte("<BlockList><Latest>"+strings.Join(ids, "</Latest><Latest>")+"</Latest></BlockList>"))
 }
 
@@ -51,36 +51,36 @@ func TestListsThatDoNotFitSealNothing(t *testing.T) {
 
 // The blocks of a session go when it ends, without another start.
 func TestBlocksOfEndedSessionsGo(t *testing.T) {
-	for name, end := range map[string]func(*life, *upload){
-		"cancelled": func(l *life, u *upload) {
+	for name, end := range map[string]func(*lifecycle, *upload){
+		"cancelled": func(l *lifecycle, u *upload) {
 			l.wants("cancel", l.api(http.MethodPost, "/"+l.store+"/sessions/"+u.id+"/cancel", nil), http.StatusNoContent, "")
 		},
-		"deleted": func(l *life, u *upload) { l.delete(u) },
-		"deleted with its store": func(l *life, _ *upload) {
+		"deleted": func(l *lifecycle, u *upload) { l.delete(u) },
+		"deleted with its store": func(l *lifecycle, _ *upload) {
 			l.wants("delete", l.api(http.MethodDelete, "/"+l.store, nil), http.StatusNoContent, "")
 		},
-		"live": func(l *life, u *upload) {
+		"live": func(l *lifecycle, u *upload) {
 			l.commit(u)
 			l.index(u)
 		},
-		"live, then deleted": func(l *life, u *upload) {
+		"live, then deleted": func(l *lifecycle, u *upload) {
 			l.commit(u)
 			l.index(u)
 			l.delete(u)
 		},
-		"superseded": func(l *life, u *upload) {
+		"superseded": func(l *lifecycle, u *upload) {
 			l.commit(u)
 			later := l.committed(8)
 			must(l.T, l.service.Index(l.Context(), later.id))
 			must(l.T, l.service.Index(l.Context(), u.id))
 		},
-		"failed": func(l *life, u *upload) {
+		"failed": func(l *lifecycle, u *upload) {
 			l.seal(u)
 			must(l.T, os.Remove(l.blockFile(u, 1)))
 			l.wants("commit", l.tryCommit(u), http.StatusNoContent, "")
 			l.worked()
 		},
-		"failed before its commit": func(l *life, u *upload) {
+		"failed before its commit": func(l *lifecycle, u *upload) {
 			l.seal(u)
 			flip(l.T, l.blockFile(u, 1))
 			l.service.Verify(l.Context())

@@ -66,7 +66,7 @@ func (s *Service) authorize(r *http.Request) error {
 	}
 	got, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !found || subtle.ConstantTimeCompare([]byte(got), []byte(want)) != 1 {
-		return fail(http.StatusUnauthorized, edm.CodeUnauthorized, "the bearer token is missing or not the service's")
+		return fail(http.StatusUnauthorized, edm.CodeUnauthorized, "the bearer token is missing or invalid")
 	}
 	return nil
 }

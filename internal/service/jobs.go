@@ -187,7 +187,7 @@ func misfit(store *records.DataStore, one *records.Session, h *block.Header, at 
 	case h.Rules != fingerprint.Rules:
 		return fmt.Sprintf("its tokens are not made under rules %s", fingerprint.Rules)
 	case first+int64(h.Rows) > index.MaxRows:
-		return fmt.Sprintf("a table has at most %d rows", index.MaxRows)
+		return fmt.Sprintf("a table must have at most %d rows", index.MaxRows)
 	case h.Rows > perBlock || !last && h.Rows != perBlock:
 		return fmt.Sprintf("it has %d rows in place of %d", h.Rows, perBlock)
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // commitIf commits with these If-Match headers.
-func (l *life) commitIf(u *upload, tags ...string) reply {
+func (l *lifecycle) commitIf(u *upload, tags ...string) reply {
 	r := httptest.NewRequest(http.MethodPost, "/beta/dataClassification/exactMatchDataStores/"+l.store+"/sessions/"+u.id+"/commit", nil)
 	r.Header.Set("Authorization", "Bearer "+bearer)
 	r.Header["If-Match"] = tags

@@ -5,7 +5,7 @@ import "time"
 // What callers may say and keep, and have the service hold in memory.
 const (
 	maxMessage     = 1000    // bytes of a refusal, which may repeat the caller
-	maxRequestBody = 1 << 20 // bytes of a call, where it is no upload
+	maxRequestBody = 1 << 20 // bytes of a call that is not an upload
 	maxRequestID   = 128
 	maxDescription = 1024 // bytes
 	maxDelimiters  = 64   // of a column

@@ -67,7 +67,7 @@ func damagedTable(store string) *failure {
 func parseToken(where, text string) (fingerprint.Token, error) {
 	raw, err := base64.StdEncoding.Strict().DecodeString(text)
 	if err != nil || len(raw) != fingerprint.TokenSize {
-		return fingerprint.Token{}, unprocessable(edm.CodeUnprocessable, "%s is no token: 16 bytes in base64", where)
+		return fingerprint.Token{}, unprocessable(edm.CodeUnprocessable, "%s is not a token: it must be 16 bytes in base64", where)
 	}
 	return fingerprint.Token(raw), nil
 }
@@ -81,10 +81,10 @@ func (s *Service) lookup(r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	if len(q.Values) == 0 || len(q.Values) > maxValues {
-		return nil, unprocessable(edm.CodeUnprocessable, "values has 1 to %d tokens", maxValues)
+		return nil, unprocessable(edm.CodeUnprocessable, "values must have 1 to %d tokens", maxValues)
 	}
 	if len(q.ResultColumnNames) > block.MaxColumns {
-		return nil, unprocessable(edm.CodeUnprocessable, "resultColumnNames has %d entries and may have %d", len(q.ResultColumnNames), block.MaxColumns)
+		return nil, unprocessable(edm.CodeUnprocessable, "resultColumnNames has %d entries and must have at most %d", len(q.ResultColumnNames), block.MaxColumns)
 	}
 	return s.ask(r, q.Key, func(t *view) (*answer, error) {
 		results := make([]int, 0, len(q.ResultColumnNames))
@@ -156,7 +156,7 @@ func (s *Service) match(r *http.Request) (*answer, error) {
 		q.Limit = defaultLimit
 	}
 	if q.Limit < 1 || q.Limit > maxMatches {
-		return nil, unprocessable(edm.CodeUnprocessable, "limit is 1 to %d", maxMatches)
+		return nil, unprocessable(edm.CodeUnprocessable, "limit must be 1 to %d", maxMatches)
 	}
 	return s.ask(r, q.KeyID, func(t *view) (*answer, error) {
 		column, err := t.columnOf(q.Column)

@@ -14,7 +14,7 @@ import (
 )
 
 // possible are the calls that may be made now, the likelier ones more than once.
-func (w *world) possible() []*op {
+func (w *stateMachine) possible() []*op {
 	var ops []*op
 	add := func(times int, o *op) {
 		for range times {
@@ -51,7 +51,7 @@ func (w *world) possible() []*op {
 	return ops
 }
 
-func (w *world) onSession(s *mStore, m *mSession, add func(int, *op)) {
+func (w *stateMachine) onSession(s *modelStore, m *modelSession, add func(int, *op)) {
 	add(1, w.get(s, m))
 	add(1, w.repeat(s, m))
 	if m.unfinished() || rapid.IntRange(0, 3).Draw(w.T, "refused calls too") == 0 {
@@ -76,8 +76,8 @@ func (w *world) onSession(s *mStore, m *mSession, add func(int, *op)) {
 	}
 }
 
-func (w *world) createStore() *op {
-	s := &mStore{name: uuid.NewString(), requestID: uuid.NewString(), generations: map[int64]string{}, indexed: map[int64]string{}, settled: true}
+func (w *stateMachine) createStore() *op {
+	s := &modelStore{name: uuid.NewString(), requestID: uuid.NewString(), generations: map[int64]string{}, indexed: map[int64]string{}, settled: true}
 	body := edm.DataStore{DisplayName: s.name, Columns: []edm.Column{{Name: "ID", IsSearchable: true}, {Name: "Mail", IsSearchable: true}, {Name: "City"}}}
 	s.setColumns(body.Columns)
 	o := &op{name: "create store", store: s, send: func() reply { return w.api(http.MethodPost, "", s.requestID, body) }}
@@ -103,10 +103,10 @@ func (w *world) createStore() *op {
 	return o
 }
 
-func (w *world) deleteStore(s *mStore) *op {
+func (w *stateMachine) deleteStore(s *modelStore) *op {
 	o := &op{name: "delete store", store: s, send: func() reply { return w.api(http.MethodDelete, "/"+s.id, "", nil) }}
 	gone := func() {
-		w.stores = slices.DeleteFunc(w.stores, func(one *mStore) bool { return one == s })
+		w.stores = slices.DeleteFunc(w.stores, func(one *modelStore) bool { return one == s })
 	}
 	o.take = func(r reply) {
 		w.want(o.name, r, http.StatusNoContent, "")
@@ -121,10 +121,10 @@ func (w *world) deleteStore(s *mStore) *op {
 }
 
 // newSession draws a table: small ones, and some whose indexing takes a while.
-func (w *world) newSession(s *mStore) *mSession {
+func (w *stateMachine) newSession(s *modelStore) *modelSession {
 	perBlock := rapid.SampledFrom([]int{5, 5, 5, 2_000}).Draw(w.T, "rows per block")
 	rows := perBlock*rapid.IntRange(0, 2).Draw(w.T, "blocks") + rapid.IntRange(1, perBlock).Draw(w.T, "rows of the last block")
-	m := &mSession{name: uuid.NewString() + ".csv", requestID: uuid.NewString(), edition: newEdition(s.name, rows, perBlock, modelKey), staged: map[string]bool{}}
+	m := &modelSession{name: uuid.NewString() + ".csv", requestID: uuid.NewString(), edition: newEdition(s.name, rows, perBlock, modelKey), staged: map[string]bool{}}
 	if rapid.IntRange(0, 5).Draw(w.T, "bad") == 5 {
 		m.spoil()
 	}
@@ -134,9 +134,9 @@ func (w *world) newSession(s *mStore) *mSession {
 	return m
 }
 
-func (w *world) createSession(s *mStore) *op { return w.create(s, w.newSession(s)) }
+func (w *stateMachine) createSession(s *modelStore) *op { return w.create(s, w.newSession(s)) }
 
-func (w *world) create(s *mStore, m *mSession) *op {
+func (w *stateMachine) create(s *modelStore, m *modelSession) *op {
 	rows, blocks := int32(m.perBlock), int32(len(m.blocks))
 	body := edm.Session{
 		UploadAgentID: "agent", Fields: fields, FileName: m.name, RowsPerBlock: &rows, TotalBlockCount: &blocks, KeyID: modelKey.String(),
@@ -181,7 +181,7 @@ func (w *world) create(s *mStore, m *mSession) *op {
 }
 
 // repeat sends a session's create again: it makes nothing.
-func (w *world) repeat(s *mStore, m *mSession) *op {
+func (w *stateMachine) repeat(s *modelStore, m *modelSession) *op {
 	o := w.create(s, m)
 	o.name, o.target = "repeat a create", m
 	o.settle = func() {} // everything is compared afterwards
@@ -190,7 +190,7 @@ func (w *world) repeat(s *mStore, m *mSession) *op {
 
 // change is a call that the service takes while a session is unfinished. learn
 // finds out, from what a GET shows, whether it was.
-func (w *world) change(s *mStore, m *mSession, o *op, status int, done func(reply), learn func(*edm.Session)) *op {
+func (w *stateMachine) change(s *modelStore, m *modelSession, o *op, status int, done func(reply), learn func(*edm.Session)) *op {
 	o.store, o.target = s, m
 	o.take = func(r reply) {
 		if !m.unfinished() {
@@ -204,14 +204,14 @@ func (w *world) change(s *mStore, m *mSession, o *op, status int, done func(repl
 	return o
 }
 
-func (w *world) learn(s *mStore, m *mSession, learn func(*edm.Session)) {
+func (w *stateMachine) learn(s *modelStore, m *modelSession, learn func(*edm.Session)) {
 	var got edm.Session
 	w.read(sessionsPath(s, m.id), &got)
 	learn(&got)
 	w.checkSession(s, m, &got)
 }
 
-func (w *world) rename(s *mStore, m *mSession) *op {
+func (w *stateMachine) rename(s *modelStore, m *modelSession) *op {
 	name := uuid.NewString()
 	o := &op{name: "rename", send: func() reply {
 		return w.api(http.MethodPatch, sessionsPath(s, m.id), "", map[string]string{"fileName": name})
@@ -223,7 +223,7 @@ func (w *world) rename(s *mStore, m *mSession) *op {
 	})
 }
 
-func (w *world) renew(s *mStore, m *mSession) *op {
+func (w *stateMachine) renew(s *modelStore, m *modelSession) *op {
 	o := &op{name: "renew", send: func() reply { return w.api(http.MethodPost, sessionsPath(s, m.id, "renew"), "", nil) }}
 	return w.change(s, m, o, http.StatusOK, func(r reply) {
 		var got edm.Session
@@ -239,7 +239,7 @@ func (w *world) renew(s *mStore, m *mSession) *op {
 	})
 }
 
-func (w *world) cancel(s *mStore, m *mSession) *op {
+func (w *stateMachine) cancel(s *modelStore, m *modelSession) *op {
 	o := &op{name: "cancel", send: func() reply { return w.api(http.MethodPost, sessionsPath(s, m.id, "cancel"), "", nil) }}
 	w.change(s, m, o, http.StatusNoContent, func(reply) { m.cancelled = true }, func(got *edm.Session) {
 		m.cancelled = m.cancelled || got.State == edm.StateCancelled && m.unfinished()
@@ -255,7 +255,7 @@ func (w *world) cancel(s *mStore, m *mSession) *op {
 	return o
 }
 
-func (w *world) commit(s *mStore, m *mSession) *op {
+func (w *stateMachine) commit(s *modelStore, m *modelSession) *op {
 	j := w.drawJudged(s)
 	o := &op{name: "commit", store: s, target: m, send: func() reply { return w.commitAs(s, m, j) }}
 	done := func() {
@@ -294,7 +294,7 @@ func (w *world) commit(s *mStore, m *mSession) *op {
 	return o
 }
 
-func (w *world) deleteSession(s *mStore, m *mSession) *op {
+func (w *stateMachine) deleteSession(s *modelStore, m *modelSession) *op {
 	o := &op{name: "delete session", store: s, target: m, send: func() reply { return w.api(http.MethodDelete, sessionsPath(s, m.id), "", nil) }}
 	deleted := func() {
 		if m.order > 0 && !m.bad && !m.done {
@@ -316,7 +316,7 @@ func (w *world) deleteSession(s *mStore, m *mSession) *op {
 }
 
 // blobCall is a call of the upload URI: it is refused where a session has ended.
-func (w *world) blobCall(o *op, what func(reply), settle func()) *op {
+func (w *stateMachine) blobCall(o *op, what func(reply), settle func()) *op {
 	o.settle = settle
 	o.take = func(r reply) {
 		if !o.target.unfinished() {
@@ -328,7 +328,7 @@ func (w *world) blobCall(o *op, what func(reply), settle func()) *op {
 	return o
 }
 
-func (w *world) stage(s *mStore, m *mSession, n int) *op {
+func (w *stateMachine) stage(s *modelStore, m *modelSession, n int) *op {
 	id, data, to := m.ids[n], m.blocks[n], blockURL(m.uri, m.ids[n])
 	o := &op{name: "stage", store: s, target: m, send: func() reply { return w.send(http.MethodPut, to, "", data) }}
 	return w.blobCall(o, func(r reply) {
@@ -342,14 +342,14 @@ func (w *world) stage(s *mStore, m *mSession, n int) *op {
 }
 
 // stageAnother stages a block of another key, of which nothing is kept.
-func (w *world) stageAnother(s *mStore, m *mSession) *op {
+func (w *stateMachine) stageAnother(s *modelStore, m *modelSession) *op {
 	other := newEdition(s.name, m.rows, m.perBlock, fingerprint.KeyID{9})
 	to := blockURL(m.uri, other.ids[0])
 	o := &op{name: "stage another", store: s, target: m, send: func() reply { return w.send(http.MethodPut, to, "", other.blocks[0]) }}
 	return w.blobCall(o, func(r reply) { w.want(o.name, r, http.StatusBadRequest, "InvalidBlock") }, func() {})
 }
 
-func (w *world) seal(s *mStore, m *mSession) *op {
+func (w *stateMachine) seal(s *modelStore, m *modelSession) *op {
 	list := "<BlockList><Latest>" + strings.Join(m.ids, "</Latest><Latest>") + "</Latest></BlockList>"
 	uri := m.uri + "&comp=blocklist"
 	o := &op{name: "seal", store: s, target: m, send: func() reply { return w.send(http.MethodPut, uri, "", []byte(list)) }}
@@ -365,7 +365,7 @@ func (w *world) seal(s *mStore, m *mSession) *op {
 	})
 }
 
-func (w *world) get(s *mStore, m *mSession) *op {
+func (w *stateMachine) get(s *modelStore, m *modelSession) *op {
 	return &op{name: "get", store: s, target: m, send: func() reply { return w.api(http.MethodGet, sessionsPath(s, m.id), "", nil) },
 		take: func(r reply) {
 			w.want("get", r, http.StatusOK, "")
@@ -378,7 +378,7 @@ func (w *world) get(s *mStore, m *mSession) *op {
 }
 
 // wait is a get and, where nothing is killed, the wait for the session's end.
-func (w *world) wait(s *mStore, m *mSession) *op {
+func (w *stateMachine) wait(s *modelStore, m *modelSession) *op {
 	o := w.get(s, m)
 	once := o.take
 	o.take = func(r reply) {

@@ -11,7 +11,7 @@ import (
 )
 
 // everything compares all that the service has with the model.
-func (w *world) everything() {
+func (w *stateMachine) everything() {
 	w.Helper()
 	var stores struct{ Value []edm.DataStore }
 	w.read("?$top=1000", &stores)
@@ -53,7 +53,7 @@ func toJSON(v any) string {
 	return string(text)
 }
 
-func (w *world) checkStore(s *mStore, got *edm.DataStore) {
+func (w *stateMachine) checkStore(s *modelStore, got *edm.DataStore) {
 	w.Helper()
 	least, most := s.taken()
 	if got.DisplayName != s.name || got.Quota == nil || int(got.Quota.Remaining) < childCommits-most || int(got.Quota.Remaining) > childCommits-least {
@@ -72,9 +72,9 @@ func (w *world) checkStore(s *mStore, got *edm.DataStore) {
 }
 
 // checkLive wants a table that may have been live since the floor was so.
-func (w *world) checkLive(s *mStore, floor int, session string, generation int64) *mSession {
+func (w *stateMachine) checkLive(s *modelStore, floor int, session string, generation int64) *modelSession {
 	w.Helper()
-	at := slices.IndexFunc(s.sessions, func(m *mSession) bool { return m.id == session })
+	at := slices.IndexFunc(s.sessions, func(m *modelSession) bool { return m.id == session })
 	if at < 0 || s.sessions[at].order < max(floor, 1) || s.sessions[at].bad {
 		w.Fatalf("session %s cannot be live; floor %d", session, floor)
 	}
@@ -89,7 +89,7 @@ func (w *world) checkLive(s *mStore, floor int, session string, generation int64
 	return m
 }
 
-func (w *world) checkSession(s *mStore, m *mSession, got *edm.Session) {
+func (w *stateMachine) checkSession(s *modelStore, m *modelSession, got *edm.Session) {
 	w.Helper()
 	bad := func(want string) {
 		w.Helper()
@@ -137,7 +137,7 @@ func (w *world) checkSession(s *mStore, m *mSession, got *edm.Session) {
 }
 
 // blocksOf lists what is staged.
-func (w *world) blocksOf(m *mSession) map[string]bool {
+func (w *stateMachine) blocksOf(m *modelSession) map[string]bool {
 	w.Helper()
 	tally.reads++
 	r := w.send(http.MethodGet, m.uri+"&comp=blocklist&blocklisttype=all", "", nil)
@@ -157,7 +157,7 @@ func (w *world) blocksOf(m *mSession) map[string]bool {
 	return out
 }
 
-func (w *world) checkBlocks(m *mSession) {
+func (w *stateMachine) checkBlocks(m *modelSession) {
 	w.Helper()
 	if !m.unfinished() {
 		return

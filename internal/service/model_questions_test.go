@@ -15,8 +15,8 @@ import (
 // match asks for a row, by a column that all editions share or by one that is
 // theirs alone, and compares it with the edition that was committed last: the
 // answer is of one table.
-func (w *world) match(s *mStore, row int) *op {
-	var last *mSession
+func (w *stateMachine) match(s *modelStore, row int) *op {
+	var last *modelSession
 	compared := ""
 	for _, m := range s.sessions {
 		if m.order > 0 && (last == nil || m.order > last.order) {
@@ -57,7 +57,7 @@ func (w *world) match(s *mStore, row int) *op {
 			return
 		}
 		w.want("match", r, http.StatusUnprocessableEntity, edm.CodeUnprocessable)
-		if !slices.ContainsFunc(s.candidates(floor), func(m *mSession) bool {
+		if !slices.ContainsFunc(s.candidates(floor), func(m *modelSession) bool {
 			_, mayNot := s.maySearch(m, slices.Index(fields, column))
 			return mayNot
 		}) {
@@ -68,10 +68,10 @@ func (w *world) match(s *mStore, row int) *op {
 }
 
 // lookup asks for a row and wants the cells of one edition that may be live.
-func (w *world) lookup(s *mStore, row int) *op {
+func (w *stateMachine) lookup(s *modelStore, row int) *op {
 	question := edm.LookupRequest{Key: modelKey.String(), Values: []string{text64(modelToken("", "ID", row))}, ResultColumnNames: []string{"Mail", "City"}}
 	floor, present := s.floor, rulesOf(s.columns)
-	answers := func(m *mSession) bool { return reflect.DeepEqual(rulesOf(m.columns), present) }
+	answers := func(m *modelSession) bool { return reflect.DeepEqual(rulesOf(m.columns), present) }
 	return w.ask(s, "lookup", question, answers, func(r reply) {
 		var got struct{ Value []string }
 		if err := json.Unmarshal(r.body, &got); err != nil {
@@ -97,7 +97,7 @@ func (w *world) lookup(s *mStore, row int) *op {
 
 // ask asks a question of the live table. Without one that was seen to be live it
 // may be that there is none.
-func (w *world) ask(s *mStore, what string, question any, answers func(*mSession) bool, judge func(reply)) *op {
+func (w *stateMachine) ask(s *modelStore, what string, question any, answers func(*modelSession) bool, judge func(reply)) *op {
 	floor := s.floor
 	return &op{name: what, store: s, send: func() reply { return w.api(http.MethodPost, "/"+s.id+"/"+what, "", question) },
 		take: func(r reply) {

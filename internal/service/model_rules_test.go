@@ -14,7 +14,7 @@ import (
 
 // drawColumns are the columns of the model's tables under some rules. ID is always
 // searchable.
-func (w *world) drawColumns() []edm.Column {
+func (w *stateMachine) drawColumns() []edm.Column {
 	var out []edm.Column
 	for _, name := range fields {
 		c := edm.Column{Name: name, IsSearchable: name == "ID" || w.oneIn(1, "searchable"), IsCaseInsensitive: w.oneIn(2, "folded")}
@@ -36,18 +36,18 @@ func pattern(columns []edm.Column) string {
 }
 
 // setColumns notes what the store's columns are from now on.
-func (s *mStore) setColumns(columns []edm.Column) {
+func (s *modelStore) setColumns(columns []edm.Column) {
 	s.columns, s.settled = edm.WithRules(columns), false
 	s.patterns = append(s.patterns, s.columns)
 }
 
 // pending reports whether a commit may be processed still.
-func (s *mStore) pending() bool {
-	return slices.ContainsFunc(s.sessions, func(m *mSession) bool { return m.order > 0 && !m.done && !m.deleted })
+func (s *modelStore) pending() bool {
+	return slices.ContainsFunc(s.sessions, func(m *modelSession) bool { return m.order > 0 && !m.done && !m.deleted })
 }
 
 // candidates are the sessions whose tables may be live where one of floor was.
-func (s *mStore) candidates(floor int) (out []*mSession) {
+func (s *modelStore) candidates(floor int) (out []*modelSession) {
 	for _, m := range s.sessions {
 		if m.order >= max(floor, 1) && !m.bad {
 			out = append(out, m)
@@ -58,12 +58,12 @@ func (s *mStore) candidates(floor int) (out []*mSession) {
 
 // served are the columns that a table may be served with, as to what is
 // searchable: its own, and those that the store has had.
-func (s *mStore) served(m *mSession) [][]edm.Column {
+func (s *modelStore) served(m *modelSession) [][]edm.Column {
 	return append(slices.Clone(s.patterns), m.columns)
 }
 
 // maySearch reports whether a table may be, and may not be, searched by a column.
-func (s *mStore) maySearch(m *mSession, column int) (may, mayNot bool) {
+func (s *modelStore) maySearch(m *modelSession, column int) (may, mayNot bool) {
 	for _, columns := range s.served(m) {
 		may = may || columns[column].IsSearchable
 		mayNot = mayNot || !columns[column].IsSearchable
@@ -73,7 +73,7 @@ func (s *mStore) maySearch(m *mSession, column int) (may, mayNot bool) {
 
 // checkColumns holds the columns of a store and of its live table against the
 // model.
-func (w *world) checkColumns(s *mStore, got *edm.DataStore) {
+func (w *stateMachine) checkColumns(s *modelStore, got *edm.DataStore) {
 	w.Helper()
 	if !reflect.DeepEqual(got.Columns, s.columns) {
 		w.Fatalf("the columns are %s; want %s", toJSON(got.Columns), toJSON(s.columns))
@@ -82,7 +82,7 @@ func (w *world) checkColumns(s *mStore, got *edm.DataStore) {
 	if got.Live == nil {
 		return
 	}
-	m := s.sessions[slices.IndexFunc(s.sessions, func(m *mSession) bool { return m.id == got.Live.SessionID })]
+	m := s.sessions[slices.IndexFunc(s.sessions, func(m *modelSession) bool { return m.id == got.Live.SessionID })]
 	now := pattern(got.Live.Columns)
 	if !slices.ContainsFunc(s.served(m), func(c []edm.Column) bool { return pattern(c) == now }) {
 		w.Fatalf("live is searchable as %s; want as one of %s", now, toJSON(s.served(m)))
@@ -105,7 +105,7 @@ func rulesOf(columns []edm.Column) map[string]string {
 	return out
 }
 
-func (w *world) getStore(s *mStore) *op {
+func (w *stateMachine) getStore(s *modelStore) *op {
 	return &op{name: "get store", store: s, send: func() reply { return w.api(http.MethodGet, "/"+s.id, "", nil) }, settle: func() {}, take: func(r reply) {
 		w.want("get store", r, http.StatusOK, "")
 		var got edm.DataStore
@@ -117,7 +117,7 @@ func (w *world) getStore(s *mStore) *op {
 }
 
 // changeStore changes rules and what is searchable.
-func (w *world) changeStore(s *mStore) *op {
+func (w *stateMachine) changeStore(s *modelStore) *op {
 	columns := w.drawColumns()
 	o := &op{name: changesStore, store: s, send: func() reply {
 		return w.api(http.MethodPatch, "/"+s.id, "", map[string]any{"columns": columns})
@@ -140,25 +140,25 @@ const changesStore = "change store"
 
 // underRules draws the rules that a match names, of the table that was committed
 // last, and tells whether a table answers it.
-func (w *world) underRules(s *mStore, last *mSession) (named map[string]string, answers func(*mSession) bool) {
+func (w *stateMachine) underRules(s *modelStore, last *modelSession) (named map[string]string, answers func(*modelSession) bool) {
 	present := rulesOf(s.columns)
 	switch {
 	case last == nil || w.oneIn(1, "no rules"):
-		return nil, func(m *mSession) bool { return reflect.DeepEqual(rulesOf(m.columns), present) }
+		return nil, func(m *modelSession) bool { return reflect.DeepEqual(rulesOf(m.columns), present) }
 	case w.oneIn(2, "other rules"):
 		named = map[string]string{"ID": "v1:exact:0041"}
-		return named, func(*mSession) bool { return false }
+		return named, func(*modelSession) bool { return false }
 	}
 	named = rulesOf(last.columns)
-	return named, func(m *mSession) bool { return reflect.DeepEqual(rulesOf(m.columns), named) }
+	return named, func(m *modelSession) bool { return reflect.DeepEqual(rulesOf(m.columns), named) }
 }
 
 // refusedForRules judges a 422 RulesMismatch: of the tables that may be live there
 // is one that does not answer.
-func (w *world) refusedForRules(s *mStore, what string, floor int, answers func(*mSession) bool) {
+func (w *stateMachine) refusedForRules(s *modelStore, what string, floor int, answers func(*modelSession) bool) {
 	w.Helper()
 	tally.refused++
-	if !slices.ContainsFunc(s.candidates(floor), func(m *mSession) bool { return !answers(m) }) {
+	if !slices.ContainsFunc(s.candidates(floor), func(m *modelSession) bool { return !answers(m) }) {
 		w.Fatalf("%s is refused for its rules, and all tables that may be live have them; the store has %s", what, toJSON(s.columns))
 	}
 }
@@ -177,12 +177,12 @@ type judged struct {
 	quiet   bool   // nothing could change what is live
 }
 
-func (w *world) drawJudged(s *mStore) *judged {
+func (w *stateMachine) drawJudged(s *modelStore) *judged {
 	return &judged{how: rapid.SampledFrom([]int{judgedByNobody, judgedAsShown, judgedAsShown, judgedWrongly}).Draw(w.T, "judged"), quiet: s.settled && !s.pending()}
 }
 
 // commitAs commits as judged; what is live is read before.
-func (w *world) commitAs(s *mStore, m *mSession, j *judged) reply {
+func (w *stateMachine) commitAs(s *modelStore, m *modelSession, j *judged) reply {
 	path := sessionsPath(s, m.id, "commit")
 	if j.how == judgedByNobody {
 		return w.api(http.MethodPost, path, "", nil)
@@ -205,7 +205,7 @@ func (w *world) commitAs(s *mStore, m *mSession, j *judged) reply {
 
 // checkAhead wants no table ahead of a judged commit that its judge has not seen:
 // sessions are indexed in the order of their commits.
-func (w *world) checkAhead(s *mStore, j *judged) {
+func (w *stateMachine) checkAhead(s *modelStore, j *judged) {
 	w.Helper()
 	if j.how != judgedAsShown {
 		return
@@ -224,7 +224,7 @@ func (w *world) checkAhead(s *mStore, j *judged) {
 }
 
 // commitBeside commits another session right behind one.
-func (w *world) commitBeside(one *op) {
+func (w *stateMachine) commitBeside(one *op) {
 	w.Helper()
 	for _, m := range one.store.sessions {
 		if m.unfinished() && m.sealed && !m.deleted {
@@ -234,7 +234,7 @@ func (w *world) commitBeside(one *op) {
 }
 
 // checkReplaced wants a table to have replaced what it was judged against.
-func (w *world) checkReplaced(s *mStore, m *mSession, generation int64) {
+func (w *stateMachine) checkReplaced(s *modelStore, m *modelSession, generation int64) {
 	w.Helper()
 	if m.judged == nil || m.judged.how == judgedByNobody {
 		return
@@ -248,7 +248,7 @@ func (w *world) checkReplaced(s *mStore, m *mSession, generation int64) {
 
 // awaitSearchable reads a store until its live table is searchable as its columns
 // are.
-func (w *world) awaitSearchable(s *mStore) {
+func (w *stateMachine) awaitSearchable(s *modelStore) {
 	w.Helper()
 	w.eventually("the live table is searchable as the store's columns", func() bool {
 		w.do(w.getStore(s))

@@ -29,7 +29,7 @@ func modelToken(edition, column string, row int) []byte {
 func text64(token []byte) string { return base64.StdEncoding.EncodeToString(token) }
 
 // edition is a table as it is uploaded. A bad one has a block whose end is found
-// out by whoever reads all of it.
+// out by a reader of all of it.
 type edition struct {
 	name           string
 	rows, perBlock int
@@ -67,9 +67,9 @@ func (e *edition) spoil() {
 	e.ids[last] = block.ID(last, block.Sum(e.blocks[last]))
 }
 
-// mSession is what the model knows of a session. order counts a store's commits
+// modelSession is what the model knows of a session. order counts a store's commits
 // from 1; done says that its end was seen.
-type mSession struct {
+type modelSession struct {
 	id, name, requestID, uri string
 	*edition
 	staged    map[string]bool
@@ -84,14 +84,14 @@ type mSession struct {
 	judged  *judged      // the commit
 }
 
-func (m *mSession) unfinished() bool { return !m.cancelled && m.order == 0 }
+func (m *modelSession) unfinished() bool { return !m.cancelled && m.order == 0 }
 
-// mStore is what the model knows of a data store. A table of an order below floor
+// modelStore is what the model knows of a data store. A table of an order below floor
 // is live no more. Of unsure commits nobody knows whether they had succeeded when
 // their sessions were deleted; kept are those that had.
-type mStore struct {
+type modelStore struct {
 	id, name, requestID string
-	sessions            []*mSession
+	sessions            []*modelSession
 	commits, floor      int
 	unsure, kept        int
 	generations         map[int64]string
@@ -104,7 +104,7 @@ type mStore struct {
 
 // taken is how much of the quota is taken: at least and at most, as long as it is
 // not known whether a bad table has failed.
-func (s *mStore) taken() (least, most int) {
+func (s *modelStore) taken() (least, most int) {
 	least, most = s.kept, s.kept+s.unsure
 	for _, m := range s.sessions {
 		switch {
@@ -120,21 +120,21 @@ func (s *mStore) taken() (least, most int) {
 
 // full reports whether a commit is sure to be refused, and roomy whether it is
 // sure not to be.
-func (s *mStore) full() bool {
+func (s *modelStore) full() bool {
 	least, _ := s.taken()
 	return least >= childCommits
 }
 
-func (s *mStore) roomy() bool {
+func (s *modelStore) roomy() bool {
 	_, most := s.taken()
 	return most < childCommits
 }
 
 // raise notes that a session's table was live, or of a commit before the live one.
-func (s *mStore) raise(order int) { s.floor = max(s.floor, order) }
+func (s *modelStore) raise(order int) { s.floor = max(s.floor, order) }
 
 // of returns the session that is not deleted under an id.
-func (s *mStore) of(id string) *mSession {
+func (s *modelStore) of(id string) *modelSession {
 	for _, m := range s.sessions {
 		if m.id == id && !m.deleted {
 			return m

@@ -15,11 +15,11 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 )
 
-// world is a service and the model of it.
-type world struct {
+// stateMachine is a service and the model of it.
+type stateMachine struct {
 	*rapid.T
 	*process
-	stores []*mStore
+	stores []*modelStore
 }
 
 // tally counts over all checks.
@@ -30,14 +30,14 @@ var tally struct{ calls, reads, kills, moment, held, indexing, unanswered, refus
 // a call did that nobody answered.
 type op struct {
 	name   string
-	store  *mStore
-	target *mSession
+	store  *modelStore
+	target *modelSession
 	send   func() reply
 	take   func(reply)
 	settle func()
 }
 
-func (w *world) want(what string, r reply, status int, code string) {
+func (w *stateMachine) want(what string, r reply, status int, code string) {
 	w.Helper()
 	if r.err != nil || r.status != status || r.code != code {
 		w.Fatalf("%s: %d %q %s (%v); want %d %q", what, r.status, r.code, r.body, r.err, status, code)
@@ -45,7 +45,7 @@ func (w *world) want(what string, r reply, status int, code string) {
 }
 
 // read gets what must be answered: nothing is killed meanwhile.
-func (w *world) read(path string, into any) {
+func (w *stateMachine) read(path string, into any) {
 	w.Helper()
 	tally.reads++
 	r := w.api(http.MethodGet, path, "", nil)
@@ -55,11 +55,11 @@ func (w *world) read(path string, into any) {
 	}
 }
 
-func sessionsPath(s *mStore, rest ...string) string {
+func sessionsPath(s *modelStore, rest ...string) string {
 	return "/" + s.id + "/sessions" + strings.Join(append([]string{""}, rest...), "/")
 }
 
-func (w *world) restart() {
+func (w *stateMachine) restart() {
 	w.Helper()
 	if err := w.kill(); err != nil {
 		w.Fatal(err)
@@ -71,7 +71,7 @@ func (w *world) restart() {
 }
 
 // do makes a call while nothing is killed.
-func (w *world) do(o *op) {
+func (w *stateMachine) do(o *op) {
 	w.Helper()
 	tally.calls++
 	r := o.send()
@@ -82,7 +82,7 @@ func (w *world) do(o *op) {
 }
 
 // killDuring makes calls at once, kills the service after a while, and looks.
-func (w *world) killDuring(ops []*op, after time.Duration) {
+func (w *stateMachine) killDuring(ops []*op, after time.Duration) {
 	w.Helper()
 	replies := make([]chan reply, len(ops))
 	for i, o := range ops {
@@ -109,7 +109,7 @@ func (w *world) killDuring(ops []*op, after time.Duration) {
 
 // killHeld makes a call that the service holds before or after it takes it, and
 // kills it then: whatever the machine's speed, nobody has the answer.
-func (w *world) killHeld(o *op, at string) {
+func (w *stateMachine) killHeld(o *op, at string) {
 	w.Helper()
 	w.hold = at
 	answered := make(chan reply, 1)
@@ -130,9 +130,9 @@ func (w *world) killHeld(o *op, at string) {
 	w.everything()
 }
 
-// oneIn is a chance of one in 2 to the power of so many: rapid's integers tend to
+// oneIn is a chance of one in 2 to the power of halvings: rapid's integers tend to
 // be small, its booleans are fair.
-func (w *world) oneIn(halvings int, what string) bool {
+func (w *stateMachine) oneIn(halvings int, what string) bool {
 	all := true
 	for range halvings {
 		all = rapid.Bool().Draw(w.T, what) && all
@@ -141,7 +141,7 @@ func (w *world) oneIn(halvings int, what string) bool {
 }
 
 // step makes one move.
-func (w *world) step() {
+func (w *stateMachine) step() {
 	w.Helper()
 	ops := w.possible()
 	one := ops[rapid.IntRange(0, len(ops)-1).Draw(w.T, "call")]
@@ -173,7 +173,7 @@ func (w *world) step() {
 
 // beside adds, to a call, the blocks of another session and a lookup, whose
 // outcomes do not depend on it.
-func (w *world) beside(one *op) []*op {
+func (w *stateMachine) beside(one *op) []*op {
 	ops := []*op{one}
 	if one.name == "delete store" || one.name == changesStore {
 		return ops
@@ -212,7 +212,7 @@ func TestModel(t *testing.T) {
 			p.close()
 			_ = os.RemoveAll(dir) // TempDir tries again
 		}()
-		w := &world{T: r, process: p}
+		w := &stateMachine{T: r, process: p}
 		w.do(w.createStore())
 		for range rapid.IntRange(100, 240).Draw(r, "steps") {
 			w.step()
@@ -242,7 +242,7 @@ func setUnlessGiven(t *testing.T, name, value string) {
 
 // settleAll waits for the ends of all that was committed, has calls held in every
 // run, whatever was drawn, and looks once more.
-func (w *world) settleAll() {
+func (w *stateMachine) settleAll() {
 	w.Helper()
 	for _, s := range w.stores {
 		for _, m := range s.sessions {
@@ -263,7 +263,7 @@ func (w *world) settleAll() {
 }
 
 // await reads a session until it has ended.
-func (w *world) await(s *mStore, m *mSession) {
+func (w *stateMachine) await(s *modelStore, m *modelSession) {
 	w.Helper()
 	w.eventually("the end of a session", func() bool {
 		var got edm.Session
@@ -274,7 +274,7 @@ func (w *world) await(s *mStore, m *mSession) {
 }
 
 // eventually asks again until something is so.
-func (w *world) eventually(what string, is func() bool) {
+func (w *stateMachine) eventually(what string, is func() bool) {
 	w.Helper()
 	timeout := time.After(time.Minute)
 	tick := time.NewTicker(3 * time.Millisecond)

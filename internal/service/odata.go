@@ -42,11 +42,11 @@ func optionsOf(r *http.Request) (options, error) {
 	o := options{top: defaultTop}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return o, badRequest("the query is not encoded as one")
+		return o, badRequest("the query is malformed")
 	}
 	for name, values := range query {
 		if len(values) != 1 {
-			return o, badRequest("the option %q stands more than once", name)
+			return o, badRequest("the option %q is given more than once", name)
 		}
 		if err := o.set(name, values[0]); err != nil {
 			return o, err
@@ -63,7 +63,7 @@ func (o *options) set(name, value string) (err error) {
 		o.skip, err = number(name, value, 0, 1<<30)
 	case "$count":
 		if value != "true" && value != "false" {
-			return badRequest("$count is true or false")
+			return badRequest("$count must be true or false")
 		}
 		o.count = value == "true"
 	case "$filter":
@@ -74,11 +74,11 @@ func (o *options) set(name, value string) (err error) {
 		o.selected = strings.Split(value, ",")
 	case "$expand":
 		if value != "uploadAgent" {
-			return badRequest("$expand takes uploadAgent only")
+			return badRequest("$expand supports uploadAgent only")
 		}
 		o.expandedAgent = true
 	default:
-		return badRequest("the option %q is not known; $top, $skip, $count, $filter, $orderby, $select and $expand are", name)
+		return badRequest("the option %q is not supported; $top, $skip, $count, $filter, $orderby, $select and $expand are", name)
 	}
 	return err
 }
@@ -86,7 +86,7 @@ func (o *options) set(name, value string) (err error) {
 func number(name, value string, least, most int) (int, error) {
 	n, err := strconv.Atoi(value)
 	if err != nil || n < least || n > most {
-		return 0, badRequest("%s is a whole number from %d to %d", name, least, most)
+		return 0, badRequest("%s must be a whole number from %d to %d", name, least, most)
 	}
 	return n, nil
 }
@@ -94,10 +94,10 @@ func number(name, value string, least, most int) (int, error) {
 func (o *options) setOrder(value string) error {
 	property, direction, _ := strings.Cut(value, " ")
 	if !slices.Contains(filterable, property) {
-		return badRequest("$orderby cannot sort by %q; it can by %s", property, strings.Join(filterable, ", "))
+		return badRequest("$orderby does not support %q; it supports %s", property, strings.Join(filterable, ", "))
 	}
 	if direction != "" && direction != "asc" && direction != "desc" {
-		return badRequest("$orderby ends in asc or desc")
+		return badRequest("$orderby must end in asc or desc")
 	}
 	o.orderBy, o.descending = property, direction == "desc"
 	return nil
@@ -112,11 +112,11 @@ func parseFilter(text string) ([]comparison, error) {
 		var found bool
 		text = strings.TrimLeft(text, " ")
 		if c.property, text, found = strings.Cut(text, " "); !found || !slices.Contains(filterable, c.property) {
-			return nil, badRequest("$filter cannot compare %q; it can %s", c.property, strings.Join(filterable, ", "))
+			return nil, badRequest("$filter does not support %q; it supports %s", c.property, strings.Join(filterable, ", "))
 		}
 		text = strings.TrimLeft(text, " ")
 		if c.operator, text, found = strings.Cut(text, " "); !found || c.operator != "eq" && c.operator != "ge" {
-			return nil, badRequest("$filter knows eq and ge, joined by and; %q is neither", c.operator)
+			return nil, badRequest("$filter supports eq and ge, joined by and, not %q", c.operator)
 		}
 		var err error
 		if c.value, text, err = filterValue(strings.TrimLeft(text, " ")); err != nil {
@@ -128,7 +128,7 @@ func parseFilter(text string) ([]comparison, error) {
 			return terms, nil
 		}
 		if text, found = strings.CutPrefix(text, "and "); !found {
-			return nil, badRequest("$filter joins its terms by and")
+			return nil, badRequest("$filter must join its terms by and")
 		}
 	}
 }
@@ -138,7 +138,7 @@ func filterValue(text string) (value, rest string, err error) {
 	if !strings.HasPrefix(text, "'") {
 		value, rest, _ = strings.Cut(text, " ")
 		if _, err := time.Parse(time.RFC3339, value); err != nil {
-			return "", "", badRequest("a value in $filter is a string in single quotes or a time such as 2026-01-02T03:04:05Z")
+			return "", "", badRequest("a value in $filter must be a string in single quotes or a time such as 2026-01-02T03:04:05Z")
 		}
 		return value, rest, nil
 	}
@@ -155,7 +155,7 @@ func filterValue(text string) (value, rest string, err error) {
 		}
 		return b.String(), text[i+1:], nil
 	}
-	return "", "", badRequest("a string in $filter does not end")
+	return "", "", badRequest("a string in $filter is not terminated")
 }
 
 // page applies the options to a collection and makes the answer's body.

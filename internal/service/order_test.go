@@ -9,7 +9,7 @@ import (
 )
 
 // stopped is a service whose clock stands still.
-func stopped(t *testing.T) *life {
+func stopped(t *testing.T) *lifecycle {
 	t.Helper()
 	l := begun(t)
 	l.now = func() time.Time { return time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC) }
@@ -17,7 +17,7 @@ func stopped(t *testing.T) *life {
 	return l
 }
 
-func (l *life) committed(rows int) *upload {
+func (l *lifecycle) committed(rows int) *upload {
 	l.Helper()
 	u := l.opened(rows)
 	l.wants("a commit", l.tryCommit(u), http.StatusNoContent, "")
@@ -28,25 +28,25 @@ func (l *life) committed(rows int) *upload {
 // live, whichever is indexed first, and whenever the service starts again.
 func TestCommitsOfOneMomentAreInOrder(t *testing.T) {
 	for name, tc := range map[string]struct {
-		index       func(l *life, first, second, third *upload)
+		index       func(l *lifecycle, first, second, third *upload)
 		generations int64
 	}{
-		"in their order": {func(l *life, _, _, _ *upload) { l.worked() }, 3},
-		"after a restart": {func(l *life, _, _, _ *upload) {
+		"in their order": {func(l *lifecycle, _, _, _ *upload) { l.worked() }, 3},
+		"after a restart": {func(l *lifecycle, _, _, _ *upload) {
 			l.again(func() {})
 			l.worked()
 		}, 3},
-		"the other way round": {func(l *life, first, second, third *upload) {
+		"the other way round": {func(l *lifecycle, first, second, third *upload) {
 			for _, u := range []*upload{third, second, first} {
 				must(l.T, l.service.Index(l.Context(), u.id))
 			}
 		}, 1},
-		"the last in the middle": {func(l *life, first, second, third *upload) {
+		"the last in the middle": {func(l *lifecycle, first, second, third *upload) {
 			for _, u := range []*upload{first, third, second} {
 				must(l.T, l.service.Index(l.Context(), u.id))
 			}
 		}, 2},
-		"with a restart between": {func(l *life, first, second, third *upload) {
+		"with a restart between": {func(l *lifecycle, first, second, third *upload) {
 			must(l.T, l.service.Index(l.Context(), second.id))
 			l.again(func() {})
 			must(l.T, l.service.Index(l.Context(), third.id))

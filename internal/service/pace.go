@@ -26,7 +26,7 @@ func (s *Service) paced(w http.ResponseWriter, body io.ReadCloser) *pacedBody {
 	return &pacedBody{ReadCloser: body, control: http.NewResponseController(w), grace: s.times.grace, rate: s.config.MinUploadRate, began: time.Now()}
 }
 
-// again begins to count anew, after the service itself kept the caller waiting.
+// again restarts the count, after the service itself kept the caller waiting.
 func (p *pacedBody) again() { p.began, p.read = time.Now(), 0 }
 
 // due is when the next byte must have come.

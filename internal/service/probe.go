@@ -7,7 +7,7 @@ import (
 )
 
 // Whether records can be written is tried once in probeInterval at most, however
-// often somebody asks, and is waited for as long as probePatience.
+// often it is asked, and is waited for as long as probePatience.
 const (
 	probeInterval = 10 * time.Second
 	probePatience = 3 * time.Second

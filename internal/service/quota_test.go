@@ -10,32 +10,32 @@ import (
 )
 
 // remaining is what the store shows of its quota.
-func (l *life) remaining() int32 {
+func (l *lifecycle) remaining() int32 {
 	l.Helper()
 	var got edm.DataStore
 	must(l.T, json.Unmarshal(l.api(http.MethodGet, "/"+l.store, nil).body, &got))
 	return got.Quota.Remaining
 }
 
-func (l *life) wantsRemaining(after string, want int32) {
+func (l *lifecycle) wantsRemaining(after string, want int32) {
 	l.Helper()
 	if got := l.remaining(); got != want {
 		l.Fatalf("after %s %d commits remain, want %d", after, got, want)
 	}
 }
 
-func (l *life) tryCommit(u *upload) reply {
+func (l *lifecycle) tryCommit(u *upload) reply {
 	return l.api(http.MethodPost, "/"+l.store+"/sessions/"+u.id+"/commit", nil)
 }
 
-func (l *life) wants(what string, r reply, status int, code string) {
+func (l *lifecycle) wants(what string, r reply, status int, code string) {
 	l.Helper()
 	if r.status != status || r.code != code {
 		l.Fatalf("%s is answered %d %s %s; want %d %s", what, r.status, r.code, r.body, status, code)
 	}
 }
 
-func (l *life) opened(rows int) *upload {
+func (l *lifecycle) opened(rows int) *upload {
 	l.Helper()
 	u := &upload{edition: newEdition(l.names[l.store], rows, 5, modelKey)}
 	l.open(u)
@@ -43,8 +43,8 @@ func (l *life) opened(rows int) *upload {
 	return u
 }
 
-// limited is a service whose stores take so many commits in a day.
-func limited(t *testing.T, commits int) *life {
+// limited is a service whose stores take a number of commits a day.
+func limited(t *testing.T, commits int) *lifecycle {
 	t.Helper()
 	l := begun(t)
 	l.commits = commits
@@ -52,7 +52,7 @@ func limited(t *testing.T, commits int) *life {
 	return l
 }
 
-func (l *life) worked() {
+func (l *lifecycle) worked() {
 	l.Helper()
 	_ = l.service.Work(l.Context()) // a session that fails is told of by its state
 }
@@ -106,7 +106,7 @@ func TestASupersededCommitCounts(t *testing.T) {
 }
 
 // liveNow is what the store shows as live.
-func (l *life) liveNow() *edm.Live {
+func (l *lifecycle) liveNow() *edm.Live {
 	l.Helper()
 	var got edm.DataStore
 	must(l.T, json.Unmarshal(l.api(http.MethodGet, "/"+l.store, nil).body, &got))

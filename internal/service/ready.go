@@ -46,5 +46,5 @@ func (s *Service) unready() (reasons []string) {
 
 // tryRecords writes a record as any change does.
 func (s *Service) tryRecords() error {
-	return s.records.Probe(context.Background(), s.now()) // whoever asks first may be gone by then
+	return s.records.Probe(context.Background(), s.now()) // the caller may be gone by then
 }

@@ -11,13 +11,13 @@ import (
 )
 
 // isReady asks /readyz as anybody.
-func (h *house) isReady() (int, string) {
+func (h *harness) isReady() (int, string) {
 	h.t.Helper()
 	_, w := h.call(http.MethodGet, "/readyz", "", nil)
 	return w.Code, w.Body.String()
 }
 
-func (h *house) wantUnready(says string) {
+func (h *harness) wantUnready(says string) {
 	h.t.Helper()
 	status, text := h.isReady()
 	if status != http.StatusServiceUnavailable || !strings.Contains(text, says) || strings.Count(text, "\n") != 1 {
@@ -30,7 +30,7 @@ func (h *house) wantUnready(says string) {
 	}
 }
 
-func (h *house) wantReady() {
+func (h *harness) wantReady() {
 	h.t.Helper()
 	if status, text := h.isReady(); status != http.StatusOK {
 		h.t.Errorf("%d %s", status, text)
@@ -38,7 +38,7 @@ func (h *house) wantReady() {
 }
 
 func TestReadyNeedsTheToken(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.wantReady()
 	ours := h.config.Token
 	h.config.Token = func() (string, error) { return "", errors.New("open /secret-path: permission denied") }
@@ -50,7 +50,7 @@ func TestReadyNeedsTheToken(t *testing.T) {
 }
 
 func TestReadyNeedsAFreeDisk(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.config.MinFreeDisk = 64 << 20
 	h.space.Free = func() (int64, error) { return 64<<20 - 1, nil }
 	h.wantUnready("disk: 63 MiB are free and 64 must be (--min-free-disk)")
@@ -61,14 +61,14 @@ func TestReadyNeedsAFreeDisk(t *testing.T) {
 }
 
 // later makes the next question try the records again.
-func (h *house) later() {
+func (h *harness) later() {
 	h.probe.mu.Lock()
 	defer h.probe.mu.Unlock()
 	h.probe.at = time.Time{}
 }
 
 func TestReadyNeedsRecordsThatCanBeWritten(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.wantReady()
 	before := h.version()
 	for range 100 {
@@ -110,7 +110,7 @@ func TestReadyNeedsRecordsThatCanBeWritten(t *testing.T) {
 }
 
 func TestReadyNeedsTheStamp(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.must(h.database().KeepStamp(brokenStamps{errors.New("write " + h.config.Dir)}))
 	h.wantUnready("records: ")
 }

@@ -17,7 +17,7 @@ func (s *Service) room(r *http.Request, session string, bytes int64) (release fu
 	ctx, stop := context.WithTimeout(r.Context(), s.patience)
 	defer stop()
 	if err := s.memory.acquire(ctx, session, bytes); err != nil {
-		return nil, busy("the uploads at hand take all of the %d MiB that the service has for them (a session has half of it at most); send it again later", s.config.UploadMemory>>20)
+		return nil, busy("the uploads in progress use all of the %d MiB that the service has for them (a session may use half of it): send the request again later", s.config.UploadMemory>>20)
 	}
 	return func() { s.memory.release(session, bytes) }, nil
 }
@@ -38,7 +38,7 @@ type receiving struct {
 // come no slower than the least rate.
 func (s *Service) receive(w http.ResponseWriter, r *http.Request, session string, bytes int64) (*receiving, error) {
 	if !s.memory.enter(session) {
-		return nil, busy("the session has %d uploads at hand, the most it may; send it again later", maxOpenUploads)
+		return nil, busy("the session has %d uploads in progress, the maximum: send the request again later", maxOpenUploads)
 	}
 	body := s.paced(w, r.Body)
 	r.Body = body
@@ -59,9 +59,9 @@ func (s *Service) receive(w http.ResponseWriter, r *http.Request, session string
 // cutOff is what a caller is told of a body that did not come whole.
 func (s *Service) cutOff(err error) *failure {
 	if errors.Is(err, errTooSlow) {
-		return fail(http.StatusRequestTimeout, "OperationTimedOut", "the body came slower than %d bytes a second on average; send it again, or lower rowsPerBlock", s.config.MinUploadRate)
+		return fail(http.StatusRequestTimeout, "OperationTimedOut", "the body was slower than %d bytes a second on average: send it again, or lower rowsPerBlock", s.config.MinUploadRate)
 	}
-	return fail(http.StatusBadRequest, "InvalidInput", "the body is cut off")
+	return fail(http.StatusBadRequest, "InvalidInput", "the body is incomplete")
 }
 
 // readOut reads what is left of a body that is refused, up to a number of

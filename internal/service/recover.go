@@ -49,7 +49,7 @@ func (s *Service) recover(ctx context.Context) error {
 		if store.Live != nil {
 			used[store.Live.SessionID] = true
 			if err := s.open(ctx, store); err != nil {
-				s.config.Log.Error("the live table cannot be opened and its lookups are refused: upload it again if this stays",
+				s.config.Log.Error("the live table cannot be opened and its lookups are refused: upload it again if this persists",
 					"store", store.ID, "session", store.Live.SessionID, "error", err)
 			}
 		}
@@ -147,7 +147,7 @@ func (s *Service) verifyBlock(ctx context.Context, session, id string) error {
 		return nil // its session ended meanwhile
 	}
 	index, _, _ := block.ParseID(id) // read did too
-	s.config.Log.Error("an acknowledged block is damaged and dropped; it is to be staged again", "session", session, "block", index, "error", bad)
+	s.config.Log.Error("an acknowledged block is damaged and was dropped: its uploader stages it again", "session", session, "block", index, "error", bad)
 	return errors.Join(s.blocks.Forget(ctx, session, id), s.failSession(ctx, session, bad, func(r *records.Session) bool {
 		return r.State == edm.StateUploadCompleted && slices.Contains(r.Sealed, id)
 	}))

@@ -10,7 +10,7 @@ import (
 )
 
 // searches makes these columns the searchable ones of the store.
-func (l *life) searches(names ...string) {
+func (l *lifecycle) searches(names ...string) {
 	l.Helper()
 	columns := []edm.Column{{Name: "ID"}, {Name: "Mail"}, {Name: "City"}}
 	for i := range columns {
@@ -21,7 +21,7 @@ func (l *life) searches(names ...string) {
 	must(l.T, l.call(l.api(http.MethodPatch, "/"+l.store, map[string]any{"columns": columns}), http.StatusOK))
 }
 
-func (l *life) wantsLive(generation int64, u *upload, searchable ...bool) {
+func (l *lifecycle) wantsLive(generation int64, u *upload, searchable ...bool) {
 	l.Helper()
 	live := l.liveNow()
 	if live == nil || live.Generation != generation || live.SessionID != u.id || len(live.Columns) != len(searchable) {
@@ -35,7 +35,7 @@ func (l *life) wantsLive(generation int64, u *upload, searchable ...bool) {
 }
 
 // finds asks for row 3 of an upload by one of its columns.
-func (l *life) finds(u *upload, column string, generation int64) {
+func (l *lifecycle) finds(u *upload, column string, generation int64) {
 	l.Helper()
 	r := l.api(http.MethodPost, "/"+l.store+"/match", edm.MatchRequest{KeyID: modelKey.String(), Column: column, Token: text64(modelToken(u.name, column, 3))})
 	want := edm.MatchResult{Generation: generation, SessionID: u.id, Total: 1, Rows: []edm.MatchRow{{Row: 3}}}
@@ -44,13 +44,13 @@ func (l *life) finds(u *upload, column string, generation int64) {
 	}
 }
 
-func (l *life) cannotSearch(column string) {
+func (l *lifecycle) cannotSearch(column string) {
 	l.Helper()
 	r := l.api(http.MethodPost, "/"+l.store+"/match", edm.MatchRequest{KeyID: modelKey.String(), Column: column, Token: text64(modelToken("", "ID", 3))})
 	l.wants("a column that is not searchable", r, http.StatusUnprocessableEntity, edm.CodeUnprocessable)
 }
 
-func (l *life) tableFiles(u *upload) (names []string) {
+func (l *lifecycle) tableFiles(u *upload) (names []string) {
 	l.Helper()
 	entries, err := os.ReadDir(filepath.Join(l.dir, "tables", u.id))
 	must(l.T, err)
@@ -121,8 +121,8 @@ func TestSearchableThereAndBack(t *testing.T) {
 	l.wantsLive(1, u, true, true, false)
 }
 
-// A token file that is damaged is found when it is indexed, and not when somebody
-// is told "no".
+// A token file that is damaged is found when it is indexed, and not by an
+// answer of "no".
 func TestADamagedTableIsNotIndexedAgain(t *testing.T) {
 	l := begun(t)
 	u := l.bring()

@@ -264,9 +264,9 @@ func TestUploadURIsAreBearerCapabilities(t *testing.T) {
 // Sessions that are not committed in time expire with the first sweep after it, of a
 // service that goes on and of one that starts again. Nothing else ends.
 func TestUnfinishedSessionsExpire(t *testing.T) {
-	for name, later := range map[string]func(*life){
-		"while it runs":  func(*life) {},
-		"over a restart": func(l *life) { l.again(func() {}) },
+	for name, later := range map[string]func(*lifecycle){
+		"while it runs":  func(*lifecycle) {},
+		"over a restart": func(l *lifecycle) { l.again(func() {}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := newClock()

@@ -18,7 +18,7 @@ const (
 	// maxEnded are the sessions of one store whose records are kept when they have
 	// ended, beside that of the live table.
 	maxEnded = 1000
-	// requestWindow is how long a client-request-id is remembered. Whoever is in
+	// requestWindow is how long a client-request-id is remembered. A client in
 	// doubt about a create settles it within minutes.
 	requestWindow = 24 * time.Hour
 )
@@ -30,7 +30,7 @@ func checkUnfinished(tx records.Tx, store string) error {
 	if err != nil || n < maxUnfinished {
 		return err
 	}
-	return fail(http.StatusConflict, edm.CodeConflict, "the data store has %d unfinished sessions, the most it may: cancel some, or wait until they expire", maxUnfinished)
+	return fail(http.StatusConflict, edm.CodeConflict, "the data store has %d unfinished sessions, the maximum: cancel some, or wait until they expire", maxUnfinished)
 }
 
 // dropEnded removes the records of the sessions of each store that ended first,

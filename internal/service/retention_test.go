@@ -12,9 +12,9 @@ import (
 	"exactmatch.dev/operator/internal/service/records"
 )
 
-// crowd gives the store "bare" so many sessions in a state, the first of them ended
+// crowd gives the store "bare" n sessions in a state, the first of them ended
 // first.
-func (h *house) crowd(n int, state edm.State) {
+func (h *harness) crowd(n int, state edm.State) {
 	h.t.Helper()
 	h.must(h.records.Update(h.t.Context(), func(tx records.Tx) error {
 		for i := range n {
@@ -33,8 +33,8 @@ func (h *house) crowd(n int, state edm.State) {
 
 const bareSession = `{"fields":["ID"],"fileName":"a","rowsPerBlock":1,"totalBlockCount":1,"keyId":"` + fuzzKeyID + `"}`
 
-func TestAStoreHasSoManyUnfinishedSessions(t *testing.T) {
-	h := newHouse(t) // it has one already
+func TestUnfinishedSessionsAreBounded(t *testing.T) {
+	h := newHarness(t) // it has one already
 	h.crowd(maxUnfinished-2, edm.StateCreated)
 	create := func() (int, string) {
 		_, w := h.call(http.MethodPost, base+"/exactMatchDataStores/bare/sessions", "", []byte(bareSession))
@@ -66,7 +66,7 @@ func TestAStartCountsUnfinishedSessions(t *testing.T) {
 	c := Config{Dir: t.TempDir(), Token: func() (string, error) { return fuzzToken, nil }, Now: func() time.Time { return fuzzNow }}
 	for _, state := range []edm.State{edm.StateCreated, edm.StateCancelled} {
 		s, err := New(c)
-		h := &house{Service: s, t: t}
+		h := &harness{Service: s, t: t}
 		h.must(err)
 		h.crowd(7, state)
 		h.must(s.Close())
@@ -85,7 +85,7 @@ func TestAStartCountsUnfinishedSessions(t *testing.T) {
 }
 
 func TestRecordsOfEndedSessionsGoInTheirOrder(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.crowd(maxEnded+5, edm.StateCancelled)
 	h.must(h.records.Update(h.t.Context(), func(tx records.Tx) error {
 		store, err := tx.DataStores().Get("bare")
@@ -117,7 +117,7 @@ func TestRecordsOfEndedSessionsGoInTheirOrder(t *testing.T) {
 }
 
 func TestRequestIDsAreForgottenAfterADay(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	now := fuzzNow
 	h.config.Now = func() time.Time { return now }
 	create := func() string {

@@ -44,7 +44,7 @@ func (s *Service) routes() *http.ServeMux {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.Handle("/", s.api(func(r *http.Request) (*answer, error) {
-		return nil, fail(http.StatusNotFound, edm.CodeNoSuchCall, "%s of this path is no call of this service", r.Method)
+		return nil, fail(http.StatusNotFound, edm.CodeNoSuchCall, "%s is not supported for this path", r.Method)
 	}))
 	return mux
 }

@@ -12,7 +12,7 @@ import (
 
 // A session that ends between the first look at it and the seal takes no list.
 func TestASealComesTooLate(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	ids := []string{block.ID(0, block.Sum(h.data[0])), block.ID(1, block.Sum(h.data[1]))}
 	if _, w := h.call(http.MethodPost, base+"/exactMatchDataStores/live/sessions/staged/cancel", "", nil); w.Code != http.StatusNoContent {
 		t.Fatalf("cancel: %d", w.Code)
@@ -34,7 +34,7 @@ func TestASealComesTooLate(t *testing.T) {
 
 // A session is changed through its own data store only.
 func TestNoSessionIsChangedThroughAnotherStore(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	before := h.version()
 	for call, method := range map[string]string{"": http.MethodPatch, "/cancel": http.MethodPost, "/renew": http.MethodPost, "/commit": http.MethodPost} {
 		if _, w := h.call(method, base+"/exactMatchDataStores/live/sessions/other"+call, "", []byte(`{"fileName":"b"}`)); w.Code != http.StatusNotFound {

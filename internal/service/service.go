@@ -97,7 +97,7 @@ func (c Config) withDefaults() Config {
 func (s *Service) now() time.Time { return s.config.Now().UTC().Truncate(time.Millisecond) }
 
 // job is what the workers do: index a committed session, or the live table of a
-// store once more.
+// store again.
 type job struct{ session, store string }
 
 // enqueue hands a job to the workers.

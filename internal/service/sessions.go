@@ -99,7 +99,7 @@ func (s *Service) updateSession(r *http.Request) (*answer, error) {
 			return unprocessable(edm.CodeTooLate, "a session in state %s cannot be changed", one.State)
 		}
 		if !fileNamePattern.MatchString(wanted.FileName) {
-			return unprocessable(edm.CodeUnprocessable, "fileName has 1 to 128 letters, digits, dots, spaces, underscores and hyphens")
+			return unprocessable(edm.CodeUnprocessable, "fileName must have 1 to 128 letters, digits, dots, spaces, underscores and hyphens")
 		}
 		one.FileName = wanted.FileName
 		return nil

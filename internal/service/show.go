@@ -27,7 +27,7 @@ func (s *Service) showSession(r *http.Request, one *records.Session) *edm.Sessio
 }
 
 // show is the store as callers see it, with its quota as of now. A live table
-// that is damaged is not shown: whoever goes by it brings the table again.
+// that is damaged is not shown: a client that goes by it brings the table again.
 func (s *Service) show(r *records.DataStore) *edm.DataStore {
 	out := r.DataStore
 	out.Columns = edm.WithRules(r.Columns)

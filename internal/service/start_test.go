@@ -17,17 +17,17 @@ import (
 )
 
 // begun is a service of one store, with nothing that fails.
-func begun(t *testing.T) *life {
+func begun(t *testing.T) *lifecycle {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "service")
-	l := &life{T: t, commits: 10, names: map[string]string{}, dir: dir, files: fsys.OS{}, faulty: newFaultyFiles(dir, "", none, 0)}
+	l := &lifecycle{T: t, commits: 10, names: map[string]string{}, dir: dir, files: fsys.OS{}, faulty: newFaultyFiles(dir, "", none, 0)}
 	t.Cleanup(l.stop)
 	must(t, l.start())
 	l.store = l.anotherStore(people)
 	return l
 }
 
-func (l *life) anotherStore(name string) string {
+func (l *lifecycle) anotherStore(name string) string {
 	l.Helper()
 	r := l.api(http.MethodPost, "", edm.DataStore{DisplayName: name, Columns: []edm.Column{
 		{Name: "ID", IsSearchable: true}, {Name: "Mail", IsSearchable: true}, {Name: "City"},
@@ -39,7 +39,7 @@ func (l *life) anotherStore(name string) string {
 	return made.ID
 }
 
-func (l *life) bring() *upload {
+func (l *lifecycle) bring() *upload {
 	l.Helper()
 	u := &upload{edition: newEdition(l.names[l.store], 13, 5, modelKey)}
 	l.open(u)
@@ -49,7 +49,7 @@ func (l *life) bring() *upload {
 }
 
 // again starts the service again after what was done to its folder.
-func (l *life) again(damage func()) {
+func (l *lifecycle) again(damage func()) {
 	l.Helper()
 	l.stop()
 	damage()
@@ -60,19 +60,19 @@ func (l *life) again(damage func()) {
 	l.service.Verify(l.Context())
 }
 
-func (l *life) says(what string) {
+func (l *lifecycle) says(what string) {
 	l.Helper()
 	if !strings.Contains(l.log.String(), what) {
 		l.Fatalf("the log does not say %q: %s", what, l.log.String())
 	}
 }
 
-func (l *life) ask() reply {
+func (l *lifecycle) ask() reply {
 	return l.api(http.MethodPost, "/"+l.store+"/match", edm.MatchRequest{KeyID: modelKey.String(), Column: "ID", Token: text64(modelToken("", "ID", 3))})
 }
 
 // shown is whether the store shows a live table.
-func (l *life) shown() bool {
+func (l *lifecycle) shown() bool {
 	l.Helper()
 	r := l.api(http.MethodGet, "/"+l.store, nil)
 	must(l.T, l.call(r, http.StatusOK))
@@ -183,7 +183,7 @@ func TestALiveTableIsTriedAgain(t *testing.T) {
 }
 
 // blockFile is the file of a staged block.
-func (l *life) blockFile(u *upload, n int) string {
+func (l *lifecycle) blockFile(u *upload, n int) string {
 	l.Helper()
 	found, err := filepath.Glob(filepath.Join(l.dir, "blocks", u.id, "0000000"+string(rune('0'+n))+"-*"))
 	must(l.T, err)

@@ -29,7 +29,7 @@ func (s *Service) createStore(r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	if wanted.DisplayName == "" || len(wanted.DisplayName) > 256 {
-		return nil, badRequest("displayName has 1 to 256 bytes")
+		return nil, badRequest("displayName must have 1 to 256 bytes")
 	}
 	if err := errors.Join(checkDescription(wanted.Description), checkColumns(wanted.Columns), checkOwner(wanted.Owner)); err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func refuseSameName(tx records.Tx, name string) error {
 	if err != nil || other == nil {
 		return err
 	}
-	return fail(http.StatusConflict, edm.CodeConflict, "there is a data store with the displayName %q already", name)
+	return fail(http.StatusConflict, edm.CodeConflict, "a data store with the displayName %q already exists", name)
 }
 
 // checkOwner takes no owner, or one that is named in full.
@@ -65,7 +65,7 @@ func checkOwner(o *edm.Owner) error {
 	}
 	for _, part := range []string{o.Cluster, o.Namespace, o.Name} {
 		if part == "" || len(part) > maxOwner {
-			return badRequest("owner has a cluster, a namespace and a name of 1 to %d bytes each", maxOwner)
+			return badRequest("owner must have a cluster, a namespace and a name of 1 to %d bytes each", maxOwner)
 		}
 	}
 	return nil

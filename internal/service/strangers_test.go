@@ -13,7 +13,7 @@ import (
 // A caller without a valid token or signature may send a bounded number of bytes,
 // and its connection is closed.
 func TestUnprovenBytesAreBounded(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	at := h.over()
 	for name, target := range map[string]string{
 		"no token":     "POST " + base + "/exactMatchDataStores",
@@ -53,7 +53,7 @@ func TestUnprovenBytesAreBounded(t *testing.T) {
 // Connections without a valid token or signature are bounded in number: one more
 // closes the oldest of them, and never one that has shown either.
 func TestUnprovenConnectionsAreBounded(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	const most = 5
 	h.gate.most = most
 	h.times.grace = time.Minute
@@ -63,7 +63,7 @@ func TestUnprovenConnectionsAreBounded(t *testing.T) {
 		t.Fatalf("%d", status)
 	}
 	upload := h.dial(at, slowHead, h.blockURI("staged"), len(h.data[1]))
-	h.eventually("the upload is at hand", func() bool { return h.sending("staged") == 1 })
+	h.eventually("the upload is in progress", func() bool { return h.sending("staged") == 1 })
 	if n := h.unproven(); n != 0 {
 		t.Fatalf("%d of those that have shown a token or a signature are taken for strangers", n)
 	}
@@ -92,7 +92,7 @@ func TestUnprovenConnectionsAreBounded(t *testing.T) {
 	}
 }
 
-func (h *house) unproven() int {
+func (h *harness) unproven() int {
 	h.gate.mu.Lock()
 	defer h.gate.mu.Unlock()
 	return h.gate.order.Len()
@@ -110,7 +110,7 @@ func TestTheServerHasDeadlines(t *testing.T) {
 		"idle":   {func(t *times) *time.Duration { return &t.idle }, "GET /healthz HTTP/1.1\r\nHost: service\r\n\r\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newHarness(t)
 			if d := *tc.short(&h.times); d <= 0 || d > 2*time.Minute {
 				t.Errorf("it is %s by default", d)
 			}
@@ -127,7 +127,7 @@ func TestTheServerHasDeadlines(t *testing.T) {
 
 // A caller that does not take its answer does not keep what the answer holds.
 func TestAnswersAreTakenInTime(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.times.write = 50 * time.Millisecond
 	h.crammed("created", 4*maxBlocks) // more than the buffers of a connection hold
 	h.dial(h.over(), "GET %s HTTP/1.1\r\nHost: service\r\n\r\n", strings.Split(h.blockURI("created"), "&comp=")[0]+"&comp=blocklist")

@@ -11,7 +11,7 @@ import (
 
 // Each sum that comes with a block is compared with its bytes.
 func TestSumsOfABlockAreCompared(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	data := h.data[1]
 	md5Of := func(b []byte) string {
 		sum := md5.Sum(b)

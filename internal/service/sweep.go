@@ -8,7 +8,7 @@ import (
 )
 
 // sweep expires unfinished sessions, takes up indexing that found no place or
-// failed, tries live tables again that could not be opened, and lets go of what is
+// failed, tries live tables again that could not be opened, and forgets what is
 // kept no longer.
 func (s *Service) sweep(ctx context.Context) {
 	s.reopen(ctx)

@@ -46,7 +46,7 @@ func tableOf(n int, edition string) string {
 	return text.String()
 }
 
-// user is somebody who brings tables to a service.
+// user brings tables to a service.
 type user struct {
 	t      *testing.T
 	client *rest.Client

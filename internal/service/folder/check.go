@@ -45,7 +45,7 @@ func (c *Check) Run(ctx context.Context) error {
 		return err
 	}
 	if found.isNew() {
-		return fmt.Errorf("%s is empty: the service begins afresh there", c.Dir)
+		return fmt.Errorf("%s is empty: a service starts there with nothing", c.Dir)
 	}
 	db, err := bolt.Open(filepath.Join(c.Dir, Database), c.Log) // and no service can start meanwhile
 	if err != nil {
@@ -64,7 +64,7 @@ func (c *Check) mend(ctx context.Context, found *folder, db *bolt.Store) error {
 	var bad *unfit
 	if !errors.As(err, &bad) {
 		if err == nil {
-			c.say("%s fits together", c.Dir)
+			c.say("%s is consistent", c.Dir)
 		}
 		return err
 	}
@@ -102,7 +102,7 @@ func (c *Check) moveUnknown(all []unknown) error {
 }
 
 // adoptDatabase makes a database that of the folder: its stamp is raised above all
-// that the folder has, and the file identity is written anew.
+// that the folder has, and the file identity is written again.
 func (c *Check) adoptDatabase(ctx context.Context, found *folder, db *bolt.Store) error {
 	if err := db.Prepare(ctx); err != nil {
 		return err
@@ -116,7 +116,7 @@ func (c *Check) adoptDatabase(ctx context.Context, found *folder, db *bolt.Store
 	}
 	own := identity(is)
 	found.identity = &own
-	c.say("the database is that of the folder as of now")
+	c.say("the database is now the folder's own")
 	return writeIdentity(c.FS, c.Dir, own)
 }
 

@@ -45,7 +45,7 @@ func (u unknown) String() string { return u.kind + "/" + u.name + " (" + u.why +
 
 const (
 	unfitAdvice = "put back a copy of the whole folder, its database, identity, tables and blocks of one moment; " +
-		"'exactmatch service check --data-dir' lists all that does not fit, and moves what is unknown to lost+found where it is told to"
+		"'exactmatch service check --data-dir' lists every inconsistency, and moves what is unknown to lost+found with --move-unknown"
 	shownUnknown = 5
 )
 
@@ -59,7 +59,7 @@ func (u *unfit) Error() string {
 			reasons = append(reasons, fmt.Sprintf("and %d more that are unknown", n-shownUnknown))
 		}
 	}
-	return fmt.Sprintf("the data folder %s does not fit together, and nothing in it was changed (%s): %s", u.dir, strings.Join(reasons, "; "), unfitAdvice)
+	return fmt.Sprintf("the data folder %s is inconsistent, and nothing in it was changed (%s): %s", u.dir, strings.Join(reasons, "; "), unfitAdvice)
 }
 
 // orNil is nil where everything fits.
@@ -160,7 +160,7 @@ func (f *folder) fits(ctx context.Context, db records.Store) error {
 	case own.ID != is.ID:
 		u.because("%s is of another data folder", Database)
 	case own.Stamp > is.Stamp:
-		u.because("%s is older than the folder: it has change %d as its last one, and the folder change %d", Database, is.Stamp, own.Stamp)
+		u.because("%s is older than the folder: its last change is %d, and the folder's %d", Database, is.Stamp, own.Stamp)
 	}
 	ours, err := named(ctx, db)
 	if err != nil {

@@ -34,7 +34,7 @@ func (l *Tables) Build(ctx context.Context, meta Meta) (*Builder, error) {
 // Add appends the tokens of a column's next rows.
 func (b *Builder) Add(column int, tokens []byte) error { return b.columns[column].add(tokens) }
 
-// Commit ends a table of so many rows. Once it has returned nil the table
+// Commit ends a table and says how many rows it has. Once it has returned nil the table
 // survives a crash, and its columns can be indexed.
 func (b *Builder) Commit(ctx context.Context, rows int64) (err error) {
 	for _, w := range b.columns {

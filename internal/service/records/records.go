@@ -82,4 +82,4 @@ type NotFound struct {
 	ID   string
 }
 
-func (n *NotFound) Error() string { return fmt.Sprintf("there is no %q in %s", n.ID, n.Kind) }
+func (n *NotFound) Error() string { return fmt.Sprintf("%s %q not found", n.Kind, n.ID) }

@@ -19,7 +19,7 @@ type Store interface {
 	// the caller looks again.
 	//
 	// A Store may call f again after a conflict with another change, and no caller
-	// does it for the Store: f begins anew each time, and has no effect but by its Tx
+	// does it for the Store: f starts over each time, and has no effect but by its Tx
 	// and by variables that it sets whole. Neither View nor Update is called in f, and
 	// no Tx is used after f.
 	//

@@ -50,7 +50,7 @@ func (t *suite) must(err error) {
 	}
 }
 
-// has wants a file's bytes, of this Store and of one that is opened anew.
+// has wants a file's bytes, of this Store and of another that is opened there.
 func (t *suite) has(group, name, want string) {
 	t.Helper()
 	for _, s := range []blobs.Store{t.s, t.open()} {

@@ -96,7 +96,7 @@ func (f *boltFile) take(id uint64) ([]byte, error) {
 	text := f.data[id*f.page:]
 	overflow := uint64(u32(text[12:]))
 	if u64(text) != id || id+overflow >= f.count {
-		return nil, fmt.Errorf("page %d is another", id)
+		return nil, fmt.Errorf("page %d has another id", id)
 	}
 	for n := id; n <= id+overflow; n++ {
 		if err := f.mark(n); err != nil {
@@ -118,12 +118,12 @@ func (f *boltFile) mark(id uint64) error {
 func (f *boltFile) walk(visit func(boltEntry) error) (buckets []string, err error) {
 	err = f.tree(f.root, span{}, func(flags uint32, key, value []byte) error {
 		if flags != 1 || len(value) < boltHeader {
-			return fmt.Errorf("%q is no bucket", key)
+			return fmt.Errorf("%q is not a bucket", key)
 		}
 		buckets = append(buckets, string(key))
 		inside := func(flags uint32, k, v []byte) error {
 			if flags != 0 {
-				return fmt.Errorf("%s/%q is no value", key, k)
+				return fmt.Errorf("%s/%q is not a value", key, k)
 			}
 			return visit(boltEntry{key, k, v})
 		}
@@ -216,7 +216,7 @@ func (f *boltFile) tree(id uint64, within span, visit func(flags uint32, key, va
 // leaves visits the elements of a leaf page.
 func leaves(text []byte, within span, visit func(flags uint32, key, value []byte) error) error {
 	if u16(text[8:]) != boltLeaf {
-		return errors.New("a page is of no kind")
+		return errors.New("a page has an unknown type")
 	}
 	var last []byte
 	for n := range int(u16(text[10:])) {

@@ -21,7 +21,7 @@ var ledgerKey = []byte("ledger")
 // ledgerSum is the size of a sum and of the ledger.
 const ledgerSum = 8
 
-// sumOf is no CRC: those of values that are alike cancel each other out.
+// sumOf is not a CRC: those of values that are alike cancel each other out.
 func sumOf(bucket, key, text []byte) uint64 {
 	sum := sha256.Sum256(slices.Concat(bucket, []byte("/"), key, []byte{0}, text))
 	return binary.LittleEndian.Uint64(sum[:])
@@ -139,7 +139,7 @@ func audit(path string, log *slog.Logger) error {
 		return errors.New("it does not have the service's buckets")
 	}
 	if total != ledger {
-		return errors.New("a record is missing or of an earlier time")
+		return errors.New("a record is missing or stale")
 	}
 	return nil
 }

@@ -31,9 +31,9 @@ var (
 	fuzzNow    = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 )
 
-// house is a service with stores and sessions in every state, which is the same
+// harness is a service with stores and sessions in every state, which is the same
 // again after each request.
-type house struct {
+type harness struct {
 	*Service
 	t      testing.TB
 	was    snapshot
@@ -45,11 +45,11 @@ type house struct {
 
 // newHouse makes the data store "live", whose table the session "done" brought,
 // with a session in each state named after it, and the data store "bare".
-func newHouse(t testing.TB) *house {
+func newHarness(t testing.TB) *harness {
 	s, err := New(Config{
 		Dir: t.TempDir(), Token: func() (string, error) { return fuzzToken, nil }, PublicURL: "http://service", MinFreeDisk: 1, Now: func() time.Time { return fuzzNow },
 	})
-	h := &house{Service: s, t: t, blocks: map[string][]string{}}
+	h := &harness{Service: s, t: t, blocks: map[string][]string{}}
 	h.must(err)
 	t.Cleanup(func() { h.must(s.Close()) })
 	h.database().Unsynced()
@@ -81,9 +81,9 @@ func newHouse(t testing.TB) *house {
 }
 
 // tableFolder is where the live table lies.
-func (h *house) tableFolder() string { return filepath.Join(h.config.Dir, folder.Tables, "done") }
+func (h *harness) tableFolder() string { return filepath.Join(h.config.Dir, folder.Tables, "done") }
 
-func (h *house) must(err error) {
+func (h *harness) must(err error) {
 	h.t.Helper()
 	if err != nil {
 		h.t.Fatal(err)
@@ -110,7 +110,7 @@ func fuzzBlocks(t testing.TB) [][]byte {
 }
 
 // open makes a session of two blocks.
-func (h *house) open(store, id string) {
+func (h *harness) open(store, id string) {
 	h.must(h.records.Update(h.t.Context(), func(tx records.Tx) error {
 		of, err := tx.DataStores().Get(store)
 		if err != nil {
@@ -129,7 +129,7 @@ func (h *house) open(store, id string) {
 }
 
 // stage puts the first n blocks of a session, and seals it with both.
-func (h *house) stage(id string, n int) {
+func (h *harness) stage(id string, n int) {
 	var ids []string
 	for i, data := range h.data[:n] {
 		ids = append(ids, block.ID(i, block.Sum(data)))
@@ -141,7 +141,7 @@ func (h *house) stage(id string, n int) {
 	}
 }
 
-func (h *house) commit(id string) {
+func (h *harness) commit(id string) {
 	_, err := records.Change(h.t.Context(), h.records, records.Tx.Sessions, id, func(tx records.Tx, one *records.Session) error {
 		store, err := tx.DataStores().Get(one.DataStoreID)
 		if err != nil {
@@ -155,8 +155,8 @@ func (h *house) commit(id string) {
 	h.must(err)
 }
 
-// database is the house's embedded one.
-func (h *house) database() *bolt.Store { return h.records.(*bolt.Store) }
+// database is the embedded one of the service.
+func (h *harness) database() *bolt.Store { return h.records.(*bolt.Store) }
 
 // snapshot is every record but tombstones.
 type snapshot struct {
@@ -223,7 +223,7 @@ func (s snapshot) remove(tx records.Tx) (err error) {
 }
 
 // keep notes every record.
-func (h *house) keep() {
+func (h *harness) keep() {
 	h.must(h.records.View(h.t.Context(), func(tx records.Tx) (err error) {
 		h.was, err = snapshotOf(tx)
 		return err
@@ -231,18 +231,18 @@ func (h *house) keep() {
 	h.kept = h.version()
 }
 
-// changed tells whether a record was written since the house was as it was made.
-func (h *house) changed() bool { return h.version() != h.kept }
+// changed reports whether a record was written since the harness was made.
+func (h *harness) changed() bool { return h.version() != h.kept }
 
 // version counts the changes of records.
-func (h *house) version() uint64 {
+func (h *harness) version() uint64 {
 	is, err := h.records.Identity(h.t.Context())
 	h.must(err)
 	return is.Stamp
 }
 
-// restore brings the house back to what it was.
-func (h *house) restore() {
+// restore brings everything back to what it was.
+func (h *harness) restore() {
 	if h.changed() {
 		h.restoreRecords()
 	}
@@ -268,7 +268,7 @@ func (h *house) restore() {
 	}
 }
 
-func (h *house) restoreRecords() {
+func (h *harness) restoreRecords() {
 	h.must(h.records.Update(h.t.Context(), func(tx records.Tx) error {
 		now, err := snapshotOf(tx)
 		if err != nil {
@@ -279,16 +279,16 @@ func (h *house) restoreRecords() {
 	h.kept = h.version()
 }
 
-func (h *house) staged(session string) (ids []string) {
+func (h *harness) staged(session string) (ids []string) {
 	for _, one := range h.Service.blocks.List(session) {
 		ids = append(ids, one.ID)
 	}
 	return ids
 }
 
-// call sends a request as somebody who has the token, and indexes what it
+// call sends a request of a caller with the token, and indexes what it
 // committed. Header has a field a line.
-func (h *house) call(method, target, header string, body []byte) (*http.Request, *httptest.ResponseRecorder) {
+func (h *harness) call(method, target, header string, body []byte) (*http.Request, *httptest.ResponseRecorder) {
 	r, err := http.NewRequest(method, "http://service/", bytes.NewReader(body))
 	if err != nil {
 		return nil, nil

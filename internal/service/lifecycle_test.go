@@ -19,7 +19,7 @@ import (
 	"exactmatch.dev/operator/internal/service/fsys"
 )
 
-// upload is a session of a life. Its flags are what was acknowledged.
+// upload is a session of a lifecycle. Its flags are what was acknowledged.
 type upload struct {
 	*edition
 	id, uri   string
@@ -31,9 +31,9 @@ type upload struct {
 	gone      bool
 }
 
-// life is everything that a service goes through, over a file system with one
+// lifecycle is everything that a service goes through, over a file system with one
 // fault. It does each step until it is done, as the operator would.
-type life struct {
+type lifecycle struct {
 	*testing.T
 	dir     string
 	files   fsys.FS
@@ -50,7 +50,7 @@ type life struct {
 }
 
 // start starts the service over the folder as it is, unless a crash led to that.
-func (l *life) start() error {
+func (l *lifecycle) start() error {
 	if l.service != nil {
 		return nil
 	}
@@ -64,14 +64,14 @@ func (l *life) start() error {
 	return err
 }
 
-func (l *life) stop() {
+func (l *lifecycle) stop() {
 	if l.service != nil {
 		_ = l.service.Close() // its file system may be down
 		l.service = nil
 	}
 }
 
-func (l *life) send(method, path string, body []byte) reply {
+func (l *lifecycle) send(method, path string, body []byte) reply {
 	r := httptest.NewRequest(method, path, bytes.NewReader(body))
 	r.Header.Set("Authorization", "Bearer "+bearer)
 	w := httptest.NewRecorder()
@@ -79,14 +79,14 @@ func (l *life) send(method, path string, body []byte) reply {
 	return replyOf(w.Code, w.Header(), w.Body.Bytes())
 }
 
-func (l *life) api(method, path string, body any) reply {
+func (l *lifecycle) api(method, path string, body any) reply {
 	text, err := json.Marshal(body)
 	must(l.T, err)
 	return l.send(method, "/beta/dataClassification/exactMatchDataStores"+path, text)
 }
 
 // call wants a status; a fault may make it a 5xx.
-func (l *life) call(r reply, want ...int) error {
+func (l *lifecycle) call(r reply, want ...int) error {
 	l.Helper()
 	if slices.Contains(want, r.status) {
 		return nil
@@ -102,7 +102,7 @@ func (l *life) call(r reply, want ...int) error {
 
 // step does one step until it is done. A crash begins again from what it left,
 // after a look at it.
-func (l *life) step(name string, do func() error) {
+func (l *lifecycle) step(name string, do func() error) {
 	l.Helper()
 	for range 4 {
 		err := do()
@@ -122,7 +122,7 @@ func (l *life) step(name string, do func() error) {
 
 // rebirth starts over what the crash left, and wants to find there what was
 // acknowledged.
-func (l *life) rebirth() {
+func (l *lifecycle) rebirth() {
 	l.Helper()
 	l.stop()
 	l.reborn, l.dir, l.files = true, l.faulty.kept, fsys.OS{}
@@ -149,7 +149,7 @@ func (l *life) rebirth() {
 }
 
 // isThere wants what was acknowledged of a session.
-func (l *life) isThere(u *upload) {
+func (l *lifecycle) isThere(u *upload) {
 	l.Helper()
 	got, err := l.get(u)
 	if u.deleting && err != nil && err.Error() == "404" {
@@ -170,7 +170,7 @@ func (l *life) isThere(u *upload) {
 	}
 }
 
-func (l *life) get(u *upload) (*edm.Session, error) {
+func (l *lifecycle) get(u *upload) (*edm.Session, error) {
 	r := l.api(http.MethodGet, "/"+l.store+"/sessions/"+u.id, nil)
 	if r.status != http.StatusOK {
 		return nil, fmt.Errorf("%d", r.status)
@@ -179,7 +179,7 @@ func (l *life) get(u *upload) (*edm.Session, error) {
 	return got, json.Unmarshal(r.body, got)
 }
 
-func (l *life) blocks(u *upload) map[string]bool {
+func (l *lifecycle) blocks(u *upload) map[string]bool {
 	l.Helper()
 	r := l.send(http.MethodGet, u.uri+"&comp=blocklist", nil)
 	var list struct {
@@ -193,7 +193,7 @@ func (l *life) blocks(u *upload) map[string]bool {
 	return there
 }
 
-func (l *life) create(u *upload) {
+func (l *lifecycle) create(u *upload) {
 	l.Helper()
 	l.uploads = append(l.uploads, u)
 	u.staged = make([]bool, len(u.blocks))
@@ -212,7 +212,7 @@ func (l *life) create(u *upload) {
 	})
 }
 
-func (l *life) stage(u *upload, n int) {
+func (l *lifecycle) stage(u *upload, n int) {
 	l.Helper()
 	l.step("stage", func() error {
 		err := l.call(l.send(http.MethodPut, blockURL(u.uri, u.ids[n]), u.blocks[n]), http.StatusCreated)
@@ -221,7 +221,7 @@ func (l *life) stage(u *upload, n int) {
 	})
 }
 
-func (l *life) open(u *upload) {
+func (l *lifecycle) open(u *upload) {
 	l.Helper()
 	l.create(u)
 	for n := range u.blocks {
@@ -229,7 +229,7 @@ func (l *life) open(u *upload) {
 	}
 }
 
-func (l *life) seal(u *upload) {
+func (l *lifecycle) seal(u *upload) {
 	l.Helper()
 	l.step("seal", func() error {
 		list := "<BlockList><Latest>" + strings.Join(u.ids, "</Latest><Latest>") + "</Latest></BlockList>"
@@ -237,7 +237,7 @@ func (l *life) seal(u *upload) {
 	})
 }
 
-func (l *life) commit(u *upload) {
+func (l *lifecycle) commit(u *upload) {
 	l.Helper()
 	l.seal(u)
 	l.step("commit", func() error {
@@ -247,7 +247,7 @@ func (l *life) commit(u *upload) {
 }
 
 // index works until the session is completed. Lookups are right all the while.
-func (l *life) index(u *upload) {
+func (l *lifecycle) index(u *upload) {
 	l.Helper()
 	l.step("index", func() error {
 		_ = l.service.Work(l.Context()) // what failed is done again
@@ -269,7 +269,7 @@ func (l *life) index(u *upload) {
 }
 
 // lookups asks for every row, of the present table and of the one before.
-func (l *life) lookups() error {
+func (l *lifecycle) lookups() error {
 	l.Helper()
 	last := -1 // the upload that is live at least
 	for i, u := range l.uploads {
@@ -308,12 +308,12 @@ func (l *life) lookups() error {
 }
 
 // sameRow are the tokens of the last upload.
-func (l *life) sameRow(row int) map[string]string {
+func (l *lifecycle) sameRow(row int) map[string]string {
 	name := l.uploads[len(l.uploads)-1].name
 	return map[string]string{"Mail": text64(modelToken(name, "Mail", row)), "City": text64(modelToken(name, "City", row))}
 }
 
-func (l *life) restart(name string) {
+func (l *lifecycle) restart(name string) {
 	l.Helper()
 	l.stop()
 	l.step(name, l.start)
@@ -327,7 +327,7 @@ func (l *life) restart(name string) {
 	})
 }
 
-func (l *life) delete(u *upload) {
+func (l *lifecycle) delete(u *upload) {
 	l.Helper()
 	u.deleting = true
 	l.step("delete", func() error {
