@@ -71,15 +71,6 @@ func Section(section func() error) (*Sample, error) {
 	return s, errors.Join(err, peakErr)
 }
 
-// Usage is what a process has taken so far. Memory is its resident size; sizes are
-// in bytes.
-type Usage struct {
-	Now  int64         `json:"now"`
-	Peak int64         `json:"peak"`
-	CPU  time.Duration `json:"cpuNanoseconds"`
-	Read int64         `json:"readBytes"` // from its connections too
-}
-
 // WriteResults writes a run into a folder.
 func WriteResults(dir string, run any) error {
 	text, err := json.MarshalIndent(run, "", " ")

@@ -11,9 +11,6 @@ import (
 // sets of files take a second or so.
 const mostExact = 20
 
-// mostFiles are the bits of a set of files.
-const mostFiles = 64
-
 // graph has the uses of file i among its bits: a file is above what it uses.
 type graph []uint64
 

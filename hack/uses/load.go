@@ -169,3 +169,6 @@ func receiverName(t types.Type) string {
 	}
 	return "interface"
 }
+
+// mostFiles are the bits of a set of files.
+const mostFiles = 64

@@ -252,3 +252,10 @@ func tablesOf(cases []benchCase) []tableSpec {
 	}
 	return tables
 }
+
+// peers are the programs that others would take. The folder of one that is not
+// there is "".
+type peers struct {
+	DuckDB, Python           string
+	DuckDBVersion, PyVersion string
+}

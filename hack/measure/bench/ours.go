@@ -83,3 +83,10 @@ func (f *floor) hash(rows int) {
 		}
 	}
 }
+
+// floorColumn holds the normal forms of a column one after another.
+type floorColumn struct {
+	name string
+	text []byte
+	ends []uint32
+}

@@ -21,13 +21,6 @@ import (
 //go:embed duckdb/package.json duckdb/package-lock.json duckdb/pipeline.mjs python/pipeline.py
 var peerFiles embed.FS
 
-// peers are the programs that others would take. The folder of one that is not
-// there is "".
-type peers struct {
-	DuckDB, Python           string
-	DuckDBVersion, PyVersion string
-}
-
 // installTime bounds what the package registry may take.
 const installTime = 5 * time.Minute
 
@@ -139,4 +132,10 @@ func (p peers) python(ctx context.Context, t task) (*measure.Sample, error) {
 	}
 	s.TokenSum, err = sumOfPlainBlocks(filepath.Join(t.Work, "blocks"), t.Case.Table)
 	return s, err
+}
+
+// finish runs a process of a peer.
+func finish(cmd *exec.Cmd) (*measure.Sample, error) {
+	s := &measure.Sample{}
+	return s, measure.Finish(cmd, s)
 }

@@ -237,13 +237,6 @@ func sha256Case(_ context.Context, t task) (*measure.Sample, error) {
 // floorRows are few enough that their cells and tokens fit the second cache.
 const floorRows = 2048
 
-// floorColumn holds the normal forms of a column one after another.
-type floorColumn struct {
-	name string
-	text []byte
-	ends []uint32
-}
-
 // floorCase runs the hashes alone.
 func floorCase(_ context.Context, t task) (*measure.Sample, error) {
 	columns, err := floorColumns(t)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -122,12 +121,6 @@ func (r *runner) child(ctx context.Context, t task) (s *measure.Sample, err erro
 	}
 	s = &measure.Sample{}
 	return s, measure.Child(ctx, environment(t.Case), t, s)
-}
-
-// finish runs a process of a peer.
-func finish(cmd *exec.Cmd) (*measure.Sample, error) {
-	s := &measure.Sample{}
-	return s, measure.Finish(cmd, s)
 }
 
 // environment forces a case's path and its cores. A pipeline on one core gets

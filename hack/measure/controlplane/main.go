@@ -8,7 +8,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"net"
 	"net/http"
@@ -16,68 +15,11 @@ import (
 	"os"
 	"time"
 
-	"k8s.io/client-go/rest"
-
 	"exactmatch.dev/operator/hack/local"
 	"exactmatch.dev/operator/hack/measure"
 )
 
 func main() { measure.Main("bench-control-plane", run) }
-
-// options are the driver's flags.
-type options struct {
-	Sessions []int         `json:"sessions"`
-	Stores   int           `json:"stores"` // with one active and one waiting session each
-	Window   time.Duration `json:"windowNanoseconds"`
-	Creates  int           `json:"creates"`
-
-	bin, out, docs string
-}
-
-// createsPerSecond is how fast timed sessions are created.
-const createsPerSecond = 10
-
-// The manager's defaults that the targets speak of.
-const (
-	pollInterval   = 10 * time.Second
-	statusInterval = 10 * time.Second
-)
-
-func parse(args []string) (o options, err error) {
-	f := flag.NewFlagSet("bench-control-plane", flag.ContinueOnError)
-	sizes := f.String("sessions", "100,1000,10000", "numbers of sessions to measure at, in rising order")
-	f.IntVar(&o.Stores, "stores", 50, "data stores; each has one active and one waiting session")
-	f.DurationVar(&o.Window, "window", 2*time.Minute, "how long the manager is watched at the largest number of sessions; half of it at the others")
-	f.IntVar(&o.Creates, "creates", 100, "sessions that are created at 10 a second")
-	f.StringVar(&o.bin, "bin", "bin", "folder of the operator's binary and of what the run writes")
-	f.StringVar(&o.out, "out", "bin/bench-control-plane", "folder of results.json")
-	f.StringVar(&o.docs, "docs", "", "file that the report is written to")
-	if err := measure.Parse(f, args); err != nil {
-		return o, err
-	}
-	if o.Stores < 1 || o.Creates < 1 || o.Window < pollInterval {
-		return o, fmt.Errorf("-stores and -creates are at least 1, -window is at least %s", pollInterval)
-	}
-	o.Sessions, err = measure.Numbers("-sessions", *sizes, 2*o.Stores)
-	return o, err
-}
-
-// bench is one run.
-type bench struct {
-	options
-	*local.Stack
-	*cluster
-	proxy   *countingProxy
-	writes  *writes
-	config  *rest.Config
-	server  *http.Server
-	unwatch context.CancelFunc
-	found   results
-}
-
-func say(format string, args ...any) {
-	fmt.Printf(time.Now().Format(time.TimeOnly)+" "+format+"\n", args...)
-}
 
 func run(ctx context.Context, args []string) (err error) {
 	began := time.Now()
@@ -140,19 +82,6 @@ func (b *bench) start(ctx context.Context) error {
 	b.cluster, err = newCluster(b.config, fmt.Sprintf("http://%s/beta", listener.Addr()), string(token))
 	return err
 }
-
-func (b *bench) stop() error {
-	if b.unwatch != nil {
-		b.unwatch() // the API server waits for its watches
-	}
-	if b.server != nil {
-		_ = b.server.Close() // what still calls is stopped next
-	}
-	return b.Stop()
-}
-
-// quick lets a manager that only prepares the run call as fast as it can.
-var quick = []string{"--service-qps=10000", "--service-burst=10000"}
 
 // populate makes the stores, the model, and the sessions that stay active and
 // waiting.
@@ -233,30 +162,6 @@ func (b *bench) at(ctx context.Context, size int, window time.Duration) (*sizeRe
 		return nil, err
 	}
 	return r, b.Terminate("manager")
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// untilSteady waits until every active session was looked at since the manager
-// started and nothing waits in its queues, and says how long that took.
-func (b *bench) untilSteady(ctx context.Context, m *manager) (time.Duration, error) {
-	err := b.until(ctx, "every active session is polled and the queues are empty", func() (bool, error) {
-		looked := 0
-		for name := range about(b.proxy.since(m.started), getSession) {
-			if roleOf(name) == roleActive {
-				looked++
-			}
-		}
-		return looked == b.Stores && m.idle(ctx), nil
-	})
-	return time.Since(m.started), err
 }
 
 // watchSteady fills in what a manager does while nothing changes.

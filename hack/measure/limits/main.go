@@ -7,9 +7,7 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
-	"regexp"
 	"time"
 
 	"exactmatch.dev/operator/hack/measure"
@@ -30,27 +28,6 @@ func dispatch(ctx context.Context, args []string) error {
 		return err
 	}
 	return drive(ctx, o, sizesOf(o))
-}
-
-// options are the driver's flags.
-type options struct {
-	bin, out, docs string
-	quick          bool
-	only           *regexp.Regexp
-}
-
-func parse(args []string) (o options, err error) {
-	f := flag.NewFlagSet("limits", flag.ContinueOnError)
-	f.StringVar(&o.bin, "bin", "bin", "folder of the operator's binary and of what the run writes")
-	f.StringVar(&o.out, "out", "bin/limits", "folder of results.json")
-	f.StringVar(&o.docs, "docs", "", "file that the results are written to")
-	f.BoolVar(&o.quick, "quick", false, "small tables and few blocks: what is refused is the same, the memory says little")
-	only := f.String("only", "", "regular expression of the cases to run")
-	if err := measure.Parse(f, args); err != nil {
-		return o, err
-	}
-	o.only, err = regexp.Compile(*only)
-	return o, err
 }
 
 // spareDisk is what a run may take at most, and some more.

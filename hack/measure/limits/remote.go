@@ -23,9 +23,6 @@ import (
 	"exactmatch.dev/operator/internal/fingerprint"
 )
 
-// remote is a service of its own for each case.
-type remote struct{ *operator.Service }
-
 // call sends JSON and returns what is answered.
 func (r *remote) call(ctx context.Context, method, path string, body any) (int, []byte, error) {
 	text, err := json.Marshal(body)
