@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -35,7 +37,15 @@ func loadRevision(ctx context.Context, revision string, patterns []string) (foun
 	if err := errors.Join(unpack(stream, dir), archive.Wait()); err != nil {
 		return nil, fmt.Errorf("git archive %s: %w", revision, err)
 	}
-	return load(ctx, dir, patterns)
+	return load(ctx, dir, present(dir, patterns))
+}
+
+// present leaves out the patterns whose folder is absent: packages come and go.
+func present(dir string, patterns []string) []string {
+	return slices.DeleteFunc(slices.Clone(patterns), func(pattern string) bool {
+		_, err := os.Stat(filepath.Join(dir, strings.TrimSuffix(pattern, "...")))
+		return errors.Is(err, fs.ErrNotExist)
+	})
 }
 
 // unpack writes the files of an archive below a folder; links are left out.
@@ -64,6 +74,19 @@ func unpack(stream io.Reader, dir string) error {
 			return err
 		}
 	}
+}
+
+// compareWith prints how a revision and the working folder differ.
+func compareWith(ctx context.Context, out io.Writer, revision string, patterns []string) error {
+	before, err := loadRevision(ctx, revision, patterns)
+	if err != nil {
+		return err
+	}
+	after, err := load(ctx, ".", present(".", patterns))
+	if err != nil {
+		return err
+	}
+	return compare(out, before, after)
 }
 
 // compare prints the figures of two revisions beside each other, and the files that

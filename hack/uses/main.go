@@ -39,16 +39,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(patterns) == 0 {
 		patterns = []string{"./..."}
 	}
+	if *revision != "" {
+		return compareWith(ctx, out, *revision, patterns)
+	}
 	after, err := load(ctx, ".", patterns)
 	if err != nil {
 		return err
-	}
-	if *revision != "" {
-		before, err := loadRevision(ctx, *revision, patterns)
-		if err != nil {
-			return err
-		}
-		return compare(out, before, after)
 	}
 	r := &report{packages: after}
 	if *names {

@@ -6,6 +6,7 @@ import (
 	"math/bits"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -123,6 +124,27 @@ func TestMergedFilesAreFound(t *testing.T) {
 	var out bytes.Buffer
 	if err := compare(&out, before, after); err != nil || !strings.Contains(out.String(), "merged files: 1\n  a/one.go: a/one.go, a/two.go\n") {
 		t.Errorf("%s, %v", out.String(), err)
+	}
+}
+
+func TestPatternsOfAbsentFoldersAreLeftOut(t *testing.T) {
+	if got := present(".", []string{"./...", "./testdata/circle", "./absent/...", "./absent"}); !slices.Equal(got, []string{"./...", "./testdata/circle"}) {
+		t.Errorf("%v", got)
+	}
+}
+
+// The figures of a revision are those of its own files.
+func TestARevisionIsCompared(t *testing.T) {
+	if _, err := exec.CommandContext(t.Context(), "git", "rev-parse", "HEAD").Output(); err != nil {
+		t.Skipf("there is no repository: %v", err)
+	}
+	t.Chdir("../..")
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"-before", "HEAD", "./hack/uses/testdata/circle", "./absent"}, &out); err != nil {
+		t.Fatal(err)
+	}
+	if text := strings.Join(strings.Fields(out.String()), " "); !strings.Contains(text, "4 7 3 | 4 7 3 hack/uses/testdata/circle merged files: 0") {
+		t.Errorf("%q", text)
 	}
 }
 
