@@ -145,8 +145,8 @@ func places(packages []*pkg) (byPackage, byName declaredIn) {
 	return byPackage, byName
 }
 
-// merged says which files took the largest part of more than one earlier file. What
-// was renamed is not found again and does not count.
+// merged says which files took at least half of more than one earlier file. What
+// was renamed is not found again.
 func merged(before, after []*pkg) map[string][]string {
 	byPackage, byName := places(after)
 	out := map[string][]string{}
@@ -158,7 +158,7 @@ func merged(before, after []*pkg) map[string][]string {
 					to[file]++
 				}
 			}
-			if target := largest(to); target != "" {
+			if target := largest(to); 2*to[target] >= len(names) && target != "" {
 				out[target] = append(out[target], path.Join(p.Path, p.Files[i]))
 			}
 		}

@@ -112,6 +112,7 @@ func TestCirclesAreFoundOnce(t *testing.T) {
 func TestMergedFilesAreFound(t *testing.T) {
 	before := []*pkg{
 		{Path: "a", Files: []string{"one.go", "two.go", "three.go"}, Declares: [][]string{{"A", "B", "C"}, {"D", "E"}, {"F"}}},
+		{Path: "c", Files: []string{"spread.go"}, Declares: [][]string{{"X", "Y", "Z"}}},
 	}
 	after := []*pkg{
 		{Path: "a", Files: []string{"one.go"}, Declares: [][]string{{"A", "B", "D", "E"}}},
