@@ -73,7 +73,7 @@ var _ = Describe("An upload agent", func() {
 			agent.Spec.Endpoint = "http://127.0.0.1:9/beta"
 			return kube.Update(ctx, agent)
 		}
-		Expect(move()).To(MatchError(ContainSubstring("make another upload agent")))
+		Expect(move()).To(MatchError(ContainSubstring("create another upload agent")))
 		Expect(kube.Delete(ctx, store)).To(Succeed())
 		Eventually(counts).WithTimeout(seconds).Should(BeEquivalentTo(0), "the store is gone")
 		Eventually(move).Should(Succeed(), "nothing is left at the old endpoint")

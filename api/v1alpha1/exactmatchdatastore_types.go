@@ -81,7 +81,7 @@ type ExactMatchDataStoreSpec struct {
 	// uploadAgentRef names the ExactMatchUploadAgent whose endpoint has the data
 	// store. Immutable.
 	// +required
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="is immutable; make a new data store for another upload agent"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="is immutable; create a new data store for another upload agent"
 	UploadAgentRef LocalReference `json:"uploadAgentRef"`
 	// displayName of the data store at the service. Immutable. Default: metadata.name.
 	// +optional

@@ -113,7 +113,7 @@ type Format struct {
 	// delimiter between cells: one ASCII character; "\t" is a tab. Default: a comma.
 	// +optional
 	// +kubebuilder:default=","
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[\\\\x01-\\\\x7f]$') && !self.matches('^[\"\\r\\n]$')",message="must be one ASCII character, and neither a quote nor a line break; YAML takes a tab as \"\\t\" in double quotes only"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[\\\\x01-\\\\x7f]$') && !self.matches('^[\"\\r\\n]$')",message="must be one ASCII character, and neither a quote nor a line break; YAML reads a tab as \"\\t\" in double quotes only"
 	// +kubebuilder:validation:MaxLength=16
 	Delimiter string `json:"delimiter,omitempty"`
 	// encoding of the text. Auto reads UTF-8, and UTF-16 with a byte order mark;
@@ -181,7 +181,7 @@ type ExactMatchSessionSpec struct {
 	// dataStoreRef names the ExactMatchDataStore that the table is uploaded to.
 	// Immutable.
 	// +required
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="is immutable; make a new session for another data store"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="is immutable; create a new session for another data store"
 	DataStoreRef LocalReference `json:"dataStoreRef"`
 	// source says where and how to read the table.
 	// +required

@@ -220,7 +220,7 @@ type ExactMatchUploadAgentSpec struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=emua,categories=exactmatch
-// +kubebuilder:validation:XValidation:rule="self.spec.endpoint == oldSelf.spec.endpoint || !has(oldSelf.status) || !has(oldSelf.status.dataStores) || oldSelf.status.dataStores == 0",message="spec.endpoint is immutable while data stores have remote stores there (status.dataStores); make another upload agent and data stores that refer to it, or delete those data stores first"
+// +kubebuilder:validation:XValidation:rule="self.spec.endpoint == oldSelf.spec.endpoint || !has(oldSelf.status) || !has(oldSelf.status.dataStores) || oldSelf.status.dataStores == 0",message="spec.endpoint is immutable while data stores have remote stores there (status.dataStores); create another upload agent and data stores that refer to it, or delete those data stores first"
 // +kubebuilder:printcolumn:name="Endpoint",type=string,JSONPath=`.spec.endpoint`
 // +kubebuilder:printcolumn:name="Format",type=string,JSONPath=`.status.blockFormat`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`

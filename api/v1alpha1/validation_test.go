@@ -159,8 +159,8 @@ deletionPolicy: Cancel`),
 		Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%v", err)
 		Expect(err.Error()).To(And(ContainSubstring(field), ContainSubstring(words)))
 	},
-		Entry("a session's store", "ExactMatchSession", leastSession, "dataStoreRef: {name: customers}", "spec.dataStoreRef", "make a new session"),
-		Entry("a store's agent", "ExactMatchDataStore", leastStore, "uploadAgentRef: {name: other}", "spec.uploadAgentRef", "make a new data store"),
+		Entry("a session's store", "ExactMatchSession", leastSession, "dataStoreRef: {name: customers}", "spec.dataStoreRef", "create a new session"),
+		Entry("a store's agent", "ExactMatchDataStore", leastStore, "uploadAgentRef: {name: other}", "spec.uploadAgentRef", "create a new data store"),
 		Entry("a store's display name", "ExactMatchDataStore", leastStore+"displayName: one\n", "displayName: two", "spec", "displayName is immutable"),
 		Entry("a store's display name that comes late", "ExactMatchDataStore", leastStore, "displayName: two", "spec", "displayName is immutable"),
 	)
@@ -181,7 +181,7 @@ deletionPolicy: Cancel`),
 		Expect(kube.Update(ctx, a)).To(Succeed(), "everything else may change")
 		err := move("https://other.example.com/beta")
 		Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%v", err)
-		Expect(err.Error()).To(And(ContainSubstring("spec.endpoint is immutable"), ContainSubstring("make another upload agent")))
+		Expect(err.Error()).To(And(ContainSubstring("spec.endpoint is immutable"), ContainSubstring("create another upload agent")))
 		Expect(kube.Get(ctx, client.ObjectKeyFromObject(o), a)).To(Succeed())
 		a.Status.DataStores = 0
 		Expect(kube.Status().Update(ctx, a)).To(Succeed())
