@@ -13,7 +13,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
@@ -100,18 +99,13 @@ func (r *DataStoreReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// ensureFinalizer adds the finalizer before anything remote can exist.
+// ensureFinalizer keeps the object that carries the finalizer.
 func (r *DataStoreReconciler) ensureFinalizer(ctx context.Context, s *storeScope) error {
-	if controllerutil.ContainsFinalizer(s.object, v1alpha1.Finalizer) {
-		return nil
+	added, err := ensureFinalizer(ctx, r.Client, s.object)
+	if added && err == nil {
+		s.before = s.object.DeepCopy()
 	}
-	before := s.object.DeepCopy()
-	controllerutil.AddFinalizer(s.object, v1alpha1.Finalizer)
-	if err := r.Patch(ctx, s.object, locked(before)); err != nil {
-		return err
-	}
-	s.before = s.object.DeepCopy()
-	return nil
+	return err
 }
 
 // sessionsOf lists the sessions that refer to the store, as they lie in the cache:

@@ -2,10 +2,8 @@ package controllers
 
 import (
 	"context"
-	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/problem"
@@ -65,7 +63,7 @@ func isQueued(one *v1alpha1.ExactMatchSession) bool {
 // reconcileDelete removes the finalizer once no unfinished session uses it, and does what
 // its deletionPolicy says to the remote store.
 func (r *DataStoreReconciler) reconcileDelete(ctx context.Context, s *storeScope) error {
-	if !controllerutil.ContainsFinalizer(s.object, v1alpha1.Finalizer) {
+	if !hasFinalizer(s.object) {
 		s.finalizerRemoved = true
 		return nil
 	}
@@ -113,11 +111,8 @@ func (r *DataStoreReconciler) orOrphan(ctx context.Context, s *storeScope, err e
 	if err == nil {
 		return nil
 	}
-	p, now := problem.Of(err), r.Now()
-	if s.object.Status.FinalizeDeadline == nil {
-		s.object.Status.FinalizeDeadline = &metav1.Time{Time: now.Add(r.Options.FinalizeTimeout)}
-	}
-	if p.Remedy == problem.Retry && now.Before(s.object.Status.FinalizeDeadline.Time) {
+	p := problem.Of(err)
+	if !r.Options.proceeds(&s.object.Status.FinalizeDeadline, p, r.Now()) {
 		return err
 	}
 	r.reportOrphan(ctx, s, p)
@@ -125,10 +120,8 @@ func (r *DataStoreReconciler) orOrphan(ctx context.Context, s *storeScope, err e
 }
 
 func (r *DataStoreReconciler) removeFinalizer(ctx context.Context, s *storeScope) error {
-	before := s.object.DeepCopy()
-	controllerutil.RemoveFinalizer(s.object, v1alpha1.Finalizer)
-	if err := r.Patch(ctx, s.object, locked(before)); err != nil {
-		return fmt.Errorf("remove the finalizer: %w", err)
+	if err := removeFinalizer(ctx, r.Client, s.object); err != nil {
+		return err
 	}
 	r.looks.drop(s.object.UID)
 	r.graces.forget(s.object.UID)

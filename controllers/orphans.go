@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/url"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -76,6 +75,3 @@ func (r *UploadAgentReconciler) reportOrphan(ctx context.Context, s *agentScope,
 	r.Recorder.Eventf(s.object, nil, "Warning", v1alpha1.ReasonRemoteAgentOrphaned, "Delete", "the remote upload agent %s is orphaned: %s", id, p.Message)
 	logOrphan(ctx, "ExactMatchUploadAgent", s.object, id, s.object, p.Message)
 }
-
-// deleted reports whether an object is on its way out.
-func deleted(o metav1.Object) bool { return !o.GetDeletionTimestamp().IsZero() }

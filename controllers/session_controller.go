@@ -11,7 +11,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -116,23 +115,16 @@ func (r *SessionReconciler) decide(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// ensureFinalizer adds the finalizer before anything remote can exist.
+// ensureFinalizer keeps the object that carries the finalizer, and tells where one
+// that is being deleted has lost it.
 func (r *SessionReconciler) ensureFinalizer(ctx context.Context, s *scope) error {
-	if !s.object.DeletionTimestamp.IsZero() {
-		s.finalizerRemoved = !controllerutil.ContainsFinalizer(s.object, v1alpha1.Finalizer)
-		return nil
+	s.finalizerRemoved = s.deleting() && !hasFinalizer(s.object)
+	added, err := ensureFinalizer(ctx, r.Client, s.object)
+	if added && err == nil {
+		s.before = s.object.DeepCopy()
+		r.memory.setWritten(s.object, r.Now())
 	}
-	if controllerutil.ContainsFinalizer(s.object, v1alpha1.Finalizer) {
-		return nil
-	}
-	before := s.object.DeepCopy()
-	controllerutil.AddFinalizer(s.object, v1alpha1.Finalizer)
-	if err := r.Patch(ctx, s.object, locked(before)); err != nil {
-		return err
-	}
-	s.before = s.object.DeepCopy()
-	r.memory.setWritten(s.object, r.Now())
-	return nil
+	return err
 }
 
 // SetupWithManager has the manager reconcile a session when its spec, its store, a

@@ -3,11 +3,8 @@ package controllers
 import (
 	"context"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
-	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/session"
@@ -41,9 +38,7 @@ func (r *SessionReconciler) removeFinalizer(ctx context.Context, s *scope) error
 	if err := r.sweep(ctx, s); err != nil {
 		return err
 	}
-	before := s.object.DeepCopy()
-	controllerutil.RemoveFinalizer(s.object, v1alpha1.Finalizer)
-	if err := r.Patch(ctx, s.object, locked(before)); err != nil {
+	if err := removeFinalizer(ctx, r.Client, s.object); err != nil {
 		return client.IgnoreNotFound(err)
 	}
 	s.reportOrphan(ctx)
@@ -73,13 +68,9 @@ func (r *SessionReconciler) orOrphan(s *scope, err error) error {
 		return err
 	}
 	p := problem.Of(err)
-	now := r.Now()
-	if s.status().FinalizeDeadline == nil {
-		s.status().FinalizeDeadline = &metav1.Time{Time: now.Add(r.Options.FinalizeTimeout)}
+	if !r.Options.proceeds(&s.status().FinalizeDeadline, p, r.Now()) {
+		return err
 	}
-	if p.Remedy == problem.Repair || now.After(s.status().FinalizeDeadline.Time) {
-		s.orphanReason = p.Message
-		return nil
-	}
-	return err
+	s.orphanReason = p.Message
+	return nil
 }

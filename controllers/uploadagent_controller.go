@@ -7,13 +7,11 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -81,17 +79,13 @@ func (r *UploadAgentReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// ensureFinalizer adds the finalizer before anything remote can exist.
+// ensureFinalizer keeps the object that carries the finalizer.
 func (r *UploadAgentReconciler) ensureFinalizer(ctx context.Context, s *agentScope) error {
-	if deleted(s.object) || controllerutil.ContainsFinalizer(s.object, v1alpha1.Finalizer) {
-		return nil
+	added, err := ensureFinalizer(ctx, r.Client, s.object)
+	if added && err == nil {
+		s.before = s.object.DeepCopy()
 	}
-	controllerutil.AddFinalizer(s.object, v1alpha1.Finalizer)
-	if err := r.Patch(ctx, s.object, locked(s.before)); err != nil {
-		return err
-	}
-	s.before = s.object.DeepCopy()
-	return nil
+	return err
 }
 
 // countStores lists the data stores that refer to the agent, as they lie in the
@@ -163,7 +157,7 @@ func (r *UploadAgentReconciler) ensureRemote(ctx context.Context, s *agentScope,
 
 // remove deletes the remote agent once no data store refers to the object.
 func (r *UploadAgentReconciler) reconcileDelete(ctx context.Context, s *agentScope) error {
-	if !controllerutil.ContainsFinalizer(s.object, v1alpha1.Finalizer) {
+	if !hasFinalizer(s.object) {
 		s.finalizerRemoved = true
 		return nil
 	}
@@ -174,10 +168,8 @@ func (r *UploadAgentReconciler) reconcileDelete(ctx context.Context, s *agentSco
 	if err := r.unregister(ctx, s); err != nil {
 		return err
 	}
-	before := s.object.DeepCopy()
-	controllerutil.RemoveFinalizer(s.object, v1alpha1.Finalizer)
-	if err := r.Patch(ctx, s.object, locked(before)); err != nil {
-		return fmt.Errorf("remove the finalizer: %w", err)
+	if err := removeFinalizer(ctx, r.Client, s.object); err != nil {
+		return err
 	}
 	r.Clients.Forget(s.object.UID)
 	r.graces.forget(s.object.UID)
@@ -200,11 +192,8 @@ func (r *UploadAgentReconciler) unregister(ctx context.Context, s *agentScope) e
 	if err == nil {
 		return nil
 	}
-	p, now := problem.Of(err), r.Now()
-	if s.object.Status.FinalizeDeadline == nil {
-		s.object.Status.FinalizeDeadline = &metav1.Time{Time: now.Add(r.Options.FinalizeTimeout)}
-	}
-	if p.Remedy == problem.Retry && now.Before(s.object.Status.FinalizeDeadline.Time) {
+	p := problem.Of(err)
+	if !r.Options.proceeds(&s.object.Status.FinalizeDeadline, p, r.Now()) {
 		return err
 	}
 	r.reportOrphan(ctx, s, p)
