@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
@@ -240,36 +239,49 @@ func mirrorStore(status *v1alpha1.ExactMatchDataStoreStatus, from *edm.DataStore
 	}
 }
 
-// patchStatus writes status, then says when to look again.
+// storePass ends a pass over a data store.
+type storePass struct {
+	r *DataStoreReconciler
+	s *storeScope
+	// found is what the pass met, nil where that is nothing; report sets it.
+	found *problem.Problem
+}
+
+// patchStatus is the exit of a pass.
 func (r *DataStoreReconciler) patchStatus(ctx context.Context, s *storeScope, err error) (ctrl.Result, error) {
-	if s.finalizerRemoved {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
-	}
-	if apierrors.IsConflict(err) {
-		return ctrl.Result{RequeueAfter: conflictRetry}, nil
-	}
-	status := &s.object.Status
-	status.ObservedGeneration = s.object.Generation
-	after := s.after
+	return patchStatus(ctx, &storePass{r: r, s: s}, err)
+}
+
+func (p *storePass) isOver() bool            { return p.s.finalizerRemoved }
+func (p *storePass) heldBack() time.Duration { return 0 }
+
+func (p *storePass) report(err error) ctrl.Result {
+	r, s := p.r, p.s
+	status, after := &s.object.Status, s.after
 	if after == 0 {
 		after = r.Options.ResyncInterval
 	}
+	status.ObservedGeneration = s.object.Generation
 	err = problem.Dated(r.graces.grace(s.object, status.Conditions, err, r.Options, r.Now()), r.Now())
 	r.reportLive(s, err)
-	p := simpleConditions(&status.Conditions, s.object.Generation, "the remote data store exists", err)
-	if p != nil {
-		after = again(p, r.Options)
+	p.found = simpleConditions(&status.Conditions, s.object.Generation, "the remote data store exists", err)
+	if p.found != nil {
+		after = again(p.found, r.Options)
 	}
-	if !equality.Semantic.DeepEqual(s.before.Status, s.object.Status) {
-		if failed := r.Status().Patch(ctx, s.object, locked(s.before)); apierrors.IsConflict(failed) {
-			return ctrl.Result{RequeueAfter: conflictRetry}, nil
-		} else if failed != nil {
-			return ctrl.Result{}, client.IgnoreNotFound(failed)
-		}
-		tellStalled(r.Recorder, s.object, s.before.Status.Conditions, s.object.Status.Conditions)
-		logProblem(ctx, p, s.before.Status.Conditions, s.object.Status.Conditions)
+	return requeue(after, p.found)
+}
+
+func (p *storePass) write(ctx context.Context) error {
+	if equality.Semantic.DeepEqual(p.s.before.Status, p.s.object.Status) {
+		return nil
 	}
-	return requeue(after, p), nil
+	return p.r.Status().Patch(ctx, p.s.object, locked(p.s.before))
+}
+
+func (p *storePass) tell(ctx context.Context) {
+	before, now := p.s.before.Status.Conditions, p.s.object.Status.Conditions
+	tellStalled(p.r.Recorder, p.s.object, before, now)
+	logProblem(ctx, p.found, before, now)
 }
 
 // simpleConditions writes Ready, Reconciling and Stalled of an object that is

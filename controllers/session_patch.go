@@ -2,48 +2,47 @@ package controllers
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"exactmatch.dev/operator/internal/edm"
-	"exactmatch.dev/operator/internal/executor"
 	"exactmatch.dev/operator/internal/problem"
 )
 
-// patchStatus is the one exit of a pass: it writes what came of it, always, and
-// only then sends events and counts the pass.
+// sessionPass ends a pass over a session.
+type sessionPass struct {
+	r *SessionReconciler
+	s *scope
+	// found is what the pass met, nil where that is nothing; report sets it.
+	found *problem.Problem
+}
+
+// patchStatus is the exit of a pass.
 func (r *SessionReconciler) patchStatus(ctx context.Context, s *scope, err error) (ctrl.Result, error) {
-	if s.finalizerRemoved {
-		r.tell(s)
-		return ctrl.Result{}, client.IgnoreNotFound(err)
-	}
-	if apierrors.IsConflict(err) || errors.Is(err, executor.ErrBehind) || edm.Interrupted(err) && ctx.Err() != nil {
-		// Somebody wrote in between, or the manager stops: the next pass judges afresh.
-		return ctrl.Result{RequeueAfter: conflictRetry}, nil //nolint:nilerr // neither is a failure
-	}
+	return patchStatus(ctx, &sessionPass{r: r, s: s}, err)
+}
+
+func (p *sessionPass) isOver() bool                    { return p.s.finalizerRemoved }
+func (p *sessionPass) heldBack() time.Duration         { return p.r.heldBack(p.s) }
+func (p *sessionPass) write(ctx context.Context) error { return p.r.write(ctx, p.s) }
+
+func (p *sessionPass) tell(ctx context.Context) {
+	p.r.tell(p.s)
+	logProblem(ctx, p.found, p.s.first.Conditions, p.s.status().Conditions)
+}
+
+func (p *sessionPass) report(err error) ctrl.Result {
+	r, s := p.r, p.s
 	err = r.graces.grace(s.object, s.status().Conditions, err, r.Options, r.Now())
+	if err != nil {
+		p.found = problem.Of(err)
+	}
 	r.report(s, err)
 	if s.after == 0 && s.status().Outcome != "" {
 		s.after = r.untilExpiry(s)
 	}
-	if wait := r.heldBack(s); wait > 0 {
-		return ctrl.Result{RequeueAfter: wait}, nil
-	}
-	if failed := r.write(ctx, s); apierrors.IsConflict(failed) {
-		return ctrl.Result{RequeueAfter: conflictRetry}, nil
-	} else if failed != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(failed)
-	}
-	r.tell(s)
-	if err != nil {
-		logProblem(ctx, problem.Of(err), s.first.Conditions, s.status().Conditions)
-	}
-	return s.requeue(err), nil
+	return s.requeue(err)
 }
 
 // heldBack returns how long a status that differs only in numbers must wait
@@ -92,15 +91,6 @@ func (r *SessionReconciler) write(ctx context.Context, s *scope) error {
 	s.object, s.before = written, written.DeepCopy()
 	r.memory.setWritten(s.object, r.Now())
 	return nil
-}
-
-// conflictRetry is the wait after a write that met a newer object: the cache
-// shows it by then.
-const conflictRetry = 100 * time.Millisecond
-
-// locked is a patch that fails where the object is another than before.
-func locked(before client.Object) client.Patch {
-	return client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 }
 
 // tell sends the events and counts the pass.

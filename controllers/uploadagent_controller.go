@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -200,28 +199,43 @@ func (r *UploadAgentReconciler) unregister(ctx context.Context, s *agentScope) e
 	return nil
 }
 
+// agentPass ends a pass over an upload agent.
+type agentPass struct {
+	r *UploadAgentReconciler
+	s *agentScope
+	// found is what the pass met, nil where that is nothing; report sets it.
+	found *problem.Problem
+}
+
+// patchStatus is the exit of a pass.
 func (r *UploadAgentReconciler) patchStatus(ctx context.Context, s *agentScope, err error) (ctrl.Result, error) {
-	if s.finalizerRemoved {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+	return patchStatus(ctx, &agentPass{r: r, s: s}, err)
+}
+
+func (p *agentPass) isOver() bool            { return p.s.finalizerRemoved }
+func (p *agentPass) heldBack() time.Duration { return 0 }
+
+func (p *agentPass) report(err error) ctrl.Result {
+	r, object := p.r, p.s.object
+	status, after := &object.Status, r.Options.AgentInterval
+	status.ObservedGeneration = object.Generation
+	err = problem.Dated(r.graces.grace(object, status.Conditions, err, r.Options, r.Now()), r.Now())
+	p.found = simpleConditions(&status.Conditions, object.Generation, "the upload agent is registered", err)
+	if p.found != nil {
+		after = again(p.found, r.Options)
 	}
-	if apierrors.IsConflict(err) {
-		return ctrl.Result{RequeueAfter: conflictRetry}, nil
+	return requeue(after, p.found)
+}
+
+func (p *agentPass) write(ctx context.Context) error {
+	if equality.Semantic.DeepEqual(p.s.before.Status, p.s.object.Status) {
+		return nil
 	}
-	s.object.Status.ObservedGeneration = s.object.Generation
-	after := r.Options.AgentInterval
-	err = problem.Dated(r.graces.grace(s.object, s.object.Status.Conditions, err, r.Options, r.Now()), r.Now())
-	p := simpleConditions(&s.object.Status.Conditions, s.object.Generation, "the upload agent is registered", err)
-	if p != nil {
-		after = again(p, r.Options)
-	}
-	if !equality.Semantic.DeepEqual(s.before.Status, s.object.Status) {
-		if failed := r.Status().Patch(ctx, s.object, locked(s.before)); apierrors.IsConflict(failed) {
-			return ctrl.Result{RequeueAfter: conflictRetry}, nil
-		} else if failed != nil {
-			return ctrl.Result{}, client.IgnoreNotFound(failed)
-		}
-		tellStalled(r.Recorder, s.object, s.before.Status.Conditions, s.object.Status.Conditions)
-		logProblem(ctx, p, s.before.Status.Conditions, s.object.Status.Conditions)
-	}
-	return requeue(after, p), nil
+	return p.r.Status().Patch(ctx, p.s.object, locked(p.s.before))
+}
+
+func (p *agentPass) tell(ctx context.Context) {
+	before, now := p.s.before.Status.Conditions, p.s.object.Status.Conditions
+	tellStalled(p.r.Recorder, p.s.object, before, now)
+	logProblem(ctx, p.found, before, now)
 }
