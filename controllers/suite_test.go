@@ -13,13 +13,13 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/controllers"
 	"exactmatch.dev/operator/internal/edm/rest"
 	"exactmatch.dev/operator/internal/service"
+	"exactmatch.dev/operator/internal/testkit/plane"
 )
 
 const bearer = "the token of the suite"
@@ -48,10 +48,11 @@ var _ = BeforeSuite(func() {
 	sourceRoot = GinkgoT().TempDir()
 	startService()
 
-	plane := &envtest.Environment{CRDDirectoryPaths: []string{"../config/crd/bases"}, ErrorIfCRDPathMissing: true}
-	config, err := plane.Start()
+	environment, err := plane.New()
 	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(plane.Stop)
+	config, err := environment.Start()
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(environment.Stop)
 
 	scheme := runtime.NewScheme()
 	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())

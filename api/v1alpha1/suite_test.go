@@ -10,9 +10,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/testkit/plane"
 )
 
 // kube speaks to an API server with the kinds and no controller.
@@ -26,10 +26,11 @@ func TestKinds(t *testing.T) {
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	plane := &envtest.Environment{CRDDirectoryPaths: []string{"../../config/crd/bases"}, ErrorIfCRDPathMissing: true}
-	config, err := plane.Start()
+	environment, err := plane.New()
 	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(plane.Stop)
+	config, err := environment.Start()
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(environment.Stop)
 	scheme := runtime.NewScheme()
 	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
 	Expect(v1alpha1.AddToScheme(scheme)).To(Succeed())

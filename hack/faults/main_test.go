@@ -24,13 +24,13 @@ import (
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/testkit/plane"
 )
 
 var (
-	plane  *rest.Config
+	admin  *rest.Config
 	scheme = runtime.NewScheme()
 	kube   client.Client
 	// etcdURL is where the API server keeps what it has.
@@ -60,7 +60,10 @@ func TestMain(m *testing.M) {
 func run(m *testing.M) int {
 	listenAt(logged)
 	fail := func(err error) int { fmt.Fprintln(os.Stderr, "faults:", err); return 1 }
-	environment := &envtest.Environment{CRDDirectoryPaths: []string{"../../config/crd/bases"}, ErrorIfCRDPathMissing: true}
+	environment, err := plane.New()
+	if err != nil {
+		return fail(err)
+	}
 	config, err := environment.Start()
 	if err != nil {
 		return fail(err)
@@ -71,7 +74,7 @@ func run(m *testing.M) int {
 		}
 	}()
 	kubeconfig = environment.KubeConfig
-	plane, etcdURL = rest.CopyConfig(config), environment.ControlPlane.Etcd.URL.String()
+	admin, etcdURL = rest.CopyConfig(config), environment.ControlPlane.Etcd.URL.String()
 	config.QPS = -1
 	if kube, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
 		return fail(err)

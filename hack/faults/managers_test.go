@@ -60,7 +60,7 @@ func (w *testEnv) startManager(name string) *managerRun {
 func (w *testEnv) manage(name string, at post, writes func(*managerRun) interceptor.Funcs) *managerRun {
 	w.t.Helper()
 	l := &managerRun{name: name, ended: make(chan struct{}), watches: newGate()}
-	config := rest.CopyConfig(plane)
+	config := rest.CopyConfig(admin)
 	config.QPS = -1
 	config.Wrap(func(base http.RoundTripper) http.RoundTripper { return &apiTransport{run: l, base: base} })
 	mgr, err := ctrl.NewManager(config, managerOptions(at.namespace, writes(l)))

@@ -66,7 +66,7 @@ func (a *approval) binds(name string, ref rbacv1.RoleRef, users ...string) {
 // as is a client of a user.
 func (a *approval) as(user string) client.Client {
 	a.t.Helper()
-	as := rest.CopyConfig(plane)
+	as := rest.CopyConfig(admin)
 	as.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: []string{"system:authenticated"}}
 	c, err := client.New(as, client.Options{Scheme: scheme})
 	a.Expect(err).NotTo(HaveOccurred())

@@ -16,16 +16,16 @@ import (
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/service"
+	"exactmatch.dev/operator/internal/testkit/plane"
 )
 
 const bearer = "the token of the roles"
 
 var (
-	plane    *rest.Config // of an administrator
+	admin    *rest.Config // of an administrator
 	scheme   = runtime.NewScheme()
 	kube     client.Client
 	shared   *service.Service
@@ -53,7 +53,10 @@ func run(m *testing.M) int {
 			return fail(err)
 		}
 	}
-	environment := &envtest.Environment{CRDDirectoryPaths: []string{"../../config/crd/bases"}, ErrorIfCRDPathMissing: true}
+	environment, err := plane.New()
+	if err != nil {
+		return fail(err)
+	}
 	// As OpenShift has it: who sets an owner that blocks deletion must be allowed its finalizers.
 	environment.ControlPlane.GetAPIServer().Configure().Append("enable-admission-plugins", "OwnerReferencesPermissionEnforcement")
 	config, err := environment.Start()
@@ -66,7 +69,7 @@ func run(m *testing.M) int {
 		}
 	}()
 	config.QPS = -1
-	plane = config
+	admin = config
 	if kube, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
 		return fail(err)
 	}

@@ -108,7 +108,7 @@ func (s *scene) proxy(w http.ResponseWriter, r *http.Request) {
 // start runs the manager until the test ends, or says at once why it cannot. What
 // it runs under is what the command sets, and shorter times.
 func (s *scene) start(ctx context.Context) error {
-	as := rest.CopyConfig(plane)
+	as := rest.CopyConfig(admin)
 	as.Impersonate = rest.ImpersonationConfig{UserName: s.account, Groups: []string{"system:serviceaccounts", "system:authenticated"}}
 	as.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		s.requests.next = next

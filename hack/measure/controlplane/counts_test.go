@@ -15,13 +15,13 @@ import (
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/config"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"exactmatch.dev/operator/controllers"
 	operator "exactmatch.dev/operator/internal/manager"
 	"exactmatch.dev/operator/internal/policy"
 	"exactmatch.dev/operator/internal/service"
+	"exactmatch.dev/operator/internal/testkit/plane"
 )
 
 // The small version of the benchmark. Everything runs in this process.
@@ -51,11 +51,11 @@ type counts struct {
 }
 
 // startInProcess runs a manager until the function that it returns is called.
-func startInProcess(t *testing.T, plane *rest.Config, name string) (stop func()) {
+func startInProcess(t *testing.T, admin *rest.Config, name string) (stop func()) {
 	t.Helper()
 	g := NewWithT(t)
 	wait := 20 * time.Second
-	mgr, err := ctrl.NewManager(plane, ctrl.Options{
+	mgr, err := ctrl.NewManager(admin, ctrl.Options{
 		Scheme: newScheme(), Cache: operator.Options().Cache, Metrics: metricsserver.Options{BindAddress: "0"}, GracefulShutdownTimeout: &wait,
 		Controller: config.Controller{SkipNameValidation: new(true)},
 	})
@@ -80,15 +80,16 @@ func small(t *testing.T) (*cluster, *countingProxy, *rest.Config) {
 	t.Helper()
 	g := NewWithT(t)
 	ctrl.SetLogger(logr.Discard())
-	environment := &envtest.Environment{CRDDirectoryPaths: []string{"../../../config/crd/bases"}, ErrorIfCRDPathMissing: true}
-	plane, err := environment.Start()
+	environment, err := plane.New()
+	g.Expect(err).NotTo(HaveOccurred())
+	admin, err := environment.Start()
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() {
 		if err := environment.Stop(); err != nil {
 			t.Error(err)
 		}
 	})
-	plane.QPS = -1
+	admin.QPS = -1
 	s, err := service.New(service.Config{Dir: t.TempDir(), Token: func() (string, error) { return bearer, nil }})
 	g.Expect(err).NotTo(HaveOccurred())
 	ctx, stop := context.WithCancel(context.Background())
@@ -110,9 +111,13 @@ func small(t *testing.T) (*cluster, *countingProxy, *rest.Config) {
 	p := newProxy(target, held)
 	shown := httptest.NewServer(p)
 	t.Cleanup(func() { shown.CloseClientConnections(); shown.Close() })
-	c, err := newCluster(plane, shown.URL+"/beta", bearer)
+	c, err := newCluster(admin, shown.URL+"/beta", bearer)
 	g.Expect(err).NotTo(HaveOccurred())
+<<<<<<< HEAD
 	return c, p, plane
+=======
+	return c, f, admin
+>>>>>>> 5b401d9 (Find the control plane's binaries without make)
 }
 
 // TestWhatSessionsCost holds the counts of calls and writes against those that
@@ -121,9 +126,13 @@ func TestWhatSessionsCost(t *testing.T) {
 	g := NewWithT(t)
 	allowed := counts{}
 	g.Expect(json.Unmarshal(committedCounts, &allowed)).To(Succeed())
+<<<<<<< HEAD
 	c, p, plane := small(t)
+=======
+	c, f, admin := small(t)
+>>>>>>> 5b401d9 (Find the control plane's binaries without make)
 	ctx := t.Context()
-	stop := startInProcess(t, plane, "first")
+	stop := startInProcess(t, admin, "first")
 	running := true
 	defer func() {
 		if running {
@@ -164,16 +173,24 @@ func TestWhatSessionsCost(t *testing.T) {
 	running = false
 	must(c.finish(ctx, p, 0, smallFinished, smallStores))
 	must(seen.catchUp(ctx, c))
+<<<<<<< HEAD
 	checkSteady(t, c, p, plane, seen, allowed)
+=======
+	checkSteady(t, c, f, admin, seen, allowed)
+>>>>>>> 5b401d9 (Find the control plane's binaries without make)
 }
 
 // checkSteady starts a manager over all sessions: it polls the active ones and
 // leaves the finished ones alone.
+<<<<<<< HEAD
 func checkSteady(t *testing.T, c *cluster, p *countingProxy, plane *rest.Config, seen *writes, allowed counts) {
+=======
+func checkSteady(t *testing.T, c *cluster, f *front, admin *rest.Config, seen *writes, allowed counts) {
+>>>>>>> 5b401d9 (Find the control plane's binaries without make)
 	t.Helper()
 	g, ctx := NewWithT(t), t.Context()
 	began := time.Now()
-	defer startInProcess(t, plane, "second")()
+	defer startInProcess(t, admin, "second")()
 	g.Expect(c.until(ctx, "each active session is polled 5 times", func() (bool, error) {
 		polled := about(p.since(began), getSession)
 		done := len(polled) > 0
