@@ -1,16 +1,20 @@
 #!/usr/bin/env bash
-# fuzz.sh TIME [PATTERN]: runs every fuzz target of the repository for TIME, or
-# those whose package/Target matches the extended regular expression PATTERN.
+# fuzz.sh TIME [PATTERN...]: runs every fuzz target of the repository for TIME, or
+# those whose package/Target matches one of the extended regular expressions. A
+# PATTERN that matches no target is an error: its package has moved.
 # FUZZJOBS is how many run at a time (1; with more, each has one worker). It
 # prints a line for each target, and for a finding where the failing input lies.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-time=${1:?usage: fuzz.sh TIME [PATTERN]} pattern=${2:-.} jobs=${FUZZJOBS:-1}
+time=${1:?usage: fuzz.sh TIME [PATTERN...]} jobs=${FUZZJOBS:-1}
+shift
+[ -n "$*" ] || set -- .
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # targets prints "package Target" for every target that matches the pattern.
 targets() {
+	local pattern=$1
 	git grep --untracked -oE '^func Fuzz[A-Za-z0-9_]*\(' -- '*_test.go' |
 		sed -nE 's|^(.*)/[^/]*:func (Fuzz[A-Za-z0-9_]*)\($|./\1 \2|p' | sort |
 		while read -r package target; do
@@ -46,11 +50,15 @@ run() {
 	return 1
 }
 
-targets >"$work/targets"
-if ! [ -s "$work/targets" ]; then
-	echo "no fuzz target matches $pattern" >&2
-	exit 1
-fi
+for pattern in "$@"; do
+	targets "$pattern" >"$work/matching"
+	if ! [ -s "$work/matching" ]; then
+		echo "no fuzz target matches $pattern" >&2
+		exit 1
+	fi
+	cat "$work/matching" >>"$work/all"
+done
+sort -u "$work/all" >"$work/targets"
 running=0 failed=0
 while read -r package target; do
 	if [ "$running" -ge "$jobs" ]; then

@@ -113,11 +113,7 @@ func small(t *testing.T) (*cluster, *countingProxy, *rest.Config) {
 	t.Cleanup(func() { shown.CloseClientConnections(); shown.Close() })
 	c, err := newCluster(admin, shown.URL+"/beta", bearer)
 	g.Expect(err).NotTo(HaveOccurred())
-<<<<<<< HEAD
-	return c, p, plane
-=======
-	return c, f, admin
->>>>>>> 5b401d9 (Find the control plane's binaries without make)
+	return c, p, admin
 }
 
 // TestWhatSessionsCost holds the counts of calls and writes against those that
@@ -126,11 +122,7 @@ func TestWhatSessionsCost(t *testing.T) {
 	g := NewWithT(t)
 	allowed := counts{}
 	g.Expect(json.Unmarshal(committedCounts, &allowed)).To(Succeed())
-<<<<<<< HEAD
-	c, p, plane := small(t)
-=======
-	c, f, admin := small(t)
->>>>>>> 5b401d9 (Find the control plane's binaries without make)
+	c, p, admin := small(t)
 	ctx := t.Context()
 	stop := startInProcess(t, admin, "first")
 	running := true
@@ -173,20 +165,12 @@ func TestWhatSessionsCost(t *testing.T) {
 	running = false
 	must(c.finish(ctx, p, 0, smallFinished, smallStores))
 	must(seen.catchUp(ctx, c))
-<<<<<<< HEAD
-	checkSteady(t, c, p, plane, seen, allowed)
-=======
-	checkSteady(t, c, f, admin, seen, allowed)
->>>>>>> 5b401d9 (Find the control plane's binaries without make)
+	checkSteady(t, c, p, admin, seen, allowed)
 }
 
 // checkSteady starts a manager over all sessions: it polls the active ones and
 // leaves the finished ones alone.
-<<<<<<< HEAD
-func checkSteady(t *testing.T, c *cluster, p *countingProxy, plane *rest.Config, seen *writes, allowed counts) {
-=======
-func checkSteady(t *testing.T, c *cluster, f *front, admin *rest.Config, seen *writes, allowed counts) {
->>>>>>> 5b401d9 (Find the control plane's binaries without make)
+func checkSteady(t *testing.T, c *cluster, p *countingProxy, admin *rest.Config, seen *writes, allowed counts) {
 	t.Helper()
 	g, ctx := NewWithT(t), t.Context()
 	began := time.Now()
