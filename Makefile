@@ -204,7 +204,11 @@ image: ## Build the image with docker or podman
 
 .PHONY: deploy
 deploy: ## Deploy the manager and the service to the cluster of the current kubeconfig
-	$(KUSTOMIZE) build config/default | sed 's|exactmatch.dev/operator:latest|$(IMAGE)|' | kubectl apply --server-side -f -
+	@# kustomize edits its files in place: a copy names the image.
+	@mkdir -p $(BIN); copy=$$(mktemp -d $(BIN)/config.XXXXXX); trap 'rm -rf "$$copy"' EXIT; \
+	cp -r config/. "$$copy"; cd "$$copy/default"; \
+	$(KUSTOMIZE) edit set image exactmatch.dev/operator=$(IMAGE); \
+	$(KUSTOMIZE) build . | kubectl apply --server-side -f -
 	@# The service's bearer token is made once and kept.
 	@kubectl -n exactmatch-system get secret exactmatch-service-token >/dev/null 2>&1 || \
 		head -c 24 /dev/urandom | base64 | kubectl -n exactmatch-system create secret generic exactmatch-service-token --from-file=token=/dev/stdin

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -36,7 +37,7 @@ func (r right) rule() rbacv1.PolicyRule {
 	return rbacv1.PolicyRule{APIGroups: []string{r.group}, Resources: []string{r.resource}, Verbs: []string{r.verb}}
 }
 
-// manifests are what kustomize builds of a folder of config.
+// manifests are what kustomize builds of a folder: one of config, or an absolute path.
 func manifests(t *testing.T, folder string) []*unstructured.Unstructured {
 	t.Helper()
 	built, err := builds(folder)
@@ -61,11 +62,15 @@ func builds(folder string) (string, error) {
 		return text, nil
 	}
 	var complaints strings.Builder
-	c := exec.Command("go", "tool", "-modfile=hack/tools/go.mod", "kustomize", "build", "config/"+folder)
+	path := folder
+	if !filepath.IsAbs(folder) {
+		path = filepath.Join("config", folder)
+	}
+	c := exec.Command("go", "tool", "-modfile=hack/tools/go.mod", "kustomize", "build", path)
 	c.Dir, c.Stderr = "../..", &complaints
 	text, err := c.Output()
 	if err != nil {
-		return "", fmt.Errorf("kustomize build config/%s: %w: %s", folder, err, complaints.String())
+		return "", fmt.Errorf("kustomize build %s: %w: %s", path, err, complaints.String())
 	}
 	built[folder] = string(text)
 	return built[folder], nil
