@@ -56,9 +56,19 @@ ENVTEST_INDEX ?= https://raw.githubusercontent.com/kubernetes-sigs/controller-to
 CLUSTER := $(BIN)/cluster
 export KUBEBUILDER_ASSETS = $(ASSETS)
 
+##@ Start here
+
 .PHONY: help
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^##@ / {printf "%s%s\n", gap, substr($$0, 5); gap = "\n"} /^[a-z0-9-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# The flags of build, so that the compiled packages are shared.
+.PHONY: demo
+demo: controlplane build ## Upload a table of 1,000,000 patients and prove it with lookups
+	@CGO_ENABLED=0 go build -trimpath -o $(BIN)/demo ./hack/demo
+	@$(BIN)/demo
+
+##@ Change the code
 
 .PHONY: build
 build: ## Build the operator's binary into bin/
@@ -84,17 +94,47 @@ endif
 $(K8S)/controlplane: $(CONTROLPLANE_SOURCES)
 	@hack/controlplane/build.sh $(K8S)
 
-# The flags of build, so that the compiled packages are shared.
-.PHONY: demo
-demo: controlplane build ## Upload a table of 1,000,000 patients and prove it with lookups
-	@CGO_ENABLED=0 go build -trimpath -o $(BIN)/demo ./hack/demo
-	@$(BIN)/demo
+.PHONY: fmt
+fmt: ## Format the code
+	gofmt -w .
+
+.PHONY: generate
+generate: ## Generate deep copies, CRDs, RBAC and the document of the states
+	$(CONTROLLER_GEN) object paths=./api/...
+	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
+	$(CONTROLLER_GEN) rbac:roleName=manager-role paths=./controllers/... output:rbac:dir=config/rbac
+	go generate ./...
+
+.PHONY: docs
+docs: generate ## Generate the documents that come from code (the same as generate)
 
 .PHONY: test
 test: controlplane ## Run all tests with the race detector
 	go test -race -timeout 20m $(UNCACHED) $$(go list ./... | grep -v -e /controllers -e /api/)
 	go test -race -timeout 20m $(UNCACHED) -v $(GINKGO_PACKAGES)
 	go test -C hack/measure/plot ./...
+
+.PHONY: verify
+verify: ## Check format, lint, import rules, generated files and vulnerabilities, and fuzz what comes from outside for 30 s a target
+	@hack/verify.sh
+
+# Flags of the report on uses, as in USES_ARGS='-before v1.0.0 ./controllers/...'; see go run ./hack/uses -help.
+USES_ARGS ?=
+.PHONY: uses
+uses: ## Show how the files of each package use each other and how many uses run back up; USES_ARGS='-before REVISION' compares
+	@go run ./hack/uses $(USES_ARGS)
+
+##@ Test for longer
+
+.PHONY: faults
+faults: controlplane ## Run the whole matrix of faults and write its table, or CASE=step/disruption/fault alone
+	go test -race -count=1 -timeout 80m $(if $(CASE),-v -run 'TestMatrix$$') ./hack/faults \
+		-args -seed $(SEED) $(if $(CASE),-case '$(CASE)',-all -table MATRIX.md)
+
+.PHONY: e2e
+e2e: controlplane build ## Run the lifecycle with real processes, then in a cluster: with nodes of its own (root on Linux), or that of KUBECONFIG
+	go test -tags e2e -count 1 -v ./hack/e2e
+	@hack/e2e/cluster.sh
 
 .PHONY: cluster
 cluster: $(CLUSTER)/kubernetes $(CLUSTER)/nodes $(K8S)/controlplane ## Build the programs of a cluster with nodes into bin/cluster, unless they are there
@@ -106,15 +146,9 @@ $(CLUSTER)/nodes: hack/cluster/build.sh hack/cluster/image.sh hack/cluster/go.mo
 	@echo "Building containerd, runc, the plugins of CNI and CoreDNS: the first time takes 3 minutes on two cores."
 	@hack/cluster/build.sh $(CLUSTER)
 
-.PHONY: e2e
-e2e: controlplane build ## Run the lifecycle with real processes, then in a cluster: with nodes of its own (root on Linux), or that of KUBECONFIG
-	go test -tags e2e -count 1 -v ./hack/e2e
-	@hack/e2e/cluster.sh
-
-.PHONY: faults
-faults: controlplane ## Run the whole matrix of faults and write its table, or CASE=step/disruption/fault alone
-	go test -race -count=1 -timeout 80m $(if $(CASE),-v -run 'TestMatrix$$') ./hack/faults \
-		-args -seed $(SEED) $(if $(CASE),-case '$(CASE)',-all -table MATRIX.md)
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (30s), or those that PATTERN names
+	@hack/fuzz.sh $(FUZZTIME) '$(PATTERN)'
 
 MUTATE_ARGS ?=
 # Mutations run one after the other; each builds the package and runs the tests that are named with it.
@@ -124,19 +158,13 @@ mutate: controlplane ## Take every guard away and see a test fail, into hack/mut
 	@go build -modfile=hack/tools/go.mod -o $(BIN)/gremlins github.com/go-gremlins/gremlins/cmd/gremlins
 	go run ./hack/mutate -gremlins $(BIN)/gremlins -case '$(CASE)' -pure '$(PATTERN)' $(MUTATE_ARGS)
 
-.PHONY: verify
-verify: ## Format, vet, lint, generated files, vulnerabilities, and 30 s of each fuzz target of what strangers send
-	@hack/verify.sh
+.PHONY: soak
+soak: controlplane build ## Kill everything at random for 10 minutes, and create 1,000 sessions with the service down; SOAK_ARGS are its flags
+	@mkdir -p $(BIN)/soak
+	go build -o $(BIN)/soak/soak ./hack/soak
+	@$(BIN)/soak/soak -bin $(BIN) $(SOAK_ARGS)
 
-# Flags of the report on uses, as in USES_ARGS='-before v1.0.0 ./controllers/...'; see go run ./hack/uses -help.
-USES_ARGS ?=
-.PHONY: uses
-uses: ## Show how the files of each package use each other and how many uses run back up; USES_ARGS='-before REVISION' compares
-	@go run ./hack/uses $(USES_ARGS)
-
-.PHONY: fuzz
-fuzz: ## Run every fuzz target for FUZZTIME (30s), or those that PATTERN names
-	@hack/fuzz.sh $(FUZZTIME) '$(PATTERN)'
+##@ Measure
 
 # What draws the measurements' charts: a module of its own, so that its library is none of the operator's.
 PLOTTER := $(BIN)/plot
@@ -150,23 +178,9 @@ bench: build $(PLOTTER) ## Measure the table's way beside others: half an hour, 
 	go build -o $(BIN)/bench/bench ./hack/measure/bench
 	@$(BIN)/bench/bench $(BENCH_ARGS)
 
-.PHONY: limits
-limits: build ## Measure memory on what is too large: 10 GB, a gzip bomb, 50,000 blocks; LIMITS_ARGS=-quick takes a minute
-	@mkdir -p $(BIN)/limits
-	go build -o $(BIN)/limits/limits ./hack/measure/limits
-	@$(BIN)/limits/limits -bin $(BIN) $(or $(LIMITS_ARGS),-docs hack/measure/limits/results.md)
-
-.PHONY: soak
-soak: controlplane build ## Kill everything at random for 10 minutes, and create 1,000 sessions with the service down; SOAK_ARGS are its flags
-	@mkdir -p $(BIN)/soak
-	go build -o $(BIN)/soak/soak ./hack/soak
-	@$(BIN)/soak/soak -bin $(BIN) $(SOAK_ARGS)
-
-.PHONY: bench-control-plane
-bench-control-plane: controlplane build ## Measure the manager beside 10,000 sessions, about 10 minutes; CONTROL_PLANE_ARGS are its flags
-	@mkdir -p $(BIN)/bench-control-plane
-	go build -o $(BIN)/bench-control-plane/bench-control-plane ./hack/measure/controlplane
-	@$(BIN)/bench-control-plane/bench-control-plane -bin $(BIN) $(or $(CONTROL_PLANE_ARGS),-docs hack/measure/controlplane/results.md)
+.PHONY: bench-plots
+bench-plots: $(PLOTTER) ## Write the last run's report and plots into hack/measure/bench/results
+	@$(BIN)/bench/bench -from $(BIN)/bench/results.json -docs hack/measure/bench/results
 
 .PHONY: bench-growth
 bench-growth: build $(PLOTTER) ## Draw costs by rows, by pods and, after bench-control-plane, by sessions
@@ -175,27 +189,19 @@ bench-growth: build $(PLOTTER) ## Draw costs by rows, by pods and, after bench-c
 	@$(BIN)/bench/bench -only '/(e2e|pods)-' -rounds 5 -big-rounds $(GROWTH_BIG_ROUNDS) -e2e-rows $(GROWTH_ROWS) -pod-rows $(GROWTH_POD_ROWS) -out $(BIN)/bench-growth
 	go run ./hack/measure/growth -rows $(BIN)/bench-growth/results.json -sessions $(BIN)/bench-control-plane/results.json
 
-.PHONY: bench-plots
-bench-plots: $(PLOTTER) ## Write the last run's report and plots into hack/measure/bench/results
-	@$(BIN)/bench/bench -from $(BIN)/bench/results.json -docs hack/measure/bench/results
+.PHONY: bench-control-plane
+bench-control-plane: controlplane build ## Measure the manager beside 10,000 sessions, about 10 minutes; CONTROL_PLANE_ARGS are its flags
+	@mkdir -p $(BIN)/bench-control-plane
+	go build -o $(BIN)/bench-control-plane/bench-control-plane ./hack/measure/controlplane
+	@$(BIN)/bench-control-plane/bench-control-plane -bin $(BIN) $(or $(CONTROL_PLANE_ARGS),-docs hack/measure/controlplane/results.md)
 
-.PHONY: generate
-generate: ## Generate deep copies, CRDs, RBAC and the document of the states
-	$(CONTROLLER_GEN) object paths=./api/...
-	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
-	$(CONTROLLER_GEN) rbac:roleName=manager-role paths=./controllers/... output:rbac:dir=config/rbac
-	go generate ./...
+.PHONY: limits
+limits: build ## Measure memory on what is too large: 10 GB, a gzip bomb, 50,000 blocks; LIMITS_ARGS=-quick takes a minute
+	@mkdir -p $(BIN)/limits
+	go build -o $(BIN)/limits/limits ./hack/measure/limits
+	@$(BIN)/limits/limits -bin $(BIN) $(or $(LIMITS_ARGS),-docs hack/measure/limits/results.md)
 
-.PHONY: docs
-docs: generate ## Generate the documents that come from code
-
-.PHONY: fmt
-fmt: ## Format the code
-	gofmt -w .
-
-.PHONY: run
-run: build ## Run the manager against the current kubeconfig, with the policy in POLICY_FILE
-	$(BIN)/exactmatch manager --leader-elect=false --metrics-bind-address=127.0.0.1:8080 --metrics-secure=false $(if $(POLICY_FILE),--policy-file=$(POLICY_FILE))
+##@ Install
 
 .PHONY: image
 image: ## Build the image with docker or podman
@@ -222,3 +228,7 @@ undeploy: ## Remove what deploy made, with every object of the project's kinds
 		fi; \
 	done
 	$(KUSTOMIZE) build config/default | kubectl delete --ignore-not-found -f -
+
+.PHONY: run
+run: build ## Run the manager against the current kubeconfig, with the policy in POLICY_FILE
+	$(BIN)/exactmatch manager --leader-elect=false --metrics-bind-address=127.0.0.1:8080 --metrics-secure=false $(if $(POLICY_FILE),--policy-file=$(POLICY_FILE))
