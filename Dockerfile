@@ -1,4 +1,4 @@
-# One static binary for every role: manager, service, lookup.
+# One static binary for every role: manager, worker, service and lookup.
 FROM --platform=$BUILDPLATFORM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./

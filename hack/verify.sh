@@ -31,6 +31,11 @@ go mod tidy -diff
 (cd hack/simdgen && go mod tidy -diff)
 (cd hack/measure/plot && go mod tidy -diff)
 
+step dependency updates
+listed=$(sed -nE 's|^ *directories: \[(.*)\]$|\1|p' .github/dependabot.yml | tr -d ' ' | tr , '\n' | sort)
+there=$(git ls-files --cached '*go.mod' | sed -E 's#(^|/)go\.mod$##; s|^|/|' | sort)
+diff <(echo "$there") <(echo "$listed") || { echo "list the folder of every go.mod in .github/dependabot.yml" >&2; exit 1; }
+
 step generated files
 fresh=$(mktemp -d)
 trap 'rm -rf "$fresh"' EXIT
