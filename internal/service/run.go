@@ -13,6 +13,7 @@ import (
 	"exactmatch.dev/operator/internal/service/folder"
 	"exactmatch.dev/operator/internal/service/fsys"
 	"exactmatch.dev/operator/internal/service/index"
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 // New opens the folder, repairs what a crash left, and is ready to serve.
@@ -28,11 +29,14 @@ func newOver(c Config, fs fsys.FS) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{config: c, records: db, jobs: make(chan job, 1024),
+	return start(c, db, blobs.NewFolder(fs, filepath.Join(c.Dir, folder.Blocks)), blobs.NewFolder(fs, filepath.Join(c.Dir, folder.Tables)))
+}
+
+// start makes a service over its stores, which it closes.
+func start(c Config, db records.Store, blocks, tables blobs.Store) (*Service, error) {
+	s := &Service{config: c, records: db, blocks: blobs.NewBlocks(blocks, c.Log), tables: index.NewTables(tables, c.Log), jobs: make(chan job, 1024),
 		memory: newUploadBudget(c.UploadMemory), patience: uploadPatience, times: defaultTimes(),
 		gate: newGate(c.MaxUnauthenticated), space: folder.NewSpace(c.Dir), probe: probe{patience: probePatience}}
-	s.blocks = blobs.NewBlocks(blobs.NewFolder(fs, filepath.Join(c.Dir, folder.Blocks)), c.Log)
-	s.tables = index.NewTables(blobs.NewFolder(fs, filepath.Join(c.Dir, folder.Tables)), c.Log)
 	s.mux = s.routes()
 	if err := s.begin(context.Background()); err != nil {
 		return nil, errors.Join(err, s.Close())

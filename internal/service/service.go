@@ -1,7 +1,11 @@
 // Package service is the self-hosted exact data match service: it keeps data
 // stores, takes sessions of blocks, indexes them in the background and answers
-// lookups. Everything that it acknowledges survives a crash: records lie in one
-// bbolt file, blocks and indexes in files that are synced before the answer.
+// lookups. Everything that it acknowledges survives a crash.
+//
+// Here are the calls, OData, the blob protocol, authentication and quota, and what
+// joins the rooms below: records in a records.Store, staged blocks and the files of
+// tables each in a blobs.Store, and tables by package index. Package folder opens
+// those of one machine.
 package service
 
 import (

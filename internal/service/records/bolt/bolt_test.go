@@ -30,3 +30,15 @@ func TestStore(t *testing.T) {
 		return file(filepath.Join(t.TempDir(), "records.db"))
 	})
 }
+
+// A database that was not prepared has no secret, and says so.
+func TestNoSecretIsAnError(t *testing.T) {
+	s, err := bolt.Open(filepath.Join(t.TempDir(), "records.db"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	if secret, err := s.Secret(t.Context()); err == nil || len(secret) > 0 {
+		t.Errorf("%d bytes without an error", len(secret))
+	}
+}

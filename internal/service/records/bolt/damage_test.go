@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -173,5 +174,27 @@ func TestATornLastWriteIsTheStateBeforeIt(t *testing.T) {
 	}
 	if states[was] == 0 || states[is] == 0 {
 		t.Errorf("the states before and after were seen %d and %d times", states[was], states[is])
+	}
+}
+
+// A record that is damaged while the service runs is refused when it is read, alone
+// and in a list.
+func TestADamagedRecordIsNotRead(t *testing.T) {
+	s, err := Open(filepath.Join(t.TempDir(), "service.db"), slog.New(slog.DiscardHandler))
+	check(t, err)
+	defer func() { check(t, s.Close()) }()
+	ctx := t.Context()
+	check(t, s.Prepare(ctx))
+	check(t, s.Update(ctx, func(tx records.Tx) error { return tx.Agents().Put(&edm.UploadAgent{ID: "a", Description: "ours"}) }))
+	check(t, s.db.Update(func(tx *bbolt.Tx) error {
+		b := tx.Bucket(agentsBucket)
+		return b.Put([]byte("a"), bytes.Replace(b.Get([]byte("a")), []byte("ours"), []byte("ourS"), 1))
+	}))
+	_, one := records.Get(ctx, s, records.Tx.Agents, "a")
+	_, all := records.List(ctx, s, records.Tx.Agents)
+	for what, err := range map[string]error{"read alone": one, "listed": all} {
+		if err == nil || !strings.Contains(err.Error(), "agents/a does not have its sum: "+restoreAdvice) {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }
