@@ -33,8 +33,9 @@ type DataStoreReconciler struct {
 	Options  Options
 	Now      func() time.Time
 
-	looks  looks
-	graces graces
+	looks   looks
+	graces  graces
+	journal journal
 }
 
 // storeScope is what one pass over a data store knows.
@@ -47,6 +48,7 @@ type storeScope struct {
 	after            time.Duration
 	looked           bool // the service was asked in this pass, and answered
 	finalizerRemoved bool
+	began            time.Time // when the pass did
 }
 
 // displayName is the name under which the service knows the store.
@@ -66,7 +68,7 @@ func (r *DataStoreReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 	if err := r.Get(ctx, req.NamespacedName, object); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	s := &storeScope{object: object.DeepCopy(), before: object.DeepCopy()}
+	s := &storeScope{object: object.DeepCopy(), before: object.DeepCopy(), began: time.Now()}
 	defer func() { result, err = r.patchStatus(ctx, s, err) }()
 	if s.sessions, err = r.sessionsOf(ctx, object); err != nil {
 		return ctrl.Result{}, err
@@ -245,6 +247,8 @@ type storePass struct {
 	s *storeScope
 	// found is what the pass met, nil where that is nothing; report sets it.
 	found *problem.Problem
+	// next is when to look again; report sets it.
+	next ctrl.Result
 }
 
 // patchStatus is the exit of a pass.
@@ -268,7 +272,8 @@ func (p *storePass) report(err error) ctrl.Result {
 	if p.found != nil {
 		after = again(p.found, r.Options)
 	}
-	return requeue(after, p.found)
+	p.next = requeue(after, p.found)
+	return p.next
 }
 
 func (p *storePass) write(ctx context.Context) error {
@@ -281,7 +286,14 @@ func (p *storePass) write(ctx context.Context) error {
 func (p *storePass) tell(ctx context.Context) {
 	before, now := p.s.before.Status.Conditions, p.s.object.Status.Conditions
 	tellStalled(p.r.Recorder, p.s.object, before, now)
-	logProblem(ctx, p.found, before, now)
+	if p.isOver() {
+		p.r.journal.forget(p.s.object.UID)
+		return
+	}
+	was, is := saidOf(before, p.s.before.Status.ID, nil), saidOf(now, p.s.object.Status.ID, p.found)
+	if p.r.journal.isNews(p.s.object.UID, was, is) {
+		logPass(ctx, p.s.began, p.next, p.found, "reason", is.reason, "remoteID", is.remoteID)
+	}
 }
 
 // simpleConditions writes Ready, Reconciling and Stalled of an object that is

@@ -1,16 +1,13 @@
 package controllers
 
 import (
-	"context"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"exactmatch.dev/operator/api/v1alpha1"
-	"exactmatch.dev/operator/internal/problem"
 )
 
 // changedCondition returns a condition whose reason or message is another than it
@@ -28,13 +25,6 @@ func changedCondition(kind string, before, now []metav1.Condition) *metav1.Condi
 func tellStalled(recorder events.EventRecorder, object client.Object, before, now []metav1.Condition) {
 	if c := changedCondition(v1alpha1.ConditionStalled, before, now); c != nil {
 		recorder.Eventf(object, nil, "Warning", c.Reason, c.Reason, "%s", noteOf(c.Message))
-	}
-}
-
-// logProblem logs what a pass met, once for as long as it stays the same.
-func logProblem(ctx context.Context, p *problem.Problem, before, now []metav1.Condition) {
-	if c := changedCondition(v1alpha1.ConditionReady, before, now); c != nil && p != nil {
-		logf.FromContext(ctx).Info("reconciliation did not succeed", "reason", c.Reason, "message", c.Message, "stalled", p.Stalls())
 	}
 }
 

@@ -25,7 +25,7 @@ type pass interface {
 	// write patches status where it changed, unless somebody wrote the object in
 	// between.
 	write(ctx context.Context) error
-	// tell sends events, and counts the pass.
+	// tell sends events, counts the pass, and logs it where that is news.
 	tell(ctx context.Context)
 }
 

@@ -43,8 +43,9 @@ type SessionReconciler struct {
 	Options Options
 	Now     func() time.Time
 
-	memory memory
-	graces graces
+	memory  memory
+	graces  graces
+	journal journal
 }
 
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchsessions,verbs=get;list;watch;patch
@@ -100,7 +101,7 @@ func (r *SessionReconciler) act(ctx context.Context, s *scope) error {
 // decide finds the step of the pass. What a reading has found out is recorded first,
 // where the lifecycle would have the source read: it decides what comes next.
 func (r *SessionReconciler) decide(ctx context.Context, s *scope) error {
-	s.step = session.Next(s.desired(), s.facts, r.Now())
+	r.judge(s)
 	if s.step != session.StepPrepare || !s.hasRead() {
 		return nil
 	}
@@ -111,8 +112,14 @@ func (r *SessionReconciler) decide(ctx context.Context, s *scope) error {
 	if err := r.observeLive(ctx, s); err != nil {
 		return err
 	}
-	s.step = session.Next(s.desired(), s.facts, r.Now())
+	r.judge(s)
 	return nil
+}
+
+// judge finds the situation, and what the lifecycle's table has done in it.
+func (r *SessionReconciler) judge(s *scope) {
+	now := r.Now()
+	s.situation, s.step = session.Observe(s.facts, now), session.Next(s.desired(), s.facts, now)
 }
 
 // ensureFinalizer keeps the object that carries the finalizer, and tells where one

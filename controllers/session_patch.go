@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/problem"
 )
 
@@ -16,6 +17,8 @@ type sessionPass struct {
 	s *scope
 	// found is what the pass met, nil where that is nothing; report sets it.
 	found *problem.Problem
+	// next is when to look again; report sets it.
+	next ctrl.Result
 }
 
 // patchStatus is the exit of a pass.
@@ -29,7 +32,31 @@ func (p *sessionPass) write(ctx context.Context) error { return p.r.write(ctx, p
 
 func (p *sessionPass) tell(ctx context.Context) {
 	p.r.tell(p.s)
-	logProblem(ctx, p.found, p.s.first.Conditions, p.s.status().Conditions)
+	if p.s.step != "" || p.found != nil {
+		p.log(ctx)
+	}
+	if p.isOver() {
+		p.r.journal.forget(p.s.object.UID)
+	}
+}
+
+// log has one line for each step that a session takes, and one for each problem.
+func (p *sessionPass) log(ctx context.Context) {
+	s, status := p.s, p.s.status()
+	before := said{reason: (&v1alpha1.ExactMatchSession{Status: s.first}).StatusReason(), outcome: s.first.Outcome, remoteID: s.first.ID, revision: s.first.Revision, attempt: s.first.Attempt}
+	now := said{step: s.step, reason: s.object.StatusReason(), outcome: status.Outcome, remoteID: status.ID, revision: status.Revision, attempt: status.Attempt}
+	if p.found != nil {
+		now.problem = p.found.Gist()
+	}
+	if !p.r.journal.isNews(s.object.UID, before, now) {
+		return
+	}
+	values := []any{"step", s.step, "reason", now.reason, "situation", s.situation, "desired", s.desired(),
+		"revision", now.revision, "attempt", now.attempt, "remoteID", now.remoteID}
+	if now.outcome != "" && p.found == nil {
+		values = append(values, "message", status.OutcomeMessage)
+	}
+	logPass(ctx, s.began, p.next, p.found, values...)
 }
 
 func (p *sessionPass) report(err error) ctrl.Result {
@@ -42,7 +69,8 @@ func (p *sessionPass) report(err error) ctrl.Result {
 	if s.after == 0 && s.status().Outcome != "" {
 		s.after = r.untilExpiry(s)
 	}
-	return s.requeue(err)
+	p.next = s.requeue(err)
+	return p.next
 }
 
 // heldBack returns how long a status that differs only in numbers must wait

@@ -49,8 +49,12 @@ type scope struct {
 	shown *edm.DataStore
 	facts session.Facts
 
-	// step is the one step of this pass, "" where none was decided.
-	step session.Step
+	// situation is the row of the lifecycle's table, and step the one step of this
+	// pass; "" where none was decided.
+	situation session.Situation
+	step      session.Step
+	// began is when the pass did.
+	began time.Time
 	// after is when to look again; 0 leaves it to a wake or a watch.
 	after time.Duration
 	// events go out after the write of status took.
@@ -66,7 +70,7 @@ type scope struct {
 type note struct{ kind, reason, message string }
 
 func newScope(object *v1alpha1.ExactMatchSession) *scope {
-	return &scope{object: object.DeepCopy(), before: object.DeepCopy(), first: *object.Status.DeepCopy()}
+	return &scope{object: object.DeepCopy(), before: object.DeepCopy(), first: *object.Status.DeepCopy(), began: time.Now()}
 }
 
 // status is the status that the pass writes.

@@ -33,7 +33,8 @@ type UploadAgentReconciler struct {
 	// Wakes are agents whose credentials or endpoint were refused to somebody else.
 	Wakes <-chan event.GenericEvent
 
-	graces graces
+	graces  graces
+	journal journal
 }
 
 // agentScope is what one pass over an upload agent knows.
@@ -41,6 +42,7 @@ type agentScope struct {
 	object, before   *v1alpha1.ExactMatchUploadAgent
 	stores           []v1alpha1.ExactMatchDataStore // those that refer to it
 	finalizerRemoved bool
+	began            time.Time // when the pass did
 }
 
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchuploadagents,verbs=list;watch;patch
@@ -52,7 +54,7 @@ func (r *UploadAgentReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	if err := r.Get(ctx, req.NamespacedName, object); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	s := &agentScope{object: object.DeepCopy(), before: object.DeepCopy()}
+	s := &agentScope{object: object.DeepCopy(), before: object.DeepCopy(), began: time.Now()}
 	defer func() { result, err = r.patchStatus(ctx, s, err) }()
 	if err := r.ensureFinalizer(ctx, s); err != nil {
 		return ctrl.Result{}, err
@@ -205,6 +207,8 @@ type agentPass struct {
 	s *agentScope
 	// found is what the pass met, nil where that is nothing; report sets it.
 	found *problem.Problem
+	// next is when to look again; report sets it.
+	next ctrl.Result
 }
 
 // patchStatus is the exit of a pass.
@@ -224,7 +228,8 @@ func (p *agentPass) report(err error) ctrl.Result {
 	if p.found != nil {
 		after = again(p.found, r.Options)
 	}
-	return requeue(after, p.found)
+	p.next = requeue(after, p.found)
+	return p.next
 }
 
 func (p *agentPass) write(ctx context.Context) error {
@@ -237,5 +242,12 @@ func (p *agentPass) write(ctx context.Context) error {
 func (p *agentPass) tell(ctx context.Context) {
 	before, now := p.s.before.Status.Conditions, p.s.object.Status.Conditions
 	tellStalled(p.r.Recorder, p.s.object, before, now)
-	logProblem(ctx, p.found, before, now)
+	if p.isOver() {
+		p.r.journal.forget(p.s.object.UID)
+		return
+	}
+	was, is := saidOf(before, p.s.before.Status.ID, nil), saidOf(now, p.s.object.Status.ID, p.found)
+	if p.r.journal.isNews(p.s.object.UID, was, is) {
+		logPass(ctx, p.s.began, p.next, p.found, "reason", is.reason, "remoteID", is.remoteID)
+	}
 }

@@ -6,6 +6,7 @@ package problem
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -95,6 +96,20 @@ func Dated(err error, now time.Time) error {
 	said := *p
 	said.Message += "; next retry at " + Clock(now.Add(p.After), now)
 	return &said
+}
+
+var (
+	clocks  = regexp.MustCompile(`(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d UTC`)
+	numbers = regexp.MustCompile(`\d+`)
+)
+
+// Gist is the message without what differs from look to look: the times of Clock, and,
+// where time solves the problem, every number, such as ports and counts.
+func (p *Problem) Gist() string {
+	if p.Remedy == Retry {
+		return numbers.ReplaceAllString(p.Message, "0")
+	}
+	return clocks.ReplaceAllString(p.Message, "")
 }
 
 // Stalls reports whether only a change by somebody resolves the problem.
