@@ -2,12 +2,10 @@ package controllers
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -16,48 +14,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"exactmatch.dev/operator/api/v1alpha1"
-	"exactmatch.dev/operator/internal/clients"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/schema"
 )
-
-// DataStoreReconciler reconciles an ExactMatchDataStore: it creates or adopts the remote data store, admits one session
-// at a time to upload, and shows the quota and what is live.
-type DataStoreReconciler struct {
-	client.Client
-	Recorder events.EventRecorder
-	Clients  *clients.Cache
-	Recalls  *recalls
-	Options  Options
-	Now      func() time.Time
-
-	looks   looks
-	graces  graces
-	journal journal
-}
-
-// storeScope is what one pass over a data store knows.
-type storeScope struct {
-	object, before   *v1alpha1.ExactMatchDataStore
-	agent            *v1alpha1.ExactMatchUploadAgent
-	client           *clients.Client
-	service          edm.Service
-	sessions         []v1alpha1.ExactMatchSession
-	after            time.Duration
-	looked           bool // the service was asked in this pass, and answered
-	finalizerRemoved bool
-	began            time.Time // when the pass did
-}
-
-// displayName is the name under which the service knows the store.
-func displayName(store *v1alpha1.ExactMatchDataStore) string {
-	if store.Spec.DisplayName != "" {
-		return store.Spec.DisplayName
-	}
-	return store.Name
-}
 
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchdatastores,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchdatastores/status,verbs=patch
@@ -109,18 +70,6 @@ func (r *DataStoreReconciler) ensureFinalizer(ctx context.Context, s *storeScope
 	return err
 }
 
-// sessionsOf lists the sessions that refer to the store, as they lie in the cache:
-// a store may have thousands, and nobody may change one.
-func (r *DataStoreReconciler) sessionsOf(ctx context.Context, store *v1alpha1.ExactMatchDataStore) ([]v1alpha1.ExactMatchSession, error) {
-	return sessionsOf(ctx, r.Client, store)
-}
-
-func sessionsOf(ctx context.Context, reader client.Reader, store client.Object) ([]v1alpha1.ExactMatchSession, error) {
-	list := &v1alpha1.ExactMatchSessionList{}
-	err := reader.List(ctx, list, client.InNamespace(store.GetNamespace()), client.MatchingFields{storeIndex: store.GetName()}, client.UnsafeDisableDeepCopy)
-	return list.Items, err
-}
-
 // reach makes sure that the remote store exists and carries the spec's columns.
 func (r *DataStoreReconciler) reach(ctx context.Context, s *storeScope) error {
 	r.looks.forget(s.object.UID)
@@ -161,40 +110,6 @@ func checkDelimiters(store *v1alpha1.ExactMatchDataStore) error {
 	return pipeline.CheckDelimiters(columns)
 }
 
-// openService opens the client of the store's upload agent.
-func (r *DataStoreReconciler) openService(ctx context.Context, s *storeScope) error {
-	agent := &v1alpha1.ExactMatchUploadAgent{}
-	name := s.object.Spec.UploadAgentRef.Name
-	if err := r.Get(ctx, client.ObjectKey{Namespace: s.object.Namespace, Name: name}, agent); err != nil {
-		return missing(err, v1alpha1.ReasonUploadAgentNotFound, "ExactMatchUploadAgent", name)
-	}
-	s.agent = agent
-	if p := agentProblem(agent); p != nil && !deleted(s.object) {
-		return p
-	}
-	point, err := r.Clients.OpenFor(ctx, s.object, agent, r.Clients.Fresh(agent.Namespace))
-	if err != nil {
-		return err
-	}
-	s.client, s.service = point, point.Service
-	return nil
-}
-
-// agentProblem is why an upload agent cannot be used now, nil where it can.
-func agentProblem(agent *v1alpha1.ExactMatchUploadAgent) *problem.Problem {
-	if stalled := findCondition(agent.Status.Conditions, v1alpha1.ConditionStalled); stalled != nil && stalled.Status == metav1.ConditionTrue {
-		return problem.NeedsRepair(stalled.Reason, "ExactMatchUploadAgent %q: %s", agent.Name, stalled.Message)
-	}
-	if agent.Status.ID == "" {
-		message := "is not registered yet"
-		if ready := findCondition(agent.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
-			message = ready.Message
-		}
-		return problem.Passes(v1alpha1.ReasonUploadAgentNotReady, time.Second, "ExactMatchUploadAgent %q: %s", agent.Name, message)
-	}
-	return nil
-}
-
 // recordKey shows which key the store's tokens are made under.
 func (r *DataStoreReconciler) recordKey(ctx context.Context, s *storeScope) error {
 	read := r.Clients.Fresh(s.object.Namespace)
@@ -209,26 +124,6 @@ func (r *DataStoreReconciler) recordKey(ctx context.Context, s *storeScope) erro
 	}
 	s.object.Status.KeyID = keyID
 	return nil
-}
-
-// older orders objects by age, then by name, so that two managers agree.
-func older(a, b client.Object) bool {
-	at, bt := a.GetCreationTimestamp(), b.GetCreationTimestamp()
-	if !at.Equal(&bt) {
-		return at.Before(&bt)
-	}
-	return a.GetNamespace()+"/"+a.GetName() < b.GetNamespace()+"/"+b.GetName()
-}
-
-// remoteColumns are the spec's columns as the service takes them.
-func remoteColumns(store *v1alpha1.ExactMatchDataStore) []edm.Column {
-	columns := make([]edm.Column, 0, len(store.Spec.Columns))
-	for _, c := range store.Spec.Columns {
-		columns = append(columns, edm.Column{
-			Name: c.Name, IsSearchable: c.Searchable(), IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters,
-		})
-	}
-	return columns
 }
 
 // mirrorStore copies the remote store into status.
@@ -296,26 +191,25 @@ func (p *storePass) tell(ctx context.Context) {
 	}
 }
 
-// simpleConditions writes Ready, Reconciling and Stalled of an object that is
-// either there, on its way, or in need of somebody; it returns the problem.
-func simpleConditions(conditions *[]metav1.Condition, generation int64, message string, err error) *problem.Problem {
-	reason, ready, p := v1alpha1.ReasonReady, metav1.ConditionTrue, (*problem.Problem)(nil)
-	kind := ""
-	if err != nil {
-		p = problem.Of(err)
-		reason, message = p.Reason, p.Message
-		ready, kind = metav1.ConditionUnknown, v1alpha1.ConditionReconciling
-		if p.Stalls() {
-			ready, kind = metav1.ConditionFalse, v1alpha1.ConditionStalled
-		}
+// freshFor returns for how long yet the store's status is as good as another
+// look, at most a poll interval; 0 asks for one. When another session is admitted, the
+// quota and the live table have changed, so that session gets them as they are.
+func (r *DataStoreReconciler) freshFor(ctx context.Context, s *storeScope) time.Duration {
+	if !isReady(s.object.Status.Conditions, s.object.Generation) {
+		return 0
 	}
-	for _, other := range []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled} {
-		if other != kind {
-			meta.RemoveStatusCondition(conditions, other)
-			continue
-		}
-		meta.SetStatusCondition(conditions, metav1.Condition{Type: other, Status: metav1.ConditionTrue, Reason: reason, Message: message, ObservedGeneration: generation})
+	if active := s.object.Status.ActiveSession; active != "" && !slices.ContainsFunc(s.sessions, func(one v1alpha1.ExactMatchSession) bool {
+		return one.Name == active && keepsAdmission(&one)
+	}) {
+		return 0
 	}
-	meta.SetStatusCondition(conditions, metav1.Condition{Type: v1alpha1.ConditionReady, Status: ready, Reason: reason, Message: message, ObservedGeneration: generation})
-	return p
+	last, agent := r.looks.of(s.object.UID), &v1alpha1.ExactMatchUploadAgent{}
+	key := client.ObjectKey{Namespace: s.object.Namespace, Name: s.object.Spec.UploadAgentRef.Name}
+	if r.Get(ctx, key, agent) != nil || agentProblem(agent) != nil || agent.UID != last.agent || agent.Generation != last.generation {
+		return 0
+	}
+	if now := r.Now(); isRecent(last.at, now, r.Options.PollInterval) {
+		return last.at.Add(r.Options.PollInterval).Sub(now)
+	}
+	return 0
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -55,18 +54,6 @@ func recordLive(s *storeScope, shown *edm.DataStore) {
 			status.Published.Generation = live.Generation
 		}
 	}
-}
-
-// shownLater reports whether a store changed after a completion of ours. A second
-// is the precision of a time in status.
-func shownLater(updated *time.Time, completed *metav1.Time) bool {
-	return updated != nil && completed != nil && updated.Sub(completed.Time) > time.Second
-}
-
-// isLater reports whether a table was published after another. Generations are
-// in the order of the commits; only a service that lost some begins again.
-func isLater(a, b *v1alpha1.LiveTable) bool {
-	return a.Generation > b.Generation || a.CompletionTime != nil && b.CompletionTime != nil && b.CompletionTime.Before(a.CompletionTime)
 }
 
 // nameSession names the session that brought a table.

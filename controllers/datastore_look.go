@@ -1,15 +1,10 @@
 package controllers
 
 import (
-	"context"
-	"slices"
 	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"exactmatch.dev/operator/api/v1alpha1"
 )
 
 // look is one answer of the service about a data store, and through which upload
@@ -92,27 +87,4 @@ func (l *looks) forget(store types.UID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.last, store)
-}
-
-// freshFor returns for how long yet the store's status is as good as another
-// look, at most a poll interval; 0 asks for one. When another session is admitted, the
-// quota and the live table have changed, so that session gets them as they are.
-func (r *DataStoreReconciler) freshFor(ctx context.Context, s *storeScope) time.Duration {
-	if !isReady(s.object.Status.Conditions, s.object.Generation) {
-		return 0
-	}
-	if active := s.object.Status.ActiveSession; active != "" && !slices.ContainsFunc(s.sessions, func(one v1alpha1.ExactMatchSession) bool {
-		return one.Name == active && keepsAdmission(&one)
-	}) {
-		return 0
-	}
-	last, agent := r.looks.of(s.object.UID), &v1alpha1.ExactMatchUploadAgent{}
-	key := client.ObjectKey{Namespace: s.object.Namespace, Name: s.object.Spec.UploadAgentRef.Name}
-	if r.Get(ctx, key, agent) != nil || agentProblem(agent) != nil || agent.UID != last.agent || agent.Generation != last.generation {
-		return 0
-	}
-	if now := r.Now(); isRecent(last.at, now, r.Options.PollInterval) {
-		return last.at.Add(r.Options.PollInterval).Sub(now)
-	}
-	return 0
 }

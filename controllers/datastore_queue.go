@@ -3,7 +3,7 @@ package controllers
 import (
 	"context"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/problem"
@@ -39,25 +39,6 @@ func (r *DataStoreReconciler) admitNext(s *storeScope) {
 		status.ActiveSession = next.Name
 		status.QueuedSessions--
 	}
-}
-
-// finished reports whether nothing more happens to a session.
-func finished(one *v1alpha1.ExactMatchSession) bool {
-	c := findCondition(one.Status.Conditions, v1alpha1.ConditionFinished)
-	return c != nil && c.Status == metav1.ConditionTrue && one.Status.ObservedGeneration == one.Generation
-}
-
-// keepsAdmission reports whether the admitted session stays admitted: until it is
-// finished, also while it is suspended with an unfinished remote session. One that
-// waits for a repair gives up its admission, and queues again after it.
-func keepsAdmission(one *v1alpha1.ExactMatchSession) bool {
-	suspendedIdle := one.Spec.Suspend && one.Status.ID == ""
-	return !finished(one) && !suspendedIdle
-}
-
-// isQueued reports whether a session waits in the queue.
-func isQueued(one *v1alpha1.ExactMatchSession) bool {
-	return one.StatusReason() == v1alpha1.ReasonQueued && one.DeletionTimestamp.IsZero() && !one.Spec.Suspend
 }
 
 // reconcileDelete removes the finalizer once no unfinished session uses it, and does what
@@ -127,4 +108,13 @@ func (r *DataStoreReconciler) removeFinalizer(ctx context.Context, s *storeScope
 	r.graces.forget(s.object.UID)
 	s.finalizerRemoved = true
 	return nil
+}
+
+// older orders objects by age, then by name, so that two managers agree.
+func older(a, b client.Object) bool {
+	at, bt := a.GetCreationTimestamp(), b.GetCreationTimestamp()
+	if !at.Equal(&bt) {
+		return at.Before(&bt)
+	}
+	return a.GetNamespace()+"/"+a.GetName() < b.GetNamespace()+"/"+b.GetName()
 }

@@ -10,16 +10,6 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 )
 
-// changedCondition returns a condition whose reason or message is another than it
-// was; nil where there is none, or nothing has changed.
-func changedCondition(kind string, before, now []metav1.Condition) *metav1.Condition {
-	was, is := findCondition(before, kind), findCondition(now, kind)
-	if is == nil || was != nil && was.Status == is.Status && was.Reason == is.Reason && was.Message == is.Message {
-		return nil
-	}
-	return is
-}
-
 // tellStalled sends an event where an object has become Stalled, or for another
 // reason than before.
 func tellStalled(recorder events.EventRecorder, object client.Object, before, now []metav1.Condition) {

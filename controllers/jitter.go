@@ -30,18 +30,6 @@ func requeue(after time.Duration, p *problem.Problem) ctrl.Result {
 	return ctrl.Result{RequeueAfter: spread(after)}
 }
 
-// requeue ends a pass over a session; the time of the next retry, which status
-// states, is kept.
-func (s *scope) requeue(err error) ctrl.Result {
-	if s.status().NextRetryTime != nil {
-		return ctrl.Result{RequeueAfter: s.after}
-	}
-	if err == nil {
-		return requeue(s.after, nil)
-	}
-	return requeue(s.after, problem.Of(err))
-}
-
 // again is when to look again at a store or an agent with the problem.
 func again(p *problem.Problem, o Options) time.Duration {
 	switch p.Remedy {

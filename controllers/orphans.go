@@ -9,7 +9,6 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/problem"
-	"exactmatch.dev/operator/internal/session"
 )
 
 // logOrphan names what a deletion orphans at the service. It is logged because a
@@ -29,37 +28,6 @@ func hostOf(agent *v1alpha1.ExactMatchUploadAgent) string {
 		return agent.Spec.Endpoint
 	}
 	return at.Host
-}
-
-// orphaned says what the deletion of a session orphans at the service against its
-// deletionPolicy; "" where that is nothing.
-func orphaned(object *v1alpha1.ExactMatchSession) string {
-	status := &object.Status
-	unfinished := session.FoldState(status.State).Unfinished()
-	switch {
-	case object.Spec.DeletionPolicy == v1alpha1.SessionDeletionPolicyOrphan:
-		return ""
-	case status.ID == "" && status.Intent == nil:
-		return ""
-	case status.ID == "":
-		return "a create was sent, and the remote session that it may have created is orphaned"
-	case object.Spec.DeletionPolicy == v1alpha1.SessionDeletionPolicyCancel && !unfinished:
-		return ""
-	case status.CancelRequestedTime != nil && unfinished:
-		return "a cancel of the remote session " + status.ID + " was sent, and the response is not known"
-	}
-	return "the remote session " + status.ID + " is orphaned"
-}
-
-// reportOrphan reports what the deletion of a session orphans, in an event and in
-// the log.
-func (s *scope) reportOrphan(ctx context.Context) {
-	left := orphaned(s.object)
-	if s.orphanReason == "" || left == "" {
-		return
-	}
-	s.event("Warning", v1alpha1.ReasonRemoteSessionOrphaned, left+": "+s.orphanReason)
-	logOrphan(ctx, "ExactMatchSession", s.object, s.status().ID, s.agent, left+": "+s.orphanReason)
 }
 
 // reportOrphan reports that the deletion of a data store orphans the remote one.

@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/executor"
 	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/session"
 )
@@ -163,4 +164,23 @@ func whileTrue(is bool) metav1.ConditionStatus { //nolint:revive // a conversion
 		return metav1.ConditionTrue
 	}
 	return ""
+}
+
+// workReasons name a step that works as a reason of Reconciling.
+var workReasons = map[session.Step]string{
+	session.StepPrepare: v1alpha1.ReasonPreparing, session.StepQueue: v1alpha1.ReasonQueued,
+	session.StepPlan: v1alpha1.ReasonPlanning, session.StepCreate: v1alpha1.ReasonCreating,
+	session.StepResolve: v1alpha1.ReasonAdopting, session.StepUpload: v1alpha1.ReasonUploading,
+	session.StepRename: v1alpha1.ReasonUploading, session.StepRenew: v1alpha1.ReasonRenewing, session.StepCommit: v1alpha1.ReasonCommitting,
+	session.StepWatch: v1alpha1.ReasonProcessing, session.StepCancel: v1alpha1.ReasonCancelling,
+	session.StepAbandon: v1alpha1.ReasonCancelling, session.StepSupersede: v1alpha1.ReasonSuperseding,
+	session.StepRestart: v1alpha1.ReasonPlanning, session.StepDelete: v1alpha1.ReasonDeleting,
+	session.StepRemoveFinalizer: v1alpha1.ReasonDeleting, session.StepNone: v1alpha1.ReasonSuspended,
+}
+
+func workReason(s *scope) string {
+	if s.step == session.StepUpload && (s.work.Phase == executor.PhaseNone || s.work.Phase == executor.PhasePreparing) {
+		return v1alpha1.ReasonPreparing // read again after a restart
+	}
+	return workReasons[s.step]
 }

@@ -2,51 +2,21 @@ package controllers
 
 import (
 	"context"
-	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"exactmatch.dev/operator/api/v1alpha1"
-	"exactmatch.dev/operator/internal/clients"
-	"exactmatch.dev/operator/internal/executor"
-	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/session"
 )
-
-// SessionReconciler reconciles an ExactMatchSession: it uploads, commits and cancels
-// as its spec says, and mirrors the remote session in its status.
-type SessionReconciler struct {
-	client.Client
-	// Reader bypasses the cache.
-	Reader   client.Reader
-	Recorder events.EventRecorder
-	// Pool is this process. Executor, where it is set, takes the place of it and of
-	// pods: tests script it.
-	Pool     *pool.Pool
-	Executor executor.Executor
-	Clients  *clients.Cache
-	Recalls  *recalls
-	// Wakes are sessions whose work in this process got further, or that are to be
-	// judged again.
-	Wakes   <-chan event.GenericEvent
-	Options Options
-	Now     func() time.Time
-
-	memory  memory
-	graces  graces
-	journal journal
-}
 
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchsessions,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchsessions/status,verbs=patch

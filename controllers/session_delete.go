@@ -6,7 +6,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/internal/edm"
-	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/session"
 )
 
@@ -58,19 +57,5 @@ func (r *SessionReconciler) sweep(ctx context.Context, s *scope) error {
 	if err := r.cancelOrphans(ctx, s); err != nil {
 		return r.orOrphan(s, err)
 	}
-	return nil
-}
-
-// orOrphan lets a deletion proceed without the service where what it needs is gone,
-// or the service has not answered until the deadline.
-func (r *SessionReconciler) orOrphan(s *scope, err error) error {
-	if !s.deleting() {
-		return err
-	}
-	p := problem.Of(err)
-	if !r.Options.proceeds(&s.status().FinalizeDeadline, p, r.Now()) {
-		return err
-	}
-	s.orphanReason = p.Message
 	return nil
 }

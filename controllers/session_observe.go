@@ -3,13 +3,8 @@ package controllers
 import (
 	"context"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"exactmatch.dev/operator/api/v1alpha1"
-	"exactmatch.dev/operator/internal/clients"
 	"exactmatch.dev/operator/internal/edm"
-	"exactmatch.dev/operator/internal/problem"
 	"exactmatch.dev/operator/internal/session"
 )
 
@@ -69,12 +64,6 @@ func (s *scope) isAdmitted() bool {
 	return s.status().ID != "" || isReady(s.store.Status.Conditions, s.store.Generation)
 }
 
-// isReady reports whether Ready is True for a generation.
-func isReady(conditions []metav1.Condition, generation int64) bool {
-	ready := findCondition(conditions, v1alpha1.ConditionReady)
-	return ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == generation
-}
-
 // observeStore reads the data store and its upload agent.
 func (r *SessionReconciler) observeStore(ctx context.Context, s *scope) error {
 	store := &v1alpha1.ExactMatchDataStore{}
@@ -89,39 +78,6 @@ func (r *SessionReconciler) observeStore(ctx context.Context, s *scope) error {
 	}
 	s.store, s.agent = store, agent
 	return nil
-}
-
-// missing turns a 404 of the API server into a problem that names the object.
-func missing(err error, reason, kind, name string) error {
-	if apierrors.IsNotFound(err) {
-		return problem.Absent(reason, "%s %q does not exist in this namespace; create it", kind, name)
-	}
-	return err
-}
-
-// service opens the client of the agent on first use.
-func (r *SessionReconciler) service(ctx context.Context, s *scope) (edm.Service, error) {
-	if s.client != nil {
-		return s.client.Service, nil
-	}
-	if stalled := findCondition(s.agent.Status.Conditions, v1alpha1.ConditionStalled); stalled != nil && stalled.Status == metav1.ConditionTrue && !s.deleting() {
-		return nil, problem.NeedsRepair(stalled.Reason, "ExactMatchUploadAgent %q: %s", s.agent.Name, stalled.Message)
-	}
-	point, err := r.Clients.OpenFor(ctx, s.object, s.agent, r.references(s))
-	if err != nil {
-		return nil, err
-	}
-	s.client = point
-	return point.Service, nil
-}
-
-// references reads what the session names. A spec that nobody has looked at yet,
-// or a deletion, may have come together with a change of that.
-func (r *SessionReconciler) references(s *scope) *clients.Reader {
-	if s.first.ObservedGeneration != s.object.Generation {
-		return r.Clients.Fresh(s.object.Namespace)
-	}
-	return r.Clients.Recent(s.object.Namespace)
 }
 
 // observeRemote reads the remote session, at most once a poll while the same
@@ -154,33 +110,6 @@ func (r *SessionReconciler) observeRemote(ctx context.Context, s *scope) error {
 	r.memory.setPoll(s.object.UID, poll{at: now, remote: got})
 	r.mirror(s, got)
 	return nil
-}
-
-// stateForgotten marks a session that the service knows no more. It never
-// stands in status: there the last state that the service gave stays.
-const stateForgotten edm.State = "exactmatch.dev/Forgotten"
-
-// remoteFact folds the remote session's state.
-func (s *scope) remoteFact() session.Remote {
-	switch {
-	case s.remote == nil:
-		return session.RemoteNone
-	case s.remote.State == stateForgotten && s.first.State == string(edm.StateCompleted):
-		return session.RemoteCompleted // the service keeps no record of ended sessions for ever
-	case s.remote.State == stateForgotten:
-		return session.RemoteForgotten
-	default:
-		return session.FoldState(string(s.remote.State))
-	}
-}
-
-// intentContentKey names the content of the remote session or of the intent to
-// open one.
-func (s *scope) intentContentKey() string {
-	if s.status().Intent == nil {
-		return ""
-	}
-	return s.status().Intent.ContentKey
 }
 
 // intentFact judges the recorded intent: only what this very process wrote and

@@ -139,3 +139,15 @@ func (r *SessionReconciler) tell(s *scope) {
 	}
 	steps.WithLabelValues(string(s.step)).Inc()
 }
+
+// requeue ends a pass over a session; the time of the next retry, which status
+// states, is kept.
+func (s *scope) requeue(err error) ctrl.Result {
+	if s.status().NextRetryTime != nil {
+		return ctrl.Result{RequeueAfter: s.after}
+	}
+	if err == nil {
+		return requeue(s.after, nil)
+	}
+	return requeue(s.after, problem.Of(err))
+}

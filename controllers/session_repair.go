@@ -7,69 +7,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-
-	"k8s.io/apimachinery/pkg/types"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/executor"
 	"exactmatch.dev/operator/internal/plan"
 	"exactmatch.dev/operator/internal/problem"
 )
-
-// readings are what this process knows of the Secrets that sources were read with.
-// A restart may lose them: it costs one more reading.
-type readings struct {
-	mu       sync.Mutex
-	began    map[types.UID]string
-	rejected map[types.UID]rejection
-}
-
-// rejection is a reading that failed in a way that another Secret may mend.
-type rejection struct {
-	inputs, secrets string
-	problem         *problem.Problem
-}
-
-// begin remembers the Secrets that the next reading of an object is made with.
-func (r *readings) begin(uid types.UID, secrets string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.began == nil {
-		r.began = map[types.UID]string{}
-	}
-	r.began[uid] = secrets
-}
-
-// reject remembers that a reading with the Secrets it began with has failed. Where
-// those are not known another one is made.
-func (r *readings) reject(uid types.UID, inputs string, p *problem.Problem) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.rejected == nil {
-		r.rejected = map[types.UID]rejection{}
-	}
-	r.rejected[uid] = rejection{inputs: inputs, secrets: r.began[uid], problem: p}
-}
-
-// still returns why the same reading failed before, nil where anything of it is
-// another now.
-func (r *readings) still(uid types.UID, inputs, secrets string) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if known, ok := r.rejected[uid]; ok && known.inputs == inputs && known.secrets == secrets {
-		return known.problem
-	}
-	delete(r.rejected, uid)
-	return nil
-}
-
-func (r *readings) forget(uid types.UID) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.began, uid)
-	delete(r.rejected, uid)
-}
 
 // beginReading remembers what a reading is made with, unless one is at work.
 func (r *SessionReconciler) beginReading(s *scope) {

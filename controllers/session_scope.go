@@ -4,13 +4,17 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/clients"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/executor"
+	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/pipeline"
+	"exactmatch.dev/operator/internal/plan"
 	"exactmatch.dev/operator/internal/session"
 )
 
@@ -129,4 +133,92 @@ func (s *scope) event(kind, reason, message string) {
 // named is the key of an object in the session's namespace.
 func (s *scope) named(name string) client.ObjectKey {
 	return client.ObjectKey{Namespace: s.object.Namespace, Name: name}
+}
+
+// SessionReconciler reconciles an ExactMatchSession: it uploads, commits and cancels
+// as its spec says, and mirrors the remote session in its status.
+type SessionReconciler struct {
+	client.Client
+	// Reader bypasses the cache.
+	Reader   client.Reader
+	Recorder events.EventRecorder
+	// Pool is this process. Executor, where it is set, takes the place of it and of
+	// pods: tests script it.
+	Pool     *pool.Pool
+	Executor executor.Executor
+	Clients  *clients.Cache
+	Recalls  *recalls
+	// Wakes are sessions whose work in this process got further, or that are to be
+	// judged again.
+	Wakes   <-chan event.GenericEvent
+	Options Options
+	Now     func() time.Time
+
+	memory  memory
+	graces  graces
+	journal journal
+}
+
+// stateForgotten marks a session that the service knows no more. It never
+// stands in status: there the last state that the service gave stays.
+const stateForgotten edm.State = "exactmatch.dev/Forgotten"
+
+// remoteFact folds the remote session's state.
+func (s *scope) remoteFact() session.Remote {
+	switch {
+	case s.remote == nil:
+		return session.RemoteNone
+	case s.remote.State == stateForgotten && s.first.State == string(edm.StateCompleted):
+		return session.RemoteCompleted // the service keeps no record of ended sessions for ever
+	case s.remote.State == stateForgotten:
+		return session.RemoteForgotten
+	default:
+		return session.FoldState(string(s.remote.State))
+	}
+}
+
+// intentContentKey names the content of the remote session or of the intent to
+// open one.
+func (s *scope) intentContentKey() string {
+	if s.status().Intent == nil {
+		return ""
+	}
+	return s.status().Intent.ContentKey
+}
+
+// pinned reports whether spec.checksum allows the prepared bytes.
+func pinned(s *scope) bool {
+	return s.object.Spec.Checksum == "" || s.object.Spec.Checksum == s.status().PreparedChecksum
+}
+
+// pinOf is the pin as far as it asks for another reading: one that the
+// prepared bytes satisfy changes nothing, nor does taking it away.
+func pinOf(s *scope) string {
+	if pinned(s) {
+		return ""
+	}
+	return s.object.Spec.Checksum
+}
+
+// inputsOf names what decides the reading, the pin included while the prepared
+// bytes do not satisfy it.
+func inputsOf(s *scope) string { return plan.Inputs(s.version, pinOf(s)) }
+
+// judgedAgainst is the generation of the live table that the commit was judged
+// against, nil where the service shows none.
+func (s *scope) judgedAgainst() *int64 {
+	switch {
+	case !showsLive(s.agent) || s.shown == nil:
+		return nil
+	case s.shown.Live == nil:
+		return new(int64(0))
+	}
+	return &s.shown.Live.Generation
+}
+
+// isCommitted reports whether a commit was faster than the cancel: the next pass
+// follows it to its end before anything else.
+func (s *scope) isCommitted() bool {
+	remote := s.remoteFact()
+	return remote == session.RemoteProcessing || remote == session.RemoteCompleted
 }

@@ -62,11 +62,6 @@ func (s *scope) judgeWork() {
 	}
 }
 
-// pinned reports whether spec.checksum allows the prepared bytes.
-func pinned(s *scope) bool {
-	return s.object.Spec.Checksum == "" || s.object.Spec.Checksum == s.status().PreparedChecksum
-}
-
 // transient reports whether the pool's error passes by itself.
 func transient(err error) bool {
 	var moved *failure.Error
@@ -112,19 +107,6 @@ func (r *SessionReconciler) makePlan(ctx context.Context, s *scope) error {
 
 // fileNamePattern is what the service takes as fileName.
 var fileNamePattern = regexp.MustCompile(`^[A-Za-z0-9._ -]{1,128}$`)
-
-// pinOf is the pin as far as it asks for another reading: one that the
-// prepared bytes satisfy changes nothing, nor does taking it away.
-func pinOf(s *scope) string {
-	if pinned(s) {
-		return ""
-	}
-	return s.object.Spec.Checksum
-}
-
-// inputsOf names what decides the reading, the pin included while the prepared
-// bytes do not satisfy it.
-func inputsOf(s *scope) string { return plan.Inputs(s.version, pinOf(s)) }
 
 // sourceOf opens what spec.source names. The version names the bytes as far as
 // the reference can tell them apart without reading them.
@@ -201,24 +183,4 @@ func sourceProblem(err error) error {
 		p.Remedy = problem.Retry
 	}
 	return p
-}
-
-// recordPrepared writes the facts of a finished reading. A revision begins
-// where the content differs.
-func recordPrepared(s *scope) {
-	p, status := s.work.Prepared, s.status()
-	if status.ContentKey != p.ContentKey {
-		status.Revision++
-		status.Attempt = 0
-	}
-	status.ContentKey, status.KeyID = p.ContentKey, p.KeyID
-	status.PreparedChecksum, status.PreparedContent = p.Checksum, p.Content
-	status.Rows = &p.Rows
-	status.PreparedBlocks = int32(p.Blocks)
-	status.BadRows = nil
-	if p.BadRows.Count > 0 {
-		status.BadRows = &v1alpha1.BadRows{Count: p.BadRows.Count, Lines: p.BadRows.Lines, Samples: p.BadRows.Samples}
-	}
-	status.BlankLines, status.SkippedLines, status.TrailingBytes = &p.BlankLines, &p.SkippedLines, p.TrailingBytes
-	status.Columns = columnsOf(p)
 }

@@ -14,9 +14,6 @@ import (
 	"exactmatch.dev/operator/internal/session"
 )
 
-// stepFunc carries out one step. Its error becomes the pass's problem.
-type stepFunc func(context.Context, *scope) error
-
 // steps is what each step of the lifecycle's table does.
 func (r *SessionReconciler) steps() map[session.Step]stepFunc {
 	return map[session.Step]stepFunc{
@@ -46,31 +43,6 @@ func (r *SessionReconciler) steps() map[session.Step]stepFunc {
 		session.StepTooLate:           r.recordsOutcome(v1alpha1.ReasonTooLate, "the session was committed before it could be cancelled; commit other content to replace the table"),
 		session.StepCancelledRemotely: r.recordsOutcome(v1alpha1.ReasonCancelledRemotely, "somebody cancelled the session at the service; change spec.restartToken to upload again"),
 		session.StepFail:              r.fail,
-	}
-}
-
-// recordsOutcome is a step that records an outcome. The work for the session ends:
-// its Jobs are deleted, and their task with the upload URI.
-func (r *SessionReconciler) recordsOutcome(reason, message string) stepFunc {
-	return func(ctx context.Context, s *scope) error { return r.recordOutcome(ctx, s, reason, message) }
-}
-
-func (r *SessionReconciler) recordOutcome(ctx context.Context, s *scope, reason, message string) error {
-	if err := r.dropWork(ctx, s); err != nil {
-		return err
-	}
-	if err := r.cancelOrphans(ctx, s); err != nil { // an end is not looked at again
-		return err
-	}
-	setOutcome(s, reason, message)
-	return nil
-}
-
-// setOutcome records the outcome: nothing more happens until the spec changes.
-func setOutcome(s *scope, reason, message string) {
-	s.status().Outcome, s.status().OutcomeMessage = reason, message
-	if s.store != nil {
-		s.status().ObservedDataStoreGeneration = s.store.Generation
 	}
 }
 
@@ -132,17 +104,6 @@ func (r *SessionReconciler) progressOf(ctx context.Context, s *scope, name strin
 		words += ": " + problem.Truncate(c.Message)
 	}
 	return " (" + words + ")"
-}
-
-// refuseUnpublishedFormat keeps our blocks from a service that does not read
-// them, unless the user says that it may be tried.
-func (r *SessionReconciler) refuseUnpublishedFormat(s *scope) error {
-	if s.agent.Status.BlockFormat == edm.BlockFormatV1 || s.agent.Spec.AllowUnpublishedFormat {
-		return nil
-	}
-	return problem.NeedsRepair(v1alpha1.ReasonFormatUnpublished,
-		"the service behind ExactMatchUploadAgent %q does not publish that it reads %s; the operator observes, renews and cancels there, and uploads only if the agent's spec.allowUnpublishedFormat is true",
-		s.agent.Name, edm.BlockFormatV1)
 }
 
 // rename gives the open remote session the file name of the spec.
@@ -217,18 +178,6 @@ func (r *SessionReconciler) commit(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// judgedAgainst is the generation of the live table that the commit was judged
-// against, nil where the service shows none.
-func (s *scope) judgedAgainst() *int64 {
-	switch {
-	case !showsLive(s.agent) || s.shown == nil:
-		return nil
-	case s.shown.Live == nil:
-		return new(int64(0))
-	}
-	return &s.shown.Live.Generation
-}
-
 // cancel records the request and cancels the remote session.
 func (r *SessionReconciler) cancel(ctx context.Context, s *scope) error {
 	err := r.cancelRemote(ctx, s)
@@ -296,13 +245,6 @@ func (r *SessionReconciler) abandon(ctx context.Context, s *scope) error {
 	return r.reject(ctx, s, p)
 }
 
-// isCommitted reports whether a commit was faster than the cancel: the next pass
-// follows it to its end before anything else.
-func (s *scope) isCommitted() bool {
-	remote := s.remoteFact()
-	return remote == session.RemoteProcessing || remote == session.RemoteCompleted
-}
-
 // supersede cancels the session of older content; the next pass opens its
 // successor.
 func (r *SessionReconciler) supersede(ctx context.Context, s *scope) error {
@@ -355,25 +297,4 @@ func (r *SessionReconciler) fail(ctx context.Context, s *scope) error {
 		message += ": " + problem.Truncate(e.Code) + ": " + problem.Truncate(e.Message)
 	}
 	return r.recordOutcome(ctx, s, reason, message+"; change spec.restartToken to try again")
-}
-
-// call makes the one remote lifecycle call of a pass.
-func (r *SessionReconciler) call(ctx context.Context, s *scope, do func(context.Context, edm.Sessions) (*edm.Session, error)) (*edm.Session, error) {
-	service, err := r.service(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	callCtx, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
-	defer stop()
-	r.memory.lookAgain(s.object.UID)
-	got, err := do(callCtx, service.Sessions())
-	if err != nil {
-		r.Clients.Failed(s.agent, s.client, err)
-	}
-	return got, err
-}
-
-// stamp is now, in the precision that the API keeps.
-func (r *SessionReconciler) stamp() *metav1.Time {
-	return &metav1.Time{Time: r.Now().Truncate(time.Second)}
 }

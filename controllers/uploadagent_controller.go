@@ -6,44 +6,18 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"exactmatch.dev/operator/api/v1alpha1"
-	"exactmatch.dev/operator/internal/clients"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/problem"
 )
-
-// UploadAgentReconciler registers the upload agent at its endpoint and finds
-// out whether the endpoint takes our blocks.
-type UploadAgentReconciler struct {
-	client.Client
-	Recorder events.EventRecorder
-	Clients  *clients.Cache
-	Options  Options
-	Now      func() time.Time
-	// Wakes are agents whose credentials or endpoint were refused to somebody else.
-	Wakes <-chan event.GenericEvent
-
-	graces  graces
-	journal journal
-}
-
-// agentScope is what one pass over an upload agent knows.
-type agentScope struct {
-	object, before   *v1alpha1.ExactMatchUploadAgent
-	stores           []v1alpha1.ExactMatchDataStore // those that refer to it
-	finalizerRemoved bool
-	began            time.Time // when the pass did
-}
 
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchuploadagents,verbs=list;watch;patch
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchuploadagents/status,verbs=patch

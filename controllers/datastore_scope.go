@@ -1,0 +1,79 @@
+package controllers
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/clients"
+	"exactmatch.dev/operator/internal/edm"
+)
+
+// DataStoreReconciler reconciles an ExactMatchDataStore: it creates or adopts the remote data store, admits one session
+// at a time to upload, and shows the quota and what is live.
+type DataStoreReconciler struct {
+	client.Client
+	Recorder events.EventRecorder
+	Clients  *clients.Cache
+	Recalls  *recalls
+	Options  Options
+	Now      func() time.Time
+
+	looks   looks
+	graces  graces
+	journal journal
+}
+
+// storeScope is what one pass over a data store knows.
+type storeScope struct {
+	object, before   *v1alpha1.ExactMatchDataStore
+	agent            *v1alpha1.ExactMatchUploadAgent
+	client           *clients.Client
+	service          edm.Service
+	sessions         []v1alpha1.ExactMatchSession
+	after            time.Duration
+	looked           bool // the service was asked in this pass, and answered
+	finalizerRemoved bool
+	began            time.Time // when the pass did
+}
+
+// displayName is the name under which the service knows the store.
+func displayName(store *v1alpha1.ExactMatchDataStore) string {
+	if store.Spec.DisplayName != "" {
+		return store.Spec.DisplayName
+	}
+	return store.Name
+}
+
+// remoteColumns are the spec's columns as the service takes them.
+func remoteColumns(store *v1alpha1.ExactMatchDataStore) []edm.Column {
+	columns := make([]edm.Column, 0, len(store.Spec.Columns))
+	for _, c := range store.Spec.Columns {
+		columns = append(columns, edm.Column{
+			Name: c.Name, IsSearchable: c.Searchable(), IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters,
+		})
+	}
+	return columns
+}
+
+// finished reports whether nothing more happens to a session.
+func finished(one *v1alpha1.ExactMatchSession) bool {
+	c := findCondition(one.Status.Conditions, v1alpha1.ConditionFinished)
+	return c != nil && c.Status == metav1.ConditionTrue && one.Status.ObservedGeneration == one.Generation
+}
+
+// keepsAdmission reports whether the admitted session stays admitted: until it is
+// finished, also while it is suspended with an unfinished remote session. One that
+// waits for a repair gives up its admission, and queues again after it.
+func keepsAdmission(one *v1alpha1.ExactMatchSession) bool {
+	suspendedIdle := one.Spec.Suspend && one.Status.ID == ""
+	return !finished(one) && !suspendedIdle
+}
+
+// isQueued reports whether a session waits in the queue.
+func isQueued(one *v1alpha1.ExactMatchSession) bool {
+	return one.StatusReason() == v1alpha1.ReasonQueued && one.DeletionTimestamp.IsZero() && !one.Spec.Suspend
+}
