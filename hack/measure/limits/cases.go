@@ -24,7 +24,7 @@ func tableCases(s sizes) []limitCase {
 			Table: &tableSpec{Kind: kindWide, Size: sizeOfRows(kindWide, s.Large*s.LargestRows), RowsPerBlock: s.LargestRows, Fields: wideColumns},
 		},
 		{
-			Name: "50,001 blocks", Cap: "50,000 blocks", Says: []string{"TooManyBlocks", "50001 blocks of 1", "at most 50000 blocks", "give spec.rowsPerBlock at least 2"},
+			Name: "50,001 blocks", Cap: "50,000 blocks", Says: []string{"TooManyBlocks", "50001 blocks of 1", "at most 50000 blocks", "spec.rowsPerBlock", "at least 2"},
 			Table: &tableSpec{Kind: kindRows, Size: sizeOfRows(kindRows, 50_001), RowsPerBlock: 1},
 		},
 		{
@@ -60,10 +60,10 @@ func tableCases(s sizes) []limitCase {
 
 func serviceCases(s sizes) []limitCase {
 	return []limitCase{
-		{Name: "33 columns in a data store", Cap: "32 columns of a store", Says: []string{"columns has 33 entries and may have 1 to 32"}, Service: wideStore},
-		{Name: "33 fields in a session", Cap: "32 fields", Says: []string{"fields has 33 entries and may have 1 to 32"}, Service: wideSession},
-		{Name: "50,001 blocks in a session", Cap: "50,000 blocks", Says: []string{"totalBlockCount is 1 to 50000", "raise rowsPerBlock"}, Service: longSession},
-		{Name: "a block of 64 MiB and a byte", Cap: "block 64 MiB", Says: []string{"RequestBodyTooLarge", "67108865 bytes and may have 67108864", "lower rowsPerBlock"}, Service: largeBlock},
+		{Name: "33 columns in a data store", Cap: "32 columns of a store", Says: []string{"columns has 33 entries", "1 to 32"}, Service: wideStore},
+		{Name: "33 fields in a session", Cap: "32 fields", Says: []string{"fields has 33 entries", "1 to 32"}, Service: wideSession},
+		{Name: "50,001 blocks in a session", Cap: "50,000 blocks", Says: []string{"totalBlockCount", "1 to 50000", "raise rowsPerBlock"}, Service: longSession},
+		{Name: "a block of 64 MiB and a byte", Cap: "block 64 MiB", Says: []string{"RequestBodyTooLarge", "67108865 bytes", "67108864", "lower rowsPerBlock"}, Service: largeBlock},
 		{
 			Name: fmt.Sprintf("%d blocks of 64 MiB at once", s.Parallel), Cap: "--upload-memory 256 MiB, others wait",
 			Service: func(ctx context.Context, r *remote) (string, error) {
