@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -195,4 +196,34 @@ func TestEveryFlagIsExplained(t *testing.T) {
 		}
 	}
 	visit(root())
+}
+
+// TestEveryCommandIsJoined finds a package that brings a command which root does not
+// take.
+func TestEveryCommandIsJoined(t *testing.T) {
+	joined, err := os.ReadFile("main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	brought := 0
+	err = filepath.WalkDir("internal", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".go" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil || !bytes.Contains(text, []byte("\nfunc Command() *cobra.Command {")) {
+			return err
+		}
+		brought++
+		if call := filepath.Base(filepath.Dir(path)) + ".Command()"; !bytes.Contains(joined, []byte(call)) {
+			t.Errorf("root does not join %s of %s", call, path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if commands := len(root().Commands()); commands != brought {
+		t.Errorf("root has %d commands, and packages bring %d", commands, brought)
+	}
 }

@@ -44,6 +44,18 @@ var _ = Describe("SPEC.md", func() {
 		Expect(missing).To(BeEmpty(), "a user meets these and looks for them")
 	})
 
+	It("is about every reason why a table cannot be read or moved", func() {
+		source, err := os.ReadFile("../../internal/failure/failure.go")
+		Expect(err).NotTo(HaveOccurred())
+		conditions, err := os.ReadFile("conditions.go")
+		Expect(err).NotTo(HaveOccurred())
+		found := regexp.MustCompile(`(?m)^\s+(\w+)\s+Reason = "`).FindAllStringSubmatch(string(source), -1)
+		Expect(len(found)).To(BeNumerically(">", 20))
+		for _, match := range found {
+			Expect(string(conditions)).To(ContainSubstring("string(failure."+match[1]+")"), "conditions.go declares what conditions can say")
+		}
+	})
+
 	It("names every field", func() {
 		var missing []string
 		files, err := filepath.Glob("../../config/crd/bases/*.yaml")

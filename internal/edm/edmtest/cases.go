@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,6 +29,11 @@ func agents(t *testing.T, f *fixture) {
 	if got.Description != "second" {
 		t.Fatalf("the description is %q", got.Description)
 	}
+	listed, err := all.List(f.ctx, edm.Query{OrderBy: "creationDateTime"})
+	must(t, err)
+	if i := slices.IndexFunc(listed, func(a edm.UploadAgent) bool { return a.ID == made.ID }); i < 0 || listed[i].Description != "second" {
+		t.Fatalf("the list of agents is %+v", listed)
+	}
 	must(t, all.Delete(f.ctx, made.ID))
 	must(t, all.Delete(f.ctx, made.ID))
 	_, err = all.Get(f.ctx, made.ID)
@@ -50,6 +56,11 @@ func stores(t *testing.T, f *fixture) {
 	must(t, err)
 	if got.Description != changed.Description || !reflect.DeepEqual(got.Columns, edm.WithRules(changed.Columns)) {
 		t.Fatalf("after the update the store is %+v", got)
+	}
+	listed, err := f.Service.Stores().List(f.ctx, edm.Query{Filter: "displayName eq '" + f.store.DisplayName + "'"})
+	must(t, err)
+	if len(listed) != 1 || listed[0].ID != f.store.ID || listed[0].Description != changed.Description {
+		t.Fatalf("the stores of that name are %+v", listed)
 	}
 	for name, bad := range map[string][]edm.Column{
 		"none": {}, "a name twice": {{Name: "A"}, {Name: "A"}}, "no name": {{}}, "a delimiter of two": {{Name: "A", IgnoredDelimiters: []string{"ab"}}},
