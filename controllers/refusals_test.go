@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/testkit"
 )
 
 func checksumOf(text string) string {
@@ -108,7 +109,8 @@ var _ = Describe("A session that cannot work", func() {
 	})
 
 	It("waits for a service that does not answer", func(ctx SpecContext) {
-		port := freePort()
+		_, port, err := net.SplitHostPort(testkit.FreeAddress(GinkgoTB()))
+		Expect(err).NotTo(HaveOccurred())
 		w := newTestEnv(ctx, func(o client.Object) {
 			if agent, is := o.(*v1alpha1.ExactMatchUploadAgent); is {
 				agent.Spec.Endpoint = "http://127.0.0.1:" + port + "/beta"
@@ -222,15 +224,4 @@ func (h formatHider) WriteHeader(status int) {
 func (h formatHider) Write(b []byte) (int, error) {
 	h.Header().Del("X-Block-Format")
 	return h.ResponseWriter.Write(b)
-}
-
-// freePort is a port that nobody listens at.
-func freePort() string {
-	GinkgoHelper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	Expect(err).NotTo(HaveOccurred())
-	defer func() { Expect(l.Close()).To(Succeed()) }()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	Expect(err).NotTo(HaveOccurred())
-	return port
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -34,6 +33,7 @@ import (
 	"exactmatch.dev/operator/controllers"
 	"exactmatch.dev/operator/internal/manager"
 	"exactmatch.dev/operator/internal/policy"
+	"exactmatch.dev/operator/internal/testkit"
 	"exactmatch.dev/operator/internal/testkit/pods"
 )
 
@@ -63,7 +63,7 @@ func newScene(t *testing.T, home, place string) *scene {
 	t.Helper()
 	s := &scene{
 		t: t, home: home, place: place, account: "system:serviceaccount:" + home + ":exactmatch-manager",
-		workerImage: "exactmatch.dev/operator:test", metricsAddress: freeAddress(t), requests: newRecorder(), claims: t.TempDir(),
+		workerImage: "exactmatch.dev/operator:test", metricsAddress: testkit.FreeAddress(t), requests: newRecorder(), claims: t.TempDir(),
 	}
 	for _, name := range []string{home, place} {
 		err := kube.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
@@ -336,17 +336,4 @@ func (s *scene) scrape(ctx context.Context) error {
 		}
 		return answer.StatusCode == http.StatusForbidden, answer.Body.Close()
 	})
-}
-
-// freeAddress is where nobody listens.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return l.Addr().String()
 }

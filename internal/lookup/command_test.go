@@ -11,6 +11,7 @@ import (
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/lookup"
+	"exactmatch.dev/operator/internal/testkit"
 )
 
 var id = edm.Column{Name: "ID", IsSearchable: true, IsCaseInsensitive: true, IgnoredDelimiters: []string{"-"}}
@@ -63,7 +64,7 @@ func TestFilesOfValues(t *testing.T) {
 			ends(t, err, tc.code, tc.words, "K-0")
 			prints(t, out, tc.lines...)
 			text, err := os.ReadFile(filepath.Join("testdata", name))
-			must(t, err)
+			testkit.Must(t, err)
 			piped, err := l.ask(t, string(text), "--store", "numbers", "--column", "ID", "--values-from", "-")
 			ends(t, err, tc.code, tc.words, "K-0")
 			prints(t, piped, tc.lines...)
@@ -73,7 +74,7 @@ func TestFilesOfValues(t *testing.T) {
 
 func TestSameRowTakesValuesAsTheyStand(t *testing.T) {
 	table, err := os.ReadFile("testdata/same-row.csv")
-	must(t, err)
+	testkit.Must(t, err)
 	l := serve(t, "parts", string(table), edm.Column{Name: "ID", IsSearchable: true}, edm.Column{Name: "Name"}, edm.Column{Name: "Note"})
 	for _, tc := range []struct{ value, cell, row, matched string }{
 		{"K-1", "Name=Acme, Ltd", "0", "Name"},
@@ -205,16 +206,16 @@ func TestAnswersComeBeforeTheNextValue(t *testing.T) {
 			in, read := bufio.NewReader(stdout), ""
 			for i, value := range []string{"K-1", "7", "K-3"} {
 				_, err := io.WriteString(stdin, strings.Replace(value, "K-", "K-0000", 1)+"\r\n")
-				must(t, err)
+				testkit.Must(t, err)
 				for !strings.Contains(read, want[i]) {
 					b, err := in.ReadByte()
-					must(t, err)
+					testkit.Must(t, err)
 					read += string(b)
 				}
 			}
-			must(t, stdin.Close())
+			testkit.Must(t, stdin.Close())
 			_, err := io.Copy(io.Discard, in)
-			must(t, err)
+			testkit.Must(t, err)
 			ends(t, <-ended, 1, "not found: 1 of 3 values")
 		})
 	}

@@ -7,6 +7,7 @@ import (
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/lookup"
+	"exactmatch.dev/operator/internal/testkit"
 )
 
 const staff = "Number,Mail,Town\nA-1,Anna@Example.com,Oslo\nA-2,bea@example.com,Lima\nA-3,,Oslo\na-2,cee@example.com,Oslo\n"
@@ -23,7 +24,7 @@ func TestAsk(t *testing.T) {
 	asker, err := lookup.Open(t.Context(), serveStaff(t).stores, lookup.Query{
 		Key: key, Store: "staff", Column: "Number", Limit: 5, SameRow: []lookup.Cell{{Column: "Mail", Value: "BEA@example.com"}, {Column: "Town", Value: "Oslo"}},
 	})
-	must(t, err)
+	testkit.Must(t, err)
 	for text, want := range map[string]lookup.Found{
 		// Written another way in the table: case and hyphen do not matter.
 		"a2":  {Value: 7, Total: 2, Rows: []edm.MatchRow{{Row: 1, Matched: []string{"Mail"}}, {Row: 3, Matched: []string{"Town"}}}},
@@ -31,7 +32,7 @@ func TestAsk(t *testing.T) {
 		"A-9": {Value: 7, Rows: []edm.MatchRow{}},
 	} {
 		got, err := asker.Ask(t.Context(), lookup.Value{Number: 7, Text: text})
-		must(t, err)
+		testkit.Must(t, err)
 		same := slices.EqualFunc(got.Rows, want.Rows, func(a, b edm.MatchRow) bool { return a.Row == b.Row && slices.Equal(a.Matched, b.Matched) })
 		if got.Value != want.Value || got.Total != want.Total || !same || got.Rows == nil || got.SessionID == "" || got.Generation < 1 {
 			t.Errorf("%s is answered by %+v, want %+v", text, got, want)

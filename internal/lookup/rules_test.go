@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/testkit"
 )
 
 // TestTheStoresRulesDoNotDecide changes a store's rules after its table was
@@ -11,10 +12,10 @@ import (
 func TestTheStoresRulesDoNotDecide(t *testing.T) {
 	l := serveStaff(t)
 	all, err := l.stores.List(t.Context(), edm.Query{})
-	must(t, err)
+	testkit.Must(t, err)
 	store := all[0]
 	_, err = l.stores.Update(t.Context(), edm.DataStore{ID: store.ID, Columns: []edm.Column{{Name: "Number", IsSearchable: true}, {Name: "Phone"}}})
-	must(t, err)
+	testkit.Must(t, err)
 	out, err := l.ask(t, "", "--store", "staff", "--column", "Number", "--value", "a1", "--same-row", "Mail=ANNA@example.com")
 	ends(t, err, 0, "")
 	prints(t, out, "VALUE FOUND ROW SAME ROW", "1 yes 0 Mail")
@@ -26,7 +27,7 @@ func TestTheStoresRulesDoNotDecide(t *testing.T) {
 func TestAStoreWithoutATableSaysSo(t *testing.T) {
 	l := serveStaff(t)
 	_, err := l.stores.Create(t.Context(), edm.DataStore{DisplayName: "empty", Columns: []edm.Column{{Name: "ID", IsSearchable: true}}}, "empty")
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = l.ask(t, "", "--store", "empty", "--column", "ID", "--value", "a1")
 	ends(t, err, 2, edm.CodeNoLiveTable)
 }

@@ -23,17 +23,11 @@ import (
 	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/service"
 	"exactmatch.dev/operator/internal/source"
+	"exactmatch.dev/operator/internal/testkit"
 	"exactmatch.dev/operator/internal/upload"
 )
 
 var key = []byte("a key for tests that has 32 bytes or more")
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
 
 // live is a service with one data store, whose table it answers from.
 type live struct {
@@ -45,7 +39,7 @@ type live struct {
 func serve(t testing.TB, name, table string, columns ...edm.Column) live {
 	t.Helper()
 	backend, err := service.New(service.Config{Dir: t.TempDir(), Token: func() (string, error) { return "token", nil }})
-	must(t, err)
+	testkit.Must(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- backend.Run(ctx) }()
@@ -53,13 +47,13 @@ func serve(t testing.TB, name, table string, columns ...edm.Column) live {
 	t.Cleanup(func() {
 		server.Close()
 		stop()
-		must(t, <-ended)
-		must(t, backend.Close())
+		testkit.Must(t, <-ended)
+		testkit.Must(t, backend.Close())
 	})
 	c, err := rest.New(rest.Options{Endpoint: server.URL + "/beta", Token: rest.StaticToken("token")})
-	must(t, err)
+	testkit.Must(t, err)
 	store, err := c.Stores().Create(t.Context(), edm.DataStore{DisplayName: name, Columns: columns}, "store")
-	must(t, err)
+	testkit.Must(t, err)
 	publish(t, c, *store, table)
 	return live{c.Stores(), server.URL + "/beta"}
 }
@@ -68,7 +62,7 @@ func serve(t testing.TB, name, table string, columns ...edm.Column) live {
 func publish(t testing.TB, c *rest.Client, store edm.DataStore, table string) {
 	t.Helper()
 	agent, err := c.Agents().Create(t.Context(), edm.UploadAgent{Description: "lookup"}, "agent")
-	must(t, err)
+	testkit.Must(t, err)
 	plan := pipeline.Plan{Plan: plan.Plan{Store: store.DisplayName, RowsPerBlock: 1000}, Source: source.Bytes("table.csv", []byte(table)), Key: key}
 	fields := make([]string, 0, len(store.Columns))
 	for _, c := range store.Columns {
@@ -76,19 +70,19 @@ func publish(t testing.TB, c *rest.Client, store edm.DataStore, table string) {
 		plan.Columns = append(plan.Columns, schema.Column{Name: c.Name, IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters})
 	}
 	p, err := pipeline.Prepare(t.Context(), plan)
-	must(t, err)
+	testkit.Must(t, err)
 	rows, blocks := int32(plan.RowsPerBlock), int32(p.Blocks)
 	one, err := c.Sessions().Create(t.Context(), store.ID, edm.Session{
 		UploadAgentID: agent.ID, Fields: fields, FileName: "table.csv",
 		RowsPerBlock: &rows, TotalBlockCount: &blocks, KeyID: p.KeyID, ContentKey: p.ContentKey,
 	}, "session")
-	must(t, err)
-	must(t, upload.Run(t.Context(), plan, p, upload.Target{HTTP: http.DefaultClient, URI: func() string { return one.DataUploadURI }},
+	testkit.Must(t, err)
+	testkit.Must(t, upload.Run(t.Context(), plan, p, upload.Target{HTTP: http.DefaultClient, URI: func() string { return one.DataUploadURI }},
 		upload.Options{Memory: semaphore.NewWeighted(1 << 20), MemorySize: 1 << 20}))
-	must(t, c.Sessions().Commit(t.Context(), store.ID, one.ID, nil))
+	testkit.Must(t, c.Sessions().Commit(t.Context(), store.ID, one.ID, nil))
 	for deadline := time.Now().Add(time.Minute); ; {
 		now, err := c.Sessions().Get(t.Context(), store.ID, one.ID)
-		must(t, err)
+		testkit.Must(t, err)
 		if now.State == edm.StateCompleted {
 			return
 		}
@@ -113,8 +107,8 @@ func (l live) command(t testing.TB, stdin io.Reader, out io.Writer, args ...stri
 	t.Helper()
 	dir := t.TempDir()
 	tokenFile, keyFile := filepath.Join(dir, "token"), filepath.Join(dir, "key")
-	must(t, os.WriteFile(tokenFile, []byte("token\n"), 0o600))
-	must(t, os.WriteFile(keyFile, key, 0o600))
+	testkit.Must(t, os.WriteFile(tokenFile, []byte("token\n"), 0o600))
+	testkit.Must(t, os.WriteFile(keyFile, key, 0o600))
 	c := lookup.Command()
 	c.SilenceErrors, c.SilenceUsage = true, true
 	c.SetArgs(append([]string{"--endpoint", l.endpoint, "--bearer-token-file", tokenFile, "--key-file", keyFile}, args...))

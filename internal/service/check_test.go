@@ -12,6 +12,7 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/service"
 	"exactmatch.dev/operator/internal/service/fsys"
+	"exactmatch.dev/operator/internal/testkit"
 )
 
 // checked runs "exactmatch service check" over a folder.
@@ -39,10 +40,10 @@ func wantSaid(t *testing.T, said string, all ...string) {
 func TestCheckChangesNothingByItself(t *testing.T) {
 	l := used(t)
 	said, err := checked(t, l.dir)
-	must(t, err)
+	testkit.Must(t, err)
 	wantSaid(t, said, "is consistent")
 	table := "tables/5f2b6c1e-0000-4000-8000-000000000000"
-	must(t, os.CopyFS(under(l, table), os.DirFS(under(l, "tables/"+l.uploads[0].id))))
+	testkit.Must(t, os.CopyFS(under(l, table), os.DirFS(under(l, "tables/"+l.uploads[0].id))))
 	before := tree(t, l.dir)
 	said, err = checked(t, l.dir)
 	if err == nil {
@@ -66,16 +67,16 @@ func TestCheckNeedsAStoppedService(t *testing.T) {
 func TestWhatIsUnknownGoesToLostAndFound(t *testing.T) {
 	l := used(t)
 	table, blocks := "tables/5f2b6c1e-0000-4000-8000-000000000000", "blocks/5f2b6c1e-0000-4000-8000-000000000001"
-	must(t, os.CopyFS(under(l, table), os.DirFS(under(l, "tables/"+l.uploads[0].id))))
-	must(t, os.CopyFS(under(l, blocks), os.DirFS(under(l, "blocks/"+l.uploads[1].id))))
+	testkit.Must(t, os.CopyFS(under(l, table), os.DirFS(under(l, "tables/"+l.uploads[0].id))))
+	testkit.Must(t, os.CopyFS(under(l, blocks), os.DirFS(under(l, "blocks/"+l.uploads[1].id))))
 	want := map[string]map[string]string{table: tree(t, under(l, table)), blocks: tree(t, under(l, blocks))}
 	l.refusesToStart()
 	said, err := checked(t, l.dir, "--move-unknown")
-	must(t, err)
+	testkit.Must(t, err)
 	wantSaid(t, said, "moved "+table, "moved "+blocks)
 	for name, files := range want {
 		found, err := filepath.Glob(under(l, "lost+found/*/"+name))
-		must(t, err)
+		testkit.Must(t, err)
 		if len(found) != 1 {
 			t.Fatalf("%s went to %v", name, found)
 		}
@@ -86,8 +87,8 @@ func TestWhatIsUnknownGoesToLostAndFound(t *testing.T) {
 			t.Errorf("%s is still there", name)
 		}
 	}
-	must(t, l.start())
-	must(t, l.lookups())
+	testkit.Must(t, l.start())
+	testkit.Must(t, l.lookups())
 	l.stage(l.uploads[1], 2)
 	l.commit(l.uploads[1])
 	l.index(l.uploads[1])
@@ -107,8 +108,8 @@ func TestAnOlderDatabaseIsAdoptedByACommand(t *testing.T) {
 		t.Error("files were moved by the word of an older database")
 	}
 	_, err := checked(t, l.dir, "--move-unknown", "--adopt-database")
-	must(t, err)
-	must(t, l.start())
+	testkit.Must(t, err)
+	testkit.Must(t, l.start())
 	if r := l.ask(); r.code != edm.CodeTableDamaged { // the table that was live then was replaced since
 		t.Errorf("a lookup is answered by %d %s", r.status, r.body)
 	}
@@ -116,35 +117,35 @@ func TestAnOlderDatabaseIsAdoptedByACommand(t *testing.T) {
 		t.Error("a table that is not there is shown as live")
 	}
 	got, err := l.get(first)
-	must(t, err)
+	testkit.Must(t, err)
 	if got.State != edm.StateCompleted {
 		t.Errorf("the session of then is %s", got.State)
 	}
 	l.uploads = l.uploads[:0]
 	l.bring()
 	l.again(func() {})
-	must(t, l.lookups())
+	testkit.Must(t, l.lookups())
 }
 
 // The steps that API.md gives for a restore.
 func TestRestoringABackup(t *testing.T) {
 	l := used(t)
 	backup := copied(t, l.dir) // of the stopped service
-	must(t, l.start())
+	testkit.Must(t, l.start())
 	kept := l.uploads
 	l.bring()
 	l.stop()
-	must(t, os.RemoveAll(under(l, "service.db"))) // the accident
+	testkit.Must(t, os.RemoveAll(under(l, "service.db"))) // the accident
 	l.refusesToStart("service.db is missing")
 
-	must(t, os.Rename(l.dir, l.dir+".broken"))
-	must(t, os.CopyFS(l.dir, os.DirFS(backup)))
+	testkit.Must(t, os.Rename(l.dir, l.dir+".broken"))
+	testkit.Must(t, os.CopyFS(l.dir, os.DirFS(backup)))
 	said, err := checked(t, l.dir)
-	must(t, err)
+	testkit.Must(t, err)
 	wantSaid(t, said, "is consistent")
-	must(t, l.start())
+	testkit.Must(t, l.start())
 	l.uploads = kept
-	must(t, l.lookups())
+	testkit.Must(t, l.lookups())
 	l.stage(l.uploads[1], 2)
 	l.commit(l.uploads[1])
 	l.index(l.uploads[1])
@@ -187,12 +188,12 @@ func TestFilesWhoseRecordsWentFirstAreRemoved(t *testing.T) {
 	l.commit(dead)
 	_ = l.service.Work(t.Context())
 	l.delete(dead)
-	must(t, l.call(l.api(http.MethodDelete, "/"+lost, nil), http.StatusNoContent))
+	testkit.Must(t, l.call(l.api(http.MethodDelete, "/"+lost, nil), http.StatusNoContent))
 	l.store = here
 	left := func() (names []string) {
 		for _, kind := range []string{"tables", "blocks"} {
 			entries, err := os.ReadDir(under(l, kind))
-			must(t, err)
+			testkit.Must(t, err)
 			for _, e := range entries {
 				names = append(names, kind+"/"+e.Name())
 			}
@@ -212,7 +213,7 @@ func TestFilesWhoseRecordsWentFirstAreRemoved(t *testing.T) {
 		t.Errorf("after a start there are %v", got)
 	}
 	l.uploads = []*upload{next}
-	must(t, l.lookups())
+	testkit.Must(t, l.lookups())
 	now.pass(25 * time.Hour)
 	_ = l.service.Work(t.Context())
 	if n := l.service.Dropped(); n != 0 {

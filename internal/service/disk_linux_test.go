@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/testkit"
 )
 
 // limit bounds the files of the running service, in bytes: what is more
@@ -31,7 +32,7 @@ func (p *process) limit(t *testing.T, most uint64) {
 func TestTheDatabaseOnAFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	p, err := newProcess(dir)
-	must(t, err)
+	testkit.Must(t, err)
 	defer p.close()
 	body := func(name string) edm.DataStore {
 		return edm.DataStore{DisplayName: name, Description: fmt.Sprintf("%01000d", 0), Columns: []edm.Column{{Name: "ID", IsSearchable: true}}}
@@ -49,7 +50,7 @@ func TestTheDatabaseOnAFullDisk(t *testing.T) {
 		t.Fatalf("%d %s (%v)", r.status, r.body, r.err)
 	}
 	info, err := os.Stat(filepath.Join(dir, "service.db"))
-	must(t, err)
+	testkit.Must(t, err)
 	p.limit(t, uint64(info.Size()))
 	refused := 0
 	for refused < 3 && len(made) < 500 {
@@ -68,7 +69,7 @@ func TestTheDatabaseOnAFullDisk(t *testing.T) {
 		t.Helper()
 		var all struct{ Value []edm.DataStore }
 		r := p.api(http.MethodGet, "?$top=1000", "", nil)
-		must(t, json.Unmarshal(r.body, &all))
+		testkit.Must(t, json.Unmarshal(r.body, &all))
 		names := map[string]bool{}
 		for _, s := range all.Value {
 			names[s.DisplayName] = true
@@ -88,9 +89,9 @@ func TestTheDatabaseOnAFullDisk(t *testing.T) {
 		t.Fatalf("with room again: %d %s (%v)", r.status, r.body, r.err)
 	}
 	there()
-	must(t, p.command.Process.Kill())
+	testkit.Must(t, p.command.Process.Kill())
 	_ = p.command.Wait() // as it was killed
 	_ = p.stdin.Close()  // its reader is gone
-	must(t, p.start())
+	testkit.Must(t, p.start())
 	there()
 }

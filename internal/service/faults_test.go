@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/testkit"
 )
 
 var faultStride = flag.Int("fault.stride", 31, "the stride between the operations that are tried with each fault; 1 tries all")
@@ -32,7 +33,7 @@ func (l *lifecycle) searchCity(u *upload) {
 			return err
 		}
 		var got edm.MatchResult
-		must(l.T, json.Unmarshal(r.body, &got))
+		testkit.Must(l.T, json.Unmarshal(r.body, &got))
 		if got.SessionID != u.id || got.Total != 1 || got.Rows[0].Row != 7 {
 			l.Fatalf("%s: row 7 is answered by %s", l.faulty.what, r.body)
 		}
@@ -50,7 +51,7 @@ func (l *lifecycle) live() int {
 			{Name: "ID", IsSearchable: true}, {Name: "Mail", IsSearchable: true}, {Name: "City"},
 		}})
 		var made edm.DataStore
-		must(l.T, json.Unmarshal(r.body, &made))
+		testkit.Must(l.T, json.Unmarshal(r.body, &made))
 		l.store, l.names = made.ID, map[string]string{made.ID: people}
 		return l.call(r, http.StatusCreated)
 	})
@@ -103,7 +104,7 @@ func inMemory(t *testing.T) string {
 	t.Helper()
 	const memory = "/dev/shm"
 	if probe, err := os.MkdirTemp(memory, "probe-"); err == nil {
-		must(t, os.Remove(probe))
+		testkit.Must(t, os.Remove(probe))
 		return memory
 	}
 	return t.TempDir()
@@ -112,8 +113,8 @@ func inMemory(t *testing.T) string {
 func liveWith(t *testing.T, kind fault, at int) *lifecycle {
 	t.Helper()
 	dir, err := os.MkdirTemp(inMemory(t), "service-faults-")
-	must(t, err)
-	defer func() { must(t, os.RemoveAll(dir)) }()
+	testkit.Must(t, err)
+	defer func() { testkit.Must(t, os.RemoveAll(dir)) }()
 	faulty := newFaultyFiles(filepath.Join(dir, "now"), filepath.Join(dir, "kept"), kind, at)
 	l := &lifecycle{T: t, commits: 10, dir: faulty.root, files: faulty, faulty: faulty}
 	l.live()

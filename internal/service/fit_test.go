@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"exactmatch.dev/operator/internal/service/fsys"
+	"exactmatch.dev/operator/internal/testkit"
 )
 
 // used is a stopped service with a live table, and an open session of two blocks.
@@ -28,7 +29,7 @@ func used(t *testing.T) *lifecycle {
 func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	must(t, filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+	testkit.Must(t, filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			out[strings.TrimPrefix(path, dir)] = "folder"
 			return err
@@ -44,15 +45,15 @@ func tree(t *testing.T, dir string) map[string]string {
 func copied(t *testing.T, dir string) string {
 	t.Helper()
 	to := filepath.Join(t.TempDir(), "copy")
-	must(t, os.CopyFS(to, os.DirFS(dir)))
+	testkit.Must(t, os.CopyFS(to, os.DirFS(dir)))
 	return to
 }
 
 func put1(t *testing.T, from, to string) {
 	t.Helper()
 	text, err := os.ReadFile(from)
-	must(t, err)
-	must(t, os.WriteFile(to, text, 0o600))
+	testkit.Must(t, err)
+	testkit.Must(t, os.WriteFile(to, text, 0o600))
 }
 
 func under(l *lifecycle, name string) string { return filepath.Join(l.dir, name) }
@@ -90,13 +91,13 @@ func TestAFolderThatDoesNotFitTogetherIsRefused(t *testing.T) {
 		damage func(*testing.T, *lifecycle)
 		says   string
 	}{
-		"missing database": {func(t *testing.T, l *lifecycle) { must(t, os.Remove(under(l, "service.db"))) }, "service.db is missing"},
+		"missing database": {func(t *testing.T, l *lifecycle) { testkit.Must(t, os.Remove(under(l, "service.db"))) }, "service.db is missing"},
 		"missing database and identity": {func(t *testing.T, l *lifecycle) {
-			must(t, os.Remove(under(l, "service.db")))
-			must(t, os.Remove(under(l, "identity")))
+			testkit.Must(t, os.Remove(under(l, "service.db")))
+			testkit.Must(t, os.Remove(under(l, "identity")))
 		}, "service.db is missing"},
-		"empty database":     {func(t *testing.T, l *lifecycle) { must(t, os.Truncate(under(l, "service.db"), 0)) }, "service.db is empty"},
-		"truncated database": {func(t *testing.T, l *lifecycle) { must(t, os.Truncate(under(l, "service.db"), 8192)) }, "service.db"},
+		"empty database":     {func(t *testing.T, l *lifecycle) { testkit.Must(t, os.Truncate(under(l, "service.db"), 0)) }, "service.db is empty"},
+		"truncated database": {func(t *testing.T, l *lifecycle) { testkit.Must(t, os.Truncate(under(l, "service.db"), 8192)) }, "service.db"},
 		"database of another folder": {func(t *testing.T, l *lifecycle) {
 			put1(t, under(used(t), "service.db"), under(l, "service.db"))
 		}, "service.db is of another data folder"},
@@ -112,15 +113,15 @@ func TestAFolderThatDoesNotFitTogetherIsRefused(t *testing.T) {
 		}, "service.db is of another data folder"},
 		"older database":                       {func(t *testing.T, l *lifecycle) { older(t, l, "service.db") }, "older than the folder"},
 		"older database with its own identity": {func(t *testing.T, l *lifecycle) { older(t, l, "service.db", "identity") }, "older than tables/"},
-		"missing identity":                     {func(t *testing.T, l *lifecycle) { must(t, os.Remove(under(l, "identity"))) }, "identity is missing"},
-		"damaged identity":                     {func(t *testing.T, l *lifecycle) { must(t, os.Truncate(under(l, "identity"), 10)) }, "identity is damaged"},
-		"missing tables":                       {func(t *testing.T, l *lifecycle) { must(t, os.RemoveAll(under(l, "tables"))) }, "tables is missing"},
-		"missing blocks":                       {func(t *testing.T, l *lifecycle) { must(t, os.RemoveAll(under(l, "blocks"))) }, "blocks is missing"},
+		"missing identity":                     {func(t *testing.T, l *lifecycle) { testkit.Must(t, os.Remove(under(l, "identity"))) }, "identity is missing"},
+		"damaged identity":                     {func(t *testing.T, l *lifecycle) { testkit.Must(t, os.Truncate(under(l, "identity"), 10)) }, "identity is damaged"},
+		"missing tables":                       {func(t *testing.T, l *lifecycle) { testkit.Must(t, os.RemoveAll(under(l, "tables"))) }, "tables is missing"},
+		"missing blocks":                       {func(t *testing.T, l *lifecycle) { testkit.Must(t, os.RemoveAll(under(l, "blocks"))) }, "blocks is missing"},
 		"a table that no record names": {func(t *testing.T, l *lifecycle) {
-			must(t, os.CopyFS(under(l, "tables/5f2b6c1e-0000-4000-8000-000000000000"), os.DirFS(under(l, "tables/"+l.uploads[0].id))))
+			testkit.Must(t, os.CopyFS(under(l, "tables/5f2b6c1e-0000-4000-8000-000000000000"), os.DirFS(under(l, "tables/"+l.uploads[0].id))))
 		}, "tables/5f2b6c1e-0000-4000-8000-000000000000"},
 		"blocks that no record names": {func(t *testing.T, l *lifecycle) {
-			must(t, os.CopyFS(under(l, "blocks/5f2b6c1e-0000-4000-8000-000000000000"), os.DirFS(under(l, "blocks/"+l.uploads[1].id))))
+			testkit.Must(t, os.CopyFS(under(l, "blocks/5f2b6c1e-0000-4000-8000-000000000000"), os.DirFS(under(l, "blocks/"+l.uploads[1].id))))
 		}, "blocks/5f2b6c1e-0000-4000-8000-000000000000"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -136,7 +137,7 @@ func TestAFolderThatDoesNotFitTogetherIsRefused(t *testing.T) {
 func older(t *testing.T, l *lifecycle, names ...string) {
 	t.Helper()
 	kept := copied(t, l.dir)
-	must(t, l.start())
+	testkit.Must(t, l.start())
 	l.bring()
 	l.stop()
 	for _, name := range names {
@@ -156,16 +157,16 @@ func TestAnEmptyFolderStarts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "service")
 			if name == "an empty database" {
-				must(t, os.MkdirAll(dir, 0o700))
+				testkit.Must(t, os.MkdirAll(dir, 0o700))
 			}
-			must(t, prepare(dir))
+			testkit.Must(t, prepare(dir))
 			l := &lifecycle{T: t, commits: 10, names: map[string]string{}, dir: dir, files: fsys.OS{}, faulty: newFaultyFiles(dir, "", none, 0)}
 			t.Cleanup(l.stop)
-			must(t, l.start())
+			testkit.Must(t, l.start())
 			l.store = l.anotherStore(people)
 			l.bring()
 			l.again(func() {})
-			must(t, l.lookups())
+			testkit.Must(t, l.lookups())
 		})
 	}
 }

@@ -16,31 +16,32 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/edm/rest"
 	"exactmatch.dev/operator/internal/service"
+	"exactmatch.dev/operator/internal/testkit"
 )
 
 // unpack writes a folder that an earlier version left.
 func unpack(t *testing.T, archive string) string {
 	t.Helper()
 	f, err := os.Open(filepath.Join("testdata", archive))
-	must(t, err)
-	defer func() { must(t, f.Close()) }()
+	testkit.Must(t, err)
+	defer func() { testkit.Must(t, f.Close()) }()
 	packed, err := gzip.NewReader(f)
-	must(t, err)
+	testkit.Must(t, err)
 	dir := t.TempDir()
 	for entries := tar.NewReader(packed); ; {
 		entry, err := entries.Next()
 		if errors.Is(err, io.EOF) {
 			return dir
 		}
-		must(t, err)
+		testkit.Must(t, err)
 		path := filepath.Join(dir, filepath.Clean("/"+entry.Name))
 		if entry.Typeflag == tar.TypeDir {
-			must(t, os.MkdirAll(path, 0o700))
+			testkit.Must(t, os.MkdirAll(path, 0o700))
 			continue
 		}
 		text, err := io.ReadAll(entries)
-		must(t, err)
-		must(t, os.WriteFile(path, text, 0o600))
+		testkit.Must(t, err)
+		testkit.Must(t, os.WriteFile(path, text, 0o600))
 	}
 }
 
@@ -48,7 +49,7 @@ func unpack(t *testing.T, archive string) string {
 func theStore(t *testing.T, c *rest.Client) *edm.DataStore {
 	t.Helper()
 	all, err := c.Stores().List(t.Context(), edm.Query{})
-	must(t, err)
+	testkit.Must(t, err)
 	if len(all) != 1 {
 		t.Fatalf("there are %d stores", len(all))
 	}
@@ -61,10 +62,10 @@ func TestAFolderWithoutRulesOpens(t *testing.T) {
 	dir := unpack(t, "folder-without-rules.tar.gz")
 	now := func() time.Time { return time.Date(2026, 11, 26, 17, 12, 0, 0, time.UTC) } // its open session has not expired
 	s, err := service.New(service.Config{Dir: dir, Now: now, Token: func() (string, error) { return bearer, nil }})
-	must(t, err)
+	testkit.Must(t, err)
 	l := &lifecycle{T: t, dir: dir, service: s, faulty: newFaultyFiles(dir, "", none, 0)}
 	var all struct{ Value []edm.DataStore }
-	must(t, l.call(l.read("", &all), http.StatusOK))
+	testkit.Must(t, l.call(l.read("", &all), http.StatusOK))
 	store := all.Value[0]
 	live := store.Live
 	if live == nil || live.Rows != 50 || live.Columns != nil || live.Generation != 1 {
@@ -89,7 +90,7 @@ func TestAFolderWithoutRulesOpens(t *testing.T) {
 	c, _ := serve(t, service.Config{Dir: dir, Now: now})
 	u := &user{t: t, client: c, store: theStore(t, c), lanes: 4}
 	sessions, err := c.Sessions().List(t.Context(), u.store.ID, edm.Query{OrderBy: "creationDateTime"})
-	must(t, err)
+	testkit.Must(t, err)
 	if len(sessions) != 3 || sessions[1].State != edm.StateCreated || len(sessions[1].Columns) != 3 || sessions[1].Columns[1].RulesID != "v1:caseInsensitive:" {
 		t.Fatalf("the sessions are %+v", sessions)
 	}
@@ -108,6 +109,6 @@ func TestAFolderWithoutRulesOpens(t *testing.T) {
 func (l *lifecycle) read(path string, into any) reply {
 	l.Helper()
 	r := l.api(http.MethodGet, path, nil)
-	must(l.T, json.Unmarshal(r.body, into))
+	testkit.Must(l.T, json.Unmarshal(r.body, into))
 	return r
 }

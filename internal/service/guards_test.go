@@ -10,6 +10,7 @@ import (
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/testkit"
 )
 
 // sealAs seals a session with a list of ids.
@@ -40,7 +41,7 @@ func TestListsThatDoNotFitSealNothing(t *testing.T) {
 	} {
 		l.wants(name, l.sealAs(u, ids...), http.StatusBadRequest, "InvalidBlockList")
 		got, err := l.get(u)
-		must(t, err)
+		testkit.Must(t, err)
 		if got.State != edm.StateUploadInProgress {
 			t.Fatalf("after %s the session is %s", name, got.State)
 		}
@@ -71,12 +72,12 @@ func TestBlocksOfEndedSessionsGo(t *testing.T) {
 		"superseded": func(l *lifecycle, u *upload) {
 			l.commit(u)
 			later := l.committed(8)
-			must(l.T, l.service.Index(l.Context(), later.id))
-			must(l.T, l.service.Index(l.Context(), u.id))
+			testkit.Must(l.T, l.service.Index(l.Context(), later.id))
+			testkit.Must(l.T, l.service.Index(l.Context(), u.id))
 		},
 		"failed": func(l *lifecycle, u *upload) {
 			l.seal(u)
-			must(l.T, os.Remove(l.blockFile(u, 1)))
+			testkit.Must(l.T, os.Remove(l.blockFile(u, 1)))
 			l.wants("commit", l.tryCommit(u), http.StatusNoContent, "")
 			l.worked()
 		},
@@ -111,9 +112,9 @@ func TestADamagedTableAnswersNothingMore(t *testing.T) {
 	l.again(func() {
 		path := filepath.Join(l.dir, "tables", u.id, "col-0.idx")
 		text, err := os.ReadFile(path)
-		must(t, err)
+		testkit.Must(t, err)
 		text[0] ^= 1
-		must(t, os.WriteFile(path, text, 0o600))
+		testkit.Must(t, os.WriteFile(path, text, 0o600))
 	})
 	ask := func(row int) reply {
 		return l.api(http.MethodPost, "/"+l.store+"/match", edm.MatchRequest{KeyID: modelKey.String(), Column: "ID", Token: text64(modelToken("", "ID", row))})
@@ -136,7 +137,7 @@ func TestADamagedTableAnswersNothingMore(t *testing.T) {
 		l.wants("a row of a whole page", ask(row), http.StatusInternalServerError, edm.CodeTableDamaged)
 	}
 	l.bring()
-	must(t, l.lookups())
+	testkit.Must(t, l.lookups())
 }
 
 // changed is a block with another header.
@@ -187,17 +188,17 @@ func TestBlocksOfAnotherPlaceAreNotIndexed(t *testing.T) {
 			}
 			l.wants("its list", l.sealAs(u, u.ids[0], id, u.ids[2]), http.StatusBadRequest, "InvalidBlockList")
 
-			must(t, l.service.PutBlock(u.id, id, data))
+			testkit.Must(t, l.service.PutBlock(u.id, id, data))
 			l.wants("the list", l.sealAs(u, u.ids[0], id, u.ids[2]), http.StatusCreated, "")
 			l.wants("the commit", l.tryCommit(u), http.StatusNoContent, "")
 			l.worked()
 			got, err := l.get(u)
-			must(t, err)
+			testkit.Must(t, err)
 			if got.State != edm.StateFailed || got.Error == nil || !strings.Contains(got.Error.Message, tc.says) {
 				t.Errorf("the session is %s %s", got.State, toJSON(got.Error))
 			}
 			l.uploads = []*upload{live}
-			must(t, l.lookups())
+			testkit.Must(t, l.lookups())
 		})
 	}
 }

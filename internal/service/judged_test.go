@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/testkit"
 )
 
 // commitIf commits with these If-Match headers.
@@ -62,7 +63,7 @@ func TestADamagedTableIsNothingLive(t *testing.T) {
 	l := begun(t)
 	u := l.bring()
 	next := l.opened(8)
-	l.again(func() { must(t, os.RemoveAll(filepath.Join(l.dir, "tables", u.id))) })
+	l.again(func() { testkit.Must(t, os.RemoveAll(filepath.Join(l.dir, "tables", u.id))) })
 	if l.shown() {
 		t.Fatal("a table that is gone is shown")
 	}

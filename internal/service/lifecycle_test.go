@@ -17,6 +17,7 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/service"
 	"exactmatch.dev/operator/internal/service/fsys"
+	"exactmatch.dev/operator/internal/testkit"
 )
 
 // upload is a session of a lifecycle. Its flags are what was acknowledged.
@@ -81,7 +82,7 @@ func (l *lifecycle) send(method, path string, body []byte) reply {
 
 func (l *lifecycle) api(method, path string, body any) reply {
 	text, err := json.Marshal(body)
-	must(l.T, err)
+	testkit.Must(l.T, err)
 	return l.send(method, "/beta/dataClassification/exactMatchDataStores"+path, text)
 }
 
@@ -129,7 +130,7 @@ func (l *lifecycle) rebirth() {
 	l.faulty.crashed = false
 	l.log.Reset()
 	half, err := filepath.Glob(filepath.Join(l.dir, "blocks", "*", "*.new"))
-	must(l.T, err)
+	testkit.Must(l.T, err)
 	if err := l.start(); err != nil {
 		l.Fatalf("%s: the service does not start again: %v", l.faulty.what, err)
 	}
@@ -145,7 +146,7 @@ func (l *lifecycle) rebirth() {
 			l.isThere(u)
 		}
 	}
-	must(l.T, l.lookups())
+	testkit.Must(l.T, l.lookups())
 }
 
 // isThere wants what was acknowledged of a session.
@@ -155,7 +156,7 @@ func (l *lifecycle) isThere(u *upload) {
 	if u.deleting && err != nil && err.Error() == "404" {
 		return // its delete was on its way
 	}
-	must(l.T, err)
+	testkit.Must(l.T, err)
 	switch {
 	case u.ended != "" && got.State != u.ended, u.completed && got.State != edm.StateCompleted, u.committed && !got.State.Committed():
 		l.Fatalf("%s: the session is %s", l.faulty.what, got.State)
@@ -185,7 +186,7 @@ func (l *lifecycle) blocks(u *upload) map[string]bool {
 	var list struct {
 		CommittedBlocks, UncommittedBlocks struct{ Block []struct{ Name string } }
 	}
-	must(l.T, xml.Unmarshal(r.body, &list))
+	testkit.Must(l.T, xml.Unmarshal(r.body, &list))
 	there := map[string]bool{}
 	for _, b := range slices.Concat(list.CommittedBlocks.Block, list.UncommittedBlocks.Block) {
 		there[b.Name] = true
@@ -206,7 +207,7 @@ func (l *lifecycle) create(u *upload) {
 		if err := l.call(r, http.StatusCreated); err != nil {
 			return err
 		}
-		must(l.T, json.Unmarshal(r.body, &made))
+		testkit.Must(l.T, json.Unmarshal(r.body, &made))
 		u.id, u.uri = made.ID, made.DataUploadURI
 		return nil
 	})
@@ -252,7 +253,7 @@ func (l *lifecycle) index(u *upload) {
 	l.step("index", func() error {
 		_ = l.service.Work(l.Context()) // what failed is done again
 		got, err := l.get(u)
-		must(l.T, err)
+		testkit.Must(l.T, err)
 		if got.State == edm.StateFailed {
 			l.Fatalf("%s: the session failed: %s", l.faulty.what, toJSON(got.Error))
 		}
@@ -288,7 +289,7 @@ func (l *lifecycle) lookups() error {
 			return err
 		}
 		var got edm.MatchResult
-		must(l.T, json.Unmarshal(r.body, &got))
+		testkit.Must(l.T, json.Unmarshal(r.body, &got))
 		at := slices.IndexFunc(l.uploads, func(u *upload) bool { return u.id == got.SessionID })
 		if at < max(last, 0) || !l.uploads[at].committed {
 			l.Fatalf("%s: %s is live, not that of upload %d", l.faulty.what, got.SessionID, last)

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/testkit"
 )
 
 // stateMachine is a service and the model of it.
@@ -236,8 +237,8 @@ func setUnlessGiven(t *testing.T, name, value string) {
 	}
 	f := flag.Lookup(name)
 	before := f.Value.String()
-	must(t, f.Value.Set(value))
-	t.Cleanup(func() { must(t, f.Value.Set(before)) })
+	testkit.Must(t, f.Value.Set(value))
+	t.Cleanup(func() { testkit.Must(t, f.Value.Set(before)) })
 }
 
 // settleAll waits for the ends of all that was committed, has calls held in every

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"exactmatch.dev/operator/internal/testkit"
 )
 
 // stopped is a service whose clock stands still.
@@ -38,20 +40,20 @@ func TestCommitsOfOneMomentAreInOrder(t *testing.T) {
 		}, 3},
 		"the other way round": {func(l *lifecycle, first, second, third *upload) {
 			for _, u := range []*upload{third, second, first} {
-				must(l.T, l.service.Index(l.Context(), u.id))
+				testkit.Must(l.T, l.service.Index(l.Context(), u.id))
 			}
 		}, 1},
 		"the last in the middle": {func(l *lifecycle, first, second, third *upload) {
 			for _, u := range []*upload{first, third, second} {
-				must(l.T, l.service.Index(l.Context(), u.id))
+				testkit.Must(l.T, l.service.Index(l.Context(), u.id))
 			}
 		}, 2},
 		"with a restart between": {func(l *lifecycle, first, second, third *upload) {
-			must(l.T, l.service.Index(l.Context(), second.id))
+			testkit.Must(l.T, l.service.Index(l.Context(), second.id))
 			l.again(func() {})
-			must(l.T, l.service.Index(l.Context(), third.id))
+			testkit.Must(l.T, l.service.Index(l.Context(), third.id))
 			l.again(func() {})
-			must(l.T, l.service.Index(l.Context(), first.id))
+			testkit.Must(l.T, l.service.Index(l.Context(), first.id))
 		}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -70,14 +72,14 @@ func TestCommitsOfOneMomentAreInOrder(t *testing.T) {
 func TestGenerationsNeverGoBack(t *testing.T) {
 	l := begun(t)
 	first := l.bring()
-	l.again(func() { must(t, os.RemoveAll(filepath.Join(l.dir, "tables", first.id))) })
+	l.again(func() { testkit.Must(t, os.RemoveAll(filepath.Join(l.dir, "tables", first.id))) })
 	second := l.bring()
 	l.wantsLive(2, second, true, true, false)
 	l.searches("ID")
 	l.worked()
 	l.wantsLive(3, second, true, false, false)
 	failing := l.opened(8)
-	must(t, os.Remove(l.blockFile(failing, 1)))
+	testkit.Must(t, os.Remove(l.blockFile(failing, 1)))
 	l.wants("a commit that fails", l.tryCommit(failing), http.StatusNoContent, "")
 	l.worked()
 	l.delete(second)

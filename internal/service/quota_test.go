@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/testkit"
 )
 
 // remaining is what the store shows of its quota.
 func (l *lifecycle) remaining() int32 {
 	l.Helper()
 	var got edm.DataStore
-	must(l.T, json.Unmarshal(l.api(http.MethodGet, "/"+l.store, nil).body, &got))
+	testkit.Must(l.T, json.Unmarshal(l.api(http.MethodGet, "/"+l.store, nil).body, &got))
 	return got.Quota.Remaining
 }
 
@@ -63,7 +64,7 @@ func TestTheQuotaCountsSuccesses(t *testing.T) {
 	l := limited(t, 2)
 	good, bad, other, last := l.opened(7), l.opened(8), l.opened(9), l.opened(6)
 	l.wantsRemaining("no commit", 2)
-	must(t, os.Remove(l.blockFile(bad, 1)))
+	testkit.Must(t, os.Remove(l.blockFile(bad, 1)))
 	l.wants("a commit", l.tryCommit(good), http.StatusNoContent, "")
 	l.wants("a commit that will fail", l.tryCommit(bad), http.StatusNoContent, "")
 	l.wants("one more", l.tryCommit(other), http.StatusTooManyRequests, edm.CodeThrottled)
@@ -95,8 +96,8 @@ func TestASupersededCommitCounts(t *testing.T) {
 	first, second := l.opened(7), l.opened(8)
 	l.wants("a commit", l.tryCommit(first), http.StatusNoContent, "")
 	l.wants("a later one", l.tryCommit(second), http.StatusNoContent, "")
-	must(t, l.service.Index(t.Context(), second.id))
-	must(t, l.service.Index(t.Context(), first.id))
+	testkit.Must(t, l.service.Index(t.Context(), second.id))
+	testkit.Must(t, l.service.Index(t.Context(), first.id))
 	if live := l.liveNow(); live.SessionID != second.id || live.Generation != 1 {
 		t.Fatalf("live is %+v", live)
 	}
@@ -109,6 +110,6 @@ func TestASupersededCommitCounts(t *testing.T) {
 func (l *lifecycle) liveNow() *edm.Live {
 	l.Helper()
 	var got edm.DataStore
-	must(l.T, json.Unmarshal(l.api(http.MethodGet, "/"+l.store, nil).body, &got))
+	testkit.Must(l.T, json.Unmarshal(l.api(http.MethodGet, "/"+l.store, nil).body, &got))
 	return got.Live
 }

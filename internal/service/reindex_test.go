@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/testkit"
 )
 
 // searches makes these columns the searchable ones of the store.
@@ -18,7 +19,7 @@ func (l *lifecycle) searches(names ...string) {
 			columns[i].IsSearchable = columns[i].IsSearchable || columns[i].Name == name
 		}
 	}
-	must(l.T, l.call(l.api(http.MethodPatch, "/"+l.store, map[string]any{"columns": columns}), http.StatusOK))
+	testkit.Must(l.T, l.call(l.api(http.MethodPatch, "/"+l.store, map[string]any{"columns": columns}), http.StatusOK))
 }
 
 func (l *lifecycle) wantsLive(generation int64, u *upload, searchable ...bool) {
@@ -53,7 +54,7 @@ func (l *lifecycle) cannotSearch(column string) {
 func (l *lifecycle) tableFiles(u *upload) (names []string) {
 	l.Helper()
 	entries, err := os.ReadDir(filepath.Join(l.dir, "tables", u.id))
-	must(l.T, err)
+	testkit.Must(l.T, err)
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
@@ -101,7 +102,7 @@ func TestANewTableWinsOverANewIndex(t *testing.T) {
 	next := l.opened(9)
 	l.wants("a commit", l.tryCommit(next), http.StatusNoContent, "")
 	l.searches("ID", "Mail", "City")
-	must(t, l.service.Index(t.Context(), next.id))
+	testkit.Must(t, l.service.Index(t.Context(), next.id))
 	l.wantsLive(2, next, true, true, false)
 	l.worked()
 	l.wantsLive(3, next, true, true, true)

@@ -21,6 +21,7 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/service"
+	"exactmatch.dev/operator/internal/testkit"
 )
 
 // snapshots copies a folder after every line of the log that says text: what a
@@ -50,7 +51,7 @@ func crashing(t *testing.T, text string, work func(*user)) (copies []string, u *
 		mu.Lock()
 		defer mu.Unlock()
 		kept := filepath.Join(t.TempDir(), "kept")
-		must(t, os.CopyFS(kept, os.DirFS(dir)))
+		testkit.Must(t, os.CopyFS(kept, os.DirFS(dir)))
 		copies = append(copies, kept)
 	}})
 	c, _ := serve(t, service.Config{Dir: dir, Log: log})
@@ -106,14 +107,14 @@ func TestAcknowledgedBlocksOutliveACrash(t *testing.T) {
 	}
 	for n, dir := range copies {
 		// What a crash in the middle of the next block leaves.
-		must(t, os.WriteFile(filepath.Join(dir, "blocks", one.ID, "00000009-0123456789abcdef-77.new"), []byte("half"), 0o600))
+		testkit.Must(t, os.WriteFile(filepath.Join(dir, "blocks", one.ID, "00000009-0123456789abcdef-77.new"), []byte("half"), 0o600))
 		v := u.again(dir)
 		now := v.get(one.ID)
 		if there := *now.TotalBlockCount - *now.RemainingBlockCount; int(there) < n+1 {
 			t.Fatalf("%d blocks were acknowledged and %d are there", n+1, there)
 		}
 		v.upload(plan, p, now)
-		must(t, v.client.Sessions().Commit(t.Context(), v.store.ID, one.ID, nil))
+		testkit.Must(t, v.client.Sessions().Commit(t.Context(), v.store.ID, one.ID, nil))
 		v.reaches(one.ID, edm.StateCompleted)
 		v.answers(99, "a")
 	}
@@ -140,7 +141,7 @@ func TestEverythingSurvivesARestart(t *testing.T) {
 		t.Error("an empty session was opened")
 	}
 	store, err := c.Stores().Get(t.Context(), u.store.ID)
-	must(t, err)
+	testkit.Must(t, err)
 	if store.Quota == nil || store.Quota.Remaining != 0 {
 		t.Errorf("both commits count, before and after the restart: %+v", store.Quota)
 	}
@@ -214,11 +215,11 @@ func (c *clock) pass(d time.Duration) {
 func put(t *testing.T, uri string) (status int, code string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, uri+"&comp=block&blockid=x", strings.NewReader("body"))
-	must(t, err)
+	testkit.Must(t, err)
 	resp, err := http.DefaultClient.Do(r)
-	must(t, err)
+	testkit.Must(t, err)
 	_, _ = io.Copy(io.Discard, resp.Body)
-	must(t, resp.Body.Close())
+	testkit.Must(t, resp.Body.Close())
 	return resp.StatusCode, resp.Header.Get("x-ms-error-code")
 }
 
@@ -229,7 +230,7 @@ func TestUploadURIsAreBearerCapabilities(t *testing.T) {
 	_, _, one := u.open(tableOf(10, "a"), 10)
 	_, _, other := u.open(tableOf(11, "a"), 10)
 	at, err := url.Parse(one.DataUploadURI)
-	must(t, err)
+	testkit.Must(t, err)
 	changed := func(change func(*url.URL, url.Values)) string {
 		v, q := *at, at.Query()
 		change(&v, q)
@@ -255,7 +256,7 @@ func TestUploadURIsAreBearerCapabilities(t *testing.T) {
 		t.Errorf("an expired URI: %d", status)
 	}
 	fresh, err := c.Sessions().Renew(t.Context(), u.store.ID, one.ID)
-	must(t, err)
+	testkit.Must(t, err)
 	if status, _ := put(t, fresh.DataUploadURI); status != http.StatusBadRequest {
 		t.Errorf("the renewed URI: %d", status)
 	}
@@ -298,7 +299,7 @@ func TestUnfinishedSessionsExpire(t *testing.T) {
 				t.Errorf("blocks of expired sessions are left: %v (%v)", left, err)
 			}
 			l.uploads = []*upload{live}
-			must(t, l.lookups())
+			testkit.Must(t, l.lookups())
 		})
 	}
 }

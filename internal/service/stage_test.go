@@ -12,6 +12,7 @@ import (
 	"exactmatch.dev/operator/internal/failure"
 	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/service"
+	"exactmatch.dev/operator/internal/testkit"
 	blocks "exactmatch.dev/operator/internal/upload"
 )
 
@@ -24,7 +25,7 @@ func TestAnUploadOfOtherBlocksEnds(t *testing.T) {
 	plan, _, one := u.open(tableOf(30, "a"), 10)
 	plan.Key = []byte("another key for tests, of 32 bytes or more")
 	p, err := pipeline.Prepare(t.Context(), plan)
-	must(t, err)
+	testkit.Must(t, err)
 	sent := 0
 	web := &http.Client{Transport: counting{&sent}}
 	err = blocks.Run(t.Context(), plan, p, blocks.Target{HTTP: web, URI: func() string { return one.DataUploadURI }, Parallelism: 1},

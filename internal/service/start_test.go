@@ -14,6 +14,7 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/service"
 	"exactmatch.dev/operator/internal/service/fsys"
+	"exactmatch.dev/operator/internal/testkit"
 )
 
 // begun is a service of one store, with nothing that fails.
@@ -22,7 +23,7 @@ func begun(t *testing.T) *lifecycle {
 	dir := filepath.Join(t.TempDir(), "service")
 	l := &lifecycle{T: t, commits: 10, names: map[string]string{}, dir: dir, files: fsys.OS{}, faulty: newFaultyFiles(dir, "", none, 0)}
 	t.Cleanup(l.stop)
-	must(t, l.start())
+	testkit.Must(t, l.start())
 	l.store = l.anotherStore(people)
 	return l
 }
@@ -32,9 +33,9 @@ func (l *lifecycle) anotherStore(name string) string {
 	r := l.api(http.MethodPost, "", edm.DataStore{DisplayName: name, Columns: []edm.Column{
 		{Name: "ID", IsSearchable: true}, {Name: "Mail", IsSearchable: true}, {Name: "City"},
 	}})
-	must(l.T, l.call(r, http.StatusCreated))
+	testkit.Must(l.T, l.call(r, http.StatusCreated))
 	var made edm.DataStore
-	must(l.T, json.Unmarshal(r.body, &made))
+	testkit.Must(l.T, json.Unmarshal(r.body, &made))
 	l.names[made.ID] = name
 	return made.ID
 }
@@ -75,9 +76,9 @@ func (l *lifecycle) ask() reply {
 func (l *lifecycle) shown() bool {
 	l.Helper()
 	r := l.api(http.MethodGet, "/"+l.store, nil)
-	must(l.T, l.call(r, http.StatusOK))
+	testkit.Must(l.T, l.call(r, http.StatusOK))
 	var got edm.DataStore
-	must(l.T, json.Unmarshal(r.body, &got))
+	testkit.Must(l.T, json.Unmarshal(r.body, &got))
 	return got.Live != nil
 }
 
@@ -97,8 +98,8 @@ func TestADamagedLiveTableHarmsNoOtherStore(t *testing.T) {
 			uploads := l.uploads
 			l.store, l.uploads = other, nil
 			l.bring()
-			l.again(func() { must(t, damage(filepath.Join(l.dir, "tables", u.id))) })
-			must(t, l.lookups())
+			l.again(func() { testkit.Must(t, damage(filepath.Join(l.dir, "tables", u.id))) })
+			testkit.Must(t, l.lookups())
 			others := l.uploads
 			l.store, l.uploads = kept, uploads
 			l.says("upload it again")
@@ -113,9 +114,9 @@ func TestADamagedLiveTableHarmsNoOtherStore(t *testing.T) {
 				t.Error("the table that was uploaded again is not shown")
 			}
 			l.again(func() {})
-			must(t, l.lookups())
+			testkit.Must(t, l.lookups())
 			l.store, l.uploads = other, others
-			must(t, l.lookups())
+			testkit.Must(t, l.lookups())
 		})
 	}
 }
@@ -127,9 +128,9 @@ func TestADamagedPageRefusesItsLookups(t *testing.T) {
 	l.again(func() {
 		path := filepath.Join(l.dir, "tables", u.id, "col-0.idx")
 		text, err := os.ReadFile(path)
-		must(t, err)
+		testkit.Must(t, err)
 		text[0] ^= 1
-		must(t, os.WriteFile(path, text, 0o600))
+		testkit.Must(t, os.WriteFile(path, text, 0o600))
 	})
 	if !l.shown() {
 		t.Fatal("nobody has met the damage yet")
@@ -179,14 +180,14 @@ func TestALiveTableIsTriedAgain(t *testing.T) {
 		t.Fatal(errors.Join(failed...))
 	}
 	l.says("the live table is open")
-	must(t, l.lookups())
+	testkit.Must(t, l.lookups())
 }
 
 // blockFile is the file of a staged block.
 func (l *lifecycle) blockFile(u *upload, n int) string {
 	l.Helper()
 	found, err := filepath.Glob(filepath.Join(l.dir, "blocks", u.id, "0000000"+string(rune('0'+n))+"-*"))
-	must(l.T, err)
+	testkit.Must(l.T, err)
 	if len(found) != 1 {
 		l.Fatalf("block %d is %v", n, found)
 	}
@@ -196,9 +197,9 @@ func (l *lifecycle) blockFile(u *upload, n int) string {
 func flip(t *testing.T, path string) {
 	t.Helper()
 	text, err := os.ReadFile(path)
-	must(t, err)
+	testkit.Must(t, err)
 	text[len(text)/2] ^= 0x10
-	must(t, os.WriteFile(path, text, 0o600))
+	testkit.Must(t, os.WriteFile(path, text, 0o600))
 }
 
 // A block that was acknowledged and is damaged is staged again while it may be,
@@ -206,7 +207,7 @@ func flip(t *testing.T, path string) {
 func TestDamagedBlocksAreToldToTheUploader(t *testing.T) {
 	for name, damage := range map[string]func(*testing.T, string){
 		"flipped": flip,
-		"gone":    func(t *testing.T, path string) { must(t, os.Remove(path)) },
+		"gone":    func(t *testing.T, path string) { testkit.Must(t, os.Remove(path)) },
 	} {
 		t.Run("before the seal, "+name, func(t *testing.T) {
 			l := begun(t)
@@ -238,13 +239,13 @@ func TestDamagedBlocksAreToldToTheUploader(t *testing.T) {
 				l.again(func() { damage(t, l.blockFile(u, 1)) })
 				_ = l.service.Work(t.Context()) // the session says it
 				got, err := l.get(u)
-				must(t, err)
+				testkit.Must(t, err)
 				if got.State != edm.StateFailed || got.Error == nil || got.Error.Code != "InvalidBlock" || !strings.Contains(got.Error.Message, "block 1") {
 					t.Errorf("the session is %s", toJSON(got))
 				}
 				l.says("failed: upload the table again")
 				l.uploads = []*upload{live}
-				must(t, l.lookups())
+				testkit.Must(t, l.lookups())
 			})
 		}
 	}
@@ -310,7 +311,7 @@ func TestABlockThatComesTooLateIsNotKept(t *testing.T) {
 			l.files = interrupted{by: &by}
 			l.again(func() {})
 			by = func() {
-				must(t, l.call(l.api(call.method, "/"+l.store+"/sessions/"+u.id+call.path, nil), http.StatusNoContent))
+				testkit.Must(t, l.call(l.api(call.method, "/"+l.store+"/sessions/"+u.id+call.path, nil), http.StatusNoContent))
 			}
 			if r := l.send(http.MethodPut, blockURL(u.uri, u.ids[0]), u.blocks[0]); r.code != call.code {
 				t.Errorf("the block is answered by %d %s", r.status, r.code)

@@ -18,6 +18,7 @@ import (
 	"exactmatch.dev/operator/internal/plan"
 	"exactmatch.dev/operator/internal/schema"
 	"exactmatch.dev/operator/internal/source"
+	"exactmatch.dev/operator/internal/testkit"
 	blocks "exactmatch.dev/operator/internal/upload"
 )
 
@@ -27,13 +28,6 @@ var (
 	key     = []byte("a key for tests that has 32 bytes or more")
 	columns = []schema.Column{{Name: "ID"}, {Name: "Mail", IsCaseInsensitive: true}, {Name: "City"}}
 )
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
 
 // tableOf is a table of n rows of one edition: the ids stay, the rest is the
 // edition's.
@@ -60,11 +54,11 @@ func newUser(t *testing.T, c *rest.Client) *user {
 	u := &user{t: t, client: c, lanes: 4}
 	var err error
 	u.agent, err = c.Agents().Create(t.Context(), edm.UploadAgent{Description: "tests"}, uuid.NewString())
-	must(t, err)
+	testkit.Must(t, err)
 	u.store, err = c.Stores().Create(t.Context(), edm.DataStore{DisplayName: people, Columns: []edm.Column{
 		{Name: "ID", IsSearchable: true}, {Name: "Mail", IsSearchable: true, IsCaseInsensitive: true}, {Name: "City"},
 	}}, uuid.NewString())
-	must(t, err)
+	testkit.Must(t, err)
 	return u
 }
 
@@ -73,19 +67,19 @@ func (u *user) open(text string, rowsPerBlock int) (pipeline.Plan, *pipeline.Pre
 	u.t.Helper()
 	plan := pipeline.Plan{Plan: plan.Plan{Store: people, Columns: columns, RowsPerBlock: rowsPerBlock}, Source: source.Bytes("people.csv", []byte(text)), Key: key}
 	p, err := pipeline.Prepare(u.t.Context(), plan)
-	must(u.t, err)
+	testkit.Must(u.t, err)
 	rows, blocks := int32(rowsPerBlock), int32(p.Blocks)
 	one, err := u.client.Sessions().Create(u.t.Context(), u.store.ID, edm.Session{
 		UploadAgentID: u.agent.ID, Fields: []string{"ID", "Mail", "City"}, FileName: "people.csv",
 		RowsPerBlock: &rows, TotalBlockCount: &blocks, KeyID: p.KeyID, ContentKey: p.ContentKey,
 	}, uuid.NewString())
-	must(u.t, err)
+	testkit.Must(u.t, err)
 	return plan, p, one
 }
 
 func (u *user) upload(plan pipeline.Plan, p *pipeline.Prepared, one *edm.Session) {
 	u.t.Helper()
-	must(u.t, blocks.Run(u.t.Context(), plan, p,
+	testkit.Must(u.t, blocks.Run(u.t.Context(), plan, p,
 		blocks.Target{HTTP: http.DefaultClient, URI: func() string { return one.DataUploadURI }, Parallelism: u.lanes},
 		blocks.Options{Memory: semaphore.NewWeighted(64 << 20), MemorySize: 64 << 20}))
 }
@@ -95,14 +89,14 @@ func (u *user) bring(text string, rowsPerBlock int) *edm.Session {
 	u.t.Helper()
 	plan, p, one := u.open(text, rowsPerBlock)
 	u.upload(plan, p, one)
-	must(u.t, u.client.Sessions().Commit(u.t.Context(), u.store.ID, one.ID, nil))
+	testkit.Must(u.t, u.client.Sessions().Commit(u.t.Context(), u.store.ID, one.ID, nil))
 	return u.reaches(one.ID, edm.StateCompleted)
 }
 
 func (u *user) get(id string) *edm.Session {
 	u.t.Helper()
 	one, err := u.client.Sessions().Get(u.t.Context(), u.store.ID, id)
-	must(u.t, err)
+	testkit.Must(u.t, err)
 	return one
 }
 
@@ -128,7 +122,7 @@ func (u *user) reaches(id string, state edm.State) *edm.Session {
 func tokenOf(t *testing.T, column int, cell string) string {
 	t.Helper()
 	tokens, err := pipeline.Tokens(key, people, columns[column], []string{cell})
-	must(t, err)
+	testkit.Must(t, err)
 	return base64.StdEncoding.EncodeToString(tokens[0][:])
 }
 
@@ -140,7 +134,7 @@ func match(ctx context.Context, c *rest.Client, store, id, mail, city string, ke
 func keyID(t *testing.T) string {
 	t.Helper()
 	id, err := pipeline.KeyID(key, people)
-	must(t, err)
+	testkit.Must(t, err)
 	return id
 }
 
@@ -149,7 +143,7 @@ func (u *user) answers(n int, edition string) {
 	u.t.Helper()
 	got, err := match(u.t.Context(), u.client, u.store.ID, tokenOf(u.t, 0, fmt.Sprintf("P-%d", n)),
 		tokenOf(u.t, 1, fmt.Sprintf("%s%d@example.com", edition, n)), tokenOf(u.t, 2, edition), keyID(u.t))
-	must(u.t, err)
+	testkit.Must(u.t, err)
 	if got.Total != 1 || len(got.Rows) != 1 || got.Rows[0].Row != int64(n) || len(got.Rows[0].Matched) != 2 {
 		u.t.Fatalf("row %d of edition %s is answered by %+v", n, edition, got)
 	}

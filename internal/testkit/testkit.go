@@ -4,6 +4,7 @@ package testkit
 
 import (
 	"errors"
+	"net"
 	"strings"
 	"testing"
 
@@ -29,4 +30,13 @@ func WantFailure(t testing.TB, err error, reason failure.Reason, transient bool)
 	if strings.Contains(e.Error(), "sig=") || strings.Contains(e.Error(), "example.com") {
 		t.Fatalf("the error shows a signature or a cell: %v", e)
 	}
+}
+
+// FreeAddress is where nobody listens: "127.0.0.1" and a port.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	Must(t, err)
+	Must(t, l.Close())
+	return l.Addr().String()
 }

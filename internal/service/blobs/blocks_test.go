@@ -9,23 +9,17 @@ import (
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/service/blobs"
 	"exactmatch.dev/operator/internal/service/fsys"
+	"exactmatch.dev/operator/internal/testkit"
 )
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
 
 // onDisk is the size of all files below a folder.
 func onDisk(t *testing.T, root string) (n int64) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(root, "*", "*"))
-	must(t, err)
+	testkit.Must(t, err)
 	for _, path := range files {
 		info, err := os.Stat(path)
-		must(t, err)
+		testkit.Must(t, err)
 		n += info.Size()
 	}
 	return n
@@ -39,7 +33,7 @@ func TestTheSizeOfBlocksIsTrue(t *testing.T) {
 	id := func(n int) string { return block.ID(n, block.Sum(data[n])) }
 	ctx := t.Context()
 	for _, session := range []string{"sealed", "staged", "processing"} {
-		must(t, b.Put(ctx, session, id(0), data[0]))
+		testkit.Must(t, b.Put(ctx, session, id(0), data[0]))
 	}
 	for _, step := range []struct {
 		what string
@@ -53,7 +47,7 @@ func TestTheSizeOfBlocksIsTrue(t *testing.T) {
 		{"load again", func() error { return b.Load(ctx, "created") }},
 		{"drop no one", func() error { return b.Drop(ctx, "nobody") }},
 	} {
-		must(t, step.do())
+		testkit.Must(t, step.do())
 		if want := onDisk(t, root); b.Size() != want || want == 0 {
 			t.Errorf("after %s: %d bytes, want %d", step.what, b.Size(), want)
 		}
