@@ -118,6 +118,10 @@ func liveWith(t *testing.T, kind fault, at int) *lifecycle {
 	faulty := newFaultyFiles(filepath.Join(dir, "now"), filepath.Join(dir, "kept"), kind, at)
 	l := &lifecycle{T: t, commits: 10, dir: faulty.root, files: faulty, faulty: faulty}
 	l.live()
+	if l.faulty.crashed && !l.reborn { // by its last operation
+		l.rebirth()
+		l.stop()
+	}
 	return l
 }
 

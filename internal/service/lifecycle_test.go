@@ -308,8 +308,11 @@ func (l *lifecycle) lookups() error {
 	return nil
 }
 
-// sameRow are the tokens of the last upload.
+// sameRow are the tokens of the last upload, none before the first.
 func (l *lifecycle) sameRow(row int) map[string]string {
+	if len(l.uploads) == 0 {
+		return nil
+	}
 	name := l.uploads[len(l.uploads)-1].name
 	return map[string]string{"Mail": text64(modelToken(name, "Mail", row)), "City": text64(modelToken(name, "City", row))}
 }
