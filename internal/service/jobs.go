@@ -11,7 +11,6 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/fingerprint"
 	"exactmatch.dev/operator/internal/service/blobs"
-	"exactmatch.dev/operator/internal/service/fsys"
 	"exactmatch.dev/operator/internal/service/index"
 	"exactmatch.dev/operator/internal/service/records"
 )
@@ -106,7 +105,7 @@ func (s *Service) jobDone(ctx context.Context, id string, done int) error {
 // else, a full disk for one, is tried again by the next sweep.
 func (s *Service) indexingFailed(ctx context.Context, one *records.Session, cause error) error {
 	var block *blobs.Invalid
-	var file *fsys.Damaged
+	var file *index.Damaged
 	switch {
 	case errors.As(cause, &block):
 		return errors.Join(cause, s.failSession(ctx, one.ID, block, (*records.Session).Processing))

@@ -11,7 +11,7 @@ import (
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/fingerprint"
-	"exactmatch.dev/operator/internal/service/fsys"
+	"exactmatch.dev/operator/internal/service/index"
 	"exactmatch.dev/operator/internal/service/records"
 )
 
@@ -49,7 +49,7 @@ func (s *Service) ask(r *http.Request, keyID string, f func(*view) (*answer, err
 		return nil, unprocessable(edm.CodeRulesMismatch, "the live table was indexed by an earlier version, which did not keep the rules of its tokens: upload the table again")
 	}
 	out, err = f(&view{t, store.Columns})
-	var bad *fsys.Damaged
+	var bad *index.Damaged
 	if errors.As(err, &bad) {
 		t.Break()
 		s.config.Log.Error("the live table is damaged: upload it again", "store", store.ID, "session", t.SessionID, "error", bad)

@@ -6,7 +6,6 @@ import (
 	"os"
 
 	"exactmatch.dev/operator/internal/edm"
-	"exactmatch.dev/operator/internal/service/fsys"
 	"exactmatch.dev/operator/internal/service/index"
 	"exactmatch.dev/operator/internal/service/records"
 )
@@ -60,7 +59,7 @@ func (s *Service) reindexAs(ctx context.Context, store *records.DataStore, colum
 // reindexFailed has lookups refused where the table's own files are at fault.
 // Anything else, a full disk for one, is tried again by the next sweep.
 func (s *Service) reindexFailed(ctx context.Context, store *records.DataStore, old *index.Table, cause error) error {
-	var file *fsys.Damaged
+	var file *index.Damaged
 	switch {
 	case errors.As(cause, &file):
 		if old.Verify(ctx) == nil {

@@ -105,9 +105,9 @@ func lookAt(fs fsys.FS, dir string) (*folder, error) {
 		}
 	}
 	if f.identity, err = readIdentity(fs, dir); err != nil {
-		var bad *fsys.Damaged
+		var bad *damaged
 		if errors.As(err, &bad) {
-			return f, &unfit{dir: dir, reasons: []string{bad.What}}
+			return f, &unfit{dir: dir, reasons: []string{bad.what}}
 		}
 		return nil, fmt.Errorf("read the identity of the data folder: %w", err)
 	}

@@ -58,6 +58,11 @@ func parseIdentity(text []byte) (last identity, ok bool) {
 	return last, ok
 }
 
+// damaged says that the identity is not what was written.
+type damaged struct{ what string }
+
+func (d *damaged) Error() string { return d.what }
+
 // readIdentity reads the file of a folder, nil where there is none.
 func readIdentity(fs fsys.FS, dir string) (*identity, error) {
 	text, err := fsys.ReadWhole(fs, filepath.Join(dir, identityName))
@@ -69,7 +74,7 @@ func readIdentity(fs fsys.FS, dir string) (*identity, error) {
 	}
 	is, ok := parseIdentity(text)
 	if !ok {
-		return nil, &fsys.Damaged{What: "identity is damaged"}
+		return nil, &damaged{"identity is damaged"}
 	}
 	return &is, nil
 }

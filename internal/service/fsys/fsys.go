@@ -147,8 +147,3 @@ func WriteSynced(fs FS, dir, name string, data []byte) error {
 	}
 	return errors.Join(fs.SyncDir(dir), fs.SyncDir(filepath.Dir(dir)))
 }
-
-// Damaged says that stored bytes are not what was written.
-type Damaged struct{ What string }
-
-func (d *Damaged) Error() string { return d.What }

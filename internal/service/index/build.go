@@ -63,7 +63,7 @@ func (l *Tables) Index(ctx context.Context, session string, column int) error {
 
 // Reindex makes the indexes that an open table lacks for these columns, beside
 // those that lookups are answered from, and opens the table with them after it has
-// read all of it. An error is a fsys.Damaged where the table's own files or the new
+// read all of it. An error is a Damaged where the table's own files or the new
 // ones are.
 func (l *Tables) Reindex(ctx context.Context, old *Table, columns []edm.Column) (*Table, error) {
 	for c := range columns {

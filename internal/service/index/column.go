@@ -13,7 +13,6 @@ import (
 	"sort"
 
 	"exactmatch.dev/operator/internal/fingerprint"
-	"exactmatch.dev/operator/internal/service/fsys"
 )
 
 // An index entry is a token and, big-endian so that entries sort as bytes, the
@@ -301,7 +300,7 @@ func openIndex(ctx context.Context, files group, name string) (*columnIndex, err
 		return nil, err
 	}
 	if x.file.pages() != int64(len(x.tops)) {
-		return nil, errors.Join(&fsys.Damaged{What: fmt.Sprintf("%s has %d pages and %d tops", x.file.name, x.file.pages(), len(x.tops))}, x.file.close())
+		return nil, errors.Join(&Damaged{fmt.Sprintf("%s has %d pages and %d tops", x.file.name, x.file.pages(), len(x.tops))}, x.file.close())
 	}
 	return x, nil
 }

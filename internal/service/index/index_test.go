@@ -111,7 +111,7 @@ func TestDamagedPagesAreNoAnswer(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, indexName(0)), text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var bad *fsys.Damaged
+	var bad *Damaged
 	failures := 0
 	for _, token := range tokens {
 		total, _, err := x.rows(token, 10)

@@ -10,7 +10,6 @@ import (
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/service/blobs"
-	"exactmatch.dev/operator/internal/service/fsys"
 )
 
 // Meta describes an indexed table. It lies beside the table's files, so that a
@@ -30,6 +29,11 @@ type Meta struct {
 func (m *Meta) Ruled() bool {
 	return !slices.ContainsFunc(m.Columns, func(c edm.Column) bool { return c.RulesID == "" })
 }
+
+// Damaged says that the bytes of a table are not what was written.
+type Damaged struct{ What string }
+
+func (d *Damaged) Error() string { return d.What }
 
 // sameRules reports whether two tables have the same columns under the same rules.
 func sameRules(a, b []edm.Column) bool {
@@ -58,8 +62,8 @@ func (g group) writeMeta(ctx context.Context, meta Meta) error {
 	return g.store.Put(ctx, g.session, metaName, fmt.Appendf(text, "\n%016x\n", block.Sum(text)))
 }
 
-// ReadMeta reads the description of a session's table. One that is damaged is a
-// fsys.Damaged.
+// ReadMeta reads the description of a session's table. Its error is a Damaged where the
+// bytes are not what was written.
 func ReadMeta(ctx context.Context, store blobs.Store, session string) (*Meta, error) {
 	whole, err := blobs.ReadAll(ctx, store, session, metaName)
 	if err != nil {
@@ -68,7 +72,7 @@ func ReadMeta(ctx context.Context, store blobs.Store, session string) (*Meta, er
 	text, sum, _ := bytes.Cut(whole, []byte("\n"))
 	meta := new(Meta)
 	if string(sum) != fmt.Sprintf("%016x\n", block.Sum(text)) || json.Unmarshal(text, meta) != nil {
-		return nil, &fsys.Damaged{What: metaName + " does not have its sum"}
+		return nil, &Damaged{metaName + " does not have its sum"}
 	}
 	return meta, nil
 }

@@ -11,7 +11,6 @@ import (
 
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/service/blobs"
-	"exactmatch.dev/operator/internal/service/fsys"
 )
 
 // A page file holds entries of one size in pages of pageEntries, each page
@@ -131,7 +130,7 @@ func (f *pageFile) measure() error {
 		return err
 	}
 	if size < footerSize {
-		return &fsys.Damaged{What: f.name + " is cut off"}
+		return &Damaged{f.name + " is cut off"}
 	}
 	end := make([]byte, footerSize)
 	if _, err := f.file.ReadAt(end, size-footerSize); err != nil {
@@ -139,7 +138,7 @@ func (f *pageFile) measure() error {
 	}
 	f.entries = int64(binary.LittleEndian.Uint64(end[4:]))
 	if !bytes.Equal(end, footer(f.name, f.entry, f.entries)) || size != f.entries*int64(f.entry)+f.pages()*sumSize+footerSize {
-		return &fsys.Damaged{What: f.name + " does not end as it was written"}
+		return &Damaged{f.name + " does not end as it was written"}
 	}
 	return nil
 }
@@ -151,7 +150,7 @@ func (f *pageFile) pages() int64 { return (f.entries + pageEntries - 1) / pageEn
 // page reads one page and checks its sum.
 func (f *pageFile) page(n int64) ([]byte, error) {
 	if n < 0 || n >= f.pages() {
-		return nil, &fsys.Damaged{What: fmt.Sprintf("%s has no page %d", f.name, n)}
+		return nil, &Damaged{fmt.Sprintf("%s has no page %d", f.name, n)}
 	}
 	size := int(min(pageEntries, f.entries-n*pageEntries)) * f.entry
 	page := make([]byte, size+sumSize)
@@ -159,7 +158,7 @@ func (f *pageFile) page(n int64) ([]byte, error) {
 		return nil, fmt.Errorf("read page %d of %s: %w", n, f.name, err)
 	}
 	if block.Sum(page[:size]) != binary.LittleEndian.Uint64(page[size:]) {
-		return nil, &fsys.Damaged{What: fmt.Sprintf("page %d of %s does not have its sum", n, f.name)}
+		return nil, &Damaged{fmt.Sprintf("page %d of %s does not have its sum", n, f.name)}
 	}
 	return page[:size], nil
 }

@@ -9,7 +9,6 @@ import (
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/fingerprint"
-	"exactmatch.dev/operator/internal/service/fsys"
 )
 
 // Table is a table that lookups answer from. It does not change.
@@ -35,7 +34,7 @@ func openAs(ctx context.Context, files group, generation int64, columns []edm.Co
 		return nil, err
 	}
 	if columns != nil && !sameRules(meta.Columns, columns) {
-		return nil, &fsys.Damaged{What: metaName + " is another table's"}
+		return nil, &Damaged{metaName + " is another table's"}
 	}
 	if columns != nil {
 		meta.Columns = columns
@@ -53,7 +52,7 @@ func openAs(ctx context.Context, files group, generation int64, columns []edm.Co
 		}
 		t.tokens = append(t.tokens, tokens)
 		if tokens.entries != meta.Rows {
-			return nil, &fsys.Damaged{What: fmt.Sprintf("the file of column %q has %d rows, the table %d", column.Name, tokens.entries, meta.Rows)}
+			return nil, &Damaged{fmt.Sprintf("the file of column %q has %d rows, the table %d", column.Name, tokens.entries, meta.Rows)}
 		}
 		if !column.IsSearchable {
 			continue

@@ -11,7 +11,6 @@ import (
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/service/blobs"
-	"exactmatch.dev/operator/internal/service/fsys"
 )
 
 // Tables are the indexed tables of sessions, and which is live in each data
@@ -43,7 +42,7 @@ func (l *Tables) Meta(ctx context.Context, session string) (*Meta, error) {
 func (l *Tables) Reopen(ctx context.Context, store string, live *edm.Live, confirm func() error) error {
 	t, err := openAs(ctx, l.files(live.SessionID), live.Generation, live.Columns)
 	if err == nil && (t.SessionID != live.SessionID || t.KeyID != live.KeyID || t.Rows != live.Rows) {
-		err = errors.Join(&fsys.Damaged{What: metaName + " is another table's"}, t.Close())
+		err = errors.Join(&Damaged{metaName + " is another table's"}, t.Close())
 	}
 	if err != nil {
 		l.mu.Lock()
@@ -102,7 +101,7 @@ func (l *Tables) Acquire(store string) (*Table, error) {
 	defer l.mu.Unlock()
 	t := l.tables[store]
 	if t == nil && l.closed[store] != "" {
-		return nil, &fsys.Damaged{What: "the live table could not be opened"}
+		return nil, &Damaged{"the live table could not be opened"}
 	}
 	if t != nil {
 		t.readers++
