@@ -8,6 +8,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/dial"
+	"exactmatch.dev/operator/internal/edm/entra"
 	"exactmatch.dev/operator/internal/edm/rest"
 	"exactmatch.dev/operator/internal/policy"
 	"exactmatch.dev/operator/internal/problem"
@@ -76,11 +77,11 @@ func (c *Cache) tokenOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAge
 		if err != nil {
 			return nil, err
 		}
-		return rest.NewClientSecret(auth.ClientSecret.TenantID, auth.ClientSecret.ClientID, string(value), auth.Scope, guarded)
+		return entra.ClientSecret(auth.ClientSecret.TenantID, auth.ClientSecret.ClientID, string(value), auth.Scope, guarded)
 	case auth.WorkloadIdentity != nil:
-		return rest.NewWorkloadIdentity(auth.WorkloadIdentity.TenantID, auth.WorkloadIdentity.ClientID, auth.Scope, guarded)
+		return entra.WorkloadIdentity(auth.WorkloadIdentity.TenantID, auth.WorkloadIdentity.ClientID, auth.Scope, guarded)
 	case auth.ManagedIdentity != nil:
-		return rest.NewManagedIdentity(auth.ManagedIdentity.ClientID, auth.Scope, c.options.Proxy.ProcessClient())
+		return entra.ManagedIdentity(auth.ManagedIdentity.ClientID, auth.Scope, c.options.Proxy.ProcessClient())
 	default:
 		return nil, nil
 	}

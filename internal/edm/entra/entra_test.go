@@ -1,10 +1,11 @@
-package rest
+package entra_test
 
 import (
 	"context"
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -12,11 +13,15 @@ import (
 	"testing"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/edm/entra"
+	"exactmatch.dev/operator/internal/edm/rest"
 )
+
+const hush = "a-secret-that-nobody-prints"
 
 const tenant = "11111111-2222-3333-4444-555555555555"
 
-// entra answers as Microsoft Entra ID does, and keeps the last form that asked
+// entraID answers as Microsoft Entra ID does, and keeps the last form that asked
 // for a token.
 type entraID struct {
 	status int
@@ -52,7 +57,7 @@ func (e *entraID) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // ways are the two ways to sign in that need nothing of a machine.
-func ways(t *testing.T, c *http.Client) map[string]TokenSource {
+func ways(t *testing.T, c *http.Client) map[string]rest.TokenSource {
 	t.Helper()
 	assertion := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(assertion, []byte("federated-assertion"), 0o600); err != nil {
@@ -61,15 +66,15 @@ func ways(t *testing.T, c *http.Client) map[string]TokenSource {
 	t.Setenv("AZURE_FEDERATED_TOKEN_FILE", assertion)
 	t.Setenv("AZURE_TENANT_ID", tenant)
 	t.Setenv("AZURE_CLIENT_ID", "client-of-the-environment")
-	secret, err := NewClientSecret(tenant, "client", hush+"\n", "https://graph.microsoft.com/.default", c)
+	secret, err := entra.ClientSecret(tenant, "client", hush+"\n", "https://graph.microsoft.com/.default", c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	workload, err := NewWorkloadIdentity("", "", "https://graph.microsoft.com/.default", c)
+	workload, err := entra.WorkloadIdentity("", "", "https://graph.microsoft.com/.default", c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string]TokenSource{"client secret": secret, "workload identity": workload}
+	return map[string]rest.TokenSource{"client secret": secret, "workload identity": workload}
 }
 
 func TestTokensOfEntraID(t *testing.T) {
@@ -108,14 +113,23 @@ func TestEntraIDThatIssuesNone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			id := &entraID{status: tc.status, body: `{"error":"invalid_client","error_description":"AADSTS7000215: wrong secret ` + hush + `"}`}
-			s := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) { reply(w, 200, "{}") })
-			s.client.o.Token = ways(t, &http.Client{Transport: id})[tc.way]
-			_, err := s.client.Sessions().Get(t.Context(), "d", "s")
-			e := fails(t, err, tc.class)
-			if !strings.Contains(e.Error(), "spec.auth") || strings.Contains(e.Error(), "federated-assertion") {
-				t.Errorf("the error says %v", e)
+			asked := 0
+			server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked++ }))
+			defer server.Close()
+			c, err := rest.New(rest.Options{Endpoint: server.URL + "/beta", Token: ways(t, &http.Client{Transport: id})[tc.way], Pace: rest.Unpaced()})
+			if err != nil {
+				t.Fatal(err)
 			}
-			if s.count() != 0 {
+			_, err = c.Sessions().Get(t.Context(), "d", "s")
+			if edm.ClassOf(err) != tc.class || !strings.Contains(err.Error(), "spec.auth") {
+				t.Errorf("it ends with %v", err)
+			}
+			for _, secret := range []string{hush, "federated-assertion"} {
+				if err != nil && strings.Contains(err.Error(), secret) {
+					t.Errorf("the error says %v", err)
+				}
+			}
+			if asked != 0 {
 				t.Error("the service was asked without a token")
 			}
 		})
