@@ -65,7 +65,7 @@ func TestBadFlagsAreNamed(t *testing.T) {
 		"quota":                {[]string{"service", "--bearer-token-file", token, "--max-commits-per-day", "0"}, "--max-commits-per-day"},
 		"upload rate":          {[]string{"service", "--bearer-token-file", token, "--min-upload-rate", "0"}, "--min-upload-rate"},
 		"cap":                  {[]string{"service", "--bearer-token-file", token, "--max-data-stores", "-1"}, "--max-data-stores"},
-		"no folder to check":   {[]string{"service", "check", "--data-dir", filepath.Join(dir, "nowhere")}, "begins afresh"},
+		"no folder to check":   {[]string{"service", "check", "--data-dir", filepath.Join(dir, "nowhere")}, "starts there with nothing"},
 		"nothing to look up":   {with(), "--value"},
 		"output":               {with("--value", "secret-cell", "-o", "yaml"), "--output"},
 		"values from nowhere":  {with("--values-from", filepath.Join(dir, "nowhere")), "--values-from"},
