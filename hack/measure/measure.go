@@ -66,19 +66,14 @@ func Say(format string, args ...any) { fmt.Printf(format+"\n", args...) }
 // ChildArgument is the one argument of the process that does a task.
 const ChildArgument = "child"
 
-// Child does a task in a process of its own, this program with ChildArgument: the
-// task comes as JSON on its standard input, and what it found goes to standard
-// output.
-func Child(ctx context.Context, env []string, task, found any) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
+// Child does a task in a process of its own, a program with ChildArgument: the task
+// comes as JSON on its standard input, and what it found goes to standard output.
+func Child(ctx context.Context, program string, env []string, task, found any) error {
 	input, err := json.Marshal(task)
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, self, ChildArgument) //nolint:gosec // this program
+	cmd := exec.CommandContext(ctx, program, ChildArgument)
 	cmd.Stdin, cmd.Env = bytes.NewReader(input), env
 	return Finish(cmd, found)
 }

@@ -6,7 +6,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -76,7 +75,7 @@ func (r *runner) choose(ctx context.Context, o options, paths []string) error {
 		return cases
 	}
 	all := chosen(peers{DuckDB: "wanted", Python: "wanted"})
-	if slices.ContainsFunc(all, func(c benchCase) bool { return c.Kind == kindDuckDB || c.Kind == kindPython }) {
+	if slices.ContainsFunc(all, func(c benchCase) bool { return isPeer(c.Kind) }) {
 		var err error
 		if r.peers, err = preparePeers(ctx, filepath.Join(r.out, "peers"), r.note); err != nil {
 			return err
@@ -89,7 +88,7 @@ func (r *runner) choose(ctx context.Context, o options, paths []string) error {
 }
 
 func newRunner(o options) (*runner, error) {
-	self, err := os.Executable()
+	builds, err := buildsOf(o)
 	if err != nil {
 		return nil, err
 	}
@@ -97,15 +96,8 @@ func newRunner(o options) (*runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	service, err := filepath.Abs(o.service)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := os.Stat(service); err != nil {
-		return nil, fmt.Errorf("there is no %s: run 'make build', or name the operator's binary with -service", o.service)
-	}
 	return &runner{
-		self: self, service: service, out: out, say: measure.Say, sums: map[string]string{}, dropped: map[string]bool{},
+		builds: builds, out: out, say: measure.Say, sums: map[string]string{}, dropped: map[string]bool{},
 		tables: tableCache{dir: filepath.Join(out, "tables"), seed: o.Seed},
 	}, os.MkdirAll(out, 0o750)
 }

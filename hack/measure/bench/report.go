@@ -46,6 +46,7 @@ func (d *document) markdown() string {
 	d.uploads()
 	d.endToEnd()
 	d.targets()
+	d.against()
 	return d.String()
 }
 

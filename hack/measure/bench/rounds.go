@@ -15,11 +15,11 @@ import (
 
 // runner runs cases in rounds, each case in a process of its own.
 type runner struct {
-	self, service string
-	out           string
-	tables        tableCache
-	peers         peers
-	say           func(string, ...any)
+	builds []build // this one first
+	out    string
+	tables tableCache
+	peers  peers
+	say    func(string, ...any)
 
 	cases   []benchCase
 	samples []measure.Sample
@@ -57,22 +57,37 @@ func takesPart(c benchCase, round, most int) bool {
 	return round*c.Rounds/most != (round+1)*c.Rounds/most
 }
 
-// once runs a case and checks its tokens the first time.
+// once runs a case, by each build.
 func (r *runner) once(ctx context.Context, c benchCase, round int) error {
-	wantsSum := !slices.ContainsFunc(r.samples, func(s measure.Sample) bool { return s.Case == c.ID })
-	s, err := r.child(ctx, task{Case: c, Sum: wantsSum && summed(c.Kind)})
-	if err != nil && ctx.Err() != nil {
-		return errors.New("interrupted")
+	for _, b := range r.turns(c, round) {
+		err := r.onceBy(ctx, b, c, round)
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return errors.New("interrupted")
+		case err != nil && isPeer(c.Kind):
+			r.note("%s is left out: %v", c.ID, err)
+			r.dropped[c.ID] = true
+		case err != nil:
+			return fmt.Errorf("the case %s%s: %w", c.ID, b.suffix, err)
+		}
 	}
-	if err != nil && (c.Kind == kindDuckDB || c.Kind == kindPython) {
-		r.note("%s is left out: %v", c.ID, err)
-		r.dropped[c.ID] = true
-		return nil
-	}
+	return nil
+}
+
+func isPeer(kind string) bool { return kind == kindDuckDB || kind == kindPython }
+
+// onceBy runs a case by a build, and checks its tokens the first time.
+func (r *runner) onceBy(ctx context.Context, b build, c benchCase, round int) error {
+	id := c.ID + b.suffix
+	wantsSum := !slices.ContainsFunc(r.samples, func(s measure.Sample) bool { return s.Case == id })
+	s, err := r.child(ctx, b, task{Case: c, Sum: wantsSum && summed(c.Kind)})
 	if err != nil {
-		return fmt.Errorf("the case %s: %w", c.ID, err)
+		return err
 	}
-	s.Case, s.Kind, s.Size, s.Round = c.ID, c.Kind, c.size(), round
+	s.Case, s.Round = id, round
+	if b.suffix == "" {
+		s.Kind, s.Size = c.Kind, c.size() // curves are of this build
+	}
 	r.samples = append(r.samples, *s)
 	return r.checkSum(c, s.TokenSum)
 }
@@ -102,14 +117,14 @@ func (r *runner) note(format string, args ...any) {
 	r.say("%s", text)
 }
 
-// child does a task in a process of its own and removes what it wrote.
-func (r *runner) child(ctx context.Context, t task) (s *measure.Sample, err error) {
+// child does a task in a process of a build and removes what it wrote.
+func (r *runner) child(ctx context.Context, b build, t task) (s *measure.Sample, err error) {
 	work, err := os.MkdirTemp(r.out, "case-")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
-	t.Work, t.Service = work, r.service
+	t.Work, t.Service = work, b.operator
 	if t.Case.Table.Rows > 0 {
 		t.Table = r.tables.path(t.Case.Table)
 	}
@@ -120,7 +135,7 @@ func (r *runner) child(ctx context.Context, t task) (s *measure.Sample, err erro
 		return r.peers.python(ctx, t)
 	}
 	s = &measure.Sample{}
-	return s, measure.Child(ctx, environment(t.Case), t, s)
+	return s, measure.Child(ctx, b.bench, environment(t.Case), t, s)
 }
 
 // environment forces a case's path and its cores. A pipeline on one core gets
@@ -146,7 +161,7 @@ func environment(c benchCase) []string {
 func (r *runner) findPaths(ctx context.Context) ([]string, error) {
 	var found []string
 	for _, path := range allPaths {
-		s, err := r.child(ctx, task{Case: benchCase{Kind: kindProbe, Path: path, Workers: 1}})
+		s, err := r.child(ctx, r.builds[0], task{Case: benchCase{Kind: kindProbe, Path: path, Workers: 1}})
 		switch {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
@@ -162,4 +177,17 @@ func (r *runner) findPaths(ctx context.Context) ([]string, error) {
 		return nil, errors.New("no path of the code runs on this machine: the notes above say why")
 	}
 	return found, nil
+}
+
+// turns are the builds that run a case in a round: they take turns at being first.
+// Peers belong to none.
+func (r *runner) turns(c benchCase, round int) []build {
+	own, others := r.builds[:1], r.builds[1:]
+	switch {
+	case isPeer(c.Kind):
+		return own
+	case round%2 == 1:
+		return append(append([]build(nil), others...), own...)
+	}
+	return r.builds
 }

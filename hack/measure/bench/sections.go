@@ -175,3 +175,22 @@ func (d *document) targets() {
 		d.Row(v.against, name, v.bound.String(), measure.Spread(v.got), v.word)
 	}
 }
+
+// against shows this build beside the other one, case by case.
+func (d *document) against() {
+	shown := false
+	for _, c := range d.run.Cases {
+		other := c.ID + againstSuffix
+		if len(d.results[other]) == 0 {
+			continue
+		}
+		if !shown {
+			shown = true
+			d.Line("\n## Against another build\n")
+			d.Line("Each case ran by both builds in each round, one right after the other. Ratios are this build to the other: below 1 is less.\n")
+			d.Head("case", "CPU:", "elapsed:", "peak memory:", "rounds:")
+		}
+		d.Row("`"+c.ID+"`", measure.Spread(d.results.Ratio(c.ID, other, measure.CPUSeconds)), measure.Spread(d.results.Ratio(c.ID, other, measure.WallSeconds)),
+			measure.Spread(d.results.Ratio(c.ID, other, measure.PeakMiB)), fmt.Sprint(len(d.results[other])))
+	}
+}

@@ -14,6 +14,7 @@ import (
 type options struct {
 	settings
 	out, docs, from, service, plotter string
+	against                           string
 	only                              *regexp.Regexp
 	args                              []string
 }
@@ -44,6 +45,7 @@ func parse(args []string) (o options, err error) {
 	f.StringVar(&o.docs, "docs", "", "folder that the report and its plots are copied to")
 	f.StringVar(&o.from, "from", "", "results.json of an earlier run: write its report and plots again and measure nothing")
 	f.StringVar(&o.plotter, "plotter", "bin/plot", "the program that draws")
+	f.StringVar(&o.against, "against", "", "folder with bench and exactmatch of another build, which runs each case right before or after this one")
 	f.StringVar(&o.service, "service", "bin/exactmatch", "the operator's binary")
 	only := f.String("only", "", "regular expression of the cases to run; what it leaves out is reported as not measured")
 	if err := measure.Parse(f, args); err != nil {
@@ -81,7 +83,7 @@ func shownFlags(f *flag.FlagSet) []string {
 	var shown []string
 	f.Visit(func(given *flag.Flag) {
 		switch given.Name {
-		case "out", "docs", "from", "service", "plotter":
+		case "out", "docs", "from", "service", "plotter", "against":
 		case "only":
 			shown = append(shown, "-only='"+given.Value.String()+"'")
 		default:

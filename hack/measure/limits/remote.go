@@ -240,8 +240,12 @@ func (r *result) readTable(ctx context.Context, from *origin, service *operator.
 	if service != nil {
 		t.Endpoint, t.Token = service.Endpoint, service.Token
 	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
 	var found finding
-	if err := measure.Child(ctx, nil, t, &found); err != nil {
+	if err := measure.Child(ctx, self, nil, t, &found); err != nil {
 		return fmt.Errorf("the child: %w", err)
 	}
 	r.Refusal, r.Rows, r.Bytes, r.Manager = found.Refusal, found.Rows, found.Bytes, found.Peak
