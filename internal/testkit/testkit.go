@@ -21,7 +21,7 @@ func Must(t testing.TB, err error) {
 
 // WantFailure ends the test unless the error has a reason and passes, or not, as
 // wanted. It shows no signature and no cell either.
-func WantFailure(t testing.TB, err error, reason failure.Reason, transient bool) {
+func WantFailure(t testing.TB, err error, reason failure.Reason, transient bool) { //nolint:revive // what is wanted, not a mode
 	t.Helper()
 	var e *failure.Error
 	if !errors.As(err, &e) || e.Reason != reason || e.Transient != transient {
@@ -35,7 +35,7 @@ func WantFailure(t testing.TB, err error, reason failure.Reason, transient bool)
 // FreeAddress is where nobody listens: "127.0.0.1" and a port.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	Must(t, err)
 	Must(t, l.Close())
 	return l.Addr().String()

@@ -346,7 +346,7 @@ func (e Executor) writeTask(ctx context.Context, s *seen, w executor.Work, prepa
 			uri = w.Remote.URI()
 		}
 	}
-	want := s.Builder.Task(task, w.Version, uri)
+	want := s.Task(task, w.Version, uri)
 	if s.task == nil {
 		err := e.Client.Create(ctx, want)
 		if apierrors.IsAlreadyExists(err) {

@@ -43,6 +43,8 @@ type Sink struct {
 	Spoil  func(http.ResponseWriter, *http.Request) bool
 }
 
+// New makes a sink whose data store has the columns ID and Mail, for as long as the
+// test goes.
 func New(t testing.TB) *Sink {
 	t.Helper()
 	backend, err := service.New(service.Config{Dir: t.TempDir(), Token: func() (string, error) { return bearer, nil }, MaxCommits: 1000})
@@ -69,10 +71,12 @@ func New(t testing.TB) *Sink {
 	return s
 }
 
+// IsBlock reports whether a request stages a block.
 func IsBlock(r *http.Request) bool {
 	return r.Method == http.MethodPut && r.URL.Query().Get("comp") == "block"
 }
 
+// IsSeal reports whether a request seals a list of blocks.
 func IsSeal(r *http.Request) bool {
 	return r.Method == http.MethodPut && r.URL.Query().Get("comp") == "blocklist"
 }
@@ -162,6 +166,7 @@ func (s *Sink) Open(p *pipeline.Prepared, plan pipeline.Plan) *edm.Session {
 	return one
 }
 
+// State is what the service says of a session.
 func (s *Sink) State(id string) edm.State {
 	s.t.Helper()
 	one, err := s.Client.Sessions().Get(s.t.Context(), s.Store.ID, id)
@@ -169,10 +174,12 @@ func (s *Sink) State(id string) edm.State {
 	return one.State
 }
 
+// Target is where the blocks of a session go.
 func Target(one *edm.Session) upload.Target {
 	return upload.Target{HTTP: http.DefaultClient, URI: func() string { return one.DataUploadURI }, Parallelism: 4}
 }
 
+// Options are those of an upload that has 64 MiB.
 func Options() upload.Options {
 	return upload.Options{Memory: semaphore.NewWeighted(64 << 20), MemorySize: 64 << 20}
 }
