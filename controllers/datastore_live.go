@@ -219,7 +219,7 @@ func (r *DataStoreReconciler) recallIdle(ctx context.Context, s *storeScope) err
 	if len(idle) == 0 {
 		return nil
 	}
-	all, err := s.service.Sessions().List(ctx, s.object.Status.ID, edm.Query{Filter: fmt.Sprintf("uploadAgentId eq '%s'", s.agent.Status.ID)})
+	all, err := s.client.Service.Sessions().List(ctx, s.object.Status.ID, edm.Query{Filter: fmt.Sprintf("uploadAgentId eq '%s'", s.agent.Status.ID)})
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ func (r *DataStoreReconciler) ensureRemote(ctx context.Context, s *storeScope) (
 	}
 	wanted := edm.DataStore{DisplayName: displayName(s.object), Description: s.object.Spec.Description, Columns: remoteColumns(s.object), Owner: r.ownerOf(s)}
 	if remote == nil {
-		return s.service.Stores().Create(ctx, wanted, string(s.object.UID)+"-store")
+		return s.client.Service.Stores().Create(ctx, wanted, string(s.object.UID)+"-store")
 	}
 	if err := r.claim(ctx, s, remote); err != nil {
 		return nil, err
@@ -33,7 +33,7 @@ func (r *DataStoreReconciler) ensureRemote(ctx context.Context, s *storeScope) (
 		return remote, nil
 	}
 	wanted.ID = remote.ID
-	return s.service.Stores().Update(ctx, wanted)
+	return s.client.Service.Stores().Update(ctx, wanted)
 }
 
 // sameColumns compares what a store's spec says of its columns.
@@ -43,12 +43,12 @@ func sameColumns(a, b []edm.Column) bool {
 
 func (r *DataStoreReconciler) findRemote(ctx context.Context, s *storeScope) (*edm.DataStore, error) {
 	if id := s.object.Status.ID; id != "" {
-		remote, err := s.service.Stores().Get(ctx, id)
+		remote, err := s.client.Service.Stores().Get(ctx, id)
 		if !edm.IsNotFound(err) {
 			return remote, err
 		}
 	}
-	found, err := s.service.Stores().List(ctx, edm.Query{Filter: fmt.Sprintf("displayName eq '%s'", displayName(s.object))})
+	found, err := s.client.Service.Stores().List(ctx, edm.Query{Filter: fmt.Sprintf("displayName eq '%s'", displayName(s.object))})
 	if err != nil {
 		return nil, err
 	}

@@ -83,7 +83,7 @@ func (r *DataStoreReconciler) deleteRemote(ctx context.Context, s *storeScope) e
 	}
 	callCtx, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
 	defer stop()
-	return r.orOrphan(ctx, s, s.service.Stores().Delete(callCtx, s.object.Status.ID))
+	return r.orOrphan(ctx, s, s.client.Service.Stores().Delete(callCtx, s.object.Status.ID))
 }
 
 // orOrphan lets a deletion proceed, with a warning, where what it needs is gone, or

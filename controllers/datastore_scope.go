@@ -29,15 +29,23 @@ type DataStoreReconciler struct {
 
 // storeScope is what one pass over a data store knows.
 type storeScope struct {
-	object, before   *v1alpha1.ExactMatchDataStore
-	agent            *v1alpha1.ExactMatchUploadAgent
-	client           *clients.Client
-	service          edm.Service
-	sessions         []v1alpha1.ExactMatchSession
-	after            time.Duration
-	looked           bool // the service was asked in this pass, and answered
+	// object is changed by the pass; before is what the API server has.
+	object, before *v1alpha1.ExactMatchDataStore
+	// sessions refer to the store. They lie in the cache: nobody may change one.
+	sessions []v1alpha1.ExactMatchSession
+	// agent is the store's, and client speaks to its service; openService sets both.
+	// They are nil where the pass does without the service, and client also where it
+	// cannot be opened.
+	agent  *v1alpha1.ExactMatchUploadAgent
+	client *clients.Client
+	// after is when to look again; 0 is after a resync.
+	after time.Duration
+	// looked: the service was asked in this pass, and answered.
+	looked bool
+	// finalizerRemoved: the object may be gone, so there is nothing left to write.
 	finalizerRemoved bool
-	began            time.Time // when the pass did
+	// began is when the pass did.
+	began time.Time
 }
 
 // displayName is the name under which the service knows the store.

@@ -34,11 +34,11 @@ func (r *DataStoreReconciler) openService(ctx context.Context, s *storeScope) er
 	if p := agentProblem(agent); p != nil && !deleted(s.object) {
 		return p
 	}
-	point, err := r.Clients.OpenFor(ctx, s.object, agent, r.Clients.Fresh(agent.Namespace))
+	opened, err := r.Clients.OpenFor(ctx, s.object, agent, r.Clients.Fresh(agent.Namespace))
 	if err != nil {
 		return err
 	}
-	s.client, s.service = point, point.Service
+	s.client = opened
 	return nil
 }
 

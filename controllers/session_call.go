@@ -29,12 +29,12 @@ func (r *SessionReconciler) service(ctx context.Context, s *scope) (edm.Service,
 	if stalled := findCondition(s.agent.Status.Conditions, v1alpha1.ConditionStalled); stalled != nil && stalled.Status == metav1.ConditionTrue && !s.deleting() {
 		return nil, problem.NeedsRepair(stalled.Reason, "ExactMatchUploadAgent %q: %s", s.agent.Name, stalled.Message)
 	}
-	point, err := r.Clients.OpenFor(ctx, s.object, s.agent, r.references(s))
+	opened, err := r.Clients.OpenFor(ctx, s.object, s.agent, r.references(s))
 	if err != nil {
 		return nil, err
 	}
-	s.client = point
-	return point.Service, nil
+	s.client = opened
+	return opened.Service, nil
 }
 
 // references reads what the session names. A spec that nobody has looked at yet,

@@ -26,8 +26,11 @@ type scope struct {
 	// first is the status that the pass began with.
 	first v1alpha1.ExactMatchSessionStatus
 
-	store  *v1alpha1.ExactMatchDataStore
-	agent  *v1alpha1.ExactMatchUploadAgent
+	// store and agent are what the session refers to; observeStore sets both. They are
+	// nil where one of them does not exist and the session is being deleted.
+	store *v1alpha1.ExactMatchDataStore
+	agent *v1alpha1.ExactMatchUploadAgent
+	// client speaks to the service; the first call of service sets it, nil before.
 	client *clients.Client
 
 	// plan is how the source becomes blocks; version is the digest of what decides it,

@@ -180,20 +180,20 @@ func TestStrangersChangeNoStoreAndNoAgent(t *testing.T) {
 		}
 		synctest.Test(t, func(t *testing.T) {
 			e := newFakeEnv(t)
-			s, point := e.scope(), clientOf(t, stranger)
+			s, answered := e.scope(), clientOf(t, stranger)
 			stores := &DataStoreReconciler{Client: e.api, Options: e.r.Options, Now: e.r.Now}
 			agents := &UploadAgentReconciler{Client: e.api, Options: e.r.Options, Now: e.r.Now}
 			for name, do := range map[string]func() error{
 				"store": func() error {
-					_, err := stores.ensureRemote(t.Context(), &storeScope{object: s.store, agent: s.agent, service: point.Service})
+					_, err := stores.ensureRemote(t.Context(), &storeScope{object: s.store, agent: s.agent, client: answered})
 					return err
 				},
 				"agent": func() error {
-					_, err := agents.ensureRemote(t.Context(), &agentScope{object: s.agent}, point.Service.Agents())
+					_, err := agents.ensureRemote(t.Context(), &agentScope{object: s.agent}, answered.Service.Agents())
 					return agents.noSuchPath(s.agent, err)
 				},
-				"store's deletion": func() error { return point.Service.Stores().Delete(t.Context(), "remote-store") },
-				"agent's deletion": func() error { return point.Service.Agents().Delete(t.Context(), "remote-agent") },
+				"store's deletion": func() error { return answered.Service.Stores().Delete(t.Context(), "remote-store") },
+				"agent's deletion": func() error { return answered.Service.Agents().Delete(t.Context(), "remote-agent") },
 			} {
 				n++
 				if err := do(); err == nil || problem.Of(err).Remedy != problem.Retry {

@@ -85,20 +85,20 @@ func (r *UploadAgentReconciler) register(ctx context.Context, s *agentScope) err
 	if s.object.Spec.Workers.Mode == v1alpha1.WorkersModeJob && r.Options.WorkerImage == "" {
 		return problem.NeedsChange(v1alpha1.ReasonWorkersUnavailable, "spec.workers.mode Job requires a manager that was started with --worker-image; give it the operator's image, or use Manager")
 	}
-	point, err := r.Clients.Open(ctx, s.object, r.Clients.Fresh(s.object.Namespace))
+	opened, err := r.Clients.Open(ctx, s.object, r.Clients.Fresh(s.object.Namespace))
 	if err != nil {
 		return err
 	}
 	callCtx, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
 	defer stop()
-	remote, err := r.ensureRemote(callCtx, s, point.Service.Agents())
+	remote, err := r.ensureRemote(callCtx, s, opened.Service.Agents())
 	if err != nil {
-		r.Clients.Failed(s.object, point, err)
+		r.Clients.Failed(s.object, opened, err)
 		return r.noSuchPath(s.object, err)
 	}
-	format, err := point.Service.BlockFormat(callCtx)
+	format, err := opened.Service.BlockFormat(callCtx)
 	if err != nil {
-		r.Clients.Failed(s.object, point, err)
+		r.Clients.Failed(s.object, opened, err)
 		return r.noSuchPath(s.object, err)
 	}
 	status := &s.object.Status
@@ -158,11 +158,11 @@ func (r *UploadAgentReconciler) unregister(ctx context.Context, s *agentScope) e
 	if s.object.Status.ID == "" {
 		return nil
 	}
-	point, err := r.Clients.OpenFor(ctx, s.object, s.object, r.Clients.Fresh(s.object.Namespace))
+	opened, err := r.Clients.OpenFor(ctx, s.object, s.object, r.Clients.Fresh(s.object.Namespace))
 	if err == nil {
 		callCtx, stop := context.WithTimeout(ctx, r.Options.RequestTimeout)
 		defer stop()
-		err = point.Service.Agents().Delete(callCtx, s.object.Status.ID)
+		err = opened.Service.Agents().Delete(callCtx, s.object.Status.ID)
 	}
 	if err == nil {
 		return nil

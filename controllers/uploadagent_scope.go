@@ -28,8 +28,12 @@ type UploadAgentReconciler struct {
 
 // agentScope is what one pass over an upload agent knows.
 type agentScope struct {
-	object, before   *v1alpha1.ExactMatchUploadAgent
-	stores           []v1alpha1.ExactMatchDataStore // those that refer to it
+	// object is changed by the pass; before is what the API server has.
+	object, before *v1alpha1.ExactMatchUploadAgent
+	// stores refer to the agent; countStores sets them.
+	stores []v1alpha1.ExactMatchDataStore
+	// finalizerRemoved: the object may be gone, so there is nothing left to write.
 	finalizerRemoved bool
-	began            time.Time // when the pass did
+	// began is when the pass did.
+	began time.Time
 }

@@ -24,13 +24,13 @@ const (
 	Retry Remedy = iota
 	// Repair is for what a change of another object (a Secret, a store, an agent)
 	// resolves. The object is Stalled and checked again every RepairInterval; that
-	// does not send refused credentials again (endpoints.open).
+	// does not send refused credentials again (clients.Cache.Open).
 	Repair
 	// Change is for what a change of this object's spec resolves. It is recorded as
 	// the outcome.
 	Change
-	// Await is for what is missing and may still be created (endpoints.grace). The
-	// object stays Reconciling, and no failure is counted.
+	// Await is for what is missing and may still be created: a grace comes before
+	// Repair. The object stays Reconciling, and no failure is counted.
 	Await
 )
 
