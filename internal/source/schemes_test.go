@@ -15,8 +15,10 @@ import (
 // TestEverySchemeIsAllowedAndDescribed finds a scheme that is opened and that an upload
 // agent cannot allow, or that nobody can read about.
 func TestEverySchemeIsAllowedAndDescribed(t *testing.T) {
+	agent := schemaOf(t, "exactmatchuploadagents").Properties["allow"].Properties["sourceSchemes"]
+	described := schemaOf(t, "exactmatchsessions").Properties["source"].Properties["uri"].Description
 	schemes := slices.DeleteFunc(slices.Sorted(maps.Keys(openers)), func(s string) bool { return s == "http" }) // goes with https
-	if admitted := slices.Sorted(slices.Values(admittedByTheAPI(t))); !slices.Equal(admitted, schemes) {
+	if admitted := admittedBy(agent); !slices.Equal(admitted, schemes) {
 		t.Errorf("spec.allow.sourceSchemes of an upload agent admits %v, and package source opens %v", admitted, schemes)
 	}
 	spec, err := os.ReadFile("../../api/v1alpha1/SPEC.md")
@@ -25,20 +27,37 @@ func TestEverySchemeIsAllowedAndDescribed(t *testing.T) {
 	}
 	row := regexp.MustCompile("(?m)^\\| `source.uri` .*$").Find(spec)
 	_, refusal := Open(t.Context(), Config{URI: "ftp://host/table.csv"})
+	_, hint := Open(t.Context(), Config{URI: "table.csv"})
 	for _, scheme := range schemes {
+		if !regexp.MustCompile(`\b` + scheme + `\b`).MatchString(described) {
+			t.Errorf("spec.source.uri of a session is described without %s: %s", scheme, described)
+		}
 		if !strings.Contains(string(row), "`"+scheme+"://") {
 			t.Errorf("the row source.uri of SPEC.md does not show %s", scheme)
 		}
 		if refusal == nil || !regexp.MustCompile(`\b`+scheme+`\b`).MatchString(refusal.Error()) {
 			t.Errorf("the refusal of an unknown scheme does not name %s: %v", scheme, refusal)
 		}
+		if hint == nil || !strings.Contains(hint.Error(), scheme+"://") {
+			t.Errorf("the refusal of a path without a scheme does not show %s: %v", scheme, hint)
+		}
 	}
 }
 
-// admittedByTheAPI are the values that the custom resource admits.
-func admittedByTheAPI(t *testing.T) []string {
+// admittedBy are the values that a list of the API admits.
+func admittedBy(list apiextensionsv1.JSONSchemaProps) []string {
+	var admitted []string
+	for _, value := range list.Items.Schema.Enum {
+		admitted = append(admitted, strings.Trim(string(value.Raw), `"`))
+	}
+	slices.Sort(admitted)
+	return admitted
+}
+
+// schemaOf is the schema of a custom resource's spec.
+func schemaOf(t *testing.T, resource string) apiextensionsv1.JSONSchemaProps {
 	t.Helper()
-	text, err := os.ReadFile("../../config/crd/bases/exactmatch.dev_exactmatchuploadagents.yaml")
+	text, err := os.ReadFile("../../config/crd/bases/exactmatch.dev_" + resource + ".yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,10 +65,5 @@ func admittedByTheAPI(t *testing.T) []string {
 	if err := yaml.Unmarshal(text, &crd); err != nil {
 		t.Fatal(err)
 	}
-	spec := crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"]
-	var admitted []string
-	for _, value := range spec.Properties["allow"].Properties["sourceSchemes"].Items.Schema.Enum {
-		admitted = append(admitted, strings.Trim(string(value.Raw), `"`))
-	}
-	return admitted
+	return crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"]
 }
