@@ -115,8 +115,8 @@ func TestMergedFilesAreFound(t *testing.T) {
 		{Path: "c", Files: []string{"spread.go"}, Declares: [][]string{{"X", "Y", "Z"}}},
 	}
 	after := []*pkg{
-		{Path: "a", Files: []string{"one.go"}, Declares: [][]string{{"A", "B", "D", "E"}}},
-		{Path: "b", Files: []string{"three.go", "new.go"}, Declares: [][]string{{"C", "F"}, {"G", "X"}}},
+		{Path: "a", Files: []string{"one.go"}, Declares: [][]string{{"A", "B", "D", "E", "X"}}},
+		{Path: "b", Files: []string{"three.go", "new.go"}, Declares: [][]string{{"C", "F"}, {"G"}}},
 	}
 	want := map[string][]string{"a/one.go": {"a/one.go", "a/two.go"}}
 	if got := merged(before, after); !reflect.DeepEqual(got, want) {
