@@ -35,3 +35,6 @@ func (p Plan) contentKey(from *Prepared) string {
 	}
 	return contentFormat + ":" + sumPrefix + d.Hex()
 }
+
+// sumPrefix stands before the digits of every checksum.
+const sumPrefix = "sha256:"

@@ -22,9 +22,6 @@ const (
 	maxPackedSample = 96
 )
 
-// sumPrefix stands before the digits of every checksum.
-const sumPrefix = "sha256:"
-
 // Pack packs what a reading has found out, so that another process can upload
 // the blocks without a second one: binary, in base64, at most 3.5 KiB however
 // many stripes and columns there are, for a pod's termination message takes 4 KiB.

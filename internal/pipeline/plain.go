@@ -99,3 +99,6 @@ func endsNumber(cell []byte) bool {
 }
 
 var mayEnd = [256]bool{'+': true, 'E': true}
+
+// shortLength is how many characters a cell has that is just not short.
+const shortLength = 4

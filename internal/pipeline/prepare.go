@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"hash"
 	"io"
 
@@ -349,3 +350,17 @@ func (p *preparation) stripes() []Stripe {
 }
 
 func sumOf(h hash.Hash) string { return sumPrefix + hex.EncodeToString(h.Sum(nil)) }
+
+// refuseBadRows holds the lines of bad rows, and those that are rows only if a quote is a mistake, against the allowance.
+func (p *preparation) refuseBadRows(dataLines, doubtful int64) error {
+	percent := int64(p.plan.BadRows.MaxPercent)
+	if (p.bad.Lines+doubtful)*100 <= dataLines*percent {
+		return nil
+	}
+	doubt := ""
+	if doubtful > 0 {
+		doubt = fmt.Sprintf(", %d more are within a quoted cell that could not be split", doubtful)
+	}
+	return failure.New(failure.TooManyBadRows, "%d of the first %d lines of data cannot be used%s, and spec.badRows.maxPercent allows %d%%: %s; %s",
+		p.bad.Lines, dataLines, doubt, percent, joinSamples(p.bad.Samples), p.bad.advice())
+}

@@ -215,9 +215,6 @@ func (q *columnQuality) result(name string) ColumnQuality {
 	return out
 }
 
-// shortLength is how many characters a cell has that is just not short.
-const shortLength = 4
-
 // isShort reports whether a cell has fewer than shortLength characters.
 func isShort(cell []byte) bool {
 	characters := 0

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 
@@ -93,4 +94,31 @@ func (p Permissions) Version() string {
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:8])
+}
+
+// AmbientIdentity is one use of the manager's own cloud identity: at an endpoint of the service, with a fixed audience,
+// or for the reading of a bucket.
+type AmbientIdentity struct {
+	// Endpoint is the host of spec.endpoint, with its port if it has one.
+	Endpoint string `json:"endpoint,omitempty"`
+	// Audience is the scope that tokens for the endpoint are issued for, as in spec.auth.scope.
+	Audience string `json:"audience,omitempty"`
+	// TenantID and ClientID are those that upload agents may name; empty where the environment's are meant.
+	TenantID string `json:"tenantID,omitempty"`
+	ClientID string `json:"clientID,omitempty"`
+	// Bucket is s3://name, gs://name or azblob://container.
+	Bucket string `json:"bucket,omitempty"`
+	// Prefix that keys begin with, up to and with a slash; empty for the whole bucket.
+	Prefix string `json:"prefix,omitempty"`
+	// Account is the storage account of a container; empty where the environment's is meant.
+	Account string `json:"account,omitempty"`
+}
+
+// canonicalHost is a host as hosts are compared: lower case, without a final dot and without the port of https.
+func canonicalHost(host string) string {
+	host = strings.ToLower(host)
+	if name, port, err := net.SplitHostPort(host); err == nil && port == "443" {
+		host = name
+	}
+	return strings.TrimSuffix(host, ".")
 }

@@ -5,7 +5,6 @@ package policy
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"path"
 	"slices"
@@ -44,24 +43,6 @@ type Rule struct {
 	PlainHTTP []string `json:"plainHTTP,omitempty"`
 	// AmbientIdentities is where the manager's own cloud identity may sign requests.
 	AmbientIdentities []AmbientIdentity `json:"ambientIdentities,omitempty"`
-}
-
-// AmbientIdentity is one use of the manager's own cloud identity: at an endpoint of the service, with a fixed audience,
-// or for the reading of a bucket.
-type AmbientIdentity struct {
-	// Endpoint is the host of spec.endpoint, with its port if it has one.
-	Endpoint string `json:"endpoint,omitempty"`
-	// Audience is the scope that tokens for the endpoint are issued for, as in spec.auth.scope.
-	Audience string `json:"audience,omitempty"`
-	// TenantID and ClientID are those that upload agents may name; empty where the environment's are meant.
-	TenantID string `json:"tenantID,omitempty"`
-	ClientID string `json:"clientID,omitempty"`
-	// Bucket is s3://name, gs://name or azblob://container.
-	Bucket string `json:"bucket,omitempty"`
-	// Prefix that keys begin with, up to and with a slash; empty for the whole bucket.
-	Prefix string `json:"prefix,omitempty"`
-	// Account is the storage account of a container; empty where the environment's is meant.
-	Account string `json:"account,omitempty"`
 }
 
 // Parse reads and checks the file. Unknown fields are errors: a misspelt one would silently permit nothing.
@@ -171,13 +152,4 @@ func (p *Policy) For(namespace string) Permissions {
 		}
 	}
 	return permitted
-}
-
-// canonicalHost is a host as hosts are compared: lower case, without a final dot and without the port of https.
-func canonicalHost(host string) string {
-	host = strings.ToLower(host)
-	if name, port, err := net.SplitHostPort(host); err == nil && port == "443" {
-		host = name
-	}
-	return strings.TrimSuffix(host, ".")
 }

@@ -224,8 +224,3 @@ func (f Facts) renewalDue(now time.Time) bool {
 	outlasts := f.EstimatedEnd.After(f.UploadURIExpiry.Add(-margin))
 	return left < margin || outlasts && left < ahead
 }
-
-// Next is the lifecycle: the table's cell for what is desired and observed.
-func Next(desired Desired, facts Facts, now time.Time) Step {
-	return table[Observe(facts, now)][desired]
-}

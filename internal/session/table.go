@@ -172,3 +172,8 @@ func either(condition bool, yes, no Situation) Situation { //nolint:revive // a 
 	}
 	return no
 }
+
+// Next is the lifecycle: the table's cell for what is desired and observed.
+func Next(desired Desired, facts Facts, now time.Time) Step {
+	return table[Observe(facts, now)][desired]
+}
