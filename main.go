@@ -1,5 +1,5 @@
 // Command exactmatch is the operator and what comes with it, one binary and one
-// image: manager, service, upload and lookup.
+// image: manager, service, worker and lookup.
 package main
 
 import (

@@ -234,7 +234,7 @@ func (w *stateMachine) renew(s *modelStore, m *modelSession) *op {
 		w.checkSession(s, m, &got)
 	}, func(got *edm.Session) {
 		if m.unfinished() {
-			m.uri = got.DataUploadURI // of the one lease or the other
+			m.uri = got.DataUploadURI // before the renewal or after it
 		}
 	})
 }

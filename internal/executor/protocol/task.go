@@ -14,7 +14,7 @@ import (
 )
 
 // The files of a worker, below its one folder. Each folder is a volume: the
-// order and the upload URI are a Secret of the session, the others are what the
+// task and the upload URI are a Secret of the session, the others are what the
 // user's objects hold.
 const (
 	TaskDir        = "task"

@@ -17,7 +17,7 @@ import (
 	"exactmatch.dev/operator/internal/upload"
 )
 
-// Prepare reads the table of the order in dir once and reports what it found.
+// Prepare reads the table of the task in dir once and reports what it found.
 func Prepare(ctx context.Context, dir string) protocol.Report {
 	_, plan, err := folder(dir).open(ctx)
 	if err != nil {
