@@ -12,11 +12,9 @@ import (
 	"sync"
 	"time"
 
-	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/hack/measure"
 	"exactmatch.dev/operator/hack/measure/operator"
 	"exactmatch.dev/operator/internal/dial"
-	"exactmatch.dev/operator/internal/executor/jobs"
 	"exactmatch.dev/operator/internal/executor/protocol"
 	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/upload"
@@ -63,6 +61,20 @@ func podsCase(ctx context.Context, t task) (s *measure.Sample, err error) {
 	return s, upload.Seal(ctx, prepared, upload.Target{HTTP: operator.Guard.HTTPClient(), URI: uri, Parallelism: 1})
 }
 
+// What Jobs tell their pods by default. It stands here once more because package jobs
+// links a Kubernetes client, which the memory of every case would include; a test
+// holds both together.
+const podMemory = 256 << 20
+
+func podsOf(parallelism, stripes int) int { return max(1, min(parallelism, stripes)) }
+
+func perPod(parallelism, pods int) int {
+	if pods == 1 {
+		return parallelism
+	}
+	return 2
+}
+
 // podsRun is one table on its way through workers.
 type podsRun struct {
 	task     task
@@ -80,7 +92,7 @@ func (r *podsRun) prepare(ctx context.Context) error {
 		Source: protocol.Source{File: "table.csv"}, Allow: protocol.Allow{Hosts: []string{"127.0.0.1"}, Policy: protocol.Policy(dial.Anything)},
 	}
 	r.told.Columns = append(r.told.Columns, r.plan.Columns...)
-	r.told.Memory = jobs.Builder{}.Memory()
+	r.told.Memory = podMemory
 	for name, text := range map[string]string{protocol.KeyDir + "/" + protocol.KeyFile: string(r.plan.Key), protocol.SourceDir + "/empty": "", protocol.TaskDir + "/empty": ""} {
 		path := filepath.Join(r.dir, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o750), os.WriteFile(path, []byte(text), 0o600)); err != nil {
@@ -115,9 +127,8 @@ func (r *podsRun) writeOrder(uri string) error {
 
 // stage runs the workers beside each other.
 func (r *podsRun) stage(ctx context.Context, uri string) (*measure.Sample, error) {
-	work := jobs.Builder{Workers: v1alpha1.Workers{Parallelism: int32(r.task.Case.Workers)}}
-	r.told.Pods = work.Pods(len(r.prepared.Stripes))
-	r.told.Parallelism = work.ParallelismPerPod(r.told.Pods)
+	r.told.Pods = podsOf(r.task.Case.Workers, len(r.prepared.Stripes))
+	r.told.Parallelism = perPod(r.task.Case.Workers, r.told.Pods)
 	if err := r.writeOrder(uri); err != nil {
 		return nil, err
 	}
