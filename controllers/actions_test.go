@@ -9,7 +9,7 @@ import (
 	"exactmatch.dev/operator/internal/session"
 )
 
-// Whoever adds a step to the lifecycle's table adds its action, and a reason where
+// A step that is added to the lifecycle's table needs an action, and a reason where
 // the step does not end the session.
 func TestEveryStepHasAnAction(t *testing.T) {
 	actions := (&SessionReconciler{}).steps()

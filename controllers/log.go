@@ -7,7 +7,9 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"exactmatch.dev/operator/api/v1alpha1"
@@ -61,6 +63,30 @@ func saidOf(conditions []metav1.Condition, id string, met *problem.Problem) said
 		is.problem = met.Gist()
 	}
 	return is
+}
+
+// news is the end of a pass over a data store or an upload agent.
+type news struct {
+	object      client.Object
+	began       time.Time
+	isOver      bool // the finalizer is removed
+	before, now []metav1.Condition
+	was, is     said
+	met         *problem.Problem // nil where the pass met nothing
+	next        ctrl.Result
+}
+
+// tell sends the event of an object that is Stalled since the pass, and logs the pass
+// where that is news.
+func (j *journal) tell(ctx context.Context, recorder events.EventRecorder, n news) {
+	tellStalled(recorder, n.object, n.before, n.now)
+	if n.isOver {
+		j.forget(n.object.GetUID())
+		return
+	}
+	if j.isNews(n.object.GetUID(), n.was, n.is) {
+		logPass(ctx, n.began, n.next, n.met, "reason", n.is.reason, "remoteID", n.is.remoteID)
+	}
 }
 
 // forget drops a deleted object.

@@ -29,7 +29,7 @@ type pass interface {
 	tell(ctx context.Context)
 }
 
-// patchStatus is the one exit of a pass, for each kind: it writes what came of it,
+// patchStatus is the one exit of a pass, for each kind: it writes the result,
 // always, and only then tells anybody.
 func patchStatus(ctx context.Context, p pass, err error) (ctrl.Result, error) {
 	if p.isOver() {

@@ -95,7 +95,7 @@ func (r *SessionReconciler) target(s *scope) *executor.Remote {
 	return to
 }
 
-// observeExecutors looks how far the work on the plan is, and whether there is other
+// observeExecutors reads the state of the work on the plan, and whether there is other
 // work of the object.
 func (r *SessionReconciler) observeExecutors(ctx context.Context, s *scope) (err error) {
 	at, w := r.executorsOf(s), r.workOf(s)

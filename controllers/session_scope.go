@@ -45,7 +45,7 @@ type scope struct {
 	secrets string
 	// sourceName is the last element of where the table lies.
 	sourceName string
-	// work is how far the work on the plan is; elsewhere: there is work of the object
+	// work is the state of the work on the plan; elsewhere: there is work of the object
 	// that another mode of its agent has begun.
 	work      executor.Status
 	elsewhere bool

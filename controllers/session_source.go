@@ -37,7 +37,7 @@ func (r *SessionReconciler) observeWork(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// judgeWork folds how far the work is.
+// judgeWork folds the state of the work into facts.
 func (s *scope) judgeWork() {
 	keepColumns(s)
 	status := s.status()

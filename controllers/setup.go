@@ -68,7 +68,7 @@ func identify(ctx context.Context, reader client.Reader, o *Options) error {
 	return nil
 }
 
-// offer wakes an object, unless so many wait that its next look comes sooner.
+// offer wakes an object, unless the queue is full: its next look comes sooner then.
 func offer(wakes chan<- event.GenericEvent, object client.Object) {
 	select {
 	case wakes <- event.GenericEvent{Object: object}:

@@ -214,14 +214,9 @@ func (p *agentPass) write(ctx context.Context) error {
 }
 
 func (p *agentPass) tell(ctx context.Context) {
-	before, now := p.s.before.Status.Conditions, p.s.object.Status.Conditions
-	tellStalled(p.r.Recorder, p.s.object, before, now)
-	if p.isOver() {
-		p.r.journal.forget(p.s.object.UID)
-		return
-	}
-	was, is := saidOf(before, p.s.before.Status.ID, nil), saidOf(now, p.s.object.Status.ID, p.found)
-	if p.r.journal.isNews(p.s.object.UID, was, is) {
-		logPass(ctx, p.s.began, p.next, p.found, "reason", is.reason, "remoteID", is.remoteID)
-	}
+	before, now := &p.s.before.Status, &p.s.object.Status
+	p.r.journal.tell(ctx, p.r.Recorder, news{
+		object: p.s.object, began: p.s.began, isOver: p.isOver(), before: before.Conditions, now: now.Conditions,
+		was: saidOf(before.Conditions, before.ID, nil), is: saidOf(now.Conditions, now.ID, p.found), met: p.found, next: p.next,
+	})
 }

@@ -176,7 +176,7 @@ type BadRowsAllowance struct {
 }
 
 // ExactMatchSessionSpec is the desired state of an ExactMatchSession: which table
-// to upload to which data store, and how far.
+// to upload to which data store, and what state to reach.
 type ExactMatchSessionSpec struct {
 	// dataStoreRef names the ExactMatchDataStore that the table is uploaded to.
 	// Immutable.
@@ -214,7 +214,7 @@ type ExactMatchSessionSpec struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000000
 	RowsPerBlock int32 `json:"rowsPerBlock,omitempty"`
-	// desiredState is how far to take the session: Uploaded stops before the commit,
+	// desiredState is the state to bring the session to: Uploaded stops before the commit,
 	// Committed publishes the table, Cancelled cancels what is not committed. Default:
 	// Committed.
 	// +optional

@@ -1,4 +1,4 @@
-// Package answer holds what an answer over HTTP says of trying again, whoever gave
+// Package answer holds what an answer over HTTP says of trying again, no matter who gave
 // it: a source, a storage, or the service.
 package answer
 

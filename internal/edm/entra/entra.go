@@ -1,5 +1,5 @@
 // Package entra gets bearer tokens of Microsoft Entra ID, by Azure's SDK: it stands
-// apart so that whoever speaks the contract needs no SDK.
+// apart so that clients of the contract need no SDK.
 package entra
 
 import (
