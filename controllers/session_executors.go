@@ -16,8 +16,8 @@ import (
 // others that an earlier mode may have left work to. Tests set one.
 type executors struct{ chosen, other executor.Executor }
 
-// executorsOf are those of a session. Where its agent is not known any more, both are
-// others.
+// executorsOf are those of a session. Where its agent is not known, Jobs are the other
+// ones: they may be left of it.
 func (r *SessionReconciler) executorsOf(s *scope) executors {
 	if r.Executor != nil {
 		return executors{chosen: r.Executor}
@@ -26,9 +26,9 @@ func (r *SessionReconciler) executorsOf(s *scope) executors {
 		return executors{chosen: r.Pool}
 	}
 	if s.inPods() {
-		return executors{chosen: r.inPods(s), other: r.Pool}
+		return executors{chosen: r.jobExecutor(s), other: r.Pool}
 	}
-	return executors{chosen: r.Pool, other: r.inPods(s)}
+	return executors{chosen: r.Pool, other: r.jobExecutor(s)}
 }
 
 // inPods reports whether the upload agent has the session worked for in pods.
@@ -36,8 +36,8 @@ func (s *scope) inPods() bool {
 	return s.agent != nil && s.agent.Spec.Workers.Mode == v1alpha1.WorkersModeJob
 }
 
-// inPods is the executor that makes Jobs in the session's namespace.
-func (r *SessionReconciler) inPods(s *scope) jobs.Executor {
+// jobExecutor makes Jobs in the session's namespace.
+func (r *SessionReconciler) jobExecutor(s *scope) jobs.Executor {
 	e := jobs.Executor{Client: r.Client, Reader: r.Reader, Lister: r.Reader, Now: r.Now, Created: func(message string) {
 		s.event("Normal", v1alpha1.ReasonJobCreated, message)
 	}}
