@@ -1,7 +1,7 @@
 // Package executor says what a session's work is, wherever it runs: a table is read
 // once, and then its blocks are staged. Implementations are in the packages below:
 // pool works in this process, jobs in pods. What they do goes on beside the passes of
-// the controller; each pass looks how far it is, and then acts.
+// the controller; each pass reads its status, and then acts.
 //
 // executortest is the suite that every implementation passes.
 package executor
@@ -55,7 +55,7 @@ func (w Work) Target() upload.Target {
 	return upload.Target{HTTP: w.Remote.HTTP, URI: w.Remote.URI, Parallelism: w.Parallelism}
 }
 
-// Phase is how far a work is.
+// Phase is the stage that a work has reached.
 type Phase string
 
 // The phases of a work.
@@ -72,7 +72,7 @@ const (
 	PhaseFailed    Phase = "Failed"
 )
 
-// Status is how far a work is, as one look shows it.
+// Status is the state of a work at one moment.
 type Status struct {
 	Phase Phase
 	// Prepared is what the reading found out: set from PhaseReported on, also where
@@ -115,7 +115,7 @@ type Findings struct {
 // ErrBehind, or a *problem.Problem; the caller tries again with its next pass. What
 // goes wrong in the work itself is in Status.
 type Executor interface {
-	// Status tells how far a work is. It changes nothing.
+	// Status returns the state of a work. It changes nothing.
 	Status(ctx context.Context, w Work) (Status, error)
 	// Prepare begins to read the source, unless that has begun, and keeps what a
 	// reading has reported.

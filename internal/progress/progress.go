@@ -1,4 +1,4 @@
-// Package progress counts how far an upload is: plain values that an upload tells,
+// Package progress holds the counts of an upload: plain values that an upload reports,
 // pods report and the manager shows. It imports the standard library only.
 package progress
 
@@ -12,7 +12,7 @@ type Blocks struct {
 	Checked                       Checked
 }
 
-// Checked says how far what the storage keeps was compared with what was sent: by
+// Checked counts the blocks whose stored bytes were compared with those sent: by
 // the checksum of each block that it returned. HeaderRefused: it does not take a
 // checksum beside a block, so only what it returns was compared.
 type Checked struct {

@@ -75,7 +75,7 @@ func (f *fixture) open(t *testing.T) {
 	f.agent, f.store = agent, store
 }
 
-// session opens a session of so many blocks.
+// session opens a session with the given number of blocks.
 func (f *fixture) session(t *testing.T, blocks int) *edm.Session {
 	t.Helper()
 	s, err := f.Service.Sessions().Create(f.ctx, f.store.ID, f.wanted(blocks), uuid.NewString())

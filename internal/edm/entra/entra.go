@@ -54,8 +54,8 @@ func ManagedIdentity(clientID, scope string, c *http.Client) (rest.TokenSource, 
 	return source(credential, scope, err)
 }
 
-// options send through c, and repeat a failed call once: whoever needs the
-// token backs off by itself.
+// options send through c, and repeat a failed call once: the caller backs off by
+// itself.
 func options(c *http.Client) azcore.ClientOptions {
 	return azcore.ClientOptions{Transport: c, Retry: policy.RetryOptions{MaxRetries: 1, RetryDelay: 300 * time.Millisecond}}
 }

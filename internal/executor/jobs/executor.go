@@ -165,7 +165,7 @@ func (e Executor) Status(ctx context.Context, w executor.Work) (executor.Status,
 	return status, err
 }
 
-// preparing tells how far the Job that reads the source is.
+// preparing is the state of the Job that reads the source.
 func (e Executor) preparing(s *seen, w executor.Work) executor.Status {
 	switch {
 	case s.job == nil:
@@ -190,7 +190,7 @@ func workersFailed(message string) executor.Status {
 	return executor.Status{Phase: executor.PhaseFailed, Err: &failure.Error{Reason: failure.WorkersFailed, Transient: true, Message: message}}
 }
 
-// uploading tells how far the Job that stages the blocks is.
+// uploading is the state of the Job that stages the blocks.
 func (e Executor) uploading(s *seen, w executor.Work) executor.Status {
 	status := executor.Status{Phase: executor.PhasePrepared, Prepared: s.prepared}
 	if s.job == nil {

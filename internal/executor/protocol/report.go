@@ -16,7 +16,7 @@ type Report struct {
 	Prepared string `json:"prepared,omitempty"`
 	// Staged counts the blocks of a pod.
 	Staged *Staged `json:"staged,omitempty"`
-	// Problem is why it did not get on.
+	// Problem is why it failed.
 	Problem *Problem `json:"problem,omitempty"`
 	// Checked is of the blocks that this worker has sent, also where it failed then.
 	Checked *progress.Checked `json:"checked,omitempty"`

@@ -1,7 +1,7 @@
 // Package protocol is what the manager and its pods tell each other: the files of
 // a worker, its task, and its report. It imports the standard library and the
-// packages of plain values below it only, so that both ends, and whoever makes
-// Jobs, may know it.
+// packages of plain values below it only, so that both ends, and what makes
+// Jobs, may import it.
 package protocol
 
 import (
