@@ -16,9 +16,9 @@ import (
 func mixups() []disruption {
 	return []disruption{
 		mixup("another-sessions-answer", "the next looks at the session are answered with another cluster's session", from("create", "watch", "look"), getsSession, anothersSession),
-		mixup("old-sessions-answer", "the next look at the session gets the first answer that there was to it", from("upload", "watch", "look"), getsSession, firstAnswer),
+		mixup("old-sessions-answer", "the next look at the session but one gets the first answer that there was to it", from("upload", "watch", "look"), again(getsSession), firstAnswer),
 		mixup("another-stores-answer", "the next looks at the data store are answered with another store", from("prepare"), showsStore, anothersStore),
-		mixup("old-stores-answer", "the next look at the data store gets the first answer since the case began", from("prepare"), showsStore, firstAnswer),
+		mixup("old-stores-answer", "the next look at the data store gets the first answer since the case began", from("prepare"), again(showsStore), firstAnswer),
 	}
 }
 
@@ -33,6 +33,12 @@ func mixup(name, says string, in map[string]bool, meets func(*faultProxy, *call)
 			w.mu.Unlock()
 		},
 	}
+}
+
+// again is a look at what was answered before, so that there is an old answer to
+// give. It is called with the proxy's lock held, as every matcher.
+func again(looks func(*faultProxy, *call) bool) func(*faultProxy, *call) bool {
+	return func(f *faultProxy, c *call) bool { return looks(f, c) && f.kept[c.URL.Path] != nil }
 }
 
 func getsSession(_ *faultProxy, c *call) bool {
