@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/service/authn"
 	"exactmatch.dev/operator/internal/service/records"
 )
 
@@ -24,11 +25,11 @@ func (s *Service) api(h handler) http.Handler {
 		header.Set("X-Block-Format", edm.BlockFormatV1)
 		header.Set("Cache-Control", "no-store")
 		r.Body = http.MaxBytesReader(w, r.Body, maxRequestBody)
-		err := s.authorize(r)
+		caller, err := s.authenticate(r)
 		var out *answer
 		if err == nil {
 			s.gate.proven(r)
-			out, err = h(r)
+			out, err = h(r.WithContext(authn.NewContext(r.Context(), caller)))
 		} else {
 			header.Set("Connection", "close")
 		}
@@ -59,16 +60,18 @@ func (s *Service) token() (string, error) {
 	return token, err
 }
 
-func (s *Service) authorize(r *http.Request) error {
+// authenticate finds out who calls. The bearer of the service's own token may do
+// everything.
+func (s *Service) authenticate(r *http.Request) (authn.Caller, error) {
 	want, err := s.token()
 	if err != nil {
-		return fail(http.StatusServiceUnavailable, edm.CodeUnavailable, "the service's bearer token cannot be read")
+		return authn.Caller{}, fail(http.StatusServiceUnavailable, edm.CodeUnavailable, "the service's bearer token cannot be read")
 	}
 	got, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !found || subtle.ConstantTimeCompare([]byte(got), []byte(want)) != 1 {
-		return fail(http.StatusUnauthorized, edm.CodeUnauthorized, "the bearer token is missing or invalid")
+		return authn.Caller{}, fail(http.StatusUnauthorized, edm.CodeUnauthorized, "the bearer token is missing or invalid")
 	}
-	return nil
+	return authn.Caller{Name: "bearer-token", Roles: []authn.Role{authn.Uploader, authn.Reader, authn.Admin}}, nil
 }
 
 // boundAnswer ends an answer that its caller does not take.
