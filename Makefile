@@ -108,11 +108,18 @@ generate: ## Generate deep copies, CRDs, RBAC and the document of the states
 .PHONY: docs
 docs: generate ## Generate the documents that come from code (the same as generate)
 
-.PHONY: test
+# The suites of the API server wait more than they compute, so the others run beside
+# them; what each prints stays together.
+.PHONY: test test-packages test-suites
 test: controlplane ## Run all tests with the race detector
+	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) test-packages test-suites
+
+test-packages:
 	go test -race -timeout 20m $(UNCACHED) $$(go list ./... | grep -v -e /controllers -e /api/)
-	go test -race -timeout 20m $(UNCACHED) -v $(GINKGO_PACKAGES)
 	go test -C hack/measure/plot ./...
+
+test-suites: controlplane
+	go test -race -timeout 20m $(UNCACHED) -v $(GINKGO_PACKAGES)
 
 .PHONY: verify
 verify: ## Check format, lint, import rules, generated files and vulnerabilities, and fuzz what comes from outside for 30 s a target
