@@ -17,6 +17,7 @@ type Permissions struct {
 	// Network bounds which addresses are dialled, and how.
 	Network dial.Policy
 
+	tokens     []ServiceAccountToken
 	identities []AmbientIdentity
 }
 
@@ -44,7 +45,7 @@ func (p Permissions) Endpoint(want AmbientIdentity) error {
 	if want.ClientID != "" {
 		entry += fmt.Sprintf(", clientID %q", want.ClientID)
 	}
-	return p.refuse(entry, "or use spec.auth.clientSecret or spec.auth.bearerTokenSecretRef")
+	return p.refuse("the operator's own identity is not used here", "ambientIdentities", entry, "or use spec.auth.clientSecret or spec.auth.bearerTokenSecretRef")
 }
 
 // Bucket reports, as a *NotPermittedError, that the manager's identity must not read a key of a bucket; account is the
@@ -64,7 +65,7 @@ func (p Permissions) Bucket(scheme, bucket, key, account string) (string, error)
 	if folder, _, found := strings.Cut(key, "/"); found {
 		entry += fmt.Sprintf(" and prefix %q", folder+"/")
 	}
-	return "", p.refuse(entry, "or name a Secret in spec.source.credentialsSecretRef, or use spec.workers.mode Job with a ServiceAccount that has access")
+	return "", p.refuse("the operator's own identity is not used here", "ambientIdentities", entry, "or name a Secret in spec.source.credentialsSecretRef, or use spec.workers.mode Job with a ServiceAccount that has access")
 }
 
 // within reports whether a key lies below a prefix. One with a dot segment may come to lie elsewhere.
@@ -75,9 +76,23 @@ func within(key, prefix string) bool {
 	return strings.HasPrefix(key, prefix)
 }
 
-func (p Permissions) refuse(entry, instead string) error {
-	text := fmt.Sprintf("the operator's own identity is not used here: have the administrator add an entry to ambientIdentities of a rule for namespace %q"+
-		" in the operator's policy file (%s), %s", p.Network.Namespace, entry, instead)
+// Audience is that of the tokens of ServiceAccounts which may be sent to an endpoint of a host; a *NotPermittedError where
+// none may.
+func (p Permissions) Audience(endpoint string) (string, error) {
+	host := canonicalHost(endpoint)
+	for _, entry := range p.tokens {
+		if canonicalHost(entry.Endpoint) == host {
+			return entry.Audience, nil
+		}
+	}
+	return "", p.refuse("no token of a ServiceAccount is sent there", "serviceAccountTokens", fmt.Sprintf("endpoint %q and its audience", host),
+		"or use spec.auth.bearerTokenSecretRef")
+}
+
+// refuse says what does not happen, and which entry of a list would permit it.
+func (p Permissions) refuse(what, list, entry, instead string) error {
+	text := fmt.Sprintf("%s: have the administrator add an entry to %s of a rule for namespace %q in the operator's policy file (%s), %s",
+		what, list, p.Network.Namespace, entry, instead)
 	if p.Network.Note != "" {
 		text += "; " + p.Network.Note
 	}
@@ -88,7 +103,7 @@ func (p Permissions) refuse(entry, instead string) error {
 func (p Permissions) Version() string {
 	network := p.Network
 	network.Note = ""
-	text, err := json.Marshal([]any{network, p.identities})
+	text, err := json.Marshal([]any{network, p.tokens, p.identities})
 	if err != nil {
 		panic(err) // strings and ranges marshal
 	}
@@ -112,6 +127,24 @@ type AmbientIdentity struct {
 	Prefix string `json:"prefix,omitempty"`
 	// Account is the storage account of a container; empty where the environment's is meant.
 	Account string `json:"account,omitempty"`
+}
+
+// ServiceAccountToken is an endpoint to which tokens of ServiceAccounts are sent.
+type ServiceAccountToken struct {
+	// Endpoint is the host of spec.endpoint, with its port if it has one.
+	Endpoint string `json:"endpoint"`
+	// Audience of the tokens. One of the API server's is never used.
+	Audience string `json:"audience"`
+}
+
+func (t ServiceAccountToken) check() error {
+	if t.Endpoint == "" || strings.ContainsAny(t.Endpoint, "/@?#* ") {
+		return fmt.Errorf("endpoint: give a host, with its port if it has one")
+	}
+	if strings.TrimSpace(t.Audience) == "" {
+		return fmt.Errorf("audience: give the one that the service takes tokens for")
+	}
+	return nil
 }
 
 // canonicalHost is a host as hosts are compared: lower case, without a final dot and without the port of https.

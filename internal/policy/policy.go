@@ -41,6 +41,8 @@ type Rule struct {
 	// PlainHTTP are the hosts, in the form of Hosts, that may be reached by http where spec.allow.plainHTTP of the upload
 	// agent is true.
 	PlainHTTP []string `json:"plainHTTP,omitempty"`
+	// ServiceAccountTokens are the endpoints to which tokens of ServiceAccounts of the namespaces are sent.
+	ServiceAccountTokens []ServiceAccountToken `json:"serviceAccountTokens,omitempty"`
 	// AmbientIdentities is where the manager's own cloud identity may sign requests.
 	AmbientIdentities []AmbientIdentity `json:"ambientIdentities,omitempty"`
 }
@@ -54,12 +56,29 @@ func Parse(text []byte) (*Policy, error) {
 	if p.APIVersion != APIVersion || p.Kind != Kind {
 		return nil, fmt.Errorf("apiVersion and kind must be %s and %s", APIVersion, Kind)
 	}
+	audiences := map[string]string{}
 	for i, rule := range p.Rules {
-		if err := rule.check(); err != nil {
+		err := rule.check()
+		if err == nil {
+			err = checkAudiences(audiences, rule.ServiceAccountTokens)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("rules[%d].%w", i, err)
 		}
 	}
 	return p, nil
+}
+
+// checkAudiences refuses a second audience of an endpoint: a token for both would open more than the one that is asked.
+func checkAudiences(known map[string]string, tokens []ServiceAccountToken) error {
+	for i, one := range tokens {
+		host := canonicalHost(one.Endpoint)
+		if before, found := known[host]; found && before != one.Audience {
+			return fmt.Errorf("serviceAccountTokens[%d].audience: %q has the audience %q already; give an endpoint the same one in every rule", i, one.Endpoint, before)
+		}
+		known[host] = one.Audience
+	}
+	return nil
 }
 
 // check names the first field that cannot be.
@@ -82,6 +101,11 @@ func (r Rule) check() error {
 	}
 	if err := checkHosts("plainHTTP", r.PlainHTTP); err != nil {
 		return err
+	}
+	for i, token := range r.ServiceAccountTokens {
+		if err := token.check(); err != nil {
+			return fmt.Errorf("serviceAccountTokens[%d].%w", i, err)
+		}
 	}
 	for i, identity := range r.AmbientIdentities {
 		if err := identity.check(); err != nil {
@@ -146,6 +170,7 @@ func (p *Policy) For(namespace string) Permissions {
 	for _, rule := range p.of(namespace) {
 		permitted.Network.Hosts = append(permitted.Network.Hosts, rule.Hosts...)
 		permitted.Network.PlainHTTP = append(permitted.Network.PlainHTTP, rule.PlainHTTP...)
+		permitted.tokens = append(permitted.tokens, rule.ServiceAccountTokens...)
 		permitted.identities = append(permitted.identities, rule.AmbientIdentities...)
 		for _, cidr := range rule.CIDRs {
 			permitted.Network.CIDRs = append(permitted.Network.CIDRs, netip.MustParsePrefix(cidr).Masked()) // checked when it was read

@@ -126,6 +126,11 @@ func TestBadFilesNameTheField(t *testing.T) {
 		head + "rules: [{namespaces: [a], hosts: [\"a.*\"]}]\n":                                                    "rules[0].hosts[0]",
 		head + "rules: [{namespaces: [a], plainHTTP: [\"\"]}]\n":                                                   "rules[0].plainHTTP[0]",
 		head + "rules: [{namespaces: [a], cidrs: [10.0.0.1]}]\n":                                                   "rules[0].cidrs[0]",
+		head + "rules: [{namespaces: [a], serviceAccountTokens: [{audience: a}]}]\n":                                "rules[0].serviceAccountTokens[0].endpoint",
+		head + "rules: [{namespaces: [a], serviceAccountTokens: [{endpoint: \"https://h\", audience: a}]}]\n":       "rules[0].serviceAccountTokens[0].endpoint",
+		head + "rules: [{namespaces: [a], serviceAccountTokens: [{endpoint: h}]}]\n":                                "rules[0].serviceAccountTokens[0].audience",
+		head + "rules:\n- {namespaces: [a], serviceAccountTokens: [{endpoint: h, audience: a}]}\n" +
+			"- {namespaces: [b], serviceAccountTokens: [{endpoint: \"H:443\", audience: b}]}\n": "rules[1].serviceAccountTokens[0].audience",
 		head + "rules: [{namespaces: [a], ambientIdentities: [{}]}]\n":                                             "rules[0].ambientIdentities[0].endpoint, bucket",
 		head + "rules: [{namespaces: [a], ambientIdentities: [{endpoint: h}]}]\n":                                  "rules[0].ambientIdentities[0].endpoint",
 		head + "rules: [{namespaces: [a], ambientIdentities: [{endpoint: \"https://h\", audience: a}]}]\n":         "rules[0].ambientIdentities[0].endpoint",
@@ -139,6 +144,28 @@ func TestBadFilesNameTheField(t *testing.T) {
 	} {
 		if _, err := policy.Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
+func TestAudiencesOfServiceAccounts(t *testing.T) {
+	p := parse(t, head+`rules:
+- {namespaces: ["*"], serviceAccountTokens: [{endpoint: "exactmatch-service.exactmatch-system.svc:8765", audience: edm}]}
+- {namespaces: [team-a], serviceAccountTokens: [{endpoint: edm.example.com, audience: team}]}
+`)
+	for _, tc := range []struct{ namespace, endpoint, want string }{
+		{"team-a", "exactmatch-service.exactmatch-system.svc:8765", "edm"},
+		{"team-b", "Exactmatch-Service.exactmatch-system.svc.:8765", ""},
+		{"team-b", "Exactmatch-Service.exactmatch-system.svc:8765", "edm"},
+		{"team-b", "exactmatch-service.exactmatch-system.svc", ""},
+		{"team-a", "edm.example.com:443", "team"},
+		{"team-b", "edm.example.com", ""},
+		{"team-a", "", ""},
+	} {
+		got, err := p.For(tc.namespace).Audience(tc.endpoint)
+		var refused *policy.NotPermittedError
+		if got != tc.want || (tc.want == "") != errors.As(err, &refused) {
+			t.Errorf("%s, %s: %q, %v", tc.namespace, tc.endpoint, got, err)
 		}
 	}
 }
