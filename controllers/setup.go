@@ -30,7 +30,11 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 		return err
 	}
 	refused, wakes := make(chan event.GenericEvent, 1024), make(chan event.GenericEvent, 1024)
-	shared := clients.New(mgr.GetAPIReader(), o.endpoints(refused))
+	issuer, err := clients.KubernetesIssuer(mgr.GetConfig())
+	if err != nil {
+		return err
+	}
+	shared := clients.New(mgr.GetAPIReader(), o.endpoints(issuer, refused))
 	works := pool.New(pool.Options{
 		Parallelism: o.TransferParallelism, Memory: o.TransferMemory,
 		Wake: func(owner executor.Owner) { offer(wakes, wakeUp(owner)) },
@@ -78,9 +82,10 @@ func offer(wakes chan<- event.GenericEvent, object client.Object) {
 
 // endpoints are what the clients of every agent are made with; refused takes those
 // agents that somebody else's call shows to be refused.
-func (o Options) endpoints(refused chan<- event.GenericEvent) clients.Options {
+func (o Options) endpoints(issuer clients.Issuer, refused chan<- event.GenericEvent) clients.Options {
 	return clients.Options{
-		QPS: o.ServiceQPS, Burst: o.ServiceBurst, Policy: o.Policy, Proxy: o.Proxy, StallTimeout: o.StallTimeout,
+		Issuer: issuer,
+		QPS:    o.ServiceQPS, Burst: o.ServiceBurst, Policy: o.Policy, Proxy: o.Proxy, StallTimeout: o.StallTimeout,
 		Refused: func(agent types.NamespacedName) {
 			offer(refused, &v1alpha1.ExactMatchUploadAgent{ObjectMeta: metav1.ObjectMeta{Namespace: agent.Namespace, Name: agent.Name}})
 		},

@@ -21,6 +21,7 @@ import (
 
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchuploadagents,verbs=list;watch;patch
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchuploadagents/status,verbs=patch
+// +kubebuilder:rbac:groups="",resources=serviceaccounts/token,resourceNames=exactmatch,verbs=create
 
 // Reconcile reconciles one upload agent with its spec.
 func (r *UploadAgentReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {

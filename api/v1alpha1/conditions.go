@@ -156,7 +156,7 @@ const (
 	ReasonRowDecrease        = "RowDecrease"                    // guard, in the message of Held: too few rows compared with the live table
 	ReasonColumnsMissing     = "ColumnsMissing"                 // guard, in the message of Held: spec.fields omits columns of the store
 
-	ReasonAccountNotFound = "AccountNotFound" // the ServiceAccount of the workers is missing
+	ReasonAccountNotFound = "AccountNotFound" // the ServiceAccount of the agent or of its workers is missing
 
 	ReasonInternalError = "InternalError" // the manager made a mistake; another version mends it
 

@@ -6,9 +6,15 @@ import (
 )
 
 // Auth says how the operator authenticates to the service: at most one of
-// bearerTokenSecretRef, clientSecret, workloadIdentity and managedIdentity.
-// +kubebuilder:validation:XValidation:rule="[has(self.bearerTokenSecretRef), has(self.clientSecret), has(self.workloadIdentity), has(self.managedIdentity)].filter(x, x).size() <= 1",message="give at most one of bearerTokenSecretRef, clientSecret, workloadIdentity and managedIdentity"
+// serviceAccount, bearerTokenSecretRef, clientSecret, workloadIdentity and
+// managedIdentity.
+// +kubebuilder:validation:XValidation:rule="[has(self.serviceAccount), has(self.bearerTokenSecretRef), has(self.clientSecret), has(self.workloadIdentity), has(self.managedIdentity)].filter(x, x).size() <= 1",message="give at most one of serviceAccount, bearerTokenSecretRef, clientSecret, workloadIdentity and managedIdentity"
 type Auth struct {
+	// serviceAccount is a ServiceAccount of this namespace, whose short-lived tokens
+	// the operator requests and sends to the endpoint. The administrator's policy
+	// names their audience.
+	// +optional
+	ServiceAccount *ServiceAccountAuth `json:"serviceAccount,omitempty"`
 	// bearerTokenSecretRef names the key of a Secret that contains the token itself.
 	// +optional
 	BearerTokenSecretRef *TokenReference `json:"bearerTokenSecretRef,omitempty"`
@@ -29,6 +35,18 @@ type Auth struct {
 	// +kubebuilder:default="https://graph.microsoft.com/.default"
 	// +kubebuilder:validation:MaxLength=256
 	Scope string `json:"scope,omitempty"`
+}
+
+// ServiceAccountAuth names a ServiceAccount of the same namespace.
+type ServiceAccountAuth struct {
+	// name of the ServiceAccount. The operator may request tokens of those called
+	// exactmatch, unless its ClusterRole says otherwise. Default: exactmatch.
+	// +optional
+	// +kubebuilder:default=exactmatch
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	Name string `json:"name,omitempty"`
 }
 
 // TokenReference names one key of a Secret of the same namespace.

@@ -30,7 +30,8 @@ import (
 // Secret stay the same.
 type Cache struct {
 	references
-	options Options
+	options  Options
+	accounts *accounts
 
 	mu      sync.Mutex
 	byAgent map[types.UID]*Client
@@ -44,6 +45,8 @@ type Options struct {
 	QPS, Burst int
 	// Policy is what the administrator permits; nil permits nothing.
 	Policy *policy.File
+	// Issuer issues the tokens of ServiceAccounts.
+	Issuer Issuer
 	// Proxy is asked for each connection; nil uses none.
 	Proxy *dial.Proxy
 	// StallTimeout is how long a request may go without any byte moving: default
@@ -63,6 +66,9 @@ type Client struct {
 	Service edm.Service
 	// HTTP is the guarded client below it, for where the service sends us.
 	HTTP *http.Client
+
+	// account is where its tokens come from; nil where they are not a ServiceAccount's.
+	account *account
 
 	// spec and version are what it was made of: version names the agent's generation,
 	// the resource versions of its Secrets, and what is permitted.
@@ -87,7 +93,8 @@ const recheckIdentity = 5 * time.Minute
 // Cache.mu is held.
 func (c *Client) refusal() error {
 	auth := c.spec.Auth
-	if auth.WorkloadIdentity == nil && auth.ManagedIdentity == nil || time.Since(c.since) < recheckIdentity {
+	held := auth.ServiceAccount == nil && auth.WorkloadIdentity == nil && auth.ManagedIdentity == nil
+	if held || time.Since(c.since) < recheckIdentity {
 		return c.refused
 	}
 	c.refused = nil
@@ -100,7 +107,7 @@ func New(reader client.Reader, o Options) *Cache {
 		o.HTTPClient = dial.Guard.HTTPClient
 	}
 	return &Cache{
-		references: newReferences(reader), options: o,
+		references: newReferences(reader), options: o, accounts: newAccounts(o.Issuer),
 		byAgent: map[types.UID]*Client{}, budgets: map[string]*rest.Pace{}, paces: map[tenant]*rest.Pace{},
 	}
 }
@@ -124,14 +131,15 @@ func (c *Cache) Open(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent,
 		return nil, problem.NeedsRepair(v1alpha1.ReasonUploadAgentNotReady, "spec of ExactMatchUploadAgent %q: %v", agent.Name, err)
 	}
 	made := &Client{Service: service, HTTP: options.HTTP, spec: *agent.Spec.DeepCopy(), version: version}
+	made.account, _ = options.Token.(*account)
 	c.byAgent[agent.UID] = made
 	return made, nil
 }
 
 // OpenFor opens the client of an agent for an object. While the object is being
 // deleted, the last client that this process had of the agent as it is serves
-// where a Secret or ConfigMap is missing: the deletion of a namespace takes those
-// first, while the object still owns something at the service.
+// where a Secret, a ConfigMap or a ServiceAccount is missing: the deletion of a
+// namespace takes those first, while the object still owns something at the service.
 func (c *Cache) OpenFor(ctx context.Context, object client.Object, agent *v1alpha1.ExactMatchUploadAgent, read *Reader) (*Client, error) {
 	opened, err := c.Open(ctx, agent, read)
 	if err == nil || object.GetDeletionTimestamp().IsZero() || !isMissing(err) {
@@ -143,10 +151,11 @@ func (c *Cache) OpenFor(ctx context.Context, object client.Object, agent *v1alph
 	return nil, err
 }
 
-// isMissing reports whether a Secret or ConfigMap, or a key of it, is missing.
+// isMissing reports whether a Secret, a ConfigMap or a key of one is missing, or a
+// ServiceAccount.
 func isMissing(err error) bool {
 	switch problem.Of(err).Reason {
-	case v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonConfigMapNotFound:
+	case v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonConfigMapNotFound, v1alpha1.ReasonAccountNotFound:
 		return true
 	}
 	return false
@@ -213,6 +222,9 @@ func (c *Cache) Failed(agent *v1alpha1.ExactMatchUploadAgent, client *Client, er
 		c.wake(agent)
 	}
 	known.refused, known.since = err, time.Now()
+	if known.account != nil {
+		c.accounts.drop(known.account.key) // the next one may be taken
+	}
 }
 
 // wake has the agent's reconciler look at it.

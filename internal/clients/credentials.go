@@ -66,6 +66,8 @@ func (c *Cache) tokenOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAge
 		return nil, err
 	}
 	switch {
+	case auth.ServiceAccount != nil:
+		return c.accountOf(ctx, agent)
 	case auth.BearerTokenSecretRef != nil:
 		value, err := read.Secret(ctx, auth.BearerTokenSecretRef.Name, auth.BearerTokenSecretRef.Key)
 		if err != nil {
