@@ -71,9 +71,7 @@ func (s *scene) mayDo(rights sets.Set[right]) {
 			if one.inCluster() {
 				review.Spec.ResourceAttributes.Namespace = ""
 			}
-			if one.resource == "namespaces" {
-				review.Spec.ResourceAttributes.Name = metav1.NamespaceSystem
-			}
+			review.Spec.ResourceAttributes.Name = map[string]string{"namespaces": metav1.NamespaceSystem, "serviceaccounts/token": "exactmatch"}[one.resource]
 			err := kube.Create(s.t.Context(), review)
 			return review.Status.Allowed, err
 		}, patience, 10*time.Millisecond).Should(BeTrue(), "%v is granted", one)

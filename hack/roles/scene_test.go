@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -89,6 +90,7 @@ func newScene(t *testing.T, home, place string) *scene {
 // proxy is the service, at which the object of a session changes while its remote
 // session is opened: the manager looks then past its cache.
 func (s *scene) proxy(w http.ResponseWriter, r *http.Request) {
+	s.admit(r)
 	if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/sessions") {
 		list := &v1alpha1.ExactMatchSessionList{}
 		if err := kube.List(r.Context(), list, client.InNamespace(s.place)); err != nil {
@@ -103,6 +105,35 @@ func (s *scene) proxy(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	shared.ServeHTTP(w, r)
+}
+
+// audience is that of the scene's service.
+const audience = "the service of the roles"
+
+// admit gives the service's own token to a caller who has one of the ServiceAccount
+// exactmatch for the service: to others the service says no.
+func (s *scene) admit(r *http.Request) {
+	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if token == "" || token == bearer {
+		return
+	}
+	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: []string{audience}}}
+	if err := kube.Create(r.Context(), review); err != nil && r.Context().Err() == nil {
+		s.t.Errorf("review a token: %v", err)
+	}
+	if review.Status.User.Username == "system:serviceaccount:"+s.place+":exactmatch" {
+		r.Header.Set("Authorization", "Bearer "+bearer)
+	}
+}
+
+// permitted is what the administrator permits in the scene.
+func (s *scene) permitted() *policy.File {
+	at := strings.TrimSuffix(strings.TrimPrefix(s.endpoint, "http://"), "/beta")
+	p := policy.ThisMachine
+	p.Rules = append(slices.Clone(p.Rules), policy.Rule{
+		Namespaces: []string{s.place}, ServiceAccountTokens: []policy.ServiceAccountToken{{Endpoint: at, Audience: audience}},
+	})
+	return policy.Fixed(p)
 }
 
 // start runs the manager until the test ends, or says at once why it cannot. What
@@ -124,7 +155,7 @@ func (s *scene) start(ctx context.Context) error {
 		return err
 	}
 	if err := controllers.Add(ctx, mgr, controllers.Options{
-		Policy: policy.Fixed(policy.ThisMachine), WorkerImage: s.workerImage, Cluster: s.cluster, Instance: s.home, TransferMemory: 16 << 20, TransferParallelism: 2, ServiceQPS: 10_000, ServiceBurst: 10_000,
+		Policy: s.permitted(), WorkerImage: s.workerImage, Cluster: s.cluster, Instance: s.home, TransferMemory: 16 << 20, TransferParallelism: 2, ServiceQPS: 10_000, ServiceBurst: 10_000,
 		StatusInterval: 50 * time.Millisecond, PollInterval: 30 * time.Millisecond, ResyncInterval: 300 * time.Millisecond,
 		RepairInterval: 100 * time.Millisecond, FinalizeTimeout: time.Second,
 	}); err != nil {
@@ -232,6 +263,7 @@ func (s *scene) given() []client.Object {
 		&corev1.Secret{ObjectMeta: s.named("key"), Data: map[string][]byte{"key": keyValue}},
 		&corev1.ConfigMap{ObjectMeta: s.named("tables"), Data: map[string]string{"t.csv": tableText}},
 		&corev1.ServiceAccount{ObjectMeta: s.named("scraper")},
+		&corev1.ServiceAccount{ObjectMeta: s.named("exactmatch")},
 		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: s.place, Name: "reader", Labels: map[string]string{"exactmatch.dev/worker": "true"}}},
 		&corev1.PersistentVolumeClaim{ObjectMeta: s.named("exports"), Spec: corev1.PersistentVolumeClaimSpec{
 			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadOnlyMany},
@@ -243,6 +275,7 @@ func (s *scene) given() []client.Object {
 // ours are the objects that the manager works on, those that others refer to first.
 func (s *scene) ours() []client.Object {
 	objects := s.way("plain", v1alpha1.Workers{Mode: v1alpha1.WorkersModeManager}, v1alpha1.Source{ConfigMapKeyRef: &v1alpha1.KeyReference{Name: "tables", Key: "t.csv"}})
+	objects[0].(*v1alpha1.ExactMatchUploadAgent).Spec.Auth = v1alpha1.Auth{ServiceAccount: &v1alpha1.ServiceAccountAuth{}}
 	if s.workerImage == "" {
 		return objects
 	}
