@@ -32,10 +32,6 @@ func (w *web) accept(ctx context.Context, resp *http.Response, offset, length in
 	return nil, statusError(w.where, resp.StatusCode, refusalCode(resp), resp.Header)
 }
 
-func (w *web) invalid(what string) error {
-	return &Error{Reason: failure.SourceInvalid, Source: w.where, Message: what}
-}
-
 // maxErrorBody is how many bytes of the body of a refusal are searched for a code.
 const maxErrorBody = 4 << 10
 

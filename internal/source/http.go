@@ -10,14 +10,6 @@ import (
 	"exactmatch.dev/operator/internal/failure"
 )
 
-type web struct {
-	url    *url.URL
-	where  string
-	client *http.Client
-	header http.Header
-	pin    pin // the size
-}
-
 func openHTTP(_ context.Context, c Config, u *url.URL) (Source, error) {
 	where := describe(u)
 	if err := c.Guard.CheckURL(u); err != nil {
@@ -44,9 +36,6 @@ func (w *web) authorize(c Config) error {
 	}
 	return nil
 }
-
-func (w *web) Name() string   { return baseName(w.url.Path) }
-func (w *web) String() string { return w.where }
 
 // Open asks for a range where only a part is wanted. A server that knows no ranges sends everything: what lies before offset is
 // then read and dropped.

@@ -1,9 +1,7 @@
 package table
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"sort"
 
@@ -80,36 +78,6 @@ func (c *Chunk) runOf(i int) int {
 
 func (c *Chunk) isEmpty() bool { return len(c.lines) == 0 && len(c.Bad) == 0 }
 
-// memoryOf makes memory for size bytes of text, rounded up to whole blocks, and for as many of cells without their quotes.
-func memoryOf(size int) []byte {
-	size = (size + simd.BlockSize - 1) / simd.BlockSize * simd.BlockSize
-	return make([]byte, size, 2*size+simd.BlockSize)
-}
-
-// setMemory begins to read into other memory, as memoryOf makes it.
-func (r *Reader) setMemory(mem []byte) { r.mem, r.buf = mem, mem[:len(mem):len(mem)] }
-
-// Select chooses the columns whose cells ReadChunk gives, by their places in the header from 0. It goes after Header or Resume.
-func (r *Reader) Select(columns []int) { r.columns = columns }
-
-// ReadChunk reads the rows that are next, as many as come in one go, and io.EOF after the last ones. Rows that cannot be
-// used are no error: they are in Bad. Errors are *LimitError, *FormatError and those of the underlying reader; each is
-// returned again by later calls.
-func (r *Reader) ReadChunk(c *Chunk) error {
-	c.reset(len(r.columns))
-	if r.err != nil {
-		return r.err
-	}
-	if r.readErr == nil && !r.eof && r.end < len(r.buf) {
-		_ = r.fill() // an error shows again once the rows before it are read
-	}
-	if err := r.fillChunk(c); err != nil {
-		return err
-	}
-	r.handOver(c)
-	return nil
-}
-
 func (c *Chunk) reset(columns int) {
 	c.lines, c.runs, c.Bad = c.lines[:0], c.runs[:0], c.Bad[:0]
 	for len(c.Cells) < columns {
@@ -118,38 +86,5 @@ func (c *Chunk) reset(columns int) {
 	c.Cells = c.Cells[:columns]
 	for i := range c.Cells {
 		c.Cells[i] = c.Cells[i][:0]
-	}
-}
-
-// handOver gives the memory to the chunk and goes on in what the chunk had before, with the bytes that are left.
-func (r *Reader) handOver(c *Chunk) {
-	text, left := r.mem, r.buf[r.pos:r.end]
-	c.offset = r.offset - int64(r.pos)
-	mem := c.Text[:0]
-	if cap(mem) < cap(text) {
-		mem = memoryOf(len(r.buf))
-	}
-	r.setMemory(mem[:len(r.buf)])
-	r.pos, r.end, r.kept, r.index.valid = 0, copy(r.buf, left), 0, false
-	c.Text = text[:cap(text)]
-}
-
-// fillChunk adds rows until the bytes at hand are used up. Once the chunk has rows, no byte of the memory moves.
-func (r *Reader) fillChunk(c *Chunk) error {
-	for {
-		stopped := r.addPlain(c)
-		if r.err != nil {
-			return r.err
-		}
-		if stopped && !c.isEmpty() {
-			return nil
-		}
-		err := r.addAny(c)
-		switch {
-		case errors.Is(err, errNeedsMore), errors.Is(err, io.EOF) && !c.isEmpty():
-			return nil
-		case err != nil:
-			return err
-		}
 	}
 }

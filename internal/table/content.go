@@ -2,12 +2,9 @@ package table
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"regexp"
 	"strings"
-
-	"exactmatch.dev/operator/internal/schema"
 )
 
 // sniffed is how many bytes tell what a file is: that of a tar archive stands at 257.
@@ -146,27 +143,20 @@ func contentOf(start []byte) Content {
 	return ""
 }
 
-// Explain returns what is to be told in place of err, which Header or MatchHeader returned: a *ContentError where the text is
-// another document, an *EncodingError where format.encoding cannot be right, and else err, with a hint where there is one.
-// It is for the goroutine that reads.
-func (d *Decoded) Explain(err error, columns []schema.Column, f Format) error {
-	var header *HeaderError
-	var missing *MissingColumnsError
-	var encoding *EncodingError
-	isMissing, isHeader := errors.As(err, &missing), errors.As(err, &header)
+var (
+	bomUTF8    = []byte{0xEF, 0xBB, 0xBF}
+	bomUTF16LE = []byte{0xFF, 0xFE}
+	bomUTF16BE = []byte{0xFE, 0xFF}
+	bomUTF32LE = []byte{0xFF, 0xFE, 0, 0}
+	bomUTF32BE = []byte{0, 0, 0xFE, 0xFF}
+)
+
+func compressionByMagic(start []byte) Compression {
 	switch {
-	case isMissing, isHeader && header.Reason != DuplicateHeader, errors.As(err, &encoding):
-	default:
-		return err
+	case bytes.HasPrefix(start, gzipMagic):
+		return CompressionGzip
+	case bytes.HasPrefix(start, zstdMagic), isZstdSkippable(start):
+		return CompressionZstd
 	}
-	if content := contentOf(d.start.start); content != "" && (!isMissing || missing.Found == 0 && missing.NamesLine == 0) {
-		return &ContentError{content}
-	}
-	if d.windows1252 != nil && d.windows1252.seen.isUTF8SoFar() {
-		return errUTF8
-	}
-	if isHeader && header.Reason == HeaderMalformed {
-		return header.withHint(d.start.start, columns, f)
-	}
-	return err
+	return CompressionNone
 }

@@ -8,19 +8,13 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
+
+	"exactmatch.dev/operator/internal/schema"
 )
 
 const (
 	decodeBuffer = 64 << 10
 	ratioFloor   = 1 << 20
-)
-
-var (
-	bomUTF8    = []byte{0xEF, 0xBB, 0xBF}
-	bomUTF16LE = []byte{0xFF, 0xFE}
-	bomUTF16BE = []byte{0xFE, 0xFF}
-	bomUTF32LE = []byte{0xFF, 0xFE, 0, 0}
-	bomUTF32BE = []byte{0, 0, 0xFE, 0xFF}
 )
 
 // Decoded is the text of a table. UTF-8 comes through unchecked and with its byte order mark, which a Reader skips:
@@ -158,16 +152,6 @@ func compressionOf(in *bufio.Reader, said Compression) (Compression, error) {
 	return "", &EncodingError{"the table is not compressed with " + strings.ToLower(string(said)) + ", but format.compression says " + string(said) + ": set it to Auto"}
 }
 
-func compressionByMagic(start []byte) Compression {
-	switch {
-	case bytes.HasPrefix(start, gzipMagic):
-		return CompressionGzip
-	case bytes.HasPrefix(start, zstdMagic), isZstdSkippable(start):
-		return CompressionZstd
-	}
-	return CompressionNone
-}
-
 // decompress returns the decompressed bytes.
 func (d *Decoded) decompress(in *bufio.Reader, stored *meter, c Compression, l Limits) (io.Reader, error) {
 	if c == CompressionNone {
@@ -233,10 +217,6 @@ func (d *damageReader) judge(err error) error {
 	return &EncodingError{"the " + d.name + " compressed table is damaged: store it again"}
 }
 
-func tooEarly(name string) error {
-	return &EncodingError{"the " + name + " compressed table ends too early: store it again in full"}
-}
-
 // limiter caps what comes out of the decompressor, so that a small file cannot become an endless one.
 type limiter struct {
 	r            io.Reader
@@ -255,4 +235,29 @@ func (l *limiter) Read(p []byte) (int, error) {
 		return 0, &LimitError{Limit: "DecompressionRatio", Max: l.ratio}
 	}
 	return n, err
+}
+
+// Explain returns what is to be told in place of err, which Header or MatchHeader returned: a *ContentError where the text is
+// another document, an *EncodingError where format.encoding cannot be right, and else err, with a hint where there is one.
+// It is for the goroutine that reads.
+func (d *Decoded) Explain(err error, columns []schema.Column, f Format) error {
+	var header *HeaderError
+	var missing *MissingColumnsError
+	var encoding *EncodingError
+	isMissing, isHeader := errors.As(err, &missing), errors.As(err, &header)
+	switch {
+	case isMissing, isHeader && header.Reason != DuplicateHeader, errors.As(err, &encoding):
+	default:
+		return err
+	}
+	if content := contentOf(d.start.start); content != "" && (!isMissing || missing.Found == 0 && missing.NamesLine == 0) {
+		return &ContentError{content}
+	}
+	if d.windows1252 != nil && d.windows1252.seen.isUTF8SoFar() {
+		return errUTF8
+	}
+	if isHeader && header.Reason == HeaderMalformed {
+		return header.withHint(d.start.start, columns, f)
+	}
+	return err
 }

@@ -65,9 +65,6 @@ func (r *Reader) isBlank() bool {
 	return true
 }
 
-// endOfFile is the character that ended a file under DOS and CP/M.
-const endOfFile = 0x1A
-
 // onlyOf tells whether cells hold nothing but the character, white space aside, and that at least once.
 func onlyOf(cells [][]byte, c byte) bool {
 	found := false

@@ -8,20 +8,6 @@ import (
 	"exactmatch.dev/operator/internal/simd"
 )
 
-// index is what simd.Index found in the bytes at hand. It holds as long as they stay where they are.
-type index struct {
-	ends    []uint32 // of cells, from at on
-	used    int      // ends of rows that are read
-	have    int
-	at      int // place in buf of the text that was looked at
-	scanned int // place in buf up to which it was
-	whole   bool
-	flags   simd.Flags
-	valid   bool
-
-	returned bool // the rows that were looked at last may hold carriage returns
-}
-
 // addPlain adds the plain good rows that are next: as many cells as the table has columns, right quotes, valid UTF-8, and short
 // enough that no limit matters. It tells whether it stopped because nothing more is at hand, not because of a row.
 func (r *Reader) addPlain(c *Chunk) (stopped bool) {

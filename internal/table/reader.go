@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+
+	"exactmatch.dev/operator/internal/simd"
 )
 
 const (
@@ -114,29 +116,6 @@ func (r *Reader) setShape(shape Shape) {
 	r.odd[bomUTF8[0]] = true
 }
 
-// read returns the next row by the splitter alone, and io.EOF after the last one. A row that cannot be used is no error: its
-// bad says why. Errors are *LimitError, *FormatError and those of the underlying reader; each is returned again by later calls.
-func (r *Reader) read() (record, error) {
-	rec, err := r.next()
-	if err != nil {
-		return record{}, err
-	}
-	if err := r.count(1); err != nil {
-		return record{}, err
-	}
-	rec.number = r.row
-	switch {
-	case rec.bad != "":
-		r.lines.Bad += rec.lines
-	default:
-		r.lines.Good += rec.lines
-		if rec.offset < r.doubtful {
-			r.lines.Doubtful += rec.lines
-		}
-	}
-	return rec, nil
-}
-
 // count numbers rows.
 func (r *Reader) count(rows int) error {
 	r.row += int64(rows)
@@ -147,60 +126,6 @@ func (r *Reader) count(rows int) error {
 	return nil
 }
 
-// record is one row as the splitter sees it. Its cells are valid until the next call.
-type record struct {
-	cells       [][]byte // nil where bad is not ""
-	number      int64
-	line        int64 // on which the row starts, from 1; 0 where a resumed Reader cannot know it
-	lines       int64 // how many it has
-	count       int   // of the cells that it has in the text
-	offset, end int64
-	bad         BadReason
-}
-
-// next reads one record, numbered by nobody yet.
-func (r *Reader) next() (record, error) {
-	for r.err == nil {
-		rec, err := r.nextLines()
-		if err != nil {
-			return record{}, r.failed(err)
-		}
-		if rec.bad != blank {
-			return rec, nil
-		}
-		r.lines.Blank += rec.lines
-	}
-	return record{}, r.err
-}
-
-// nextLines reads one record, which may be blank.
-func (r *Reader) nextLines() (record, error) {
-	if err := r.skipBlank(); err != nil {
-		return record{}, err
-	}
-	rec, before := record{offset: r.offset, line: r.lineNumber()}, r.line
-	n, reason, err := r.record()
-	if err != nil {
-		return record{}, err
-	}
-	if n > 0 {
-		reason = r.judge(r.buf[r.pos : r.pos+n])
-	}
-	switch {
-	case n == 0 || reason == SwallowedRows:
-		if err := r.giveUp(n, reason); err != nil {
-			return record{}, err
-		}
-	default:
-		r.pass(n)
-	}
-	if rec.bad, rec.count = reason, r.split.count; reason == "" {
-		rec.cells = r.padded()
-	}
-	rec.end, rec.lines = r.offset, r.linesSince(before)
-	return rec, nil
-}
-
 // linesSince counts the lines that were passed since the number of the line was another.
 func (r *Reader) linesSince(before int64) int64 {
 	if r.midLine {
@@ -209,70 +134,11 @@ func (r *Reader) linesSince(before int64) int64 {
 	return r.line - before
 }
 
-// padded are the cells of the record, empty ones behind them up to the number of columns.
-func (r *Reader) padded() [][]byte {
-	for len(r.split.cells) < r.shape.Columns {
-		r.split.cells = append(r.split.cells, nil)
-	}
-	return r.split.cells
-}
-
-// failed keeps an error for later calls.
-func (r *Reader) failed(err error) error {
-	if !errors.Is(err, errNeedsMore) {
-		r.err = err
-	}
-	return err
-}
-
 func (r *Reader) lineNumber() int64 {
 	if r.linesKnown {
 		return r.line
 	}
 	return 0
-}
-
-// record splits off the record at pos, reading on until it is whole. A length of 0 says that it cannot be split, and why.
-func (r *Reader) record() (int, BadReason, error) {
-	for {
-		b, atEOF := r.buf[r.pos:r.end], r.eof
-		cut := len(b) > r.limits.RecordBytes
-		if cut {
-			b, atEOF = b[:r.limits.RecordBytes], false
-		}
-		n, o := r.split.record(b, atEOF)
-		switch {
-		case o == complete:
-			return n, "", nil
-		case o == faulty:
-			return 0, r.ofStart(b, r.split.fault), nil
-		case cut:
-			r.split.at = len(b)
-			return 0, r.ofStart(b, tooLong(b)), nil
-		}
-		if err := r.fill(); err != nil {
-			return 0, "", err
-		}
-	}
-}
-
-// skipBlank goes to the first byte that may belong to a record; io.EOF says that there is none.
-func (r *Reader) skipBlank() error {
-	for {
-		if err := r.skipMark(); err != nil {
-			return err
-		}
-		b := r.buf[r.pos:r.end]
-		n := lineBreak(b, r.eof)
-		switch {
-		case len(b) == 0:
-			return io.EOF
-		case n == 0:
-			return nil
-		}
-		r.pass(n)
-		r.lines.Blank++
-	}
 }
 
 // skipLine passes the rest of the line at pos, however long, without keeping it.
@@ -354,3 +220,29 @@ func (r *Reader) makeRoom() {
 	r.setMemory(memoryOf(max(len(r.buf)+1, min(2*len(r.buf), r.limits.RecordBytes+1))))
 	r.end = copy(r.buf, old)
 }
+
+// memoryOf makes memory for size bytes of text, rounded up to whole blocks, and for as many of cells without their quotes.
+func memoryOf(size int) []byte {
+	size = (size + simd.BlockSize - 1) / simd.BlockSize * simd.BlockSize
+	return make([]byte, size, 2*size+simd.BlockSize)
+}
+
+// setMemory begins to read into other memory, as memoryOf makes it.
+func (r *Reader) setMemory(mem []byte) { r.mem, r.buf = mem, mem[:len(mem):len(mem)] }
+
+// index is what simd.Index found in the bytes at hand. It holds as long as they stay where they are.
+type index struct {
+	ends    []uint32 // of cells, from at on
+	used    int      // ends of rows that are read
+	have    int
+	at      int // place in buf of the text that was looked at
+	scanned int // place in buf up to which it was
+	whole   bool
+	flags   simd.Flags
+	valid   bool
+
+	returned bool // the rows that were looked at last may hold carriage returns
+}
+
+// endOfFile is the character that ended a file under DOS and CP/M.
+const endOfFile = 0x1A

@@ -161,3 +161,7 @@ func (z *zstdFrames) peek(n int) ([]byte, error) {
 }
 
 var _ io.Reader = (*zstdFrames)(nil)
+
+func tooEarly(name string) error {
+	return &EncodingError{"the " + name + " compressed table ends too early: store it again in full"}
+}
