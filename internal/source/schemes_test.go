@@ -3,6 +3,7 @@ package source
 import (
 	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,6 +11,8 @@ import (
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"sigs.k8s.io/yaml"
+
+	"exactmatch.dev/operator/internal/testkit"
 )
 
 // TestEverySchemeIsAllowedAndDescribed finds a scheme that is opened and that an upload
@@ -41,6 +44,36 @@ func TestEverySchemeIsAllowedAndDescribed(t *testing.T) {
 		if hint == nil || !strings.Contains(hint.Error(), scheme+"://") {
 			t.Errorf("the refusal of a path without a scheme does not show %s: %v", scheme, hint)
 		}
+	}
+}
+
+// TestEveryCredentialIsDescribed finds a scheme whose credentials nobody can read
+// about, and a key of a Secret that is read and not described.
+func TestEveryCredentialIsDescribed(t *testing.T) {
+	spec, err := os.ReadFile("../../api/v1alpha1/SPEC.md")
+	testkit.Must(t, err)
+	_, section, _ := strings.Cut(string(spec), "## Credentials of a source")
+	section, _, _ = strings.Cut(section, "\n## ")
+	for scheme := range openers {
+		if scheme != "file" && scheme != "http" && !strings.Contains(section, "\n| `"+scheme+"` | `") {
+			t.Errorf("the credentials of %s have no row in SPEC.md", scheme)
+		}
+	}
+	files, err := filepath.Glob("*.go")
+	testkit.Must(t, err)
+	keys := 0
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		testkit.Must(t, err)
+		for _, key := range regexp.MustCompile(`credential\("(\w+)"\)`).FindAllSubmatch(text, -1) {
+			keys++
+			if !regexp.MustCompile("`"+string(key[1])+"\\b").MatchString(section) {
+				t.Errorf("%s reads the key %s, which SPEC.md does not describe", name, key[1])
+			}
+		}
+	}
+	if keys < 10 {
+		t.Errorf("only %d keys were found in the code", keys)
 	}
 }
 
