@@ -14,7 +14,7 @@ import (
 // Those of internal/table take longer, and it has a thousand mutants; its guards
 // are held by fuzz targets and models.
 var pure = []string{
-	"internal/block", "internal/dial", "internal/edm", "internal/executor/jobs", "internal/fingerprint", "internal/policy", "internal/session", "internal/version",
+	"internal/block", "internal/dial", "internal/edm", "internal/fingerprint", "internal/plan", "internal/policy", "internal/session", "internal/version",
 }
 
 // coefficient is how many times as long as the whole package's tests a mutant may

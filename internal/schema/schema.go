@@ -1,6 +1,6 @@
 // Package schema is the one description of a data store's column that every step
 // of the table's way reads: its names and the rules of its tokens. It imports the
-// standard library only. The API's column becomes one in internal/plan; the
+// standard library only. The API's column becomes one in package controllers; the
 // service's contract (package edm) has its own, which is what goes over the wire.
 package schema
 
