@@ -144,7 +144,7 @@ func TestWaitingForMemoryIsNotSlow(t *testing.T) {
 	h := newHarness(t)
 	h.times.grace = 200 * time.Millisecond
 	h.config.MinUploadRate = 1 << 40
-	h.must(h.memory.acquire(t.Context(), "another", h.config.UploadMemory))
+	h.must(h.memory.acquire(t.Context(), uploader{session: "another"}, h.config.UploadMemory))
 	body := strings.Repeat(" ", firstBytes+1)
 	c := h.dial(h.over(), "PUT %s HTTP/1.1\r\nHost: service\r\nContent-Length: %d\r\n\r\n%s", h.blockURI("staged"), len(body), body[1:])
 	h.eventually("it waits", func() bool {
@@ -154,7 +154,7 @@ func TestWaitingForMemoryIsNotSlow(t *testing.T) {
 	})
 	began := time.Now()
 	h.eventually("it has waited for longer than the grace", func() bool { return time.Since(began) > 2*h.times.grace })
-	h.memory.release("another", h.config.UploadMemory)
+	h.memory.release(uploader{session: "another"}, h.config.UploadMemory)
 	h.eventually("it has memory", func() bool { return h.freeMemory() < h.config.UploadMemory })
 	_, err := c.Write([]byte(" "))
 	h.must(err)
@@ -192,7 +192,7 @@ func TestMemoryIsShared(t *testing.T) {
 	b := newUploadBudget(8)
 	take := func(session string, bytes int64) chan error {
 		got := make(chan error, 1)
-		go func() { got <- b.acquire(t.Context(), session, bytes) }()
+		go func() { got <- b.acquire(t.Context(), uploader{session: session}, bytes) }()
 		for waits := false; !waits && len(got) == 0; {
 			b.mu.Lock()
 			waits = slices.ContainsFunc(b.waiting, func(w *waiter) bool { return w.session == session })
@@ -221,14 +221,14 @@ func TestMemoryIsShared(t *testing.T) {
 	if len(third)+len(more)+len(fresh) > 0 {
 		t.Fatal("memory was given that is not there")
 	}
-	b.release("late", 2)
+	b.release(uploader{session: "late"}, 2)
 	must("a session that holds nothing, before those that hold some", fresh)
-	b.release("fresh", 1)
+	b.release(uploader{session: "fresh"}, 1)
 	must("the next", more)
 	if len(third) > 0 {
 		t.Error("a session has more than its share")
 	}
-	b.release("greedy", 2)
+	b.release(uploader{session: "greedy"}, 2)
 	must("one that has room in its share again", third)
 	whole := take("whole", 9)
 	if len(whole) > 0 {

@@ -10,7 +10,7 @@ import (
 )
 
 func (s *Service) listAgents(r *http.Request) (*answer, error) {
-	agents, err := records.List(r.Context(), s.records, records.Tx.Agents)
+	agents, err := records.List(r.Context(), s.recordsOf(r), records.Tx.Agents)
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +26,7 @@ func (s *Service) createAgent(r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	now, id := s.now(), uuid.NewString()
-	made, err := records.Create(r.Context(), s.records, records.Tx.Agents, requestOf(r, records.KindAgent, id, now), func(tx records.Tx) (*edm.UploadAgent, error) {
+	made, err := records.Create(r.Context(), s.recordsOf(r), records.Tx.Agents, requestOf(r, records.KindAgent, id, now), func(tx records.Tx) (*edm.UploadAgent, error) {
 		if err := refuseMore(tx.Agents(), s.config.MaxUploadAgents, "upload agents", "--max-upload-agents"); err != nil {
 			return nil, err
 		}
@@ -39,7 +39,7 @@ func (s *Service) createAgent(r *http.Request) (*answer, error) {
 }
 
 func (s *Service) getAgent(r *http.Request) (*answer, error) {
-	agent, err := records.Get(r.Context(), s.records, records.Tx.Agents, r.PathValue("id"))
+	agent, err := records.Get(r.Context(), s.recordsOf(r), records.Tx.Agents, r.PathValue("id"))
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (s *Service) updateAgent(r *http.Request) (*answer, error) {
 	if err := decode(r, &wanted); err != nil {
 		return nil, err
 	}
-	agent, err := records.Change(r.Context(), s.records, records.Tx.Agents, r.PathValue("id"), func(_ records.Tx, a *edm.UploadAgent) error {
+	agent, err := records.Change(r.Context(), s.recordsOf(r), records.Tx.Agents, r.PathValue("id"), func(_ records.Tx, a *edm.UploadAgent) error {
 		a.Description = wanted.Description
 		return checkDescription(a.Description)
 	})
@@ -63,7 +63,7 @@ func (s *Service) updateAgent(r *http.Request) (*answer, error) {
 
 func (s *Service) deleteAgent(r *http.Request) (*answer, error) {
 	id := r.PathValue("id")
-	err := s.records.Update(r.Context(), func(tx records.Tx) error {
+	err := s.recordsOf(r).Update(r.Context(), func(tx records.Tx) error {
 		if _, err := tx.Agents().Get(id); err != nil {
 			return err
 		}

@@ -61,7 +61,7 @@ func (s *Service) readRest(w http.ResponseWriter, r *http.Request, refused error
 // signed refuses a request whose URI we did not sign. The caller of any other was
 // given one, even where it has expired.
 func (s *Service) signed(r *http.Request) error {
-	if !s.ours(r, r.PathValue("session")) {
+	if !s.ours(r, r.PathValue("tenant"), r.PathValue("session")) {
 		return notPermitted()
 	}
 	s.gate.proven(r)
@@ -74,12 +74,12 @@ func notPermitted() *failure {
 
 // blobCall finds out which operation is meant.
 func (s *Service) blobCall(w http.ResponseWriter, r *http.Request) error {
-	id, query := r.PathValue("session"), r.URL.Query()
+	query := r.URL.Query()
 	permission := map[string]string{http.MethodPut: "w", http.MethodGet: "r"}[r.Method]
 	if permission == "" || !s.permitted(r, permission) {
 		return notPermitted()
 	}
-	one, err := records.Get(r.Context(), s.records, records.Tx.Sessions, id)
+	one, err := s.uploading(r)
 	if err != nil {
 		if records.IsNotFound(err) {
 			return fail(http.StatusNotFound, "ContainerNotFound", "there is no such session")
@@ -89,7 +89,7 @@ func (s *Service) blobCall(w http.ResponseWriter, r *http.Request) error {
 	comp := query.Get("comp")
 	switch {
 	case comp == "blocklist" && r.Method == http.MethodGet:
-		release, err := s.room(r, one.ID, listMemory)
+		release, err := s.room(r, one, listMemory)
 		if err != nil {
 			return err
 		}
@@ -119,7 +119,7 @@ func (s *Service) putBlock(w http.ResponseWriter, r *http.Request, one *records.
 	if err := s.checkSpace(r.ContentLength); err != nil {
 		return err
 	}
-	body, err := s.receive(w, r, one.ID, r.ContentLength)
+	body, err := s.receive(w, r, one, r.ContentLength)
 	if err != nil {
 		return err
 	}
@@ -138,10 +138,10 @@ func (s *Service) putBlock(w http.ResponseWriter, r *http.Request, one *records.
 	if err := s.blocks.Put(r.Context(), one.ID, id, data); err != nil {
 		return err
 	}
-	if err := s.stillTakes(r.Context(), one.ID); err != nil {
+	if err := s.stillTakes(r.Context(), one); err != nil {
 		return err
 	}
-	s.config.Log.Info("block staged", "session", one.ID, "block", index, "bytes", len(data))
+	s.log(one.Tenant).Info("block staged", "session", one.ID, "block", index, "bytes", len(data))
 	w.Header().Set("x-ms-content-crc64", crcHeader(sum))
 	w.Header().Set("x-ms-request-server-encrypted", "false")
 	w.WriteHeader(http.StatusCreated)
@@ -151,7 +151,7 @@ func (s *Service) putBlock(w http.ResponseWriter, r *http.Request, one *records.
 // checkBlock refuses a block that contradicts its session, whose indexing would
 // fail for it once everything is uploaded.
 func (s *Service) checkBlock(ctx context.Context, one *records.Session, index int, data []byte) error {
-	store, err := records.Get(ctx, s.records, records.Tx.DataStores, one.DataStoreID)
+	store, err := records.Get(ctx, s.records.Of(one.Tenant), records.Tx.DataStores, one.DataStoreID)
 	if err != nil {
 		if records.IsNotFound(err) {
 			return fail(http.StatusNotFound, "ContainerNotFound", "there is no such session")
@@ -170,16 +170,16 @@ func (s *Service) checkBlock(ctx context.Context, one *records.Session, index in
 
 // stillTakes looks again once a block is there: an end of the session meanwhile has
 // dropped its other blocks, and not this one.
-func (s *Service) stillTakes(ctx context.Context, id string) error {
-	one, err := records.Get(ctx, s.records, records.Tx.Sessions, id)
+func (s *Service) stillTakes(ctx context.Context, of *records.Session) error {
+	one, err := records.Get(ctx, s.records.Of(of.Tenant), records.Tx.Sessions, of.ID)
 	switch {
 	case records.IsNotFound(err):
-		s.discardBlocks(ctx, id)
+		s.discardBlocks(ctx, of)
 		return fail(http.StatusNotFound, "ContainerNotFound", "there is no such session")
 	case err != nil:
 		return err
 	case !one.Unfinished() && !one.Processing():
-		s.discardBlocks(ctx, id)
+		s.discardBlocks(ctx, of)
 		return fail(http.StatusConflict, "BlobImmutableDueToPolicy", "a session in state %s takes no blocks", one.State)
 	}
 	return nil
@@ -258,7 +258,7 @@ func (s *Service) putBlockList(w http.ResponseWriter, r *http.Request, one *reco
 		Uncommitted []string `xml:"Uncommitted"`
 		Committed   []string `xml:"Committed"`
 	}
-	body, err := s.receive(w, r, one.ID, listMemory)
+	body, err := s.receive(w, r, one, listMemory)
 	if err != nil {
 		return err
 	}
@@ -283,7 +283,7 @@ func (s *Service) putBlockList(w http.ResponseWriter, r *http.Request, one *reco
 			return fail(http.StatusBadRequest, "InvalidBlockList", "block %d of the list is not staged", i)
 		}
 	}
-	if err := s.seal(r.Context(), one.ID, ids); err != nil {
+	if err := s.seal(r.Context(), one, ids); err != nil {
 		return err
 	}
 	w.Header().Set("ETag", strconv.Quote(one.ID))
@@ -292,8 +292,8 @@ func (s *Service) putBlockList(w http.ResponseWriter, r *http.Request, one *reco
 	return nil
 }
 
-func (s *Service) seal(ctx context.Context, id string, ids []string) error {
-	_, err := records.Change(ctx, s.records, records.Tx.Sessions, id, func(_ records.Tx, one *records.Session) error {
+func (s *Service) seal(ctx context.Context, of *records.Session, ids []string) error {
+	_, err := records.Change(ctx, s.records.Of(of.Tenant), records.Tx.Sessions, of.ID, func(_ records.Tx, one *records.Session) error {
 		if !one.Unfinished() {
 			return fail(http.StatusConflict, "BlobImmutableDueToPolicy", "a session in state %s takes no blocks", one.State)
 		}
@@ -303,7 +303,7 @@ func (s *Service) seal(ctx context.Context, id string, ids []string) error {
 		return nil
 	})
 	if err == nil {
-		s.config.Log.Info("sealed", "session", id, "blocks", len(ids))
+		s.log(of.Tenant).Info("sealed", "session", of.ID, "blocks", len(ids))
 	}
 	return err
 }

@@ -27,7 +27,7 @@ import (
 
 // blockURI is where the second block of a session goes.
 func (h *harness) blockURI(session string) string {
-	one, err := records.Get(h.t.Context(), h.records, records.Tx.Sessions, session)
+	one, err := records.Get(h.t.Context(), h.records.Of(""), records.Tx.Sessions, session)
 	h.must(err)
 	uri := h.uploadURI(httptest.NewRequest(http.MethodGet, "/", nil), one)
 	return strings.TrimPrefix(uri, "http://service") + "&comp=block&blockid=" + url.QueryEscape(block.ID(1, block.Sum(h.data[1])))
@@ -36,7 +36,7 @@ func (h *harness) blockURI(session string) string {
 // expire makes a session like another whose upload URI has ended.
 func (h *harness) expire(like, id string) {
 	h.t.Helper()
-	h.must(h.records.Update(h.t.Context(), func(tx records.Tx) error {
+	h.must(h.records.Of("").Update(h.t.Context(), func(tx records.Tx) error {
 		one, err := tx.Sessions().Get(like)
 		if err != nil {
 			return err
@@ -49,7 +49,7 @@ func (h *harness) expire(like, id string) {
 func TestBlocksWaitForMemory(t *testing.T) {
 	h := newHarness(t)
 	uri := h.blockURI("staged")
-	h.must(h.memory.acquire(t.Context(), "another", h.config.UploadMemory))
+	h.must(h.memory.acquire(t.Context(), uploader{session: "another"}, h.config.UploadMemory))
 	h.patience = time.Millisecond
 	_, w := h.call(http.MethodPut, uri, "", h.data[1])
 	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || w.Header().Get("x-ms-error-code") != "ServerBusy" || !strings.Contains(w.Body.String(), "256 MiB") {
@@ -63,7 +63,7 @@ func TestBlocksWaitForMemory(t *testing.T) {
 		h.ServeHTTP(w, r)
 		answered <- w.Code
 	}()
-	h.memory.release("another", h.config.UploadMemory)
+	h.memory.release(uploader{session: "another"}, h.config.UploadMemory)
 	if code := <-answered; code != http.StatusCreated {
 		t.Errorf("once there is memory: %d", code)
 	}

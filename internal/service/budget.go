@@ -1,27 +1,40 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"sync"
+
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 // uploadBudget shares the memory of the blocks that are received at once among
-// sessions. A session that holds some may not take more than its share, and of
-// those that wait the one whose session holds the least comes first, so that no
-// session keeps the others from uploading.
+// tenants, and what one has among its sessions. A session that holds some may not
+// take more than half of the whole, nor may a tenant as soon as there are others.
+// Of those that wait the one whose tenant holds the least comes first, and of these
+// the one whose session does, so that neither keeps the others from uploading.
 type uploadBudget struct {
 	total int64
 
 	mu      sync.Mutex
 	free    int64
-	held    map[string]int64
-	open    map[string]int // requests, whether they hold memory or not
-	waiting []*waiter      // in the order of their coming
+	held    map[uploader]int64 // by session, and by tenant under one without a session
+	open    map[string]int     // requests of a session, whether they hold memory or not
+	tenants map[string]bool    // that have uploaded
+	waiting []*waiter          // in the order of their coming
 }
+
+// uploader is who holds memory.
+type uploader struct{ tenant, session string }
+
+func uploaderOf(one *records.Session) uploader { return uploader{one.Tenant, one.ID} }
+
+// whole is the uploader's tenant with all of its sessions.
+func (u uploader) whole() uploader { return uploader{tenant: u.tenant} }
 
 // waiter is a request that waits for memory.
 type waiter struct {
-	session string
+	uploader
 	bytes   int64
 	granted chan struct{}
 }
@@ -30,7 +43,7 @@ type waiter struct {
 const maxOpenUploads = 64
 
 func newUploadBudget(total int64) *uploadBudget {
-	return &uploadBudget{total: total, free: total, held: map[string]int64{}, open: map[string]int{}}
+	return &uploadBudget{total: total, free: total, held: map[uploader]int64{}, open: map[string]int{}, tenants: map[string]bool{}}
 }
 
 // enter counts a request that is about to send; false where its session has too
@@ -54,9 +67,10 @@ func (b *uploadBudget) leave(session string) {
 }
 
 // acquire waits for memory until ctx ends. The caller releases what it got.
-func (b *uploadBudget) acquire(ctx context.Context, session string, bytes int64) error {
-	w := &waiter{session, bytes, make(chan struct{})}
+func (b *uploadBudget) acquire(ctx context.Context, by uploader, bytes int64) error {
+	w := &waiter{by, bytes, make(chan struct{})}
 	b.mu.Lock()
+	b.tenants[by.tenant] = true
 	b.waiting = append(b.waiting, w)
 	b.grant()
 	b.mu.Unlock()
@@ -74,14 +88,21 @@ func (b *uploadBudget) acquire(ctx context.Context, session string, bytes int64)
 	return ctx.Err()
 }
 
-func (b *uploadBudget) release(session string, bytes int64) {
+func (b *uploadBudget) release(by uploader, bytes int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.free += bytes
-	if b.held[session] -= bytes; b.held[session] == 0 {
-		delete(b.held, session)
-	}
+	b.take(by, -bytes)
 	b.grant()
+}
+
+// take gives memory to an uploader; a negative amount gives it back. b.mu is held.
+func (b *uploadBudget) take(by uploader, bytes int64) {
+	b.free -= bytes
+	for _, one := range []uploader{by, by.whole()} {
+		if b.held[one] += bytes; b.held[one] == 0 {
+			delete(b.held, one)
+		}
+	}
 }
 
 // grant gives memory to those that wait, as long as the next one finds enough. A
@@ -93,25 +114,34 @@ func (b *uploadBudget) grant() {
 			return
 		}
 		b.drop(next)
-		b.free -= next.bytes
-		b.held[next.session] += next.bytes
+		b.take(next.uploader, next.bytes)
 		close(next.granted)
 	}
 }
 
-// next is the first that waits of the session that holds the least, among those
-// that have not had their share.
+// next is the first that waits of the tenant and the session that hold the least,
+// among those that have not had their share.
 func (b *uploadBudget) next() (next *waiter) {
 	for _, w := range b.waiting {
-		held := b.held[w.session]
-		if held > 0 && held+w.bytes > b.total/2 {
+		if b.hadShare(w.uploader, w.bytes) || len(b.tenants) > 1 && b.hadShare(w.whole(), w.bytes) {
 			continue
 		}
-		if next == nil || held < b.held[next.session] {
+		if next == nil || b.compare(w, next) < 0 {
 			next = w
 		}
 	}
 	return next
+}
+
+// hadShare reports whether an uploader would have more than half with some bytes
+// more. One that holds nothing may have as much as it needs.
+func (b *uploadBudget) hadShare(by uploader, bytes int64) bool {
+	return b.held[by] > 0 && b.held[by]+bytes > b.total/2
+}
+
+// compare says which of two that wait holds less.
+func (b *uploadBudget) compare(one, other *waiter) int {
+	return cmp.Or(cmp.Compare(b.held[one.whole()], b.held[other.whole()]), cmp.Compare(b.held[one.uploader], b.held[other.uploader]))
 }
 
 // drop takes a waiter off the list; false where it is not there any more.

@@ -34,7 +34,7 @@ func (s *Service) createSession(r *http.Request) (*answer, error) {
 	if request.Key != "" {
 		request.Key = storeID + "/" + request.Key // the same id may name a create of another store
 	}
-	made, err := records.Create(r.Context(), s.records, records.Tx.Sessions, request, func(tx records.Tx) (*records.Session, error) {
+	made, err := records.Create(r.Context(), s.recordsOf(r), records.Tx.Sessions, request, func(tx records.Tx) (*records.Session, error) {
 		store, err := tx.DataStores().Get(storeID)
 		if err != nil {
 			return nil, err

@@ -13,11 +13,11 @@ import (
 // database has never had are not ours to delete.
 const droppedWindow = 24 * time.Hour
 
-// forgetDropped forgets the sessions that were dropped a while ago and have no
+// forgetDropped forgets the sessions of a tenant that were dropped a while ago and have no
 // files any more. A live table whose session was deleted has some, so that it is
 // ours when another replaces it.
-func (s *Service) forgetDropped(ctx context.Context) error {
-	old, err := s.droppedBefore(ctx, s.now().Add(-droppedWindow))
+func (s *Service) forgetDropped(ctx context.Context, tenant string) error {
+	old, err := s.droppedBefore(ctx, tenant, s.now().Add(-droppedWindow))
 	if err != nil || len(old) == 0 {
 		return err
 	}
@@ -28,7 +28,7 @@ func (s *Service) forgetDropped(ctx context.Context) error {
 		}
 		old = slices.DeleteFunc(old, func(id string) bool { return slices.Contains(there, id) })
 	}
-	return s.records.Update(ctx, func(tx records.Tx) error {
+	return s.records.Of(tenant).Update(ctx, func(tx records.Tx) error {
 		for _, id := range old {
 			if err := tx.Tombstones().Delete(id); err != nil {
 				return err
@@ -38,9 +38,9 @@ func (s *Service) forgetDropped(ctx context.Context) error {
 	})
 }
 
-// droppedBefore are the sessions that were dropped before a time.
-func (s *Service) droppedBefore(ctx context.Context, before time.Time) (old []string, err error) {
-	all, err := records.List(ctx, s.records, records.Tx.Tombstones)
+// droppedBefore are the sessions of a tenant that were dropped before a time.
+func (s *Service) droppedBefore(ctx context.Context, tenant string, before time.Time) (old []string, err error) {
+	all, err := records.List(ctx, s.records.Of(tenant), records.Tx.Tombstones)
 	for _, one := range all {
 		if one.At.Before(before) {
 			old = append(old, one.Session)

@@ -27,43 +27,43 @@ func (s *Service) dropFiles(ctx context.Context, id string) error {
 
 // discard removes the files of a session whose end is written down. That is
 // what counts: files that cannot be removed now go with the next start.
-func (s *Service) discard(ctx context.Context, id string) {
-	s.leave(id, s.dropFiles(context.WithoutCancel(ctx), id))
+func (s *Service) discard(ctx context.Context, one *records.Session) {
+	s.leave(one, s.dropFiles(context.WithoutCancel(ctx), one.ID))
 }
 
-func (s *Service) discardBlocks(ctx context.Context, id string) {
-	s.leave(id, s.blocks.Drop(context.WithoutCancel(ctx), id))
+func (s *Service) discardBlocks(ctx context.Context, one *records.Session) {
+	s.leave(one, s.blocks.Drop(context.WithoutCancel(ctx), one.ID))
 }
 
-func (s *Service) leave(id string, err error) {
+func (s *Service) leave(one *records.Session, err error) {
 	if err != nil {
-		s.config.Log.Warn("files are left; the next start removes them", "session", id, "error", err)
+		s.log(one.Tenant).Warn("files are left; the next start removes them", "session", one.ID, "error", err)
 	}
 }
 
-func (s *Service) expire(ctx context.Context, id string) {
-	_, err := records.Change(ctx, s.records, records.Tx.Sessions, id, func(_ records.Tx, one *records.Session) error {
-		if !one.Unfinished() {
+func (s *Service) expire(ctx context.Context, one *records.Session) {
+	_, err := records.Change(ctx, s.records.Of(one.Tenant), records.Tx.Sessions, one.ID, func(_ records.Tx, now *records.Session) error {
+		if !now.Unfinished() {
 			return errNothingToDo
 		}
-		s.finish(one, edm.StateExpired)
+		s.finish(now, edm.StateExpired)
 		return nil
 	})
 	if errors.Is(err, errNothingToDo) || records.IsNotFound(err) {
 		return // it ended otherwise meanwhile
 	}
 	if err != nil {
-		s.config.Log.Error("expire; the next sweep tries again", "session", id, "error", err)
+		s.log(one.Tenant).Error("expire; the next sweep tries again", "session", one.ID, "error", err)
 		return
 	}
-	s.discardBlocks(ctx, id)
-	s.config.Log.Info("expired", "session", id)
+	s.discardBlocks(ctx, one)
+	s.log(one.Tenant).Info("expired", "session", one.ID)
 }
 
 // failSession ends a session whose block is at fault, where its state is such
 // that it matters.
-func (s *Service) failSession(ctx context.Context, id string, block *blobs.Invalid, matters func(*records.Session) bool) error {
-	_, err := records.Change(ctx, s.records, records.Tx.Sessions, id, func(tx records.Tx, r *records.Session) error {
+func (s *Service) failSession(ctx context.Context, one *records.Session, block *blobs.Invalid, matters func(*records.Session) bool) error {
+	_, err := records.Change(ctx, s.records.Of(one.Tenant), records.Tx.Sessions, one.ID, func(tx records.Tx, r *records.Session) error {
 		if !matters(r) {
 			return errNothingToDo
 		}
@@ -82,8 +82,8 @@ func (s *Service) failSession(ctx context.Context, id string, block *blobs.Inval
 	if err != nil {
 		return err
 	}
-	s.config.Log.Error("failed: upload the table again", "session", id, "error", block)
-	s.discard(ctx, id)
+	s.log(one.Tenant).Error("failed: upload the table again", "session", one.ID, "error", block)
+	s.discard(ctx, one)
 	return nil
 }
 

@@ -24,14 +24,14 @@ func (s *Service) Work(ctx context.Context) (failed []error) {
 }
 
 func (s *Service) Index(ctx context.Context, session string) error {
-	return s.indexSession(ctx, session)
+	return s.indexSession(ctx, "", session)
 }
 
 func (s *Service) Verify(ctx context.Context) { s.verify(ctx) }
 
 // Dropped counts the sessions that are remembered without a record.
 func (s *Service) Dropped() int {
-	all, err := s.droppedBefore(context.Background(), time.Unix(1<<40, 0))
+	all, err := s.droppedBefore(context.Background(), "", time.Unix(1<<40, 0))
 	if err != nil {
 		panic(err)
 	}

@@ -11,7 +11,7 @@ import (
 // checkRecords looks at every record.
 func (h *harness) checkRecords() {
 	h.t.Helper()
-	stores, err := records.List(h.t.Context(), h.records, records.Tx.DataStores)
+	stores, err := records.List(h.t.Context(), h.records.Of(""), records.Tx.DataStores)
 	h.must(err)
 	names := map[string]*records.DataStore{}
 	ids := map[string]*records.DataStore{}
@@ -28,7 +28,7 @@ func (h *harness) checkRecords() {
 		}
 	}
 	var now snapshot
-	h.must(h.records.View(h.t.Context(), func(tx records.Tx) (err error) {
+	h.must(h.records.Of("").View(h.t.Context(), func(tx records.Tx) (err error) {
 		now, err = snapshotOf(tx)
 		return err
 	}))
@@ -50,7 +50,7 @@ func (h *harness) checkRecords() {
 			h.t.Fatalf("a session in state %s is %s now", was.State, one.State)
 		}
 	}
-	agents, err := records.List(h.t.Context(), h.records, records.Tx.Agents)
+	agents, err := records.List(h.t.Context(), h.records.Of(""), records.Tx.Agents)
 	h.must(err)
 	for _, one := range agents {
 		if len(one.Description) > maxDescription {

@@ -74,7 +74,7 @@ func requestSeeds(h *harness) []requestSeed {
 		seeds = append(seeds, requestSeed{"GET", at + "?$expand=uploadAgent", "", nil}, requestSeed{"PATCH", at, "", []byte(`{"fileName":"b.csv"}`)},
 			requestSeed{"DELETE", at, "", nil}, requestSeed{"POST", at + "/commit", "", nil}, requestSeed{"POST", at + "/commit", `If-Match: "live-1"`, nil}, requestSeed{"POST", at + "/cancel", "", nil},
 			requestSeed{"POST", at + "/renew", "", nil}, requestSeed{"GET", at + "/uploadAgent", "", nil})
-		one, err := records.Get(h.t.Context(), h.records, records.Tx.Sessions, id)
+		one, err := records.Get(h.t.Context(), h.records.Of(""), records.Tx.Sessions, id)
 		h.must(err)
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		signed := strings.TrimPrefix(h.uploadURI(r, one), "http://service")
@@ -126,15 +126,20 @@ func checkAnswer(t *testing.T, r *http.Request, w *httptest.ResponseRecorder) {
 	}
 }
 
-// FuzzSignature changes a signed upload URI. No other session, time, version or
+// FuzzSignature changes a signed upload URI. No other tenant, session, time, version or
 // permission is ever granted than those that were signed, nor after the end.
 func FuzzSignature(f *testing.F) {
 	h := newHarness(f)
-	one, err := records.Get(h.t.Context(), h.records, records.Tx.Sessions, "created")
+	one, err := records.Get(h.t.Context(), h.records.Of(""), records.Tx.Sessions, "created")
 	h.must(err)
 	issued, err := url.Parse(h.uploadURI(httptest.NewRequest(http.MethodGet, "/", nil), one))
 	h.must(err)
 	granted := issued.Query()
+	one.Tenant = "prod/hr"
+	tenants, err := url.Parse(h.uploadURI(httptest.NewRequest(http.MethodGet, "/", nil), one))
+	h.must(err)
+	grants := map[string]url.Values{"": granted, h.handleOf("prod/hr"): tenants.Query(), h.handleOf("prod/it"): {}}
+	f.Add("created", tenants.RawQuery, uint16(0), uint8(0))
 	f.Add("created", issued.RawQuery, uint16(0), uint8(0))
 	f.Add("created", issued.RawQuery+"&comp=block&sp=rcwd", uint16(3), uint8(1))
 	f.Add("other", issued.RawQuery, uint16(0), uint8(0))
@@ -157,16 +162,18 @@ func FuzzSignature(f *testing.F) {
 		r := &http.Request{Method: http.MethodPut, URL: &url.URL{Path: "/upload/x", RawQuery: query}}
 		got := r.URL.Query()
 		for _, permission := range []string{"r", "w", "d"} {
-			same := session == "created" && permission != "d"
-			for _, name := range []string{"sv", "sr", "sp", "se", "sig"} {
-				same = same && got.Get(name) == granted.Get(name)
-			}
-			if (h.ours(r, session) && h.permitted(r, permission)) != same {
-				t.Fatalf("%q of %q permits %q: want %t", query, session, permission, same)
+			for handle, granted := range grants {
+				same := session == "created" && permission != "d" && len(granted) > 0
+				for _, name := range []string{"sv", "sr", "sp", "se", "sig"} {
+					same = same && got.Get(name) == granted.Get(name)
+				}
+				if (h.ours(r, handle, session) && h.permitted(r, permission)) != same {
+					t.Fatalf("%q of %q below %q permits %q: want %t", query, session, handle, permission, same)
+				}
 			}
 		}
 		late := &Service{config: Config{Now: func() time.Time { return fuzzNow.Add(5 * time.Hour) }}, secret: h.secret}
-		if late.ours(r, session) && late.permitted(r, "w") {
+		if late.ours(r, "", session) && late.permitted(r, "w") {
 			t.Fatalf("%q of %q is taken after its end", query, session)
 		}
 	})

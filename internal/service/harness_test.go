@@ -56,7 +56,7 @@ func newHarness(t testing.TB) *harness {
 	h.must(h.database().KeepStamp(nil)) // which is synced
 	s.secret = fuzzSecret
 	h.data = fuzzBlocks(t)
-	h.must(s.records.Update(t.Context(), func(tx records.Tx) error {
+	h.must(s.records.Of("").Update(t.Context(), func(tx records.Tx) error {
 		columns := []edm.Column{{Name: "ID", IsSearchable: true}, {Name: "Mail", IsSearchable: true, IsCaseInsensitive: true}, {Name: "City"}}
 		return errors.Join(tx.Agents().Put(&edm.UploadAgent{ID: "agent", Description: "it's ours", CreationDateTime: &fuzzNow}),
 			tx.DataStores().Put(&records.DataStore{DataStore: edm.DataStore{ID: "live", DisplayName: "live", Columns: columns}}),
@@ -71,7 +71,7 @@ func newHarness(t testing.TB) *harness {
 	}
 	h.stage("staged", 1)
 	h.commit("done")
-	h.must(s.indexSession(t.Context(), "done"))
+	h.must(s.indexSession(t.Context(), "", "done"))
 	delete(h.blocks, "done")
 	h.commit("processing")
 	h.table = filepath.Join(t.TempDir(), "done")
@@ -111,7 +111,7 @@ func fuzzBlocks(t testing.TB) [][]byte {
 
 // open makes a session of two blocks.
 func (h *harness) open(store, id string) {
-	h.must(h.records.Update(h.t.Context(), func(tx records.Tx) error {
+	h.must(h.records.Of("").Update(h.t.Context(), func(tx records.Tx) error {
 		of, err := tx.DataStores().Get(store)
 		if err != nil {
 			return err
@@ -137,12 +137,12 @@ func (h *harness) stage(id string, n int) {
 	}
 	h.blocks[id] = ids
 	if n == len(h.data) {
-		h.must(h.seal(h.t.Context(), id, ids))
+		h.must(h.seal(h.t.Context(), &records.Session{Session: edm.Session{ID: id}}, ids))
 	}
 }
 
 func (h *harness) commit(id string) {
-	_, err := records.Change(h.t.Context(), h.records, records.Tx.Sessions, id, func(tx records.Tx, one *records.Session) error {
+	_, err := records.Change(h.t.Context(), h.records.Of(""), records.Tx.Sessions, id, func(tx records.Tx, one *records.Session) error {
 		store, err := tx.DataStores().Get(one.DataStoreID)
 		if err != nil {
 			return err
@@ -224,7 +224,7 @@ func (s snapshot) remove(tx records.Tx) (err error) {
 
 // keep notes every record.
 func (h *harness) keep() {
-	h.must(h.records.View(h.t.Context(), func(tx records.Tx) (err error) {
+	h.must(h.records.Of("").View(h.t.Context(), func(tx records.Tx) (err error) {
 		h.was, err = snapshotOf(tx)
 		return err
 	}))
@@ -259,7 +259,7 @@ func (h *harness) restore() {
 			h.must(files.Put(h.t.Context(), session, ids[i], h.data[i]))
 		}
 	}
-	store, err := records.Get(h.t.Context(), h.records, records.Tx.DataStores, "live")
+	store, err := records.Get(h.t.Context(), h.records.Of(""), records.Tx.DataStores, "live")
 	h.must(err)
 	if !h.tables.Serves("live", store.Live) {
 		h.must(h.tables.Drop(h.t.Context(), "done"))
@@ -269,7 +269,7 @@ func (h *harness) restore() {
 }
 
 func (h *harness) restoreRecords() {
-	h.must(h.records.Update(h.t.Context(), func(tx records.Tx) error {
+	h.must(h.records.Of("").Update(h.t.Context(), func(tx records.Tx) error {
 		now, err := snapshotOf(tx)
 		if err != nil {
 			return err

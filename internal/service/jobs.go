@@ -32,31 +32,31 @@ func searchable(one *records.Session) []int {
 
 // indexSession does the jobs of a session that are not done, in order. Each is
 // done from its beginning after a crash, and counted once its files are synced.
-func (s *Service) indexSession(ctx context.Context, id string) error {
-	one, err := records.Get(ctx, s.records, records.Tx.Sessions, id)
+func (s *Service) indexSession(ctx context.Context, tenant, id string) error {
+	one, err := records.Get(ctx, s.records.Of(tenant), records.Tx.Sessions, id)
 	if err != nil || !one.Processing() {
 		return ignoreNotFound(err)
 	}
 	err = s.doJobs(ctx, one)
-	deleted, live, looked := s.deleted(ctx, id)
+	deleted, live, looked := s.deleted(ctx, one)
 	switch {
 	case looked != nil || !deleted:
 		return errors.Join(err, looked)
 	case !live:
-		s.discard(ctx, id) // what indexing wrote meanwhile
+		s.discard(ctx, one) // what indexing wrote meanwhile
 	}
 	return nil // jobs whose files are removed fail, and nobody needs them
 }
 
 // deleted reports whether a session has no record any more, and whether its table
 // is live all the same.
-func (s *Service) deleted(ctx context.Context, session string) (deleted, live bool, err error) {
-	err = s.records.View(ctx, func(tx records.Tx) error {
-		_, err := tx.Sessions().Get(session)
+func (s *Service) deleted(ctx context.Context, one *records.Session) (deleted, live bool, err error) {
+	err = s.records.Of(one.Tenant).View(ctx, func(tx records.Tx) error {
+		_, err := tx.Sessions().Get(one.ID)
 		if deleted = records.IsNotFound(err); !deleted {
 			return err
 		}
-		store, err := tx.DataStores().Serving(session)
+		store, err := tx.DataStores().Serving(one.ID)
 		live = store != nil
 		return err
 	})
@@ -81,21 +81,21 @@ func (s *Service) doJobs(ctx context.Context, one *records.Session) error {
 		if err != nil {
 			return s.indexingFailed(ctx, one, err)
 		}
-		if err := s.jobDone(ctx, one.ID, done+1); err != nil {
+		if err := s.jobDone(ctx, one, done+1); err != nil {
 			return ignoreNotFound(err)
 		}
 	}
 	return s.publish(ctx, one)
 }
 
-func (s *Service) jobDone(ctx context.Context, id string, done int) error {
-	_, err := records.Change(ctx, s.records, records.Tx.Sessions, id, func(_ records.Tx, r *records.Session) error {
+func (s *Service) jobDone(ctx context.Context, one *records.Session, done int) error {
+	_, err := records.Change(ctx, s.records.Of(one.Tenant), records.Tx.Sessions, one.ID, func(_ records.Tx, r *records.Session) error {
 		now, left := s.now(), int32(jobsOf(r)-done)
 		r.JobsDone, r.RemainingJobCount, r.LastUpdatedDateTime = done, &left, &now
 		return nil
 	})
 	if err == nil && done > 0 {
-		s.config.Log.Info("indexing job done", "session", id, "job", done)
+		s.log(one.Tenant).Info("indexing job done", "session", one.ID, "job", done)
 	}
 	return err
 }
@@ -108,11 +108,11 @@ func (s *Service) indexingFailed(ctx context.Context, one *records.Session, caus
 	var file *index.Damaged
 	switch {
 	case errors.As(cause, &block):
-		return errors.Join(cause, s.failSession(ctx, one.ID, block, (*records.Session).Processing))
+		return errors.Join(cause, s.failSession(ctx, one, block, (*records.Session).Processing))
 	case errors.As(cause, &file) || errors.Is(cause, os.ErrNotExist):
-		err := s.jobDone(ctx, one.ID, 0)
+		err := s.jobDone(ctx, one, 0)
 		if err == nil {
-			s.config.Log.Warn("indexing begins again from the blocks", "session", one.ID, "error", cause)
+			s.log(one.Tenant).Warn("indexing begins again from the blocks", "session", one.ID, "error", cause)
 		}
 		return errors.Join(cause, ignoreNotFound(err))
 	}
@@ -138,7 +138,7 @@ func (s *Service) readBlocks(ctx context.Context, one *records.Session) error {
 }
 
 func (s *Service) copyTokens(ctx context.Context, one *records.Session, to *index.Builder) (rows int64, err error) {
-	store, err := records.Get(ctx, s.records, records.Tx.DataStores, one.DataStoreID)
+	store, err := records.Get(ctx, s.records.Of(one.Tenant), records.Tx.DataStores, one.DataStoreID)
 	if err != nil {
 		return 0, err
 	}
@@ -208,21 +208,21 @@ func (s *Service) publish(ctx context.Context, one *records.Session) error {
 	err = s.tables.Replace(one.DataStoreID, table, func() error { return s.recordLive(ctx, one, table) })
 	switch {
 	case errors.Is(err, errSuperseded), records.IsNotFound(err):
-		s.discard(ctx, one.ID) // completed without going live, or deleted meanwhile
+		s.discard(ctx, one) // completed without going live, or deleted meanwhile
 		return table.Close()
 	case err != nil:
 		return errors.Join(err, table.Close()) // the next sweep tries again
 	}
-	s.config.Log.Info("live", "session", one.ID, "store", one.DataStoreID, "rows", table.Rows, "generation", table.Generation)
-	s.discardBlocks(ctx, one.ID)
-	s.enqueue(job{store: one.DataStoreID}) // what is searchable may have changed since its create
+	s.log(one.Tenant).Info("live", "session", one.ID, "store", one.DataStoreID, "rows", table.Rows, "generation", table.Generation)
+	s.discardBlocks(ctx, one)
+	s.enqueue(job{tenant: one.Tenant, store: one.DataStoreID}) // what is searchable may have changed since its create
 	return nil
 }
 
 // recordLive writes down that a table is live, and gives it its generation.
 func (s *Service) recordLive(ctx context.Context, one *records.Session, table *index.Table) error {
 	superseded := false
-	_, err := records.Change(ctx, s.records, records.Tx.Sessions, one.ID, func(tx records.Tx, r *records.Session) error {
+	_, err := records.Change(ctx, s.records.Of(one.Tenant), records.Tx.Sessions, one.ID, func(tx records.Tx, r *records.Session) error {
 		store, err := tx.DataStores().Get(r.DataStoreID)
 		if err != nil {
 			return err

@@ -24,7 +24,7 @@ const (
 // ask runs f on the live table of the request's data store, which stays the
 // same until f returns, after it made sure that the caller has the same key.
 func (s *Service) ask(r *http.Request, keyID string, f func(*view) (*answer, error)) (out *answer, err error) {
-	store, err := records.Get(r.Context(), s.records, records.Tx.DataStores, r.PathValue("store"))
+	store, err := records.Get(r.Context(), s.recordsOf(r), records.Tx.DataStores, r.PathValue("store"))
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (s *Service) ask(r *http.Request, keyID string, f func(*view) (*answer, err
 	var bad *index.Damaged
 	if errors.As(err, &bad) {
 		t.Break()
-		s.config.Log.Error("the live table is damaged: upload it again", "store", store.ID, "session", t.SessionID, "error", bad)
+		s.log(store.Tenant).Error("the live table is damaged: upload it again", "store", store.ID, "session", t.SessionID, "error", bad)
 		return nil, damagedTable(store.DisplayName)
 	}
 	return out, err

@@ -82,7 +82,7 @@ func giveBack(tx records.Tx, one *records.Session) error {
 // holdPlace gives a commit that is being processed the place that an earlier
 // version counted as spent.
 func (s *Service) holdPlace(ctx context.Context, one *records.Session) error {
-	return s.records.Update(ctx, func(tx records.Tx) error {
+	return s.records.Of(one.Tenant).Update(ctx, func(tx records.Tx) error {
 		store, err := tx.DataStores().Get(one.DataStoreID)
 		if err != nil {
 			return ignoreNotFound(err)

@@ -87,7 +87,7 @@ func TestReadyNeedsRecordsThatCanBeWritten(t *testing.T) {
 	held := make(chan struct{})
 	done := make(chan error)
 	go func() {
-		done <- h.records.Update(h.t.Context(), func(records.Tx) error {
+		done <- h.records.Of("").Update(h.t.Context(), func(records.Tx) error {
 			close(held)
 			<-release
 			return nil

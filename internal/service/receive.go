@@ -7,19 +7,22 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"exactmatch.dev/operator/internal/service/records"
 )
 
 // room takes memory for a session's request out of the budget that all uploads
 // share. A request that finds none waits, and is told to come again where that
 // takes long.
-func (s *Service) room(r *http.Request, session string, bytes int64) (release func(), err error) {
+func (s *Service) room(r *http.Request, one *records.Session, bytes int64) (release func(), err error) {
 	bytes = min(bytes, s.config.UploadMemory)
+	by := uploaderOf(one)
 	ctx, stop := context.WithTimeout(r.Context(), s.patience)
 	defer stop()
-	if err := s.memory.acquire(ctx, session, bytes); err != nil {
-		return nil, busy("the uploads in progress use all of the %d MiB that the service has for them (a session may use half of it): send the request again later", s.config.UploadMemory>>20)
+	if err := s.memory.acquire(ctx, by, bytes); err != nil {
+		return nil, busy("the uploads in progress use all of the %d MiB that the service has for them (a session may use half of it, and so may a tenant beside others): send the request again later", s.config.UploadMemory>>20)
 	}
-	return func() { s.memory.release(session, bytes) }, nil
+	return func() { s.memory.release(by, bytes) }, nil
 }
 
 func busy(format string, args ...any) *failure {
@@ -36,24 +39,24 @@ type receiving struct {
 
 // receive takes memory for a request's body once it has begun to come, and lets it
 // come no slower than the least rate.
-func (s *Service) receive(w http.ResponseWriter, r *http.Request, session string, bytes int64) (*receiving, error) {
-	if !s.memory.enter(session) {
+func (s *Service) receive(w http.ResponseWriter, r *http.Request, one *records.Session, bytes int64) (*receiving, error) {
+	if !s.memory.enter(one.ID) {
 		return nil, busy("the session has %d uploads in progress, the maximum: send the request again later", maxOpenUploads)
 	}
 	body := s.paced(w, r.Body)
 	r.Body = body
 	in := bufio.NewReaderSize(body, firstBytes)
 	if _, err := in.Peek(int(min(max(r.ContentLength, 1), firstBytes))); err != nil && !errors.Is(err, io.EOF) {
-		s.memory.leave(session)
+		s.memory.leave(one.ID)
 		return nil, s.cutOff(err)
 	}
-	release, err := s.room(r, session, bytes)
+	release, err := s.room(r, one, bytes)
 	if err != nil {
-		s.memory.leave(session)
+		s.memory.leave(one.ID)
 		return nil, err
 	}
 	body.again()
-	return &receiving{in, func() { release(); s.memory.leave(session) }}, nil
+	return &receiving{in, func() { release(); s.memory.leave(one.ID) }}, nil
 }
 
 // cutOff is what a caller is told of a body that did not come whole.

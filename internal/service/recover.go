@@ -16,7 +16,7 @@ import (
 // indexing that a crash interrupted. What it drops it names in the log. One
 // damaged table or session does not keep the others from being served.
 func (s *Service) recover(ctx context.Context) error {
-	sessions, err := records.List(ctx, s.records, records.Tx.Sessions)
+	sessions, err := records.ListAll(ctx, s.records, records.Tx.Sessions)
 	if err != nil {
 		return err
 	}
@@ -35,13 +35,13 @@ func (s *Service) recover(ctx context.Context) error {
 			if err := s.holdPlace(ctx, one); err != nil {
 				return err
 			}
-			s.enqueue(job{session: one.ID})
+			s.enqueue(job{tenant: one.Tenant, session: one.ID})
 		}
 		if err := s.failIncomplete(ctx, one); err != nil {
 			return err
 		}
 	}
-	stores, err := records.List(ctx, s.records, records.Tx.DataStores)
+	stores, err := records.ListAll(ctx, s.records, records.Tx.DataStores)
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (s *Service) recover(ctx context.Context) error {
 		if store.Live != nil {
 			used[store.Live.SessionID] = true
 			if err := s.open(ctx, store); err != nil {
-				s.config.Log.Error("the live table cannot be opened and its lookups are refused: upload it again if this persists",
+				s.log(store.Tenant).Error("the live table cannot be opened and its lookups are refused: upload it again if this persists",
 					"store", store.ID, "session", store.Live.SessionID, "error", err)
 			}
 		}
@@ -63,7 +63,7 @@ func (s *Service) failIncomplete(ctx context.Context, one *records.Session) erro
 	if one.State != edm.StateUploadCompleted {
 		return nil
 	}
-	whole, err := records.Get(ctx, s.records, records.Tx.Sessions, one.ID) // with its list of blocks
+	whole, err := records.Get(ctx, s.records.Of(one.Tenant), records.Tx.Sessions, one.ID) // with its list of blocks
 	if err != nil {
 		return err
 	}
@@ -71,26 +71,26 @@ func (s *Service) failIncomplete(ctx context.Context, one *records.Session) erro
 	if at < 0 {
 		return nil
 	}
-	return s.failSession(ctx, one.ID, &blobs.Invalid{What: fmt.Sprintf("block %d was acknowledged and is gone", at)}, (*records.Session).Unfinished)
+	return s.failSession(ctx, one, &blobs.Invalid{What: fmt.Sprintf("block %d was acknowledged and is gone", at)}, (*records.Session).Unfinished)
 }
 
 // reopen tries again the live tables that are not served, and takes up those whose
 // searchable columns are others.
 func (s *Service) reopen(ctx context.Context) {
-	stores, err := records.List(ctx, s.records, records.Tx.DataStores)
+	stores, err := records.ListAll(ctx, s.records, records.Tx.DataStores)
 	if err != nil {
 		s.config.Log.Error("read the data stores", "error", err)
 		return
 	}
 	for _, store := range stores {
 		if wantedColumns(store) != nil {
-			s.enqueue(job{store: store.ID})
+			s.enqueue(job{tenant: store.Tenant, store: store.ID})
 		}
 		if store.Live == nil || s.tables.Serves(store.ID, store.Live) {
 			continue
 		}
 		if err := s.open(ctx, store); err == nil {
-			s.config.Log.Info("the live table is open", "store", store.ID, "session", store.Live.SessionID)
+			s.log(store.Tenant).Info("the live table is open", "store", store.ID, "session", store.Live.SessionID)
 		}
 	}
 }
@@ -103,7 +103,7 @@ func (s *Service) open(ctx context.Context, store *records.DataStore) error {
 // stillLive makes sure that a table is the live one still, and that a crash
 // finds it so.
 func (s *Service) stillLive(ctx context.Context, store *records.DataStore) error {
-	return s.records.Update(ctx, func(tx records.Tx) error {
+	return s.records.Of(store.Tenant).Update(ctx, func(tx records.Tx) error {
 		now, err := tx.DataStores().Get(store.ID)
 		if records.IsNotFound(err) || err == nil && (now.Live == nil || now.Live.SessionID != store.Live.SessionID || now.Live.Generation != store.Live.Generation) {
 			return errSuperseded
@@ -117,7 +117,7 @@ func (s *Service) stillLive(ctx context.Context, store *records.DataStore) error
 // it again; a sealed session fails. Sessions that are being indexed are not
 // looked at: indexing checks what it reads.
 func (s *Service) verify(ctx context.Context) {
-	sessions, err := records.List(ctx, s.records, records.Tx.Sessions)
+	sessions, err := records.ListAll(ctx, s.records, records.Tx.Sessions)
 	if err != nil {
 		s.config.Log.Error("read the sessions", "error", err)
 		return
@@ -130,14 +130,15 @@ func (s *Service) verify(ctx context.Context) {
 			if ctx.Err() != nil {
 				return
 			}
-			if err := s.verifyBlock(ctx, one.ID, b.ID); err != nil {
-				s.config.Log.Error("verify a block", "session", one.ID, "error", err)
+			if err := s.verifyBlock(ctx, one, b.ID); err != nil {
+				s.log(one.Tenant).Error("verify a block", "session", one.ID, "error", err)
 			}
 		}
 	}
 }
 
-func (s *Service) verifyBlock(ctx context.Context, session, id string) error {
+func (s *Service) verifyBlock(ctx context.Context, of *records.Session, id string) error {
+	session := of.ID
 	_, err := s.blocks.Read(ctx, session, id)
 	var bad *blobs.Invalid
 	if !errors.As(err, &bad) {
@@ -147,8 +148,8 @@ func (s *Service) verifyBlock(ctx context.Context, session, id string) error {
 		return nil // its session ended meanwhile
 	}
 	index, _, _ := block.ParseID(id) // read did too
-	s.config.Log.Error("an acknowledged block is damaged and was dropped: its uploader stages it again", "session", session, "block", index, "error", bad)
-	return errors.Join(s.blocks.Forget(ctx, session, id), s.failSession(ctx, session, bad, func(r *records.Session) bool {
+	s.log(of.Tenant).Error("an acknowledged block is damaged and was dropped: its uploader stages it again", "session", session, "block", index, "error", bad)
+	return errors.Join(s.blocks.Forget(ctx, session, id), s.failSession(ctx, of, bad, func(r *records.Session) bool {
 		return r.State == edm.StateUploadCompleted && slices.Contains(r.Sealed, id)
 	}))
 }

@@ -18,9 +18,9 @@ const reindexTries = 3
 // from its token files, beside the indexes that lookups are answered from until
 // the others are whole. It writes nothing down before, so a crash leaves files
 // that are made again.
-func (s *Service) reindex(ctx context.Context, id string) error {
+func (s *Service) reindex(ctx context.Context, tenant, id string) error {
 	for range reindexTries {
-		store, err := records.Get(ctx, s.records, records.Tx.DataStores, id)
+		store, err := records.Get(ctx, s.records.Of(tenant), records.Tx.DataStores, id)
 		if err != nil {
 			return ignoreNotFound(err)
 		}
@@ -51,7 +51,7 @@ func (s *Service) reindexAs(ctx context.Context, store *records.DataStore, colum
 	if err := s.tables.Replace(store.ID, next, func() error { return s.recordReindexed(ctx, store, next) }); err != nil {
 		return errors.Join(err, next.Close())
 	}
-	s.config.Log.Info("indexed again", "store", store.ID, "session", next.SessionID, "generation", next.Generation)
+	s.log(store.Tenant).Info("indexed again", "store", store.ID, "session", next.SessionID, "generation", next.Generation)
 	s.tables.Tidy(ctx, next)
 	return nil
 }
@@ -68,18 +68,18 @@ func (s *Service) reindexFailed(ctx context.Context, store *records.DataStore, o
 	case !errors.Is(cause, os.ErrNotExist):
 		return cause
 	}
-	if now, err := records.Get(ctx, s.records, records.Tx.DataStores, store.ID); err != nil || now.Live == nil || now.Live.Generation != old.Generation {
+	if now, err := records.Get(ctx, s.records.Of(store.Tenant), records.Tx.DataStores, store.ID); err != nil || now.Live == nil || now.Live.Generation != old.Generation {
 		return errors.Join(ignoreNotFound(err)) // another one is live, and these files go
 	}
 	old.Break()
-	s.config.Log.Error("the live table is damaged: upload it again", "store", store.ID, "session", old.SessionID, "error", cause)
+	s.log(store.Tenant).Error("the live table is damaged: upload it again", "store", store.ID, "session", old.SessionID, "error", cause)
 	return nil
 }
 
 // recordReindexed writes down which columns of the live table are searchable, as
 // a generation of its own.
 func (s *Service) recordReindexed(ctx context.Context, store *records.DataStore, next *index.Table) error {
-	_, err := records.Change(ctx, s.records, records.Tx.DataStores, store.ID, func(_ records.Tx, now *records.DataStore) error {
+	_, err := records.Change(ctx, s.records.Of(store.Tenant), records.Tx.DataStores, store.ID, func(_ records.Tx, now *records.DataStore) error {
 		if now.Live == nil || now.Live.Generation != store.Live.Generation || !sameIndexes(wantedColumns(now), next.Columns) {
 			return errSuperseded
 		}

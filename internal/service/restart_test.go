@@ -39,6 +39,8 @@ func (s *snapshots) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
+func (s *snapshots) WithAttrs([]slog.Attr) slog.Handler { return s }
+
 func (s *snapshots) Enabled(context.Context, slog.Level) bool { return true }
 
 // crashing runs a service whose folder is kept as it is at each line that says

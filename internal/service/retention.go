@@ -51,14 +51,15 @@ func (s *Service) dropEnded(ctx context.Context, sessions []*records.Session) er
 		if err != nil {
 			return err
 		}
-		s.config.Log.Info("dropped the records of sessions that ended first", "store", store, "sessions", dropped)
+		s.log(ofStore[0].Tenant).Info("dropped the records of sessions that ended first", "store", store, "sessions", dropped)
 	}
 	return nil
 }
 
-// dropRecords removes the records of sessions, but for those of live tables.
+// dropRecords removes the records of sessions of one store, but for those of live
+// tables.
 func (s *Service) dropRecords(ctx context.Context, of []*records.Session) (dropped int, err error) {
-	err = s.records.Update(ctx, func(tx records.Tx) error {
+	err = s.records.Of(of[0].Tenant).Update(ctx, func(tx records.Tx) error {
 		dropped = 0
 		for _, one := range of {
 			store, err := tx.DataStores().Serving(one.ID)

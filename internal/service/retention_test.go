@@ -16,7 +16,7 @@ import (
 // first.
 func (h *harness) crowd(n int, state edm.State) {
 	h.t.Helper()
-	h.must(h.records.Update(h.t.Context(), func(tx records.Tx) error {
+	h.must(h.records.Of("").Update(h.t.Context(), func(tx records.Tx) error {
 		for i := range n {
 			one := &records.Session{Session: edm.Session{ID: fmt.Sprint("crowd-", i), DataStoreID: "bare", State: state}, Expiry: fuzzNow.Add(time.Hour)}
 			if !one.Unfinished() {
@@ -73,7 +73,7 @@ func TestAStartCountsUnfinishedSessions(t *testing.T) {
 		s, err = New(c)
 		h.must(err)
 		n := 0
-		h.must(s.records.Update(t.Context(), func(tx records.Tx) (err error) {
+		h.must(s.records.Of("").Update(t.Context(), func(tx records.Tx) (err error) {
 			n, err = tx.Sessions().Unfinished("bare")
 			return err
 		}))
@@ -87,7 +87,7 @@ func TestAStartCountsUnfinishedSessions(t *testing.T) {
 func TestRecordsOfEndedSessionsGoInTheirOrder(t *testing.T) {
 	h := newHarness(t)
 	h.crowd(maxEnded+5, edm.StateCancelled)
-	h.must(h.records.Update(h.t.Context(), func(tx records.Tx) error {
+	h.must(h.records.Of("").Update(h.t.Context(), func(tx records.Tx) error {
 		store, err := tx.DataStores().Get("bare")
 		if err != nil {
 			return err
@@ -97,7 +97,7 @@ func TestRecordsOfEndedSessionsGoInTheirOrder(t *testing.T) {
 	}))
 	h.sweep(t.Context())
 	there := func(id string) bool {
-		_, err := records.Get(h.t.Context(), h.records, records.Tx.Sessions, id)
+		_, err := records.Get(h.t.Context(), h.records.Of(""), records.Tx.Sessions, id)
 		if err != nil && !records.IsNotFound(err) {
 			t.Fatal(err)
 		}
@@ -142,7 +142,7 @@ func TestRequestIDsAreForgottenAfterADay(t *testing.T) {
 	}
 	now = now.Add(2 * requestWindow)
 	h.sweep(t.Context())
-	h.must(h.records.View(h.t.Context(), func(tx records.Tx) error {
+	h.must(h.records.Of("").View(h.t.Context(), func(tx records.Tx) error {
 		left, err := tx.Requests().Before(now.Add(time.Hour))
 		if len(left) != 0 {
 			t.Errorf("%d requests are remembered for good", len(left))

@@ -41,6 +41,7 @@ func (s *Service) routes() *http.ServeMux {
 		mux.Handle(method+" "+base+path, s.api(h))
 	}
 	mux.HandleFunc("/upload/{session}", s.blob)
+	mux.HandleFunc("/upload/{tenant}/{session}", s.blob)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.Handle("/", s.api(func(r *http.Request) (*answer, error) {

@@ -56,9 +56,9 @@ func (s *Service) begin(ctx context.Context) (err error) {
 func (s *Service) do(ctx context.Context, j job) error {
 	defer s.queued.Delete(j)
 	if j.store != "" {
-		return s.reindex(ctx, j.store)
+		return s.reindex(ctx, j.tenant, j.store)
 	}
-	return s.indexSession(ctx, j.session)
+	return s.indexSession(ctx, j.tenant, j.session)
 }
 
 // Run indexes and expires until ctx ends, then waits for the job at hand to
@@ -90,7 +90,7 @@ func (s *Service) index(ctx context.Context) {
 			return
 		case j := <-s.jobs:
 			if err := s.do(ctx, j); err != nil && ctx.Err() == nil {
-				s.config.Log.Error("indexing failed", "session", j.session, "store", j.store, "error", err)
+				s.log(j.tenant).Error("indexing failed", "session", j.session, "store", j.store, "error", err)
 			}
 		}
 	}

@@ -18,13 +18,13 @@ func TestASealComesTooLate(t *testing.T) {
 		t.Fatalf("cancel: %d", w.Code)
 	}
 	for session, state := range map[string]edm.State{"staged": edm.StateCancelled, "done": edm.StateCompleted, "processing": edm.StateProcessingInProgress} {
-		before, err := records.Get(h.t.Context(), h.records, records.Tx.Sessions, session)
+		before, err := records.Get(h.t.Context(), h.records.Of(""), records.Tx.Sessions, session)
 		h.must(err)
 		var refused *failure
-		if err := h.seal(t.Context(), session, ids[:1]); !errors.As(err, &refused) || refused.status != http.StatusConflict {
+		if err := h.seal(t.Context(), before, ids[:1]); !errors.As(err, &refused) || refused.status != http.StatusConflict {
 			t.Errorf("the seal of a session in state %s: %v", state, err)
 		}
-		after, err := records.Get(h.t.Context(), h.records, records.Tx.Sessions, session)
+		after, err := records.Get(h.t.Context(), h.records.Of(""), records.Tx.Sessions, session)
 		h.must(err)
 		if after.State != state || len(after.Sealed) != len(before.Sealed) {
 			t.Errorf("a session in state %s is %s with %d blocks", state, after.State, len(after.Sealed))

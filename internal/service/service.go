@@ -76,6 +76,7 @@ type Service struct {
 	space    *folder.Space
 	probe    probe
 	queued   sync.Map // jobs that wait or are done now
+	handles  sync.Map // tenants by what upload URIs have in place of their names
 }
 
 func (c Config) withDefaults() Config {
@@ -100,9 +101,9 @@ func (c Config) withDefaults() Config {
 // now is the service's clock in UTC, in the precision that JSON keeps.
 func (s *Service) now() time.Time { return s.config.Now().UTC().Truncate(time.Millisecond) }
 
-// job is what the workers do: index a committed session, or the live table of a
-// store again.
-type job struct{ session, store string }
+// job is what the workers do for a tenant: index a committed session, or the live
+// table of a store again.
+type job struct{ tenant, session, store string }
 
 // enqueue hands a job to the workers.
 func (s *Service) enqueue(j job) {

@@ -10,7 +10,7 @@ import (
 
 // session reads the session that a request names.
 func (s *Service) session(r *http.Request) (*records.Session, error) {
-	one, err := records.Get(r.Context(), s.records, records.Tx.Sessions, r.PathValue("id"))
+	one, err := records.Get(r.Context(), s.recordsOf(r), records.Tx.Sessions, r.PathValue("id"))
 	if err == nil && one.DataStoreID != r.PathValue("store") {
 		return nil, notFound(records.KindSession, r.PathValue("id"))
 	}
@@ -19,7 +19,7 @@ func (s *Service) session(r *http.Request) (*records.Session, error) {
 
 func (s *Service) listSessions(r *http.Request) (*answer, error) {
 	var sessions []*records.Session
-	err := s.records.View(r.Context(), func(tx records.Tx) (err error) {
+	err := s.recordsOf(r).View(r.Context(), func(tx records.Tx) (err error) {
 		if _, err := tx.DataStores().Get(r.PathValue("store")); err != nil {
 			return err
 		}
@@ -51,7 +51,7 @@ func (s *Service) getSession(r *http.Request) (*answer, error) {
 	}
 	entity = o.project(entity)
 	if o.expandedAgent {
-		agent, err := records.Get(r.Context(), s.records, records.Tx.Agents, one.UploadAgentID)
+		agent, err := records.Get(r.Context(), s.recordsOf(r), records.Tx.Agents, one.UploadAgentID)
 		if err != nil {
 			return nil, err
 		}
@@ -65,7 +65,7 @@ func (s *Service) getSessionAgent(r *http.Request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	agent, err := records.Get(r.Context(), s.records, records.Tx.Agents, one.UploadAgentID)
+	agent, err := records.Get(r.Context(), s.recordsOf(r), records.Tx.Agents, one.UploadAgentID)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (s *Service) getSessionAgent(r *http.Request) (*answer, error) {
 
 // alter changes a session of the request's store in one transaction.
 func (s *Service) alter(r *http.Request, f func(records.Tx, *records.Session) error) (*records.Session, error) {
-	return records.Change(r.Context(), s.records, records.Tx.Sessions, r.PathValue("id"), func(tx records.Tx, one *records.Session) error {
+	return records.Change(r.Context(), s.recordsOf(r), records.Tx.Sessions, r.PathValue("id"), func(tx records.Tx, one *records.Session) error {
 		if one.DataStoreID != r.PathValue("store") {
 			return notFound(records.KindSession, one.ID)
 		}
@@ -125,8 +125,8 @@ func (s *Service) commitSession(r *http.Request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.config.Log.Info("committed", "session", one.ID, "store", one.DataStoreID)
-	s.enqueue(job{session: one.ID})
+	s.log(one.Tenant).Info("committed", "session", one.ID, "store", one.DataStoreID)
+	s.enqueue(job{tenant: one.Tenant, session: one.ID})
 	return noContent()
 }
 
@@ -171,8 +171,8 @@ func (s *Service) cancelSession(r *http.Request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.config.Log.Info("cancelled", "session", one.ID, "store", one.DataStoreID)
-	s.discardBlocks(r.Context(), one.ID)
+	s.log(one.Tenant).Info("cancelled", "session", one.ID, "store", one.DataStoreID)
+	s.discardBlocks(r.Context(), one)
 	return noContent()
 }
 
@@ -198,7 +198,7 @@ func (s *Service) deleteSession(r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	live := false
-	err = s.records.Update(r.Context(), func(tx records.Tx) (err error) {
+	err = s.recordsOf(r).Update(r.Context(), func(tx records.Tx) (err error) {
 		store, err := tx.DataStores().Serving(one.ID)
 		if err != nil {
 			return err
@@ -213,9 +213,9 @@ func (s *Service) deleteSession(r *http.Request) (*answer, error) {
 	case err != nil:
 		return nil, err
 	case live:
-		s.discardBlocks(r.Context(), one.ID) // its table stays live; only the session's record goes
+		s.discardBlocks(r.Context(), one) // its table stays live; only the session's record goes
 	default:
-		s.discard(r.Context(), one.ID)
+		s.discard(r.Context(), one)
 	}
 	return noContent()
 }

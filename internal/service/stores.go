@@ -1,7 +1,6 @@
 package service
 
 import (
-	"context"
 	"errors"
 	"net/http"
 
@@ -12,7 +11,7 @@ import (
 )
 
 func (s *Service) listStores(r *http.Request) (*answer, error) {
-	stores, err := records.List(r.Context(), s.records, records.Tx.DataStores)
+	stores, err := records.List(r.Context(), s.recordsOf(r), records.Tx.DataStores)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +34,7 @@ func (s *Service) createStore(r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	id := uuid.NewString()
-	made, err := records.Create(r.Context(), s.records, records.Tx.DataStores, requestOf(r, records.KindDataStore, id, s.now()), func(tx records.Tx) (*records.DataStore, error) {
+	made, err := records.Create(r.Context(), s.recordsOf(r), records.Tx.DataStores, requestOf(r, records.KindDataStore, id, s.now()), func(tx records.Tx) (*records.DataStore, error) {
 		if err := errors.Join(refuseSameName(tx, wanted.DisplayName), refuseMore(tx.DataStores(), s.config.MaxDataStores, "data stores", "--max-data-stores")); err != nil {
 			return nil, err
 		}
@@ -72,7 +71,7 @@ func checkOwner(o *edm.Owner) error {
 }
 
 func (s *Service) getStore(r *http.Request) (*answer, error) {
-	store, err := records.Get(r.Context(), s.records, records.Tx.DataStores, r.PathValue("store"))
+	store, err := records.Get(r.Context(), s.recordsOf(r), records.Tx.DataStores, r.PathValue("store"))
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +87,7 @@ func (s *Service) updateStore(r *http.Request) (*answer, error) {
 	if err := decode(r, &wanted); err != nil {
 		return nil, err
 	}
-	store, err := records.Change(r.Context(), s.records, records.Tx.DataStores, r.PathValue("store"), func(_ records.Tx, one *records.DataStore) error {
+	store, err := records.Change(r.Context(), s.recordsOf(r), records.Tx.DataStores, r.PathValue("store"), func(_ records.Tx, one *records.DataStore) error {
 		if wanted.Description != nil {
 			one.Description = *wanted.Description
 		}
@@ -108,7 +107,7 @@ func (s *Service) updateStore(r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	if wantedColumns(store) != nil {
-		s.enqueue(job{store: store.ID})
+		s.enqueue(job{tenant: store.Tenant, store: store.ID})
 	}
 	return ok(s.show(store))
 }
@@ -116,33 +115,31 @@ func (s *Service) updateStore(r *http.Request) (*answer, error) {
 // deleteStore removes the store with its sessions and its live table.
 func (s *Service) deleteStore(r *http.Request) (*answer, error) {
 	id := r.PathValue("store")
-	var gone []string
+	var gone []*records.Session
 	err := s.tables.Replace(id, nil, func() (err error) {
-		gone, err = s.forgetStore(r.Context(), id)
+		gone, err = s.forgetStore(r, id)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	for _, session := range gone {
-		s.discard(r.Context(), session)
+	for _, one := range gone {
+		s.discard(r.Context(), one)
 	}
+	s.log(tenantOf(r)).Info("data store deleted", "store", id, "sessions", len(gone))
 	return noContent()
 }
 
-// forgetStore deletes the records of a store and its sessions, whose ids it returns.
-func (s *Service) forgetStore(ctx context.Context, id string) (gone []string, err error) {
-	err = s.records.Update(ctx, func(tx records.Tx) error {
-		gone = nil
+// forgetStore deletes the records of a store and its sessions, which it returns.
+func (s *Service) forgetStore(r *http.Request, id string) (gone []*records.Session, err error) {
+	err = s.recordsOf(r).Update(r.Context(), func(tx records.Tx) error {
 		if _, err := tx.DataStores().Get(id); err != nil {
 			return err
 		}
-		sessions, err := tx.Sessions().Of(id)
-		if err != nil {
+		if gone, err = tx.Sessions().Of(id); err != nil {
 			return err
 		}
-		for _, one := range sessions {
-			gone = append(gone, one.ID)
+		for _, one := range gone {
 			if err := s.dropRecord(tx, one.ID); err != nil {
 				return err
 			}

@@ -2,6 +2,8 @@ package service
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 
 	"exactmatch.dev/operator/internal/service/records"
@@ -12,10 +14,10 @@ import (
 // kept no longer.
 func (s *Service) sweep(ctx context.Context) {
 	s.reopen(ctx)
-	if err := records.Forget(ctx, s.records, s.now().Add(-requestWindow)); err != nil {
+	if err := s.eachTenant(ctx, s.forgetRequests); err != nil {
 		s.config.Log.Error("forget old request ids", "error", err)
 	}
-	sessions, err := records.List(ctx, s.records, records.Tx.Sessions)
+	sessions, err := records.ListAll(ctx, s.records, records.Tx.Sessions)
 	if err != nil {
 		s.config.Log.Error("sweep", "error", err)
 		return
@@ -23,16 +25,32 @@ func (s *Service) sweep(ctx context.Context) {
 	slices.SortFunc(sessions, byCommit)
 	for _, one := range sessions {
 		if one.Processing() {
-			s.enqueue(job{session: one.ID})
+			s.enqueue(job{tenant: one.Tenant, session: one.ID})
 		}
 		if one.Unfinished() && s.now().After(one.Expiry) {
-			s.expire(ctx, one.ID)
+			s.expire(ctx, one)
 		}
 	}
-	if err := s.forgetDropped(ctx); err != nil {
+	if err := s.eachTenant(ctx, s.forgetDropped); err != nil {
 		s.config.Log.Error("forget dropped sessions", "error", err)
 	}
 	if err := s.dropEnded(ctx, sessions); err != nil {
 		s.config.Log.Error("drop old sessions", "error", err)
 	}
+}
+
+// eachTenant does something for one tenant after another. What fails for one is
+// tried for the others all the same.
+func (s *Service) eachTenant(ctx context.Context, do func(ctx context.Context, tenant string) error) error {
+	tenants, err := s.records.Tenants(ctx)
+	for _, tenant := range tenants {
+		if failed := do(ctx, tenant); failed != nil {
+			err = errors.Join(err, fmt.Errorf("tenant %q: %w", tenant, failed))
+		}
+	}
+	return err
+}
+
+func (s *Service) forgetRequests(ctx context.Context, tenant string) error {
+	return records.Forget(ctx, s.records.Of(tenant), s.now().Add(-requestWindow))
 }

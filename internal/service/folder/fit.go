@@ -196,33 +196,52 @@ func (f *folder) findUnknown(ctx context.Context, u *unfit, ours map[string]bool
 // may have come before the file was made.
 const firstStamp = 1
 
-// named are the sessions whose tables and blocks are this database's: those that
-// have a record, those that are live, and those whose records were removed and
-// whose files may be left.
+// named are the sessions whose tables and blocks are this database's, of all
+// tenants.
 func named(ctx context.Context, db records.Store) (map[string]bool, error) {
+	tenants, err := db.Tenants(ctx)
+	if err != nil {
+		return nil, err
+	}
 	names := map[string]bool{}
-	err := db.View(ctx, func(tx records.Tx) error {
-		sessions, err := tx.Sessions().List()
-		if err != nil {
-			return err
-		}
-		for _, one := range sessions {
-			names[one.ID] = true
-		}
-		tombstones, err := tx.Tombstones().List()
-		if err != nil {
-			return err
-		}
-		for _, one := range tombstones {
-			names[one.Session] = true
-		}
-		stores, err := tx.DataStores().List()
-		for _, one := range stores {
-			if one.Live != nil {
-				names[one.Live.SessionID] = true
+	for _, tenant := range tenants {
+		err := db.Of(tenant).View(ctx, func(tx records.Tx) error {
+			of, err := sessionsOf(tx)
+			for _, one := range of {
+				names[one] = true
 			}
+			return err
+		})
+		if err != nil {
+			return nil, err
 		}
-		return err
-	})
+	}
+	return names, nil
+}
+
+// sessionsOf are the sessions of one tenant that may have tables and blocks: those
+// that have a record, those that are live, and those whose records were removed and
+// whose files may be left.
+func sessionsOf(tx records.Tx) (names []string, err error) {
+	sessions, err := tx.Sessions().List()
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range sessions {
+		names = append(names, one.ID)
+	}
+	tombstones, err := tx.Tombstones().List()
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range tombstones {
+		names = append(names, one.Session)
+	}
+	stores, err := tx.DataStores().List()
+	for _, one := range stores {
+		if one.Live != nil {
+			names = append(names, one.Live.SessionID)
+		}
+	}
 	return names, err
 }

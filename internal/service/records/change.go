@@ -13,7 +13,7 @@ type kind[T any] interface {
 }
 
 // Get reads one record. Of names its kind, as Tx.Sessions does.
-func Get[T any, K kind[T]](ctx context.Context, s Store, of func(Tx) K, id string) (out *T, err error) {
+func Get[T any, K kind[T]](ctx context.Context, s Records, of func(Tx) K, id string) (out *T, err error) {
 	err = s.View(ctx, func(tx Tx) (err error) {
 		out, err = of(tx).Get(id)
 		return err
@@ -22,7 +22,7 @@ func Get[T any, K kind[T]](ctx context.Context, s Store, of func(Tx) K, id strin
 }
 
 // List reads all records of a kind.
-func List[T any, K interface{ List() ([]T, error) }](ctx context.Context, s Store, of func(Tx) K) (out []T, err error) {
+func List[T any, K interface{ List() ([]T, error) }](ctx context.Context, s Records, of func(Tx) K) (out []T, err error) {
 	err = s.View(ctx, func(tx Tx) (err error) {
 		out, err = of(tx).List()
 		return err
@@ -30,8 +30,24 @@ func List[T any, K interface{ List() ([]T, error) }](ctx context.Context, s Stor
 	return out, err
 }
 
+// ListAll reads all records of a kind, of one tenant after another.
+func ListAll[T any, K interface{ List() ([]T, error) }](ctx context.Context, s Store, of func(Tx) K) (all []T, err error) {
+	tenants, err := s.Tenants(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, tenant := range tenants {
+		some, err := List(ctx, s.Of(tenant), of)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	return all, nil
+}
+
 // Change reads a record, has f change it, and writes it, in one transaction.
-func Change[T any, K kind[T]](ctx context.Context, s Store, of func(Tx) K, id string, f func(Tx, *T) error) (out *T, err error) {
+func Change[T any, K kind[T]](ctx context.Context, s Records, of func(Tx) K, id string, f func(Tx, *T) error) (out *T, err error) {
 	err = s.Update(ctx, func(tx Tx) (err error) {
 		if out, err = of(tx).Get(id); err != nil {
 			return err
@@ -46,7 +62,7 @@ func Change[T any, K kind[T]](ctx context.Context, s Store, of func(Tx) K, id st
 
 // Create makes the record that f returns, or returns the one that the same request
 // made before. A request without a key is a new one. r.ID is the new record's.
-func Create[T any, K kind[T]](ctx context.Context, s Store, of func(Tx) K, r Request, f func(Tx) (*T, error)) (out *T, err error) {
+func Create[T any, K kind[T]](ctx context.Context, s Records, of func(Tx) K, r Request, f func(Tx) (*T, error)) (out *T, err error) {
 	err = s.Update(ctx, func(tx Tx) (err error) {
 		if out, err = made(tx, of(tx), r); out != nil || err != nil {
 			return err
@@ -89,7 +105,7 @@ func IsNotFound(err error) bool {
 
 // Forget forgets the requests from before a time. It changes nothing where there is
 // none.
-func Forget(ctx context.Context, s Store, before time.Time) error {
+func Forget(ctx context.Context, s Records, before time.Time) error {
 	var old []Request
 	err := s.View(ctx, func(tx Tx) (err error) {
 		old, err = tx.Requests().Before(before)

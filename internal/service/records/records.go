@@ -5,7 +5,10 @@ package records
 
 import (
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"exactmatch.dev/operator/internal/edm"
 )
@@ -13,6 +16,8 @@ import (
 // DataStore is a data store as it is kept.
 type DataStore struct {
 	edm.DataStore
+	// Tenant is whose record it is: a Tx sets it where it reads or puts the record.
+	Tenant string `json:"-"`
 	// Commits are the times of the commits that succeeded and still count against
 	// the quota, Processing those, by session, of the commits that are being processed.
 	Commits    []time.Time          `json:"commits,omitempty"`
@@ -26,6 +31,8 @@ type DataStore struct {
 // Session is a session as it is kept.
 type Session struct {
 	edm.Session
+	// Tenant is whose record it is: a Tx sets it where it reads or puts the record.
+	Tenant string `json:"-"`
 	// Sealed are the ids of its blocks in order.
 	Sealed []string `json:"sealed,omitempty"`
 	// JobsDone counts the indexing jobs that need not be done again.
@@ -67,6 +74,24 @@ type Request struct {
 type Tombstone struct {
 	Session string
 	At      time.Time
+}
+
+// maxTenant is the longest name of a tenant, in bytes.
+const maxTenant = 512
+
+// InvalidTenant says that a name cannot be a tenant's.
+type InvalidTenant struct{ Name string }
+
+func (i *InvalidTenant) Error() string {
+	return fmt.Sprintf("%q cannot be the name of a tenant: it must be UTF-8 of at most %d bytes without control characters", i.Name, maxTenant)
+}
+
+// CheckTenant refuses what cannot be the name of a tenant.
+func CheckTenant(name string) error {
+	if len(name) > maxTenant || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+		return &InvalidTenant{name}
+	}
+	return nil
 }
 
 // Identity tells a Store from others, and its state from earlier ones.

@@ -7,25 +7,16 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 )
 
-// Store keeps records. It is safe for concurrent use.
+// Store keeps the records of tenants. It is safe for concurrent use.
 type Store interface {
-	// View calls f with all records as they are at one moment. A change may wait for
-	// the views beside it: f waits for no change.
-	View(ctx context.Context, f func(Tx) error) error
-	// Update calls f, and changes all that f has changed or nothing: nothing where f
-	// returns an error, which Update returns as it is. Updates are serializable, as
-	// if one came after another. Once Update has returned nil, the change and a
-	// higher stamp survive a crash; after another error they may be there or not, and
-	// the caller looks again.
-	//
-	// A Store may call f again after a conflict with another change, and no caller
-	// does it for the Store: f starts over each time, and has no effect but by its Tx
-	// and by variables that it sets whole. Neither View nor Update is called in f, and
-	// no Tx is used after f.
-	//
-	// Where there is no room for the change, the error is a syscall.ENOSPC, EDQUOT or
-	// EFBIG.
-	Update(ctx context.Context, f func(Tx) error) error
+	// Of returns the records of one tenant, "" for those that were made without one.
+	// Nothing that is done by it reads, changes or counts a record of another tenant.
+	Of(tenant string) Records
+	// Across changes the records of two tenants in one transaction, as
+	// Records.Update does for one.
+	Across(ctx context.Context, from, to string, f func(from, to Tx) error) error
+	// Tenants are those that have records, in order. The first is always "".
+	Tenants(ctx context.Context) ([]string, error)
 	// Identity is what the store says of itself.
 	Identity(ctx context.Context) (Identity, error)
 	// Secret signs upload URIs. It was drawn with the store and stays the same.
@@ -36,8 +27,30 @@ type Store interface {
 	Close() error
 }
 
-// Tx is one transaction. What it returns is the caller's: to change a record is to
-// Put it. Lists are in the order of ids.
+// Records are those of one tenant. Where its name cannot be one, every call fails
+// with an *InvalidTenant.
+type Records interface {
+	// View calls f with all records as they are at one moment. A change may wait for
+	// the views beside it: f waits for no change.
+	View(ctx context.Context, f func(Tx) error) error
+	// Update calls f, and changes all that f has changed or nothing: nothing where f
+	// returns an error, which Update returns as it is. Updates of all tenants are
+	// serializable, as if one came after another. Once Update has returned nil, the
+	// change and a higher stamp survive a crash; after another error they may be there
+	// or not, and the caller looks again.
+	//
+	// A Store may call f again after a conflict with another change, and no caller
+	// does it for the Store: f starts over each time, and has no effect but by its Tx
+	// and by variables that it sets whole. Neither View nor Update is called in f, and
+	// no Tx is used after f.
+	//
+	// Where there is no room for the change, the error is a syscall.ENOSPC, EDQUOT or
+	// EFBIG.
+	Update(ctx context.Context, f func(Tx) error) error
+}
+
+// Tx is one transaction on the records of one tenant. What it returns is the
+// caller's: to change a record is to Put it. Lists are in the order of ids.
 type Tx interface {
 	DataStores() DataStores
 	Sessions() Sessions

@@ -143,22 +143,9 @@ func (s *Store) Close() error {
 	return errors.Join(s.stamps.Close(), s.db.Close())
 }
 
-// View implements records.Store.
-func (s *Store) View(_ context.Context, f func(records.Tx) error) error {
-	return s.db.View(func(b *bbolt.Tx) error { return f(&tx{Tx: b}) })
-}
-
-// Update implements records.Store.
-func (s *Store) Update(_ context.Context, f func(records.Tx) error) error {
-	return s.update(func(b *bbolt.Tx) (map[string]int, error) {
-		t := &tx{Tx: b, counts: &s.counts, unfinished: map[string]int{}}
-		return t.unfinished, f(t)
-	})
-}
-
 // Probe implements records.Store.
 func (s *Store) Probe(_ context.Context, at time.Time) error {
-	err := s.update(func(b *bbolt.Tx) (map[string]int, error) {
+	err := s.update(func(b *bbolt.Tx) ([]*tx, error) {
 		return nil, putText(b, metaBucket, probeKey, []byte(at.Format(time.RFC3339)))
 	})
 	if err == nil && s.stamps != nil {
@@ -168,15 +155,15 @@ func (s *Store) Probe(_ context.Context, at time.Time) error {
 }
 
 // update changes records in one transaction, and then what is known of them: f
-// returns how many unfinished sessions it adds to each data store.
-func (s *Store) update(f func(*bbolt.Tx) (map[string]int, error)) error {
+// returns what it has changed them by.
+func (s *Store) update(f func(*bbolt.Tx) ([]*tx, error)) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	var stamp uint64
-	var more map[string]int
+	var changes []*tx
 	written := false
 	err := s.db.Update(func(b *bbolt.Tx) (err error) {
-		if more, err = f(b); err != nil {
+		if changes, err = f(b); err != nil {
 			return err
 		}
 		stamp, err = raiseStamp(b)
@@ -189,7 +176,9 @@ func (s *Store) update(f func(*bbolt.Tx) (map[string]int, error)) error {
 		}
 		return noSpace(err)
 	}
-	s.counts.add(more)
+	for _, one := range changes {
+		s.counts.add(one.tenant, one.unfinished)
+	}
 	if s.stamps != nil {
 		s.stamps.WriteStamp(stamp)
 	}

@@ -29,7 +29,10 @@ func contents(t *testing.T, s *Store) string {
 	t.Helper()
 	var out bytes.Buffer
 	check(t, s.db.View(func(tx *bbolt.Tx) error {
-		for _, name := range buckets {
+		for _, name := range slices.Concat(buckets, tenantBuckets) {
+			if tx.Bucket(name) == nil {
+				continue
+			}
 			check(t, tx.Bucket(name).ForEach(func(k, _ []byte) error {
 				if string(k) == string(ledgerKey) {
 					return nil
@@ -56,18 +59,19 @@ func twoStates(t *testing.T) (before, after []byte, was, is string) {
 	for n := range 30 {
 		id := fmt.Sprintf("session-%d", n)
 		request := records.Request{Kind: records.KindSession, Key: "request-" + id, ID: id, At: time.Now()}
-		_, err := records.Create(ctx, s, records.Tx.Sessions, request, func(records.Tx) (*records.Session, error) {
+		_, err := records.Create(ctx, s.Of(""), records.Tx.Sessions, request, func(records.Tx) (*records.Session, error) {
 			return &records.Session{Session: edm.Session{ID: id, FileName: "before.csv", State: edm.StateCreated}}, nil
 		})
 		check(t, err)
 	}
-	check(t, s.Update(ctx, func(tx records.Tx) error { return tx.Sessions().Delete("session-3") }))
+	check(t, s.Of("").Update(ctx, func(tx records.Tx) error { return tx.Sessions().Delete("session-3") }))
 	store := &records.DataStore{DataStore: edm.DataStore{ID: "store"}, Generation: 1}
-	check(t, s.Update(ctx, func(tx records.Tx) error { return tx.DataStores().Put(store) }))
+	check(t, s.Of("").Update(ctx, func(tx records.Tx) error { return tx.DataStores().Put(store) }))
+	check(t, s.Of("prod/hr").Update(ctx, func(tx records.Tx) error { return tx.DataStores().Put(store) }))
 	was = contents(t, s)
 	before, err = os.ReadFile(path)
 	check(t, err)
-	_, err = records.Change(ctx, s, records.Tx.Sessions, "session-7", func(_ records.Tx, one *records.Session) error {
+	_, err = records.Change(ctx, s.Of(""), records.Tx.Sessions, "session-7", func(_ records.Tx, one *records.Session) error {
 		one.FileName = "after.csv"
 		return nil
 	})
@@ -185,13 +189,13 @@ func TestADamagedRecordIsNotRead(t *testing.T) {
 	defer func() { check(t, s.Close()) }()
 	ctx := t.Context()
 	check(t, s.Prepare(ctx))
-	check(t, s.Update(ctx, func(tx records.Tx) error { return tx.Agents().Put(&edm.UploadAgent{ID: "a", Description: "ours"}) }))
+	check(t, s.Of("").Update(ctx, func(tx records.Tx) error { return tx.Agents().Put(&edm.UploadAgent{ID: "a", Description: "ours"}) }))
 	check(t, s.db.Update(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(agentsBucket)
 		return b.Put([]byte("a"), bytes.Replace(b.Get([]byte("a")), []byte("ours"), []byte("ourS"), 1))
 	}))
-	_, one := records.Get(ctx, s, records.Tx.Agents, "a")
-	_, all := records.List(ctx, s, records.Tx.Agents)
+	_, one := records.Get(ctx, s.Of(""), records.Tx.Agents, "a")
+	_, all := records.List(ctx, s.Of(""), records.Tx.Agents)
 	for what, err := range map[string]error{"read alone": one, "listed": all} {
 		if err == nil || !strings.Contains(err.Error(), "agents/a does not have its sum: "+restoreAdvice) {
 			t.Errorf("%s: %v", what, err)

@@ -40,27 +40,11 @@ func getText(tx *bbolt.Tx, bucket, key []byte) ([]byte, error) {
 	return checked(bucket, key, whole)
 }
 
-// eachText calls f with the key and the text of every value of a bucket, in the
-// order of the keys.
-func eachText(tx *bbolt.Tx, bucket []byte, f func(key, text []byte) error) error {
-	b := tx.Bucket(bucket)
-	if b == nil {
-		return nil // as getText
-	}
-	return b.ForEach(func(key, whole []byte) error {
-		text, err := checked(bucket, key, whole)
-		if err != nil {
-			return err
-		}
-		return f(key, text)
-	})
-}
-
 // checked is the text of a whole value.
 func checked(bucket, key, whole []byte) ([]byte, error) {
 	text, sum := unsealed(whole)
 	if text == nil || sum != sumOf(bucket, key, text) {
-		return nil, fmt.Errorf("the record %s/%s does not have its sum: %s", bucket, key, restoreAdvice)
+		return nil, fmt.Errorf("the record %s/%s does not have its sum: %s", bucket, shown(key), restoreAdvice)
 	}
 	return text, nil
 }
@@ -145,13 +129,15 @@ func audit(path string, log *slog.Logger) error {
 }
 
 // allBuckets reports whether a database has the service's buckets. An earlier
-// build had none for what was dropped.
+// build had none for what was dropped, and those of tenants come with the first.
 func allBuckets(names []string) bool {
-	var want []string
 	for _, name := range buckets {
-		want = append(want, string(name))
+		if !slices.Contains(names, string(name)) && string(name) != string(tombsBucket) {
+			return false
+		}
 	}
-	slices.Sort(want)
-	earlier := slices.DeleteFunc(slices.Clone(want), func(name string) bool { return name == string(tombsBucket) })
-	return slices.Equal(names, want) || slices.Equal(names, earlier)
+	known := slices.Concat(buckets, tenantBuckets)
+	return !slices.ContainsFunc(names, func(name string) bool {
+		return !slices.ContainsFunc(known, func(one []byte) bool { return string(one) == name })
+	})
 }

@@ -15,46 +15,57 @@ import (
 // tx implements records.Tx.
 type tx struct {
 	*bbolt.Tx
-	counts     *counts        // nil in a View
-	unfinished map[string]int // what this change adds to each data store; nil in a View
+	tenant     string
+	counts     *counts    // nil in a View
+	unfinished unfinished // what this change adds to each data store; nil in a View
 }
 
 func (t *tx) DataStores() records.DataStores {
-	return stores{table[records.DataStore]{t, storesBucket}}
+	return stores{table[records.DataStore]{t, t.place(storesBucket), records.KindDataStore, func(one *records.DataStore) { one.Tenant = t.tenant }}}
 }
-func (t *tx) Sessions() records.Sessions     { return sessions{table[records.Session]{t, sessionsBucket}} }
-func (t *tx) Agents() records.Agents         { return agents{table[edm.UploadAgent]{t, agentsBucket}} }
-func (t *tx) Requests() records.Requests     { return requests{t} }
-func (t *tx) Tombstones() records.Tombstones { return tombstones{t} }
 
-// table is a bucket of JSON by id.
+func (t *tx) Sessions() records.Sessions {
+	return sessions{table[records.Session]{t, t.place(sessionsBucket), records.KindSession, func(one *records.Session) { one.Tenant = t.tenant }}}
+}
+
+func (t *tx) Agents() records.Agents {
+	return agents{table[edm.UploadAgent]{t, t.place(agentsBucket), records.KindAgent, func(*edm.UploadAgent) {}}}
+}
+
+func (t *tx) Requests() records.Requests     { return requests{t, t.place(requestsBucket)} }
+func (t *tx) Tombstones() records.Tombstones { return tombstones{t, t.place(tombsBucket)} }
+
+// table is a place of JSON by id.
 type table[T any] struct {
 	*tx
-	bucket []byte
+	place
+	kind records.Kind
+	read func(*T) // what a record is told when it is read
 }
 
 func (t table[T]) Get(id string) (*T, error) {
-	text, err := getText(t.Tx, t.bucket, []byte(id))
+	text, err := t.get(t.Tx, id)
 	if err != nil {
 		return nil, err
 	}
 	if text == nil {
-		return nil, &records.NotFound{Kind: records.Kind(t.bucket), ID: id}
+		return nil, &records.NotFound{Kind: t.kind, ID: id}
 	}
-	return t.decode([]byte(id), text)
+	return t.decode(id, text)
 }
 
-func (t table[T]) decode(id, text []byte) (*T, error) {
+func (t table[T]) decode(id string, text []byte) (*T, error) {
 	out := new(T)
 	if err := json.Unmarshal(text, out); err != nil {
-		return nil, fmt.Errorf("the record %s/%s is damaged: %w", t.bucket, id, err)
+		return nil, fmt.Errorf("the record %s/%s is damaged: %w", t.bucket, shown(t.key(id)), err)
 	}
+	t.read(out)
 	return out, nil
 }
 
 // where lists the records that are wanted, in the order of their ids.
 func (t table[T]) where(wanted func(*T) bool) (out []*T, err error) {
-	err = eachText(t.Tx, t.bucket, func(id, text []byte) error {
+	err = t.eachText(t.Tx, func(id string, text []byte) error {
 		one, err := t.decode(id, text)
 		if err == nil && wanted(one) {
 			out = append(out, one)
@@ -67,26 +78,29 @@ func (t table[T]) where(wanted func(*T) bool) (out []*T, err error) {
 func (t table[T]) List() ([]*T, error) { return t.where(func(*T) bool { return true }) }
 
 func (t table[T]) Count() (n int, err error) {
-	err = t.Bucket(t.bucket).ForEach(func(_, _ []byte) error {
+	err = t.each(t.Tx, func(_, _ []byte) error {
 		n++
 		return nil
 	})
 	return n, err
 }
 
-func (t table[T]) put(id string, one *T) error {
+func (t table[T]) write(id string, one *T) error {
 	text, err := json.Marshal(one)
 	if err != nil {
 		return err
 	}
-	return putText(t.Tx, t.bucket, []byte(id), text)
+	return t.put(t.Tx, id, text)
 }
 
-func (t table[T]) Delete(id string) error { return remove(t.Tx, t.bucket, []byte(id)) }
+func (t table[T]) Delete(id string) error { return t.remove(t.Tx, id) }
 
 type stores struct{ table[records.DataStore] }
 
-func (s stores) Put(one *records.DataStore) error { return s.put(one.ID, one) }
+func (s stores) Put(one *records.DataStore) error {
+	one.Tenant = s.tenant
+	return s.write(one.ID, one)
+}
 
 func (s stores) Named(displayName string) (*records.DataStore, error) {
 	return first(s.where(func(one *records.DataStore) bool { return one.DisplayName == displayName }))
@@ -106,7 +120,7 @@ func first[T any](all []*T, err error) (*T, error) {
 
 type agents struct{ table[edm.UploadAgent] }
 
-func (a agents) Put(one *edm.UploadAgent) error { return a.put(one.ID, one) }
+func (a agents) Put(one *edm.UploadAgent) error { return a.write(one.ID, one) }
 
 type sessions struct{ table[records.Session] }
 
@@ -127,11 +141,12 @@ func (s sessions) listed(wanted func(*records.Session) bool) ([]*records.Session
 }
 
 func (s sessions) Put(one *records.Session) error {
+	one.Tenant = s.tenant
 	was, err := s.unfinishedOf(one.ID)
 	if err != nil {
 		return err
 	}
-	if err := s.put(one.ID, one); err != nil {
+	if err := s.write(one.ID, one); err != nil {
 		return err
 	}
 	s.count(was, -1)
@@ -156,13 +171,13 @@ func (s sessions) Delete(id string) error {
 // unfinishedOf is the data store of a session that is unfinished now, "" where it is
 // not.
 func (s sessions) unfinishedOf(id string) (dataStore string, err error) {
-	text, err := getText(s.Tx, s.bucket, []byte(id))
+	text, err := s.get(s.Tx, id)
 	if text == nil || err != nil {
 		return "", err
 	}
 	var now records.Session // without its list of blocks
 	if err := json.Unmarshal(text, &struct{ *edm.Session }{&now.Session}); err != nil {
-		return "", fmt.Errorf("the record %s/%s is damaged: %w", s.bucket, id, err)
+		return "", fmt.Errorf("the record %s/%s is damaged: %w", s.bucket, shown(s.key(id)), err)
 	}
 	if !now.Unfinished() {
 		return "", nil
@@ -184,34 +199,37 @@ func (s sessions) Unfinished(dataStore string) (int, error) {
 		all, err := s.where(func(one *records.Session) bool { return one.DataStoreID == dataStore && one.Unfinished() })
 		return len(all), err
 	}
-	if !s.counts.known() {
+	if !s.counts.known(s.tenant) {
 		all, err := s.where((*records.Session).Unfinished)
 		if err != nil {
 			return 0, err
 		}
-		s.counts.learn(all, s.unfinished)
+		s.counts.learn(s.tenant, all, s.unfinished)
 	}
-	return s.counts.of[dataStore] + s.unfinished[dataStore], nil
+	return s.counts.of[s.tenant][dataStore] + s.unfinished[dataStore], nil
 }
 
 // requests are kept under kind/key as the id and the time of what they made.
-type requests struct{ *tx }
+type requests struct {
+	*tx
+	place
+}
 
-func requestKey(kind records.Kind, key string) []byte { return []byte(string(kind) + "/" + key) }
+func requestKey(kind records.Kind, key string) string { return string(kind) + "/" + key }
 
 func (r requests) Find(kind records.Kind, key string) (string, error) {
-	text, err := getText(r.Tx, requestsBucket, requestKey(kind, key))
+	text, err := r.get(r.Tx, requestKey(kind, key))
 	id, _ := parseRequest(text)
 	return id, err
 }
 
 func (r requests) Put(one records.Request) error {
-	return putText(r.Tx, requestsBucket, requestKey(one.Kind, one.Key), []byte(one.ID+" "+one.At.Format(time.RFC3339)))
+	return r.put(r.Tx, requestKey(one.Kind, one.Key), []byte(one.ID+" "+one.At.Format(time.RFC3339)))
 }
 
 func (r requests) Before(at time.Time) (old []records.Request, err error) {
-	err = eachText(r.Tx, requestsBucket, func(k, text []byte) error {
-		kind, key, _ := strings.Cut(string(k), "/")
+	err = r.eachText(r.Tx, func(k string, text []byte) error {
+		kind, key, _ := strings.Cut(k, "/")
 		if id, made := parseRequest(text); made.Before(at) {
 			old = append(old, records.Request{Kind: records.Kind(kind), Key: key, ID: id, At: made})
 		}
@@ -221,7 +239,7 @@ func (r requests) Before(at time.Time) (old []records.Request, err error) {
 }
 
 func (r requests) Delete(kind records.Kind, key string) error {
-	return remove(r.Tx, requestsBucket, requestKey(kind, key))
+	return r.remove(r.Tx, requestKey(kind, key))
 }
 
 // parseRequest parts what is kept of a request; one without a time is old.
@@ -231,21 +249,22 @@ func parseRequest(text []byte) (id string, at time.Time) {
 	return id, at
 }
 
-type tombstones struct{ *tx }
+type tombstones struct {
+	*tx
+	place
+}
 
 func (t tombstones) List() (out []records.Tombstone, err error) {
-	err = eachText(t.Tx, tombsBucket, func(k, text []byte) error {
+	err = t.eachText(t.Tx, func(session string, text []byte) error {
 		at, _ := time.Parse(time.RFC3339, string(text)) // one without a time is old
-		out = append(out, records.Tombstone{Session: string(k), At: at})
+		out = append(out, records.Tombstone{Session: session, At: at})
 		return nil
 	})
 	return out, err
 }
 
 func (t tombstones) Put(one records.Tombstone) error {
-	return putText(t.Tx, tombsBucket, []byte(one.Session), []byte(one.At.Format(time.RFC3339)))
+	return t.put(t.Tx, one.Session, []byte(one.At.Format(time.RFC3339)))
 }
 
-func (t tombstones) Delete(session string) error {
-	return remove(t.Tx, tombsBucket, []byte(session))
-}
+func (t tombstones) Delete(session string) error { return t.remove(t.Tx, session) }

@@ -2,6 +2,7 @@ package recordstest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -11,30 +12,36 @@ import (
 	"exactmatch.dev/operator/internal/service/records"
 )
 
-// state is all that a store has.
+// state is all that the tenant has, and what the store says of itself.
 func (t *suite) state() string {
 	t.Helper()
 	is, err := t.Identity(t.Context())
 	t.must(err)
-	text := fmt.Sprintf("%+v\n", is)
-	t.view(func(tx records.Tx) error {
-		stores, err := tx.DataStores().List()
-		t.must(err)
-		for _, one := range stores {
-			text += fmt.Sprintf("%+v\n", *one)
-		}
-		sessions, err := tx.Sessions().List()
-		t.must(err)
-		for _, one := range sessions {
-			text += fmt.Sprintf("%+v\n", *one)
-		}
-		requests, err := tx.Requests().Before(noon.Add(time.Hour))
-		t.must(err)
-		tombstones, err := tx.Tombstones().List()
-		text += fmt.Sprintf("%+v\n%+v\n", requests, tombstones)
-		return err
-	})
-	return text
+	return fmt.Sprintf("%+v\n", is) + t.stateOf(t.tenant)
+}
+
+// stateOf is all that a tenant has.
+func (t *suite) stateOf(tenant string) string {
+	t.Helper()
+	var all struct {
+		Stores     []*records.DataStore
+		Sessions   []*records.Session
+		Agents     []*edm.UploadAgent
+		Requests   []records.Request
+		Tombstones []records.Tombstone
+	}
+	t.must(t.Of(tenant).View(t.Context(), func(tx records.Tx) (err error) {
+		var errs [5]error
+		all.Stores, errs[0] = tx.DataStores().List()
+		all.Sessions, errs[1] = tx.Sessions().List()
+		all.Agents, errs[2] = tx.Agents().List()
+		all.Requests, errs[3] = tx.Requests().Before(noon.Add(time.Hour))
+		all.Tombstones, errs[4] = tx.Tombstones().List()
+		return errors.Join(errs[:]...)
+	}))
+	text, err := json.MarshalIndent(all, "", " ")
+	t.must(err)
+	return string(text)
 }
 
 // everyKind changes every kind of record.

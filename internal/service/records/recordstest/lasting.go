@@ -66,7 +66,7 @@ func secret(t *suite) {
 func (t *suite) create(key, id string) string {
 	t.Helper()
 	r := records.Request{Kind: records.KindAgent, Key: key, ID: id, At: noon}
-	one, err := records.Create(t.Context(), t.Store, records.Tx.Agents, r, func(records.Tx) (*edm.UploadAgent, error) {
+	one, err := records.Create(t.Context(), t.Records, records.Tx.Agents, r, func(records.Tx) (*edm.UploadAgent, error) {
 		return &edm.UploadAgent{ID: id}, nil
 	})
 	t.must(err)
@@ -88,10 +88,10 @@ func creates(t *suite) {
 func forgets(t *suite) {
 	t.create("key", "a")
 	before := t.stamp()
-	t.must(records.Forget(t.Context(), t.Store, noon))
+	t.must(records.Forget(t.Context(), t.Records, noon))
 	same(t, "the stamp where nothing is forgotten", t.stamp(), nil, before)
 	same(t, "a repetition", t.create("key", "b"), nil, "a")
-	t.must(records.Forget(t.Context(), t.Store, noon.Add(time.Second)))
+	t.must(records.Forget(t.Context(), t.Records, noon.Add(time.Second)))
 	same(t, "a repetition of what is forgotten", t.create("key", "c"), nil, "c")
 }
 

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// Run tries a Store. Each call of place makes an empty place.
+// Run tries a Store. Each call of place makes an empty place. Every test runs on the
+// records without a tenant, and on those of a tenant beside others that have the same.
 func Run(t *testing.T, place func(*testing.T) Place) {
 	for name, test := range map[string]func(*suite){
 		"data stores":                       dataStores,
@@ -31,11 +32,27 @@ func Run(t *testing.T, place func(*testing.T) Place) {
 		"long lists and names are kept":     long,
 		"times are kept to the millisecond": times,
 	} {
-		t.Run(name, func(t *testing.T) {
-			p := place(t)
-			s := &suite{T: t, place: p, Store: p.Open(t)}
-			defer func() { _ = s.Close() }() // a test may have closed it
-			test(s)
-		})
+		t.Run(name, func(t *testing.T) { alone(t, place(t), test) })
+		for _, tenant := range []string{"", "prod/hr"} {
+			t.Run(name+" beside the tenants of "+tenant, func(t *testing.T) { beside(t, place(t), tenant, test) })
+		}
 	}
+	for name, test := range map[string]func(*suite){
+		"tenants are listed":                 tenants,
+		"a tenant sees no other":             strangers,
+		"no id leads to another tenant":      foreignIDs,
+		"names that cannot be a tenant's":    badNames,
+		"a change of two tenants":            across,
+		"unfinished sessions of two at once": unfinishedAcross,
+	} {
+		t.Run(name, func(t *testing.T) { alone(t, place(t), test) })
+	}
+}
+
+// alone runs a test on the records without a tenant, of an empty store.
+func alone(t *testing.T, p Place, test func(*suite)) {
+	s := &suite{T: t, place: p}
+	s.open()
+	defer func() { _ = s.Close() }() // a test may have closed it
+	test(s)
 }

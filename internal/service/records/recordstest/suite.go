@@ -16,10 +16,19 @@ type Place interface {
 	Open(t *testing.T) records.Store
 }
 
+// suite is a Store, and the records of the tenant that is tried.
 type suite struct {
 	*testing.T
-	place Place
+	place  Place
+	tenant string
 	records.Store
+	records.Records
+}
+
+func (t *suite) open() {
+	t.Helper()
+	t.Store = t.place.Open(t.T)
+	t.Records = t.Of(t.tenant)
 }
 
 func (t *suite) must(err error) {
@@ -32,7 +41,7 @@ func (t *suite) must(err error) {
 func (t *suite) reopen() {
 	t.Helper()
 	t.must(t.Close())
-	t.Store = t.place.Open(t.T)
+	t.open()
 }
 
 func (t *suite) update(f func(records.Tx) error) {
@@ -45,11 +54,35 @@ func (t *suite) view(f func(records.Tx) error) {
 	t.must(t.View(t.Context(), f))
 }
 
-// same wants a value, nil for none.
+// same wants a value, nil for none. That records know their tenant is not compared.
 func same[T any](t *suite, what string, got T, err error, want T) {
 	t.Helper()
+	anyTenant(got)
+	anyTenant(want)
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%s: %+v (%v), want %+v", what, got, err, want)
+	}
+}
+
+// anyTenant takes the tenant that is tried off records.
+func anyTenant(got any) {
+	switch got := got.(type) {
+	case *records.DataStore:
+		if got != nil {
+			got.Tenant = ""
+		}
+	case *records.Session:
+		if got != nil {
+			got.Tenant = ""
+		}
+	case []*records.DataStore:
+		for _, one := range got {
+			anyTenant(one)
+		}
+	case []*records.Session:
+		for _, one := range got {
+			anyTenant(one)
+		}
 	}
 }
 
