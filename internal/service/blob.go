@@ -141,7 +141,7 @@ func (s *Service) putBlock(w http.ResponseWriter, r *http.Request, one *records.
 	if err := s.stillTakes(r.Context(), one); err != nil {
 		return err
 	}
-	s.log(one.Tenant).Info("block staged", "session", one.ID, "block", index, "bytes", len(data))
+	s.logOf(one.Tenant).Info("block staged", "session", one.ID, "block", index, "bytes", len(data))
 	w.Header().Set("x-ms-content-crc64", crcHeader(sum))
 	w.Header().Set("x-ms-request-server-encrypted", "false")
 	w.WriteHeader(http.StatusCreated)
@@ -303,7 +303,7 @@ func (s *Service) seal(ctx context.Context, of *records.Session, ids []string) e
 		return nil
 	})
 	if err == nil {
-		s.log(of.Tenant).Info("sealed", "session", of.ID, "blocks", len(ids))
+		s.logOf(of.Tenant).Info("sealed", "session", of.ID, "blocks", len(ids))
 	}
 	return err
 }

@@ -37,7 +37,7 @@ func (s *Service) discardBlocks(ctx context.Context, one *records.Session) {
 
 func (s *Service) leave(one *records.Session, err error) {
 	if err != nil {
-		s.log(one.Tenant).Warn("files are left; the next start removes them", "session", one.ID, "error", err)
+		s.logOf(one.Tenant).Warn("files are left; the next start removes them", "session", one.ID, "error", err)
 	}
 }
 
@@ -53,11 +53,11 @@ func (s *Service) expire(ctx context.Context, one *records.Session) {
 		return // it ended otherwise meanwhile
 	}
 	if err != nil {
-		s.log(one.Tenant).Error("expire; the next sweep tries again", "session", one.ID, "error", err)
+		s.logOf(one.Tenant).Error("expire; the next sweep tries again", "session", one.ID, "error", err)
 		return
 	}
 	s.discardBlocks(ctx, one)
-	s.log(one.Tenant).Info("expired", "session", one.ID)
+	s.logOf(one.Tenant).Info("expired", "session", one.ID)
 }
 
 // failSession ends a session whose block is at fault, where its state is such
@@ -82,7 +82,7 @@ func (s *Service) failSession(ctx context.Context, one *records.Session, block *
 	if err != nil {
 		return err
 	}
-	s.log(one.Tenant).Error("failed: upload the table again", "session", one.ID, "error", block)
+	s.logOf(one.Tenant).Error("failed: upload the table again", "session", one.ID, "error", block)
 	s.discard(ctx, one)
 	return nil
 }

@@ -25,7 +25,7 @@ func (s *Service) api(h handler) http.Handler {
 		header.Set("X-Block-Format", edm.BlockFormatV1)
 		header.Set("Cache-Control", "no-store")
 		r.Body = http.MaxBytesReader(w, r.Body, maxRequestBody)
-		caller, err := s.authenticate(r)
+		caller, err := s.callers(r)
 		var out *answer
 		if err == nil {
 			s.gate.proven(r)

@@ -95,7 +95,7 @@ func (s *Service) jobDone(ctx context.Context, one *records.Session, done int) e
 		return nil
 	})
 	if err == nil && done > 0 {
-		s.log(one.Tenant).Info("indexing job done", "session", one.ID, "job", done)
+		s.logOf(one.Tenant).Info("indexing job done", "session", one.ID, "job", done)
 	}
 	return err
 }
@@ -112,7 +112,7 @@ func (s *Service) indexingFailed(ctx context.Context, one *records.Session, caus
 	case errors.As(cause, &file) || errors.Is(cause, os.ErrNotExist):
 		err := s.jobDone(ctx, one, 0)
 		if err == nil {
-			s.log(one.Tenant).Warn("indexing begins again from the blocks", "session", one.ID, "error", cause)
+			s.logOf(one.Tenant).Warn("indexing begins again from the blocks", "session", one.ID, "error", cause)
 		}
 		return errors.Join(cause, ignoreNotFound(err))
 	}
@@ -213,7 +213,7 @@ func (s *Service) publish(ctx context.Context, one *records.Session) error {
 	case err != nil:
 		return errors.Join(err, table.Close()) // the next sweep tries again
 	}
-	s.log(one.Tenant).Info("live", "session", one.ID, "store", one.DataStoreID, "rows", table.Rows, "generation", table.Generation)
+	s.logOf(one.Tenant).Info("live", "session", one.ID, "store", one.DataStoreID, "rows", table.Rows, "generation", table.Generation)
 	s.discardBlocks(ctx, one)
 	s.enqueue(job{tenant: one.Tenant, store: one.DataStoreID}) // what is searchable may have changed since its create
 	return nil

@@ -52,7 +52,7 @@ func (s *Service) ask(r *http.Request, keyID string, f func(*view) (*answer, err
 	var bad *index.Damaged
 	if errors.As(err, &bad) {
 		t.Break()
-		s.log(store.Tenant).Error("the live table is damaged: upload it again", "store", store.ID, "session", t.SessionID, "error", bad)
+		s.logOf(store.Tenant).Error("the live table is damaged: upload it again", "store", store.ID, "session", t.SessionID, "error", bad)
 		return nil, damagedTable(store.DisplayName)
 	}
 	return out, err

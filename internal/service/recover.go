@@ -49,7 +49,7 @@ func (s *Service) recover(ctx context.Context) error {
 		if store.Live != nil {
 			used[store.Live.SessionID] = true
 			if err := s.open(ctx, store); err != nil {
-				s.log(store.Tenant).Error("the live table cannot be opened and its lookups are refused: upload it again if this persists",
+				s.logOf(store.Tenant).Error("the live table cannot be opened and its lookups are refused: upload it again if this persists",
 					"store", store.ID, "session", store.Live.SessionID, "error", err)
 			}
 		}
@@ -90,7 +90,7 @@ func (s *Service) reopen(ctx context.Context) {
 			continue
 		}
 		if err := s.open(ctx, store); err == nil {
-			s.log(store.Tenant).Info("the live table is open", "store", store.ID, "session", store.Live.SessionID)
+			s.logOf(store.Tenant).Info("the live table is open", "store", store.ID, "session", store.Live.SessionID)
 		}
 	}
 }
@@ -131,7 +131,7 @@ func (s *Service) verify(ctx context.Context) {
 				return
 			}
 			if err := s.verifyBlock(ctx, one, b.ID); err != nil {
-				s.log(one.Tenant).Error("verify a block", "session", one.ID, "error", err)
+				s.logOf(one.Tenant).Error("verify a block", "session", one.ID, "error", err)
 			}
 		}
 	}
@@ -148,7 +148,7 @@ func (s *Service) verifyBlock(ctx context.Context, of *records.Session, id strin
 		return nil // its session ended meanwhile
 	}
 	index, _, _ := block.ParseID(id) // read did too
-	s.log(of.Tenant).Error("an acknowledged block is damaged and was dropped: its uploader stages it again", "session", session, "block", index, "error", bad)
+	s.logOf(of.Tenant).Error("an acknowledged block is damaged and was dropped: its uploader stages it again", "session", session, "block", index, "error", bad)
 	return errors.Join(s.blocks.Forget(ctx, session, id), s.failSession(ctx, of, bad, func(r *records.Session) bool {
 		return r.State == edm.StateUploadCompleted && slices.Contains(r.Sealed, id)
 	}))

@@ -51,7 +51,7 @@ func (s *Service) reindexAs(ctx context.Context, store *records.DataStore, colum
 	if err := s.tables.Replace(store.ID, next, func() error { return s.recordReindexed(ctx, store, next) }); err != nil {
 		return errors.Join(err, next.Close())
 	}
-	s.log(store.Tenant).Info("indexed again", "store", store.ID, "session", next.SessionID, "generation", next.Generation)
+	s.logOf(store.Tenant).Info("indexed again", "store", store.ID, "session", next.SessionID, "generation", next.Generation)
 	s.tables.Tidy(ctx, next)
 	return nil
 }
@@ -72,7 +72,7 @@ func (s *Service) reindexFailed(ctx context.Context, store *records.DataStore, o
 		return errors.Join(ignoreNotFound(err)) // another one is live, and these files go
 	}
 	old.Break()
-	s.log(store.Tenant).Error("the live table is damaged: upload it again", "store", store.ID, "session", old.SessionID, "error", cause)
+	s.logOf(store.Tenant).Error("the live table is damaged: upload it again", "store", store.ID, "session", old.SessionID, "error", cause)
 	return nil
 }
 

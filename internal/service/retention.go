@@ -51,7 +51,7 @@ func (s *Service) dropEnded(ctx context.Context, sessions []*records.Session) er
 		if err != nil {
 			return err
 		}
-		s.log(ofStore[0].Tenant).Info("dropped the records of sessions that ended first", "store", store, "sessions", dropped)
+		s.logOf(ofStore[0].Tenant).Info("dropped the records of sessions that ended first", "store", store, "sessions", dropped)
 	}
 	return nil
 }

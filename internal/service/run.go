@@ -37,6 +37,7 @@ func start(c Config, db records.Store, blocks, tables blobs.Store) (*Service, er
 	s := &Service{config: c, records: db, blocks: blobs.NewBlocks(blocks, c.Log), tables: index.NewTables(tables, c.Log), jobs: make(chan job, 1024),
 		memory: newUploadBudget(c.UploadMemory), patience: uploadPatience, times: defaultTimes(),
 		gate: newGate(c.MaxUnauthenticated), space: folder.NewSpace(c.Dir), probe: probe{patience: probePatience}}
+	s.callers = s.authenticate
 	s.mux = s.routes()
 	if err := s.begin(context.Background()); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -90,7 +91,7 @@ func (s *Service) index(ctx context.Context) {
 			return
 		case j := <-s.jobs:
 			if err := s.do(ctx, j); err != nil && ctx.Err() == nil {
-				s.log(j.tenant).Error("indexing failed", "session", j.session, "store", j.store, "error", err)
+				s.logOf(j.tenant).Error("indexing failed", "session", j.session, "store", j.store, "error", err)
 			}
 		}
 	}

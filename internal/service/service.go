@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"exactmatch.dev/operator/internal/service/authn"
 	"exactmatch.dev/operator/internal/service/blobs"
 	"exactmatch.dev/operator/internal/service/folder"
 	"exactmatch.dev/operator/internal/service/index"
@@ -68,6 +69,7 @@ type Service struct {
 	tables   *index.Tables
 	blocks   *blobs.Blocks
 	mux      *http.ServeMux
+	callers  func(*http.Request) (authn.Caller, error)
 	jobs     chan job
 	memory   *uploadBudget
 	patience time.Duration // of a request that wants some of it

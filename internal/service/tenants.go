@@ -16,5 +16,5 @@ func (s *Service) recordsOf(r *http.Request) records.Records {
 
 func tenantOf(r *http.Request) string { return authn.FromContext(r.Context()).Tenant }
 
-// log is for lines about a data store or a session of a tenant.
-func (s *Service) log(tenant string) *slog.Logger { return s.config.Log.With("tenant", tenant) }
+// logOf is for lines about a data store or a session of a tenant.
+func (s *Service) logOf(tenant string) *slog.Logger { return s.config.Log.With("tenant", tenant) }
