@@ -116,7 +116,7 @@ func (s *Service) putBlock(w http.ResponseWriter, r *http.Request, one *records.
 	if err := errors.Join(checkBlockSize(r.ContentLength), s.checkStaged(one.ID, id)); err != nil {
 		return err
 	}
-	if err := s.checkSpace(r.ContentLength); err != nil {
+	if err := s.checkSpace(r.Context(), one, r.ContentLength); err != nil {
 		return err
 	}
 	body, err := s.receive(w, r, one, r.ContentLength)

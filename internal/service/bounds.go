@@ -55,11 +55,11 @@ func requestKeyOf(r *http.Request) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// refuseMore refuses one more record where there are as many as a flag allows.
+// refuseMore refuses one more record where a tenant has as many as a flag allows.
 func refuseMore(of interface{ Count() (int, error) }, most int, what, flag string) error {
 	n, err := of.Count()
 	if err != nil || n < most {
 		return err
 	}
-	return fail(http.StatusConflict, edm.CodeConflict, "the service has %d %s, the maximum (%s): delete some that are not needed, or raise it", most, what, flag)
+	return fail(http.StatusConflict, edm.CodeConflict, "there are %d %s, the maximum of a tenant (%s): delete some that are not needed, or raise it", most, what, flag)
 }

@@ -14,7 +14,7 @@ func TestCapsAreNamed(t *testing.T) {
 		_, w := h.call(http.MethodPost, base+target, "", []byte(`{"displayName":"`+name+`","columns":[{"name":"ID"}]}`))
 		return w.Code, w.Body.String()
 	}
-	for target, says := range map[string]string{"/exactMatchDataStores": "3 data stores, the maximum (--max-data-stores)", "/exactMatchUploadAgents": "2 upload agents, the maximum (--max-upload-agents)"} {
+	for target, says := range map[string]string{"/exactMatchDataStores": "3 data stores, the maximum of a tenant (--max-data-stores)", "/exactMatchUploadAgents": "2 upload agents, the maximum of a tenant (--max-upload-agents)"} {
 		if status, text := one(target, "the last"); status != http.StatusCreated {
 			t.Errorf("the last one: %d %s", status, text)
 		}

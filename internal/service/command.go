@@ -24,6 +24,7 @@ type command struct {
 	uploadMemory      int64 // MiB
 	uploadRate        int64 // KiB a second
 	maxDisk, minFree  int64 // GiB, MiB
+	maxTenantDisk     int64 // GiB
 }
 
 // Command is "exactmatch service".
@@ -45,9 +46,10 @@ func Command() *cobra.Command {
 	flags.Int64Var(&f.uploadMemory, "upload-memory", 256, "budget of the blocks that are received at once, in MiB; more wait")
 	flags.Int64Var(&f.uploadRate, "min-upload-rate", 64, "least average rate of an upload's body after 10 seconds, in KiB a second; a slower one is dropped")
 	flags.IntVar(&f.config.MaxUnauthenticated, "max-unauthenticated", 256, "connections that have not shown a valid token or signature; one more closes the oldest")
-	flags.IntVar(&f.config.MaxDataStores, "max-data-stores", 10_000, "data stores that may exist")
-	flags.IntVar(&f.config.MaxUploadAgents, "max-upload-agents", 10_000, "upload agents that may exist")
+	flags.IntVar(&f.config.MaxDataStores, "max-data-stores", 10_000, "data stores that a tenant may have")
+	flags.IntVar(&f.config.MaxUploadAgents, "max-upload-agents", 10_000, "upload agents that a tenant may have")
 	flags.Int64Var(&f.maxDisk, "max-disk", 256, "what tables and blocks may take, in GiB; a block counts three times, for itself and its place in the table")
+	flags.Int64Var(&f.maxTenantDisk, "max-tenant-disk", 0, "what tables and blocks of one tenant may take beside --max-disk, in GiB, counted alike; 0 for no bound of its own")
 	flags.Int64Var(&f.minFree, "min-free-disk", 64, "what must be free on the disk for the service to be ready, in MiB; blocks are refused below twice as much")
 	flags.StringVar(&f.tlsCert, "tls-cert-file", "", "certificate chain in PEM; needs --tls-key-file")
 	flags.StringVar(&f.tlsKey, "tls-key-file", "", "key of the certificate in PEM")
@@ -85,6 +87,8 @@ func (f *command) check() error {
 		return errors.New("--upload-memory must be at least 1 MiB")
 	case f.uploadRate < 1 || f.maxDisk < 1 || f.minFree < 1:
 		return errors.New("--min-upload-rate, --max-disk and --min-free-disk must be at least 1")
+	case f.maxTenantDisk < 0:
+		return errors.New("--max-tenant-disk must be 0, for no bound of its own, or more")
 	case f.config.MaxUnauthenticated < 1 || f.config.MaxDataStores < 1 || f.config.MaxUploadAgents < 1:
 		return errors.New("--max-unauthenticated, --max-data-stores and --max-upload-agents must be at least 1")
 	}
@@ -96,7 +100,7 @@ func (f *command) run(ctx context.Context) error {
 		return err
 	}
 	f.config.UploadMemory, f.config.MinUploadRate = f.uploadMemory<<20, f.uploadRate<<10
-	f.config.MaxDisk, f.config.MinFreeDisk = f.maxDisk<<30, f.minFree<<20
+	f.config.MaxDisk, f.config.MaxTenantDisk, f.config.MinFreeDisk = f.maxDisk<<30, f.maxTenantDisk<<30, f.minFree<<20
 	f.config.Token = func() (string, error) { return readToken(f.tokenFile) }
 	if _, err := f.config.Token(); err != nil {
 		return err

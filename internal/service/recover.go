@@ -30,6 +30,7 @@ func (s *Service) recover(ctx context.Context) error {
 		if err := s.blocks.Load(ctx, one.ID); err != nil {
 			return fmt.Errorf("read the blocks of session %s: %w", one.ID, err)
 		}
+		s.blocks.Own(one.ID, one.Tenant)
 		if one.Processing() {
 			used[one.ID] = true
 			if err := s.holdPlace(ctx, one); err != nil {

@@ -49,10 +49,13 @@ type Config struct {
 	// MaxUnauthenticated bounds the connections that have not shown a valid token or
 	// signature: default 256. One more closes the oldest.
 	MaxUnauthenticated int
-	// MaxDataStores and MaxUploadAgents bound those that may exist: default 10,000.
+	// MaxDataStores and MaxUploadAgents bound those of a tenant: default 10,000.
 	MaxDataStores, MaxUploadAgents int
 	// MaxDisk bounds what tables and blocks take, in bytes: default 256 GiB.
 	MaxDisk int64
+	// MaxTenantDisk bounds what tables and blocks of one tenant take, in bytes, beside
+	// MaxDisk: default 0, no bound of its own.
+	MaxTenantDisk int64
 	// MinFreeDisk is what must be free on the disk, in bytes, for the service to be
 	// ready: default 64 MiB. Blocks are refused below twice as much.
 	MinFreeDisk int64
@@ -76,6 +79,7 @@ type Service struct {
 	times    times
 	gate     *gate
 	space    *folder.Space
+	shares   shares
 	probe    probe
 	queued   sync.Map // jobs that wait or are done now
 	handles  sync.Map // tenants by what upload URIs have in place of their names

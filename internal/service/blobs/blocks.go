@@ -23,6 +23,8 @@ type Blocks struct {
 	mu       sync.Mutex
 	sessions map[string]map[string]int64 // session → block id → size
 	bytes    int64                       // of all of them
+	owners   map[string]string           // of sessions
+	owned    map[string]int64            // bytes, by owner
 }
 
 // Block is one that is staged.
@@ -33,7 +35,7 @@ type Block struct {
 
 // NewBlocks knows no block before Load.
 func NewBlocks(s Store, log *slog.Logger) *Blocks {
-	return &Blocks{store: s, log: log, sessions: map[string]map[string]int64{}}
+	return &Blocks{store: s, log: log, sessions: map[string]map[string]int64{}, owners: map[string]string{}, owned: map[string]int64{}}
 }
 
 func nameOf(id string) (string, error) {
@@ -80,9 +82,27 @@ func (b *Blocks) Load(ctx context.Context, session string) error {
 	b.forgetAll(session)
 	b.sessions[session] = known
 	for _, size := range known {
-		b.bytes += size
+		b.count(session, size)
 	}
 	return nil
+}
+
+// Own counts the blocks of a session as an owner's, from now on, until they are
+// dropped.
+func (b *Blocks) Own(session, owner string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, size := range b.sessions[session] {
+		b.owned[b.owners[session]] -= size
+		b.owned[owner] += size
+	}
+	b.owners[session] = owner
+}
+
+// count adds bytes to what a session has. b.mu is held.
+func (b *Blocks) count(session string, bytes int64) {
+	b.bytes += bytes
+	b.owned[b.owners[session]] += bytes
 }
 
 // Put stages a block. Once it has returned nil the block survives a crash.
@@ -102,7 +122,7 @@ func (b *Blocks) Put(ctx context.Context, session, id string, data []byte) error
 	if b.sessions[session] == nil {
 		b.sessions[session] = map[string]int64{}
 	}
-	b.bytes += int64(len(data)) - b.sessions[session][id]
+	b.count(session, int64(len(data))-b.sessions[session][id])
 	b.sessions[session][id] = int64(len(data))
 	return nil
 }
@@ -120,6 +140,13 @@ func (b *Blocks) Size() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.bytes
+}
+
+// SizeOf is what the staged blocks of an owner take, in bytes.
+func (b *Blocks) SizeOf(owner string) int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.owned[owner]
 }
 
 // Missing is the first of the ids that is not staged, -1 where all are.
@@ -188,7 +215,7 @@ func (b *Blocks) Forget(ctx context.Context, session, id string) error {
 		return err
 	}
 	b.mu.Lock()
-	b.bytes -= b.sessions[session][id]
+	b.count(session, -b.sessions[session][id])
 	delete(b.sessions[session], id)
 	b.mu.Unlock()
 	return b.store.Remove(ctx, session, name)
@@ -205,9 +232,10 @@ func (b *Blocks) Drop(ctx context.Context, session string) error {
 // forgetAll takes a session's blocks off the list. b.mu is held.
 func (b *Blocks) forgetAll(session string) {
 	for _, size := range b.sessions[session] {
-		b.bytes -= size
+		b.count(session, -size)
 	}
 	delete(b.sessions, session)
+	delete(b.owners, session)
 }
 
 // Sessions are those that have blocks, or had some.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -206,10 +207,8 @@ func named(ctx context.Context, db records.Store) (map[string]bool, error) {
 	names := map[string]bool{}
 	for _, tenant := range tenants {
 		err := db.Of(tenant).View(ctx, func(tx records.Tx) error {
-			of, err := sessionsOf(tx)
-			for _, one := range of {
-				names[one] = true
-			}
+			of, err := SessionsOf(tx)
+			maps.Copy(names, of)
 			return err
 		})
 		if err != nil {
@@ -219,28 +218,29 @@ func named(ctx context.Context, db records.Store) (map[string]bool, error) {
 	return names, nil
 }
 
-// sessionsOf are the sessions of one tenant that may have tables and blocks: those
+// SessionsOf are the sessions of one tenant that may have tables and blocks: those
 // that have a record, those that are live, and those whose records were removed and
 // whose files may be left.
-func sessionsOf(tx records.Tx) (names []string, err error) {
+func SessionsOf(tx records.Tx) (map[string]bool, error) {
+	names := map[string]bool{}
 	sessions, err := tx.Sessions().List()
 	if err != nil {
 		return nil, err
 	}
 	for _, one := range sessions {
-		names = append(names, one.ID)
+		names[one.ID] = true
 	}
 	tombstones, err := tx.Tombstones().List()
 	if err != nil {
 		return nil, err
 	}
 	for _, one := range tombstones {
-		names = append(names, one.Session)
+		names[one.Session] = true
 	}
 	stores, err := tx.DataStores().List()
 	for _, one := range stores {
 		if one.Live != nil {
-			names = append(names, one.Live.SessionID)
+			names[one.Live.SessionID] = true
 		}
 	}
 	return names, err

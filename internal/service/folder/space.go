@@ -19,7 +19,8 @@ type Space struct {
 
 	mu       sync.Mutex
 	at       time.Time
-	measured int64 // bytes of the tables and the database
+	measured int64            // bytes of the tables and the database
+	tables   map[string]int64 // bytes, by session
 }
 
 // measureInterval is how long a measure of the tables holds.
@@ -38,25 +39,49 @@ func NewSpace(dir string) *Space {
 func (s *Space) Used() (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if time.Since(s.at) < measureInterval {
-		return s.measured, nil
+	err := s.measure()
+	return s.measured, err
+}
+
+// UsedBy measures the tables of sessions.
+func (s *Space) UsedBy(sessions map[string]bool) (total int64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.measure(); err != nil {
+		return 0, err
 	}
-	total := int64(0)
-	for _, name := range []string{Tables, Database} {
-		err := filepath.WalkDir(filepath.Join(s.dir, name), func(_ string, e fs.DirEntry, err error) error {
+	for one := range sessions {
+		total += s.tables[one]
+	}
+	return total, nil
+}
+
+// measure looks at the files, unless it did a moment ago. s.mu is held.
+func (s *Space) measure() error {
+	if time.Since(s.at) < measureInterval {
+		return nil
+	}
+	total, tables := int64(0), map[string]int64{}
+	root := filepath.Join(s.dir, Tables)
+	for _, name := range []string{root, filepath.Join(s.dir, Database)} {
+		err := filepath.WalkDir(name, func(path string, e fs.DirEntry, err error) error {
 			if err != nil || e.IsDir() {
 				return err
 			}
 			info, err := e.Info()
-			if err == nil {
-				total += info.Size()
+			if err != nil {
+				return err
 			}
-			return err
+			total += info.Size()
+			if dir := filepath.Dir(path); filepath.Dir(dir) == root {
+				tables[filepath.Base(dir)] += info.Size()
+			}
+			return nil
 		})
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a table may go meanwhile
-			return 0, err
+			return err
 		}
 	}
-	s.measured, s.at = total, time.Now()
-	return total, nil
+	s.measured, s.tables, s.at = total, tables, time.Now()
+	return nil
 }
