@@ -98,7 +98,7 @@ func (r *SessionReconciler) verify(ctx context.Context, s *scope, live *edm.Live
 		if err != nil && edm.ClassOf(err) != edm.Terminal {
 			return "", err
 		}
-		if err == nil && (got.SessionID != s.status().ID || finds(got, one)) {
+		if err == nil && (got.SessionID != s.status().ID || finds(got.Answers[0], one)) {
 			continue // another table answers by now: the next look at the store says so
 		}
 		s.shown = nil
@@ -126,15 +126,17 @@ func questionOf(s *scope, one pipeline.Sample) edm.MatchRequest {
 			rules[c.Name] = c.RulesID
 		}
 	}
-	return edm.MatchRequest{KeyID: s.status().KeyID, RulesIDs: rules, Column: one.Column, Token: one.Token, SameRow: one.SameRow, Limit: maxFound}
+	same := map[string][]string{}
+	for name, token := range one.SameRow {
+		same[name] = []string{token}
+	}
+	question := edm.MatchQuestion{Column: one.Column, Token: one.Token, SameRow: same, Limit: edm.MaxLimit}
+	return edm.MatchRequest{KeyID: s.status().KeyID, RulesIDs: rules, Questions: []edm.MatchQuestion{question}}
 }
-
-// maxFound is the most rows that one question returns.
-const maxFound = 1000
 
 // finds reports whether an answer has the sampled row with all of its tokens. Of
 // more rows than an answer holds nothing is claimed.
-func finds(got *edm.MatchResult, one pipeline.Sample) bool {
+func finds(got edm.MatchAnswer, one pipeline.Sample) bool {
 	for _, row := range got.Rows {
 		if row.Row == one.Row {
 			return len(row.Matched) == len(one.SameRow)

@@ -155,10 +155,10 @@ func (w *testEnv) ask(ctx context.Context, n int) (edition, wrong string) {
 			return "", "a lookup failed: " + err.Error()
 		case got.Generation != store.Live.Generation:
 			return "", ""
-		case got.Total != 1 || len(got.Rows) != 1:
-			return "", fmt.Sprintf("row %d is there %d times", n, got.Total)
+		case got.Answers[0].Total != 1 || len(got.Answers[0].Rows) != 1:
+			return "", fmt.Sprintf("row %d is there %d times", n, got.Answers[0].Total)
 		}
-		matched[e] = got.Rows[0].Matched
+		matched[e] = got.Answers[0].Rows[0].MatchedColumns()
 	}
 	for e, other := range map[string]string{"old": "new", "new": "old"} {
 		if len(matched[e]) == len(store.Live.Columns)-1 && len(matched[other]) == 0 {

@@ -29,7 +29,8 @@ func (w *testEnv) question(live *edm.Live, by string, row map[string]string) edm
 	if !known {
 		w.t.Errorf("the live table has the key %s, which no Secret ever had", live.KeyID)
 	}
-	q := edm.MatchRequest{KeyID: live.KeyID, Column: by, RulesIDs: map[string]string{}, SameRow: map[string]string{}}
+	one := edm.MatchQuestion{Column: by, SameRow: map[string][]string{}}
+	q := edm.MatchRequest{KeyID: live.KeyID, RulesIDs: map[string]string{}}
 	for _, c := range live.Columns {
 		tokens, err := pipeline.Tokens(key, w.namespace, schema.Column{Name: c.Name, IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters}, []string{row[c.Name]})
 		if err != nil {
@@ -38,11 +39,12 @@ func (w *testEnv) question(live *edm.Live, by string, row map[string]string) edm
 		}
 		q.RulesIDs[c.Name] = c.RulesID
 		if text := base64.StdEncoding.EncodeToString(tokens[0][:]); c.Name == by {
-			q.Token = text
+			one.Token = text
 		} else {
-			q.SameRow[c.Name] = text
+			one.SameRow[c.Name] = []string{text}
 		}
 	}
+	q.Questions = []edm.MatchQuestion{one}
 	return q
 }
 
@@ -132,8 +134,12 @@ func wasSearchable(c edm.Column) bool {
 func (w *testEnv) lookupsAreTrue(edition string) {
 	w.t.Helper()
 	live := w.live()
-	ask := func(q edm.MatchRequest) (*edm.MatchResult, error) {
-		return w.direct.Stores().Match(w.ctx, w.store.Status.ID, q)
+	ask := func(q edm.MatchRequest) (edm.MatchAnswer, error) {
+		got, err := w.direct.Stores().Match(w.ctx, w.store.Status.ID, q)
+		if err != nil {
+			return edm.MatchAnswer{}, err
+		}
+		return got.Answers[0], nil
 	}
 	for _, n := range []int{0, 7, w.rowsOf(edition) - 1} {
 		for _, c := range live.Columns {

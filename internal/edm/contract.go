@@ -46,7 +46,8 @@ type Stores interface {
 	Delete(ctx context.Context, id string) error
 	// Lookup returns one string per row found (see API.md for its form).
 	Lookup(ctx context.Context, id string, r LookupRequest) ([]string, error)
-	Match(ctx context.Context, id string, r MatchRequest) (*MatchResult, error)
+	// Match answers every question of r, in their order and of one generation.
+	Match(ctx context.Context, id string, r MatchRequest) (*MatchResponse, error)
 }
 
 // Agents registers upload agents. Create is sent once and never retried; the

@@ -5,7 +5,11 @@
 // HTTP; package edmtest holds the suite that every implementation passes.
 package edm
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
 // Types of OData resources as the service writes them in @odata.type.
 const (
@@ -189,32 +193,63 @@ type LookupRequest struct {
 	ResultColumnNames []string `json:"resultColumnNames"`
 }
 
-// MatchRequest asks which rows hold Token in Column, and which of the tokens in
-// SameRow (by column name) stand in the same row. Tokens are standard base64 of
-// 16 bytes. RulesIDs names, by column, the rules that the tokens were made
-// under. Limit bounds the rows of the answer (1 to 1000).
+// What one match may ask.
+const (
+	// MaxQuestions are the questions of a match.
+	MaxQuestions = 1000
+	// MaxLimit is the highest limit of a question, DefaultLimit the one that it
+	// has where it names none.
+	MaxLimit     = 1000
+	DefaultLimit = 10
+	// MaxSameRowTokens are the tokens of one column that a question compares.
+	MaxSameRowTokens = 1000
+	// MaxMatchRows is the most that the limits of a match's questions may add up
+	// to, and MaxMatchCells the most that the limit of each, times the columns that
+	// it compares, may: the rows of an answer, and the cells that are read for it.
+	MaxMatchRows  = 10_000
+	MaxMatchCells = 50_000
+)
+
+// MatchRequest asks up to MaxQuestions questions of one live table. RulesIDs
+// names, by column, the rules that the tokens of all questions were made under.
 type MatchRequest struct {
-	KeyID    string            `json:"keyId"`
-	RulesIDs map[string]string `json:"rulesId,omitempty"`
-	Column   string            `json:"column"`
-	Token    string            `json:"token"`
-	SameRow  map[string]string `json:"sameRow,omitempty"`
-	Limit    int               `json:"limit,omitempty"`
+	KeyID     string            `json:"keyId"`
+	RulesIDs  map[string]string `json:"rulesId,omitempty"`
+	Questions []MatchQuestion   `json:"questions"`
 }
 
-// MatchResult is the answer to a MatchRequest. All rows are of one generation.
-// Total counts the rows that hold the token, also beyond Limit.
-type MatchResult struct {
-	Generation int64      `json:"generation"`
-	SessionID  string     `json:"sessionId"`
-	Total      int64      `json:"total"`
-	Rows       []MatchRow `json:"rows"`
+// MatchQuestion asks which rows hold Token in Column, and which of the tokens in
+// SameRow, some of each column, stand in the same row. Tokens are standard base64
+// of 16 bytes. Limit bounds the rows of the answer, 1 to MaxLimit.
+type MatchQuestion struct {
+	Column  string              `json:"column"`
+	Token   string              `json:"token"`
+	SameRow map[string][]string `json:"sameRow,omitempty"`
+	Limit   int                 `json:"limit,omitempty"`
+}
+
+// MatchResponse has an answer to each question, in their order. All are of one
+// generation.
+type MatchResponse struct {
+	Generation int64         `json:"generation"`
+	SessionID  string        `json:"sessionId"`
+	Answers    []MatchAnswer `json:"answers"`
+}
+
+// MatchAnswer is the answer to one question. Total counts the rows that hold the
+// token, also beyond the question's limit.
+type MatchAnswer struct {
+	Total int64      `json:"total"`
+	Rows  []MatchRow `json:"rows,omitempty"`
 }
 
 // MatchRow is one row that holds the token. Row counts the good rows of the
-// table from 0; Matched names, sorted, the columns of SameRow whose token
-// stands in this row.
+// table from 0. Matched says of each column of SameRow that has one of its tokens
+// in this row which one, as its position in the question, from 0.
 type MatchRow struct {
-	Row     int64    `json:"row"`
-	Matched []string `json:"matched,omitempty"`
+	Row     int64          `json:"row"`
+	Matched map[string]int `json:"matched,omitempty"`
 }
+
+// MatchedColumns are the columns of a row that hold a token, sorted.
+func (r MatchRow) MatchedColumns() []string { return slices.Sorted(maps.Keys(r.Matched)) }

@@ -32,12 +32,22 @@ func Text(text string, secrets ...string) string {
 	for i := range shown {
 		shown[i] = true
 	}
+	places := placesIn(low)
 	for _, secret := range secrets {
 		for _, form := range forms(secret) {
-			hide(shown, low, strings.ToLower(form))
+			hide(shown, low, places, strings.ToLower(form))
 		}
 	}
 	return rest(text, shown)
+}
+
+// placesIn says where each run of a text begins: there may be thousands of secrets.
+func placesIn(text string) map[string][]int {
+	places := make(map[string][]int, len(text))
+	for i := 0; i+run <= len(text); i++ {
+		places[text[i:i+run]] = append(places[text[i:i+run]], i)
+	}
+	return places
 }
 
 // forms are the ways in which a secret may be repeated.
@@ -54,16 +64,20 @@ func forms(secret string) []string {
 	return out
 }
 
-// hide marks every run that text has in common with a form.
-func hide(shown []bool, text, form string) {
-	size := min(run, len(form))
-	pieces := map[string]bool{}
-	for i := 0; i+size <= len(form); i++ {
-		pieces[form[i:i+size]] = true
+// hide marks every run that text has in common with a form, and a form that is
+// shorter where it stands whole.
+func hide(shown []bool, text string, places map[string][]int, form string) {
+	if len(form) < run {
+		for i := 0; i+len(form) <= len(text); i++ {
+			if text[i:i+len(form)] == form {
+				clear(shown[i : i+len(form)])
+			}
+		}
+		return
 	}
-	for i := 0; i+size <= len(text); i++ {
-		if pieces[text[i:i+size]] {
-			clear(shown[i : i+size])
+	for i := 0; i+run <= len(form); i++ {
+		for _, at := range places[form[i:i+run]] {
+			clear(shown[at : at+run])
 		}
 	}
 }

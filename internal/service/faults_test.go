@@ -22,7 +22,7 @@ func (l *lifecycle) searchCity(u *upload) {
 	l.step("change what is searchable", func() error {
 		return l.call(l.api(http.MethodPatch, "/"+l.store, map[string]any{"columns": columns}), http.StatusOK)
 	})
-	question := edm.MatchRequest{KeyID: modelKey.String(), Column: "City", Token: text64(modelToken(u.name, "City", 7))}
+	question := questionOf("City", modelToken(u.name, "City", 7))
 	l.step("index again", func() error {
 		_ = l.service.Work(l.Context()) // what failed is done again
 		r := l.api(http.MethodPost, "/"+l.store+"/match", question)
@@ -32,9 +32,9 @@ func (l *lifecycle) searchCity(u *upload) {
 		if err := l.call(r, http.StatusOK); err != nil {
 			return err
 		}
-		var got edm.MatchResult
+		var got edm.MatchResponse
 		testkit.Must(l.T, json.Unmarshal(r.body, &got))
-		if got.SessionID != u.id || got.Total != 1 || got.Rows[0].Row != 7 {
+		if one := got.Answers[0]; got.SessionID != u.id || one.Total != 1 || one.Rows[0].Row != 7 {
 			l.Fatalf("%s: row 7 is answered by %s", l.faulty.what, r.body)
 		}
 		return l.lookups()

@@ -75,10 +75,12 @@ func TestAFolderWithoutRulesOpens(t *testing.T) {
 	if store.Quota.Remaining != 3 {
 		t.Errorf("%d commits remain after one that is done and one that is processed", store.Quota.Remaining)
 	}
-	rules := map[string]string{"ID": "v1:exact:"}
+	question := edm.MatchRequest{KeyID: live.KeyID, Questions: []edm.MatchQuestion{{Column: "ID", Token: tokenOf(t, 0, "P-3")}}}
+	ruled := question
+	ruled.RulesIDs = map[string]string{"ID": "v1:exact:"}
 	for name, r := range map[string]reply{
-		"match":  l.api(http.MethodPost, "/"+l.store+"/match", edm.MatchRequest{KeyID: live.KeyID, Column: "ID", Token: tokenOf(t, 0, "P-3")}),
-		"rules":  l.api(http.MethodPost, "/"+l.store+"/match", edm.MatchRequest{KeyID: live.KeyID, Column: "ID", Token: tokenOf(t, 0, "P-3"), RulesIDs: rules}),
+		"match":  l.api(http.MethodPost, "/"+l.store+"/match", question),
+		"rules":  l.api(http.MethodPost, "/"+l.store+"/match", ruled),
 		"lookup": l.api(http.MethodPost, "/"+l.store+"/lookup", edm.LookupRequest{Key: live.KeyID, Values: []string{tokenOf(t, 0, "P-3")}}),
 	} {
 		if r.status != http.StatusUnprocessableEntity || r.code != edm.CodeRulesMismatch || !strings.Contains(string(r.body), "earlier version") {

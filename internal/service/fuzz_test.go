@@ -59,14 +59,15 @@ func requestSeeds(h *harness) []requestSeed {
 		{"POST", stores, "", []byte(`{"displayName":"new","columns":[{"name":"A","ignoredDelimiters":["-"]},{"name":"B","isSearchable":true}]}`)},
 		{"GET", stores + "/live", "", nil}, {"PATCH", stores + "/live", "", []byte(`{"description":"d","columns":[{"name":"ID"}]}`)},
 		{"DELETE", stores + "/live", "", nil}, {"POST", stores + "/live/lookup", "", []byte(`{"key":"` + fuzzKeyID + `","values":[` + token + `],"resultColumnNames":["City"]}`)},
-		{"POST", stores + "/live/match", "", []byte(`{"keyId":"` + fuzzKeyID + `","column":"ID","token":` + token + `,"sameRow":{"Mail":` + token + `},"limit":5}`)},
+		{"POST", stores + "/live/match", "", []byte(`{"keyId":"` + fuzzKeyID + `","questions":[{"column":"ID","token":` + token + `,"sameRow":{"Mail":[` + token + `]},"limit":5},{"column":"Mail","token":` + token + `}]}`)},
 		{"POST", stores + "/bare/lookup", "", []byte(`{"key":"","values":[""]}`)},
 		{"GET", stores + "/live/sessions?$orderby=state%20desc&$skip=1", "", nil}, {"POST", stores + "/live/sessions", "client-request-id: 2", []byte(session)},
 	}
 	own := strings.Replace(session, `"fields":["ID"]`, `"columns":[{"name":"ID","isCaseInsensitive":true,"ignoredDelimiters":["-"],"rulesId":"v1:caseInsensitive:002D"}]`, 1)
-	question := `{"keyId":"` + fuzzKeyID + `","column":"ID","token":` + token + `,"rulesId":{"ID":"v1:exact:"}}`
+	question := `{"keyId":"` + fuzzKeyID + `","questions":[{"column":"ID","token":` + token + `}],"rulesId":{"ID":"v1:exact:"}}`
 	seeds = append(seeds, requestSeed{"POST", stores + "/live/sessions", "client-request-id: 3", []byte(own)},
 		requestSeed{"POST", stores + "/live/match", "", []byte(question)}, requestSeed{"POST", stores + "/live/match", "", []byte(strings.Replace(question, "exact", "other", 1))},
+		requestSeed{"POST", stores + "/live/match", "", []byte(strings.Replace(question, `"rulesId"`, `"questions":[{"limit":-1}],"rulesId"`, 1))},
 		requestSeed{"POST", stores, "", []byte(`{"displayName":"owned","columns":[{"name":"A"}],"owner":{"cluster":"c","namespace":"n","name":"o"}}`)},
 		requestSeed{"PATCH", stores + "/live", "", []byte(`{"owner":{"cluster":"c","namespace":"n","name":"o"},"columns":[{"name":"City","isSearchable":true},{"name":"Mail"}]}`)})
 	for _, id := range []string{"created", "staged", "sealed", "processing", "done", "other"} {

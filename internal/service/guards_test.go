@@ -117,7 +117,7 @@ func TestADamagedTableAnswersNothingMore(t *testing.T) {
 		testkit.Must(t, os.WriteFile(path, text, 0o600))
 	})
 	ask := func(row int) reply {
-		return l.api(http.MethodPost, "/"+l.store+"/match", edm.MatchRequest{KeyID: modelKey.String(), Column: "ID", Token: text64(modelToken("", "ID", row))})
+		return l.api(http.MethodPost, "/"+l.store+"/match", questionOf("ID", modelToken("", "ID", row)))
 	}
 	answered, met := []int{}, false
 	for row := 1; row < rows && !met; row++ { // the token of row 1 is not in the first page

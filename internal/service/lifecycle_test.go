@@ -279,26 +279,26 @@ func (l *lifecycle) lookups() error {
 		}
 	}
 	for _, row := range []int{0, 7, 13} {
-		r := l.api(http.MethodPost, "/"+l.store+"/match", edm.MatchRequest{
-			KeyID: modelKey.String(), Column: "ID", Token: text64(modelToken("", "ID", row)), SameRow: l.sameRow(row),
-		})
+		question := questionOf("ID", modelToken("", "ID", row))
+		question.Questions[0].SameRow = l.sameRow(row)
+		r := l.api(http.MethodPost, "/"+l.store+"/match", question)
 		if last < 0 && r.code == edm.CodeNoLiveTable {
 			return nil
 		}
 		if err := l.call(r, http.StatusOK); err != nil {
 			return err
 		}
-		var got edm.MatchResult
+		var got edm.MatchResponse
 		testkit.Must(l.T, json.Unmarshal(r.body, &got))
 		at := slices.IndexFunc(l.uploads, func(u *upload) bool { return u.id == got.SessionID })
 		if at < max(last, 0) || !l.uploads[at].committed {
 			l.Fatalf("%s: %s is live, not that of upload %d", l.faulty.what, got.SessionID, last)
 		}
-		want := edm.MatchResult{Generation: got.Generation, SessionID: got.SessionID, Rows: []edm.MatchRow{}}
+		want := edm.MatchResponse{Generation: got.Generation, SessionID: got.SessionID, Answers: make([]edm.MatchAnswer, 1)}
 		if row < l.uploads[at].rows {
-			want.Total, want.Rows = 1, []edm.MatchRow{{Row: int64(row)}}
+			want.Answers[0] = edm.MatchAnswer{Total: 1, Rows: []edm.MatchRow{{Row: int64(row)}}}
 			if at == len(l.uploads)-1 {
-				want.Rows[0].Matched = []string{"City", "Mail"}
+				want.Answers[0].Rows[0].Matched = map[string]int{"City": 0, "Mail": 0}
 			}
 		}
 		if toJSON(got) != toJSON(want) {
@@ -309,12 +309,17 @@ func (l *lifecycle) lookups() error {
 }
 
 // sameRow are the tokens of the last upload, none before the first.
-func (l *lifecycle) sameRow(row int) map[string]string {
+func (l *lifecycle) sameRow(row int) map[string][]string {
 	if len(l.uploads) == 0 {
 		return nil
 	}
 	name := l.uploads[len(l.uploads)-1].name
-	return map[string]string{"Mail": text64(modelToken(name, "Mail", row)), "City": text64(modelToken(name, "City", row))}
+	return map[string][]string{"Mail": {text64(modelToken(name, "Mail", row))}, "City": {text64(modelToken(name, "City", row))}}
+}
+
+// questionOf is a match of one question under the model's key.
+func questionOf(column string, token []byte) edm.MatchRequest {
+	return edm.MatchRequest{KeyID: modelKey.String(), Questions: []edm.MatchQuestion{{Column: column, Token: text64(token)}}}
 }
 
 func (l *lifecycle) restart(name string) {

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"maps"
 	"net/http"
 	"slices"
 
@@ -16,9 +15,8 @@ import (
 )
 
 const (
-	maxValues    = 1000
-	maxMatches   = 1000
-	defaultLimit = 100
+	maxValues = 1000
+	maxFound  = 1000
 )
 
 // ask runs f on the live table of the request's data store, which stays the
@@ -74,7 +72,7 @@ func parseToken(where, text string) (fingerprint.Token, error) {
 
 // lookup is Graph's action: every value is searched in every searchable column,
 // and each row found is one string, the JSON of its number and the tokens asked
-// for, at most maxMatches in all.
+// for, at most maxFound in all.
 func (s *Service) lookup(r *http.Request) (*answer, error) {
 	var q edm.LookupRequest
 	if err := decode(r, &q); err != nil {
@@ -95,14 +93,16 @@ func (s *Service) lookup(r *http.Request) (*answer, error) {
 			}
 			results = append(results, c)
 		}
-		if err := t.checkRules(nil, slices.Concat(t.searched(), results)...); err != nil {
-			return nil, err
+		for _, c := range slices.Concat(t.searched(), results) {
+			if err := t.checkPresent(c); err != nil {
+				return nil, err
+			}
 		}
 		tokens, err := parseTokens(q.Values)
 		if err != nil {
 			return nil, err
 		}
-		found, err := t.Find(tokens, maxMatches)
+		found, err := t.Find(tokens, maxFound)
 		if err != nil {
 			return nil, err
 		}
@@ -143,59 +143,4 @@ func (v *view) line(row int64, columns []int) (string, error) {
 	}
 	text, err := json.Marshal(out)
 	return string(text), err
-}
-
-// match is this project's question: the rows of one token, and which other
-// tokens stand in the same rows.
-func (s *Service) match(r *http.Request) (*answer, error) {
-	var q edm.MatchRequest
-	if err := decode(r, &q); err != nil {
-		return nil, err
-	}
-	if q.Limit == 0 {
-		q.Limit = defaultLimit
-	}
-	if q.Limit < 1 || q.Limit > maxMatches {
-		return nil, unprocessable(edm.CodeUnprocessable, "limit must be 1 to %d", maxMatches)
-	}
-	return s.ask(r, q.KeyID, func(t *view) (*answer, error) {
-		column, err := t.columnOf(q.Column)
-		if err != nil {
-			return nil, err
-		}
-		if !t.Searchable(column) {
-			return nil, unprocessable(edm.CodeUnprocessable, "the column %q is not searchable", q.Column)
-		}
-		token, err := parseToken("token", q.Token)
-		if err != nil {
-			return nil, err
-		}
-		same, err := t.sameRow(q.SameRow)
-		if err != nil {
-			return nil, err
-		}
-		if err := t.checkRules(q.RulesIDs, append(slices.Sorted(maps.Keys(same)), column)...); err != nil {
-			return nil, err
-		}
-		result, err := t.Match(column, token, same, q.Limit)
-		if err != nil {
-			return nil, err
-		}
-		return ok(result)
-	})
-}
-
-// sameRow reads the tokens that are compared within the rows found.
-func (v *view) sameRow(wanted map[string]string) (map[int]fingerprint.Token, error) {
-	out := map[int]fingerprint.Token{}
-	for name, text := range wanted {
-		c, err := v.columnOf(name)
-		if err != nil {
-			return nil, err
-		}
-		if out[c], err = parseToken("sameRow of "+name, text); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
 }

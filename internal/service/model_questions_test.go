@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"reflect"
 	"slices"
@@ -24,30 +25,34 @@ func (w *stateMachine) match(s *modelStore, row int) *op {
 		}
 	}
 	column := rapid.SampledFrom([]string{"ID", "ID", "City"}).Draw(w.T, "column")
-	question := edm.MatchRequest{KeyID: modelKey.String(), Column: column, Token: text64(modelToken(compared, column, row)), SameRow: map[string]string{
-		"ID": text64(modelToken("", "ID", row)), "Mail": text64(modelToken(compared, "Mail", row)), "City": text64(modelToken(compared, "City", row)),
-	}}
+	question := questionOf(column, modelToken(compared, column, row))
+	nowhere := text64(modelToken("nowhere", "City", row))
+	question.Questions[0].SameRow = map[string][]string{
+		"ID": {text64(modelToken("", "ID", row))}, "Mail": {text64(modelToken(compared, "Mail", row)), nowhere}, "City": {nowhere, text64(modelToken(compared, "City", row))},
+	}
+	question.Questions = append(question.Questions, edm.MatchQuestion{Column: column, Token: nowhere})
 	named, answers := w.underRules(s, last)
 	question.RulesIDs = named
 	floor := s.floor
 	o := w.ask(s, "match", question, answers, func(r reply) {
-		var got edm.MatchResult
-		if err := json.Unmarshal(r.body, &got); err != nil {
-			w.Fatal(err)
+		var got edm.MatchResponse
+		if err := json.Unmarshal(r.body, &got); err != nil || len(got.Answers) != 2 || got.Answers[1].Total != 0 {
+			w.Fatalf("%v: %s", err, r.body)
 		}
 		m := w.checkLive(s, floor, got.SessionID, got.Generation)
 		if may, _ := s.maySearch(m, slices.Index(fields, column)); !may || !answers(m) {
 			w.Fatalf("a match by %s under %v is answered by a table of %s", column, named, toJSON(m.columns))
 		}
-		rows, matched := 0, 1
+		rows, matched := 0, map[string]int{"ID": 0}
 		if row < m.rows && (column == "ID" || m.edition.name == compared) {
 			rows = 1
 		}
 		if m.edition.name == compared {
-			matched = 3
+			matched = map[string]int{"ID": 0, "Mail": 0, "City": 1}
 		}
-		if int(got.Total) != rows || len(got.Rows) != rows || rows > 0 && (got.Rows[0].Row != int64(row) || len(got.Rows[0].Matched) != matched) {
-			w.Fatalf("row %d of a table of %d rows: %s; want %d columns of it", row, m.rows, r.body, matched)
+		one := got.Answers[0]
+		if int(one.Total) != rows || len(one.Rows) != rows || rows > 0 && (one.Rows[0].Row != int64(row) || !maps.Equal(one.Rows[0].Matched, matched)) {
+			w.Fatalf("row %d of a table of %d rows: %s; want %v of it", row, m.rows, r.body, matched)
 		}
 	})
 	answered := o.take

@@ -38,8 +38,8 @@ func (l *lifecycle) wantsLive(generation int64, u *upload, searchable ...bool) {
 // finds asks for row 3 of an upload by one of its columns.
 func (l *lifecycle) finds(u *upload, column string, generation int64) {
 	l.Helper()
-	r := l.api(http.MethodPost, "/"+l.store+"/match", edm.MatchRequest{KeyID: modelKey.String(), Column: column, Token: text64(modelToken(u.name, column, 3))})
-	want := edm.MatchResult{Generation: generation, SessionID: u.id, Total: 1, Rows: []edm.MatchRow{{Row: 3}}}
+	r := l.api(http.MethodPost, "/"+l.store+"/match", questionOf(column, modelToken(u.name, column, 3)))
+	want := edm.MatchResponse{Generation: generation, SessionID: u.id, Answers: []edm.MatchAnswer{{Total: 1, Rows: []edm.MatchRow{{Row: 3}}}}}
 	if got := string(r.body); r.status != http.StatusOK || got != toJSON(want) {
 		l.Fatalf("%s: row 3 is answered %d %s; want %s", column, r.status, got, toJSON(want))
 	}
@@ -47,7 +47,7 @@ func (l *lifecycle) finds(u *upload, column string, generation int64) {
 
 func (l *lifecycle) cannotSearch(column string) {
 	l.Helper()
-	r := l.api(http.MethodPost, "/"+l.store+"/match", edm.MatchRequest{KeyID: modelKey.String(), Column: column, Token: text64(modelToken("", "ID", 3))})
+	r := l.api(http.MethodPost, "/"+l.store+"/match", questionOf(column, modelToken("", "ID", 3)))
 	l.wants("a column that is not searchable", r, http.StatusUnprocessableEntity, edm.CodeUnprocessable)
 }
 

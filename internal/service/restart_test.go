@@ -172,13 +172,13 @@ func TestReplacementIsAtomic(t *testing.T) {
 					if ctx.Err() != nil {
 						return
 					}
-					if err != nil || got.Total != 1 || len(got.Rows) != 1 {
+					if err != nil || got.Answers[0].Total != 1 || len(got.Answers[0].Rows) != 1 {
 						t.Errorf("a lookup during a replacement: %+v, %v", got, err)
 						return
 					}
 					live := map[bool]string{true: "odd", false: "even"}[got.Generation%2 == 0]
-					if want := map[bool]int{true: 2, false: 0}[live == edition]; len(got.Rows[0].Matched) != want {
-						t.Errorf("generation %d (%s) was asked for %s and matches %v: a mixture", got.Generation, live, edition, got.Rows[0].Matched)
+					if want := map[bool]int{true: 2, false: 0}[live == edition]; len(got.Answers[0].Rows[0].Matched) != want {
+						t.Errorf("generation %d (%s) was asked for %s and matches %v: a mixture", got.Generation, live, edition, got.Answers[0].Rows[0].Matched)
 						return
 					}
 					asked.Add(1)

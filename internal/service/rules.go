@@ -52,21 +52,13 @@ func (v *view) checkPresent(column int) error {
 		"the live table has the column %q under the rules %q and the data store has not: ask by match with this rulesId and tokens under the rules in live.columns, or upload the table again", live.Name, live.RulesID)
 }
 
-// checkRules refuses a question that asks for columns under other rules than the
-// live table's, as far as it names rules, and else as the store has them.
-func (v *view) checkRules(rules map[string]string, asked ...int) error {
-	if err := v.checkNamed(rules); err != nil {
-		return err
+// checkUnnamed refuses a question that asks for a column under other rules than
+// the live table's, where it does not name them.
+func (v *view) checkUnnamed(rules map[string]string, column int) error {
+	if _, named := rules[v.Columns[column].Name]; named {
+		return nil
 	}
-	for _, c := range asked {
-		if _, named := rules[v.Columns[c].Name]; named {
-			continue
-		}
-		if err := v.checkPresent(c); err != nil {
-			return err
-		}
-	}
-	return nil
+	return v.checkPresent(column)
 }
 
 // searched are the columns that Graph's lookup searches.

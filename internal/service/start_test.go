@@ -69,7 +69,7 @@ func (l *lifecycle) says(what string) {
 }
 
 func (l *lifecycle) ask() reply {
-	return l.api(http.MethodPost, "/"+l.store+"/match", edm.MatchRequest{KeyID: modelKey.String(), Column: "ID", Token: text64(modelToken("", "ID", 3))})
+	return l.api(http.MethodPost, "/"+l.store+"/match", questionOf("ID", modelToken("", "ID", 3)))
 }
 
 // shown is whether the store shows a live table.

@@ -127,8 +127,8 @@ func tokenOf(t *testing.T, column int, cell string) string {
 }
 
 // match asks for an id and whether an edition's mail and city stand in its row.
-func match(ctx context.Context, c *rest.Client, store, id, mail, city string, keyID string) (*edm.MatchResult, error) {
-	return c.Stores().Match(ctx, store, edm.MatchRequest{KeyID: keyID, Column: "ID", Token: id, SameRow: map[string]string{"Mail": mail, "City": city}})
+func match(ctx context.Context, c *rest.Client, store, id, mail, city string, keyID string) (*edm.MatchResponse, error) {
+	return c.Stores().Match(ctx, store, edm.MatchRequest{KeyID: keyID, Questions: []edm.MatchQuestion{{Column: "ID", Token: id, SameRow: map[string][]string{"Mail": {mail}, "City": {city}}}}})
 }
 
 func keyID(t *testing.T) string {
@@ -144,7 +144,7 @@ func (u *user) answers(n int, edition string) {
 	got, err := match(u.t.Context(), u.client, u.store.ID, tokenOf(u.t, 0, fmt.Sprintf("P-%d", n)),
 		tokenOf(u.t, 1, fmt.Sprintf("%s%d@example.com", edition, n)), tokenOf(u.t, 2, edition), keyID(u.t))
 	testkit.Must(u.t, err)
-	if got.Total != 1 || len(got.Rows) != 1 || got.Rows[0].Row != int64(n) || len(got.Rows[0].Matched) != 2 {
+	if one := got.Answers[0]; one.Total != 1 || len(one.Rows) != 1 || one.Rows[0].Row != int64(n) || len(one.Rows[0].Matched) != 2 {
 		u.t.Fatalf("row %d of edition %s is answered by %+v", n, edition, got)
 	}
 }

@@ -36,11 +36,12 @@ func TestSamplesAreFoundInTheLiveTable(t *testing.T) {
 	}
 	for _, sample := range samples {
 		got, err := s.Client.Stores().Match(t.Context(), s.Store.ID, edm.MatchRequest{
-			KeyID: prepared.KeyID, Column: sample.Column, Token: sample.Token, SameRow: sample.SameRow, Limit: 1,
-			RulesIDs: map[string]string{"ID": "v1:exact:", "Mail": "v1:caseInsensitive:"},
+			KeyID: prepared.KeyID, RulesIDs: map[string]string{"ID": "v1:exact:", "Mail": "v1:caseInsensitive:"},
+			Questions: []edm.MatchQuestion{{Column: sample.Column, Token: sample.Token, SameRow: map[string][]string{"ID": {sample.SameRow["ID"]}}, Limit: 1}},
 		})
 		testkit.Must(t, err)
-		if len(got.Rows) != 1 || got.Rows[0].Row != sample.Row || !slices.Equal(got.Rows[0].Matched, []string{"ID"}) {
+		rows := got.Answers[0].Rows
+		if len(rows) != 1 || rows[0].Row != sample.Row || !slices.Equal(rows[0].MatchedColumns(), []string{"ID"}) {
 			t.Errorf("the sample of row %d in column %s is answered with %+v", sample.Row, sample.Column, got)
 		}
 	}

@@ -104,13 +104,13 @@ func wholeWay(t *testing.T, f *fixture) {
 		t.Fatalf("the store shows %+v", store.Live)
 	}
 	got := f.match(t, "Email", "p7@EXAMPLE.com", map[string]string{"ID": "P-7", "City": "Oslo"})
-	want := &edm.MatchResult{Generation: 1, SessionID: s.ID, Total: 1, Rows: []edm.MatchRow{{Row: 7, Matched: []string{"ID"}}}}
+	want := found{edm.MatchAnswer{Total: 1, Rows: []edm.MatchRow{{Row: 7, Matched: map[string]int{"ID": 0}}}}, 1, s.ID}
 	if !reflect.DeepEqual(got, want) {
 		t.Fatalf("match says %+v", got)
 	}
-	found := f.lookupRows(t, []string{"City"}, f.token(t, "ID", "P-9"), f.token(t, "ID", "P-10"))
-	if len(found) != 1 || found[0]["row"] != 9.0 || found[0]["City"] != f.token(t, "City", "Oslo") {
-		t.Fatalf("lookup says %v", found)
+	lines := f.lookupRows(t, []string{"City"}, f.token(t, "ID", "P-9"), f.token(t, "ID", "P-10"))
+	if len(lines) != 1 || lines[0]["row"] != 9.0 || lines[0]["City"] != f.token(t, "City", "Oslo") {
+		t.Fatalf("lookup says %v", lines)
 	}
 }
 
@@ -269,7 +269,7 @@ func replacement(t *testing.T, f *fixture) {
 	f.open(t)
 	f.publish(t, people(12))
 	second := f.publish(t, people(5))
-	if got := f.match(t, "ID", "P-11", nil); got.Total != 0 || got.Generation != 2 || got.SessionID != second.ID {
+	if got := f.match(t, "ID", "P-11", nil); got.Total != 0 || got.generation != 2 || got.sessionID != second.ID {
 		t.Fatalf("a row of the old table: %+v", got)
 	}
 	if got := f.match(t, "ID", "P-4", nil); got.Total != 1 {
@@ -280,7 +280,7 @@ func replacement(t *testing.T, f *fixture) {
 func lookups(t *testing.T, f *fixture) {
 	f.open(t)
 	ask := func(change func(*edm.MatchRequest)) error {
-		q := edm.MatchRequest{KeyID: f.key.ID(f.store.DisplayName).String(), Column: "ID", Token: f.token(t, "ID", "P-1")}
+		q := f.batch(f.question(t, "ID", "P-1", nil))
 		change(&q)
 		_, err := f.Service.Stores().Match(f.ctx, f.store.ID, q)
 		return err
@@ -290,11 +290,11 @@ func lookups(t *testing.T, f *fixture) {
 	must(t, ask(func(*edm.MatchRequest) {}))
 	wantError(t, ask(func(q *edm.MatchRequest) { q.KeyID = "0123456789abcdef" }), http.StatusUnprocessableEntity, edm.CodeKeyMismatch)
 	for name, change := range map[string]func(*edm.MatchRequest){
-		"column":     func(q *edm.MatchRequest) { q.Column = "Nowhere" },
-		"searchable": func(q *edm.MatchRequest) { q.Column = "City" },
-		"token":      func(q *edm.MatchRequest) { q.Token = "AAAA" },
-		"sameRow":    func(q *edm.MatchRequest) { q.SameRow = map[string]string{"City": "x"} },
-		"limit":      func(q *edm.MatchRequest) { q.Limit = 100_000 },
+		"column":     func(q *edm.MatchRequest) { q.Questions[0].Column = "Nowhere" },
+		"searchable": func(q *edm.MatchRequest) { q.Questions[0].Column = "City" },
+		"token":      func(q *edm.MatchRequest) { q.Questions[0].Token = "AAAA" },
+		"sameRow":    func(q *edm.MatchRequest) { q.Questions[0].SameRow = map[string][]string{"City": {"x"}} },
+		"limit":      func(q *edm.MatchRequest) { q.Questions[0].Limit = 100_000 },
 		"key id":     func(q *edm.MatchRequest) { q.KeyID = "secret" },
 	} {
 		e := wantError(t, ask(change), http.StatusUnprocessableEntity, edm.CodeUnprocessable)

@@ -162,17 +162,41 @@ func people(n int) [][]string {
 	return rows
 }
 
-func (f *fixture) match(t *testing.T, column, cell string, same map[string]string) *edm.MatchResult {
+// found is the answer to one question, with what all answers of a call share.
+type found struct {
+	edm.MatchAnswer
+	generation int64
+	sessionID  string
+}
+
+// match asks one question in plain text.
+func (f *fixture) match(t *testing.T, column, cell string, same map[string]string) found {
 	t.Helper()
-	tokens := map[string]string{}
-	for name, text := range same {
-		tokens[name] = f.token(t, name, text)
-	}
-	got, err := f.Service.Stores().Match(f.ctx, f.store.ID, edm.MatchRequest{
-		KeyID: f.key.ID(f.store.DisplayName).String(), Column: column, Token: f.token(t, column, cell), SameRow: tokens,
-	})
+	got := f.matches(t, f.question(t, column, cell, same))
+	return found{got.Answers[0], got.Generation, got.SessionID}
+}
+
+// matches asks questions of one call.
+func (f *fixture) matches(t *testing.T, questions ...edm.MatchQuestion) *edm.MatchResponse {
+	t.Helper()
+	got, err := f.Service.Stores().Match(f.ctx, f.store.ID, f.batch(questions...))
 	must(t, err)
 	return got
+}
+
+// batch is a match under the fixture's key.
+func (f *fixture) batch(questions ...edm.MatchQuestion) edm.MatchRequest {
+	return edm.MatchRequest{KeyID: f.key.ID(f.store.DisplayName).String(), Questions: questions}
+}
+
+// question asks for a plain cell, and for one beside it in each column of same.
+func (f *fixture) question(t *testing.T, column, cell string, same map[string]string) edm.MatchQuestion {
+	t.Helper()
+	q := edm.MatchQuestion{Column: column, Token: f.token(t, column, cell), SameRow: map[string][]string{}}
+	for name, text := range same {
+		q.SameRow[name] = []string{f.token(t, name, text)}
+	}
+	return q
 }
 
 // lookupRows asks Graph's lookup and returns its lines as objects.

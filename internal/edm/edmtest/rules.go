@@ -122,11 +122,9 @@ func badColumns(t *testing.T, f *fixture) {
 }
 
 // asked sends a match of the ID P-1 and the city beside it, after a change.
-func (f *fixture) asked(t *testing.T, change func(*edm.MatchRequest)) (*edm.MatchResult, error) {
+func (f *fixture) asked(t *testing.T, change func(*edm.MatchRequest)) (*edm.MatchResponse, error) {
 	t.Helper()
-	q := edm.MatchRequest{
-		KeyID: f.key.ID(f.store.DisplayName).String(), Column: "ID", Token: f.token(t, "ID", "P-1"), SameRow: map[string]string{"City": f.token(t, "City", "Lima")},
-	}
+	q := f.batch(f.question(t, "ID", "P-1", map[string]string{"City": "Lima"}))
 	change(&q)
 	return f.Service.Stores().Match(f.ctx, f.store.ID, q)
 }
@@ -135,7 +133,7 @@ func (f *fixture) wantFound(t *testing.T, change func(*edm.MatchRequest)) {
 	t.Helper()
 	got, err := f.asked(t, change)
 	must(t, err)
-	if got.Total != 1 {
+	if len(got.Answers) != 1 || got.Answers[0].Total != 1 {
 		t.Fatalf("match says %+v", got)
 	}
 }
@@ -177,7 +175,7 @@ func questionsNameRules(t *testing.T, f *fixture) {
 
 	f.changeRules(t, []edm.Column{f.store.Columns[0], f.store.Columns[1], {Name: "City", IsCaseInsensitive: true}})
 	f.wantFound(t, under("ID", "v1:exact:"))
-	f.wantFound(t, func(q *edm.MatchRequest) { q.SameRow = nil })
+	f.wantFound(t, func(q *edm.MatchRequest) { q.Questions[0].SameRow = nil })
 	f.wantMismatch(t, func(*edm.MatchRequest) {}, "City")
 	f.wantFound(t, func(q *edm.MatchRequest) { q.RulesIDs = map[string]string{"City": "v1:exact:"} })
 	f.wantMismatch(t, func(q *edm.MatchRequest) { q.RulesIDs = map[string]string{"ID": "v1:exact:"} }, "City")

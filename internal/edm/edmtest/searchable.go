@@ -47,16 +47,16 @@ func searchableChanges(t *testing.T, f *fixture) {
 	if now := f.current(t); *now.Quota != *before.Quota || !now.DataLastUpdatedDateTime.Equal(*before.DataLastUpdatedDateTime) {
 		t.Fatalf("it took a commit: %+v", now)
 	}
-	if got := f.match(t, "City", "Lima", map[string]string{"ID": "P-4"}); got.Total != 3 || got.Generation != 2 || len(got.Rows[1].Matched) != 1 {
+	if got := f.match(t, "City", "Lima", map[string]string{"ID": "P-4"}); got.Total != 3 || got.generation != 2 || len(got.Rows[1].Matched) != 1 {
 		t.Fatalf("match says %+v", got)
 	}
-	_, err := f.Service.Stores().Match(f.ctx, f.store.ID, edm.MatchRequest{KeyID: live.KeyID, Column: "Email", Token: f.token(t, "Email", "P1@example.com")})
+	_, err := f.Service.Stores().Match(f.ctx, f.store.ID, f.batch(f.question(t, "Email", "P1@example.com", nil)))
 	wantError(t, err, http.StatusUnprocessableEntity, edm.CodeUnprocessable)
 	f.changeRules(t, f.store.Columns)
 	f.eventuallyLive(t, func(l *edm.Live) bool {
 		return l.Generation == 3 && l.Columns[1].IsSearchable && !l.Columns[2].IsSearchable
 	})
-	if got := f.match(t, "Email", "P7@example.com", nil); got.Total != 1 || got.Generation != 3 {
+	if got := f.match(t, "Email", "P7@example.com", nil); got.Total != 1 || got.generation != 3 {
 		t.Fatalf("match says %+v", got)
 	}
 }

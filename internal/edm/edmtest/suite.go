@@ -25,6 +25,8 @@ func Run(t *testing.T, subject func(*testing.T) Subject) {
 		"a table replaces the other":          replacement,
 		"searchable columns change":           searchableChanges,
 		"lookups name what is wrong":          lookups,
+		"a batch is answered in order":        batches,
+		"a batch is refused whole":            badBatches,
 		"bad sessions are refused":            badSessions,
 		"storage answers as Azure's":          storage,
 		"what is not there is not there":      notThere,

@@ -1,14 +1,13 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -207,16 +206,54 @@ func (s stores) Lookup(ctx context.Context, id string, r edm.LookupRequest) ([]s
 	return out.Value, err
 }
 
-func (s stores) Match(ctx context.Context, id string, r edm.MatchRequest) (*edm.MatchResult, error) {
-	got := &edm.MatchResult{}
+func (s stores) Match(ctx context.Context, id string, r edm.MatchRequest) (*edm.MatchResponse, error) {
+	got := &edm.MatchResponse{}
 	_, err := s.c.do(ctx, call{op: "match", method: http.MethodPost, path: []string{storesPath, id, "match"}, body: r, out: got,
-		secrets: append(slices.Collect(maps.Values(r.SameRow)), r.Token),
-		// Whatever table answers has a generation and a session: without them a "no" is nobody's.
-		asked: func() bool { return got.Generation > 0 && got.SessionID != "" && got.Total >= int64(len(got.Rows)) }})
+		secrets: tokensOf(r), asked: func() bool { return answers(got, r) }})
 	if err != nil {
 		return nil, err
 	}
 	return got, nil
+}
+
+// answers reports whether got can be the answer to a match. Whatever table answers
+// has a generation and a session: without them a "no" is nobody's. So is one
+// without an answer to each question, or with more rows than were asked for.
+func answers(got *edm.MatchResponse, r edm.MatchRequest) bool {
+	if got.Generation < 1 || got.SessionID == "" || len(got.Answers) != len(r.Questions) {
+		return false
+	}
+	for i, one := range got.Answers {
+		most := int64(cmp.Or(r.Questions[i].Limit, edm.DefaultLimit))
+		if one.Total < 0 || int64(len(one.Rows)) != min(one.Total, most) || !answersRows(one.Rows, r.Questions[i].SameRow) {
+			return false
+		}
+	}
+	return true
+}
+
+// answersRows reports whether each row matches tokens that were asked for.
+func answersRows(rows []edm.MatchRow, asked map[string][]string) bool {
+	for _, row := range rows {
+		for name, at := range row.Matched {
+			if at < 0 || at >= len(asked[name]) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// tokensOf are the tokens of a match, which a refusal may repeat.
+func tokensOf(r edm.MatchRequest) []string {
+	var out []string
+	for _, q := range r.Questions {
+		out = append(out, q.Token)
+		for _, tokens := range q.SameRow {
+			out = append(out, tokens...)
+		}
+	}
+	return out
 }
 
 type sessions struct{ c *Client }

@@ -37,33 +37,38 @@ func (t *Table) Find(tokens []fingerprint.Token, limit int) ([]int64, error) {
 
 // Match returns the rows of a token of a searchable column, at most limit of
 // them, and which of the tokens in same, by column, stand in each.
-func (t *Table) Match(column int, token fingerprint.Token, same map[int]fingerprint.Token, limit int) (*edm.MatchResult, error) {
+func (t *Table) Match(column int, token fingerprint.Token, same map[int][]fingerprint.Token, limit int) (edm.MatchAnswer, error) {
 	total, rows, err := t.indexes[column].rows(token, limit)
 	if err != nil {
-		return nil, err
+		return edm.MatchAnswer{}, err
 	}
-	result := &edm.MatchResult{Generation: t.Generation, SessionID: t.SessionID, Total: total, Rows: make([]edm.MatchRow, 0, len(rows))}
+	answer := edm.MatchAnswer{Total: total}
 	for _, row := range rows {
 		matched, err := t.matched(row, same)
 		if err != nil {
-			return nil, err
+			return edm.MatchAnswer{}, err
 		}
-		result.Rows = append(result.Rows, edm.MatchRow{Row: row, Matched: matched})
+		answer.Rows = append(answer.Rows, edm.MatchRow{Row: row, Matched: matched})
 	}
-	return result, nil
+	return answer, nil
 }
 
-// matched names the columns whose tokens in a row are those wanted, in order.
-func (t *Table) matched(row int64, same map[int]fingerprint.Token) (names []string, err error) {
-	for c, want := range same {
+// matched says which of the wanted tokens a row has, by the names of their columns.
+func (t *Table) matched(row int64, same map[int][]fingerprint.Token) (map[string]int, error) {
+	var out map[string]int
+	for c, wanted := range same {
 		got, err := t.Token(c, row)
 		if err != nil {
 			return nil, err
 		}
-		if got == want && got != emptyToken {
-			names = append(names, t.Columns[c].Name)
+		at := slices.Index(wanted, got)
+		if at < 0 || got == emptyToken {
+			continue
 		}
+		if out == nil {
+			out = map[string]int{}
+		}
+		out[t.Columns[c].Name] = at
 	}
-	slices.Sort(names)
-	return names, nil
+	return out, nil
 }
