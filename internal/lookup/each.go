@@ -3,28 +3,40 @@ package lookup
 import (
 	"context"
 	"iter"
+	"runtime"
 )
 
-// inFlight is how many questions are asked at once.
-const inFlight = 8
+// inFlight is how many batches are asked at once.
+const inFlight = 4
 
-// outcome is the answer for one value, or why there is none.
+// outcome is the answers for the first of values, in their order and of one
+// generation, and why there is none for the one behind them; nil where all are
+// answered.
 type outcome struct {
+	values     []Value
+	found      []Found
+	generation int64
+	err        error
+}
+
+// item is a value, or why there are no more.
+type item struct {
 	value Value
-	found Found
 	err   error
 }
 
-// Each asks for the values, several at once, and yields the answers in their
-// order, each as soon as it and those before it are there. It ends with the first
-// error, of a value (a *ValueError), of values or of yield; answers before it are
-// yielded. A read of values that blocks does not hold it up: it returns and leaves
-// the read behind.
+// Each asks for the values in batches, several at once, and yields the answers in
+// their order, each as soon as it and those before it are there: a batch is asked
+// as soon as no more values are ready. It ends with the first error, of a value (a
+// *ValueError), of values or of yield; answers before it are yielded. A read of
+// values that blocks does not hold it up: it returns and leaves the read behind.
 func (a *Asker) Each(ctx context.Context, values iter.Seq2[Value, error], yield func(Found) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	ready := make(chan *item, a.batch)
 	pending := make(chan chan outcome, inFlight-1) // and the one that is waited for
-	go a.askAll(ctx, values, pending)
+	go readAll(ctx, values, ready)
+	go a.askAll(ctx, ready, pending)
 	for {
 		answer, err := receive(ctx, pending)
 		if answer == nil {
@@ -34,32 +46,88 @@ func (a *Asker) Each(ctx context.Context, values iter.Seq2[Value, error], yield 
 		if err != nil {
 			return err
 		}
-		found, err := a.give(ctx, got)
-		if err != nil {
-			return err
-		}
-		if err := yield(found); err != nil {
+		if err := a.yieldAll(ctx, got, yield); err != nil {
 			return err
 		}
 	}
 }
 
-// askAll asks for the values and puts their answers to come into pending, up to
-// the first that cannot be asked for.
-func (a *Asker) askAll(ctx context.Context, values iter.Seq2[Value, error], pending chan<- chan outcome) {
-	defer close(pending)
+// yieldAll yields the answers of a batch, and returns why there are no more.
+func (a *Asker) yieldAll(ctx context.Context, got outcome, yield func(Found) error) error {
+	got = a.give(ctx, got)
+	for _, found := range got.found {
+		if err := yield(found); err != nil {
+			return err
+		}
+	}
+	return got.err
+}
+
+// readAll reads the values up to the first error.
+func readAll(ctx context.Context, values iter.Seq2[Value, error], ready chan<- *item) {
+	defer close(ready)
 	for v, err := range values {
-		answer := make(chan outcome, 1)
 		select {
-		case pending <- answer:
+		case ready <- &item{v, err}:
 		case <-ctx.Done():
 			return
 		}
 		if err != nil {
-			answer <- outcome{err: err}
 			return
 		}
-		go func() { answer <- a.ask(ctx, v) }()
+	}
+}
+
+// askAll asks for the values and puts the answers to come of each batch into
+// pending, up to the first that cannot be asked for.
+func (a *Asker) askAll(ctx context.Context, ready <-chan *item, pending chan<- chan outcome) {
+	defer close(pending)
+	for {
+		values, failed, more := a.nextBatch(ctx, ready)
+		if len(values) > 0 {
+			answer := make(chan outcome, 1)
+			select {
+			case pending <- answer:
+			case <-ctx.Done():
+				return
+			}
+			go func() { answer <- a.ask(ctx, values) }()
+		}
+		if failed != nil {
+			answer := make(chan outcome, 1)
+			answer <- outcome{err: failed}
+			select {
+			case pending <- answer:
+			case <-ctx.Done():
+			}
+		}
+		if !more {
+			return
+		}
+	}
+}
+
+// nextBatch waits for a value and takes those that are ready behind it. failed is
+// why there are no more; more is false then, and after the last value.
+func (a *Asker) nextBatch(ctx context.Context, ready <-chan *item) (values []Value, failed error, more bool) {
+	next, err := receive(ctx, ready)
+	runtime.Gosched() // the reader may have more by now
+	for {
+		switch {
+		case err != nil || next == nil:
+			return values, nil, false
+		case next.err != nil:
+			return values, next.err, false
+		}
+		values = append(values, next.value)
+		if len(values) == a.batch {
+			return values, nil, true
+		}
+		select {
+		case next = <-ready:
+		default:
+			return values, nil, true
+		}
 	}
 }
 

@@ -15,33 +15,42 @@ const maxOpened = 4
 
 var errRestless = errors.New("the live table is replaced too often to be asked: ask again later")
 
-// ask asks for a value under the rules of the live table, of the one that comes
-// meanwhile too, unless an answer was given before. It is safe for concurrent use.
-func (a *Asker) ask(ctx context.Context, v Value) outcome {
+// ask asks for a batch of values under the rules of the live table, of the one
+// that comes meanwhile too, unless an answer was given before. It is safe for
+// concurrent use.
+func (a *Asker) ask(ctx context.Context, values []Value) outcome {
 	for {
-		under, token, err := a.hash(v)
-		if err != nil {
-			return outcome{value: v, err: err}
+		under, tokens, bad := a.hash(values)
+		if len(tokens) == 0 {
+			return outcome{values: values, err: bad}
 		}
-		found, err := a.match(ctx, under, v.Number, token)
-		if !edm.HasCode(err, edm.CodeRulesMismatch) { // a table of the same rules that came meanwhile answers as well
-			return outcome{v, found, err}
+		got := a.match(ctx, under, values[:len(tokens)], tokens)
+		if got.err == nil {
+			got.values, got.err = values, bad
+			return got
 		}
-		if err := a.reopen(ctx, under, outcome{v, found, err}); err != nil {
-			return outcome{value: v, err: err}
+		if !edm.HasCode(got.err, edm.CodeRulesMismatch) { // a table of the same rules that came meanwhile answers as well
+			return outcome{values: values, err: got.err}
+		}
+		if err := a.reopen(ctx, under, got); err != nil {
+			return outcome{values: values, err: err}
 		}
 	}
 }
 
-// hash makes the token of a value under the rules of now.
-func (a *Asker) hash(v Value) (*rules, string, error) {
+// hash makes the tokens of values under the rules of now, up to the first value
+// that can have none.
+func (a *Asker) hash(values []Value) (under *rules, tokens []string, bad error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	token, err := tokenOf(a.under.hasher, v.Text)
-	if err != nil {
-		return nil, "", &ValueError{v.Number, err}
+	for _, v := range values {
+		token, err := tokenOf(a.under.hasher, v.Text)
+		if err != nil {
+			return a.under, tokens, &ValueError{v.Number, err}
+		}
+		tokens = append(tokens, token)
 	}
-	return a.under, token, nil
+	return a.under, tokens, nil
 }
 
 // reopen reads the store again, once for all that were asked under the same
@@ -61,7 +70,7 @@ func (a *Asker) reopen(ctx context.Context, was *rules, got outcome) error {
 		err = a.stale
 	}
 	if err != nil {
-		return &ValueError{got.value.Number, err}
+		return &ValueError{got.values[0].Number, err}
 	}
 	a.under = now
 	return nil
@@ -83,15 +92,17 @@ func (a *Asker) useless(was, now *rules, refused error) error {
 	return nil
 }
 
-// give makes an answer one of the generation that the first one was of. One that
-// came too early is asked for again.
-func (a *Asker) give(ctx context.Context, got outcome) (Found, error) {
-	if got.err == nil && !a.pins(got.found.Generation) {
-		if got = a.ask(ctx, got.value); got.err == nil && !a.pins(got.found.Generation) {
-			got.err = &ValueError{got.value.Number, a.changed(got.found.Generation)}
-		}
+// give makes the answers of a batch those of the generation that the first one
+// was of. A batch that came too early is asked for again.
+func (a *Asker) give(ctx context.Context, got outcome) outcome {
+	if len(got.found) == 0 || a.pins(got.generation) {
+		return got
 	}
-	return got.found, got.err
+	got = a.ask(ctx, got.values)
+	if len(got.found) > 0 && !a.pins(got.generation) {
+		return outcome{err: &ValueError{got.values[0].Number, a.changed(got.generation)}}
+	}
+	return got
 }
 
 // pins reports whether answers of a generation may be given.

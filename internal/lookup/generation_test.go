@@ -2,6 +2,7 @@ package lookup
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +24,7 @@ var (
 type liveStore struct {
 	edm.Stores
 	before func(call int)
+	batch  int // values of a call
 
 	mu         sync.Mutex
 	columns    []edm.Column // of the live table; the store's own are always exact
@@ -42,7 +44,7 @@ func (l *liveStore) List(context.Context, edm.Query) ([]edm.DataStore, error) {
 	return []edm.DataStore{{ID: "1", DisplayName: "numbers", Columns: edm.WithRules(exact), Live: live}}, nil
 }
 
-func (l *liveStore) Match(_ context.Context, _ string, q edm.MatchRequest) (*edm.MatchResult, error) {
+func (l *liveStore) Match(_ context.Context, _ string, q edm.MatchRequest) (*edm.MatchResponse, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.before != nil {
@@ -50,18 +52,20 @@ func (l *liveStore) Match(_ context.Context, _ string, q edm.MatchRequest) (*edm
 	}
 	l.calls++
 	for _, c := range l.columns {
-		_, asked := q.SameRow[c.Name]
-		if named := q.RulesIDs[c.Name]; (asked || c.Name == q.Column) && named != edm.RulesOf(c) {
+		_, asked := q.Questions[0].SameRow[c.Name]
+		if named := q.RulesIDs[c.Name]; (asked || c.Name == q.Questions[0].Column) && named != edm.RulesOf(c) {
 			return nil, &edm.Error{Op: "match", Status: 422, Code: edm.CodeRulesMismatch, Message: "under other rules", Class: edm.Terminal}
 		}
 	}
-	out := &edm.MatchResult{Generation: l.generation, SessionID: "s", Rows: []edm.MatchRow{}}
-	if q.Token == l.token(l.columns[0], "K-1") {
-		matched := []string{}
-		if q.SameRow["City"] == l.token(l.columns[1], "Oslo") {
-			matched = append(matched, "City")
+	out := &edm.MatchResponse{Generation: l.generation, SessionID: "s", Answers: make([]edm.MatchAnswer, len(q.Questions))}
+	for i, one := range q.Questions {
+		if one.Token == l.token(l.columns[0], "K-1") {
+			row := edm.MatchRow{Matched: map[string]int{}}
+			if slices.Contains(one.SameRow["City"], l.token(l.columns[1], "Oslo")) {
+				row.Matched["City"] = 0
+			}
+			out.Answers[i] = edm.MatchAnswer{Total: 1, Rows: []edm.MatchRow{row}}
 		}
-		out.Total, out.Rows = 1, []edm.MatchRow{{Matched: matched}}
 	}
 	return out, nil
 }
@@ -83,7 +87,7 @@ func (l *liveStore) token(c edm.Column, cell string) string {
 }
 
 func newLiveStore(columns []edm.Column) *liveStore {
-	return &liveStore{columns: columns, generation: 1}
+	return &liveStore{columns: columns, generation: 1, batch: 1}
 }
 
 // asks asks for the same value many times and returns the answers.
@@ -93,6 +97,7 @@ func (l *liveStore) asks(t *testing.T, value string, times int) (answers []Found
 	if err != nil {
 		t.Fatal(err)
 	}
+	a.batch = l.batch
 	err = a.Each(t.Context(), numbered(slices.Repeat([]string{value}, times)), func(f Found) error {
 		answers = append(answers, f)
 		return nil
@@ -139,18 +144,21 @@ func TestATableThatComesBeforeTheFirstAnswer(t *testing.T) {
 // that were are right, and the end says why there are no more.
 func TestAnswersAreOfOneGeneration(t *testing.T) {
 	for name, next := range map[string][]edm.Column{"other rules": folded, "the same rules": exact} {
-		t.Run(name, func(t *testing.T) {
-			l := newLiveStore(exact)
-			l.before = func(call int) {
-				if call == 3*inFlight {
-					l.replace(next)
+		for _, batch := range []int{1, 7} {
+			t.Run(fmt.Sprintf("%s, batches of %d", name, batch), func(t *testing.T) {
+				l := newLiveStore(exact)
+				l.batch = batch
+				l.before = func(call int) {
+					if call == 3*inFlight {
+						l.replace(next)
+					}
 				}
-			}
-			answers, err := l.asks(t, "K-1", 200)
-			if err == nil || !strings.Contains(err.Error(), "generation 1, then 2") || len(answers) > 3*inFlight || len(answers) < 2*inFlight || answers[0].Generation != 1 {
-				t.Fatalf("%d answers, then %v", len(answers), err)
-			}
-		})
+				answers, err := l.asks(t, "K-1", 200)
+				if err == nil || !strings.Contains(err.Error(), "generation 1, then 2") || len(answers) > 3*inFlight*batch || len(answers) < 2*inFlight || answers[0].Generation != 1 {
+					t.Fatalf("%d answers, then %v", len(answers), err)
+				}
+			})
+		}
 	}
 }
 
@@ -209,7 +217,7 @@ type refusing struct {
 	before func(*liveStore, int)
 }
 
-func (r *refusing) Match(context.Context, string, edm.MatchRequest) (*edm.MatchResult, error) {
+func (r *refusing) Match(context.Context, string, edm.MatchRequest) (*edm.MatchResponse, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.before(r.liveStore, r.calls)

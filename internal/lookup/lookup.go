@@ -3,6 +3,7 @@
 package lookup
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -37,11 +38,18 @@ type Cell struct{ Column, Value string }
 // Found is the answer for one value. Total counts all rows that hold it, Rows
 // are at most as many as the limit of the query.
 type Found struct {
-	Value      int            `json:"value"`
-	Total      int64          `json:"total"`
-	Generation int64          `json:"generation"`
-	SessionID  string         `json:"sessionId"`
-	Rows       []edm.MatchRow `json:"rows"`
+	Value      int    `json:"value"`
+	Total      int64  `json:"total"`
+	Generation int64  `json:"generation"`
+	SessionID  string `json:"sessionId"`
+	Rows       []Row  `json:"rows"`
+}
+
+// Row is a row that holds a value. Matched names, sorted, the columns whose cell of
+// SameRow stands in it.
+type Row struct {
+	Row     int64    `json:"row"`
+	Matched []string `json:"matched,omitempty"`
 }
 
 var (
@@ -63,6 +71,7 @@ const (
 type Asker struct {
 	stores edm.Stores
 	query  Query
+	batch  int // values of one call
 
 	mu     sync.Mutex
 	under  *rules
@@ -76,17 +85,24 @@ type Asker struct {
 type rules struct {
 	storeID    string
 	generation int64
-	request    edm.MatchRequest // without its token
+	request    edm.MatchRequest  // without its questions
+	question   edm.MatchQuestion // without its token
 	hasher     *fingerprint.Hasher
 }
 
 // Open finds the data store and hashes the cells of SameRow. Errors name the
 // flag that is wrong, never a value.
 func Open(ctx context.Context, stores edm.Stores, q Query) (*Asker, error) {
-	a := &Asker{stores: stores, query: q}
+	a := &Asker{stores: stores, query: q, batch: batchOf(q)}
 	var err error
 	a.under, err = a.open(ctx)
 	return a, err
+}
+
+// batchOf is how many values may be asked for at once.
+func batchOf(q Query) int {
+	limit := cmp.Or(q.Limit, edm.DefaultLimit)
+	return max(1, min(edm.MaxQuestions, edm.MaxMatchRows/limit, edm.MaxMatchCells/(limit*max(1, len(q.SameRow)))))
 }
 
 // open reads the store and makes the hashers of its live table.
@@ -107,25 +123,28 @@ func (a *Asker) open(ctx context.Context) (*rules, error) {
 	if !ok {
 		return nil, fmt.Errorf("data store %q has no column %q; it has %s", store.DisplayName, a.query.Column, columnNames(store))
 	}
-	r := &rules{storeID: store.ID, request: edm.MatchRequest{KeyID: key.ID(store.DisplayName).String(), Column: a.query.Column, Limit: a.query.Limit}}
+	r := &rules{
+		storeID: store.ID, request: edm.MatchRequest{KeyID: key.ID(store.DisplayName).String()},
+		question: edm.MatchQuestion{Column: a.query.Column, Limit: a.query.Limit},
+	}
 	if store.Live != nil {
 		r.generation = store.Live.Generation
 	}
 	if r.hasher, err = key.Hasher(store.DisplayName, column); err != nil {
 		return nil, err
 	}
-	if r.request.SameRow, err = sameRow(key, store, a.query.SameRow); err != nil {
+	if r.question.SameRow, err = sameRow(key, store, a.query.SameRow); err != nil {
 		return nil, err
 	}
-	r.request.RulesIDs = rulesIDs(store, r.request)
+	r.request.RulesIDs = rulesIDs(store, r.question)
 	return r, nil
 }
 
 // rulesIDs names the rules of the columns that are asked for.
-func rulesIDs(store *edm.DataStore, request edm.MatchRequest) map[string]string {
+func rulesIDs(store *edm.DataStore, question edm.MatchQuestion) map[string]string {
 	out := map[string]string{}
 	for _, c := range store.Columns {
-		if _, same := request.SameRow[c.Name]; same || c.Name == request.Column {
+		if _, same := question.SameRow[c.Name]; same || c.Name == question.Column {
 			out[c.Name] = edm.RulesOf(c)
 		}
 	}
@@ -134,44 +153,66 @@ func rulesIDs(store *edm.DataStore, request edm.MatchRequest) map[string]string 
 
 // Ask asks for one value. It fails with a *ValueError.
 func (a *Asker) Ask(ctx context.Context, v Value) (Found, error) {
-	return a.give(ctx, a.ask(ctx, v))
+	got := a.give(ctx, a.ask(ctx, []Value{v}))
+	if got.err != nil {
+		return Found{}, got.err
+	}
+	return got.found[0], nil
 }
 
-// match asks for one token, again where the service asks to wait. It is safe for
-// concurrent use.
-func (a *Asker) match(ctx context.Context, under *rules, number int, token string) (Found, error) {
-	request := under.request
-	request.Token = token
+// match asks for the tokens of values, again where the service asks to wait. It is
+// safe for concurrent use. What it fails with is of the first value.
+func (a *Asker) match(ctx context.Context, under *rules, values []Value, tokens []string) outcome {
+	request, number := under.request, values[0].Number
+	for _, token := range tokens {
+		question := under.question
+		question.Token = token
+		request.Questions = append(request.Questions, question)
+	}
+	got, err := a.matchPatiently(ctx, under.storeID, request, number)
+	if err == nil {
+		return checked(values, got)
+	}
+	return outcome{values: values, err: &ValueError{number, err}}
+}
+
+// matchPatiently asks again where the service asks to wait.
+func (a *Asker) matchPatiently(ctx context.Context, storeID string, request edm.MatchRequest, number int) (*edm.MatchResponse, error) {
 	for left := patience; ; {
-		got, err := a.stores.Match(ctx, under.storeID, request)
-		if err == nil {
-			return checked(number, got)
-		}
+		got, err := a.stores.Match(ctx, storeID, request)
 		wait := waitFor(err)
 		if wait == 0 {
-			return Found{}, &ValueError{number, err}
+			return got, err
 		}
 		if left -= wait; left < 0 {
-			return Found{}, &ValueError{number, fmt.Errorf("%w (the service asks to wait %s: ask again then)", err, wait.Round(time.Second))}
+			return nil, fmt.Errorf("%w (the service asks to wait %s: ask again then)", err, wait.Round(time.Second))
 		}
 		slog.Info("waiting, as the service asks", "value", number, "wait", wait)
 		if err := sleep(ctx, wait); err != nil {
-			return Found{}, &ValueError{number, err}
+			return nil, err
 		}
 	}
 }
 
 // checked refuses answers that the contract does not know: an empty object would
 // read as a "no".
-func checked(number int, got *edm.MatchResult) (Found, error) {
-	if got.SessionID == "" || got.Total < int64(len(got.Rows)) || got.Total > 0 && len(got.Rows) == 0 {
-		return Found{}, &ValueError{number, errNoMatch}
+func checked(values []Value, got *edm.MatchResponse) outcome {
+	out := outcome{values: values, generation: got.Generation}
+	for i, v := range values {
+		if got.SessionID == "" || len(got.Answers) != len(values) {
+			return outcome{values: values, err: &ValueError{v.Number, errNoMatch}}
+		}
+		one := got.Answers[i]
+		if one.Total < int64(len(one.Rows)) || one.Total > 0 && len(one.Rows) == 0 {
+			return outcome{values: values, err: &ValueError{v.Number, errNoMatch}}
+		}
+		found := Found{Value: v.Number, Total: one.Total, Generation: got.Generation, SessionID: got.SessionID, Rows: []Row{}}
+		for _, row := range one.Rows {
+			found.Rows = append(found.Rows, Row{Row: row.Row, Matched: row.MatchedColumns()})
+		}
+		out.found = append(out.found, found)
 	}
-	rows := got.Rows
-	if rows == nil {
-		rows = []edm.MatchRow{}
-	}
-	return Found{Value: number, Total: got.Total, Generation: got.Generation, SessionID: got.SessionID, Rows: rows}, nil
+	return out
 }
 
 // waitFor is how long to wait before the call is repeated, 0 for never.
@@ -233,23 +274,25 @@ func columnNames(store *edm.DataStore) string {
 
 // sameRow hashes cells under their columns' rules. What names no column may be a
 // part of a value, so errors count the cells and repeat nothing of them.
-func sameRow(key fingerprint.Key, store *edm.DataStore, cells []Cell) (map[string]string, error) {
-	out := map[string]string{}
+func sameRow(key fingerprint.Key, store *edm.DataStore, cells []Cell) (map[string][]string, error) {
+	out := map[string][]string{}
 	for i, cell := range cells {
 		column, ok := columnNamed(store, cell.Column)
 		if !ok {
 			return nil, fmt.Errorf("--same-row %d does not begin with a column of data store %q and =; it has %s", i+1, store.DisplayName, columnNames(store))
 		}
-		if out[column.Name] != "" {
+		if out[column.Name] != nil {
 			return nil, fmt.Errorf("--same-row %d %w", i+1, errDuplicate)
 		}
 		hasher, err := key.Hasher(store.DisplayName, column)
 		if err != nil {
 			return nil, err
 		}
-		if out[column.Name], err = tokenOf(hasher, cell.Value); err != nil {
+		token, err := tokenOf(hasher, cell.Value)
+		if err != nil {
 			return nil, fmt.Errorf("--same-row %d: %w", i+1, err)
 		}
+		out[column.Name] = []string{token}
 	}
 	return out, nil
 }

@@ -27,13 +27,13 @@ func TestAsk(t *testing.T) {
 	testkit.Must(t, err)
 	for text, want := range map[string]lookup.Found{
 		// Written another way in the table: case and hyphen do not matter.
-		"a2":  {Value: 7, Total: 2, Rows: []edm.MatchRow{{Row: 1, Matched: []string{"Mail"}}, {Row: 3, Matched: []string{"Town"}}}},
-		"A-1": {Value: 7, Total: 1, Rows: []edm.MatchRow{{Row: 0, Matched: []string{"Town"}}}},
-		"A-9": {Value: 7, Rows: []edm.MatchRow{}},
+		"a2":  {Value: 7, Total: 2, Rows: []lookup.Row{{Row: 1, Matched: []string{"Mail"}}, {Row: 3, Matched: []string{"Town"}}}},
+		"A-1": {Value: 7, Total: 1, Rows: []lookup.Row{{Row: 0, Matched: []string{"Town"}}}},
+		"A-9": {Value: 7, Rows: []lookup.Row{}},
 	} {
 		got, err := asker.Ask(t.Context(), lookup.Value{Number: 7, Text: text})
 		testkit.Must(t, err)
-		same := slices.EqualFunc(got.Rows, want.Rows, func(a, b edm.MatchRow) bool { return a.Row == b.Row && slices.Equal(a.Matched, b.Matched) })
+		same := slices.EqualFunc(got.Rows, want.Rows, func(a, b lookup.Row) bool { return a.Row == b.Row && slices.Equal(a.Matched, b.Matched) })
 		if got.Value != want.Value || got.Total != want.Total || !same || got.Rows == nil || got.SessionID == "" || got.Generation < 1 {
 			t.Errorf("%s is answered by %+v, want %+v", text, got, want)
 		}

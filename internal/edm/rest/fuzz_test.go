@@ -36,6 +36,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(uint16(200), "Content-Type: application/json", `{"value":[{"id":"1"}],"@odata.nextLink":"https://elsewhere/?$skip=1"}`)
 	f.Add(uint16(200), "", `{"value":{"id":"1","state":"Created","dataUploadURI":"https://h/?sig=x"}}`)
 	f.Add(uint16(200), "", `[`)
+	f.Add(uint16(200), "Content-Type: application/json", `{"generation":1,"sessionId":"s","answers":[{"total":1,"rows":[{"row":1,"matched":{"A":0}}]}]}`)
 	f.Add(uint16(429), "Retry-After: 9223372037", `{"error":{"code":"TooManyRequests","message":"later"}}`)
 	f.Add(uint16(503), "Retry-After: Fri, 31 Dec 9999 23:59:59 GMT", "")
 	f.Add(uint16(429), "Retry-After: -1", "")
@@ -58,7 +59,7 @@ func FuzzAnswer(f *testing.F) {
 		calls := []func() error{
 			func() error { _, err := c.Sessions().Create(t.Context(), "d", edm.Session{}, "r"); return err },
 			func() error { _, err := c.Sessions().Renew(t.Context(), "d", "s"); return err },
-			func() error { _, err := c.Stores().Match(t.Context(), "d", edm.MatchRequest{}); return err },
+			func() error { _, err := c.Stores().Match(t.Context(), "d", edm.MatchRequest{Questions: make([]edm.MatchQuestion, 1)}); return err },
 			func() error { return c.Sessions().Commit(t.Context(), "d", "s", nil) },
 			func() error { _, err := c.Stores().List(t.Context(), edm.Query{Top: 2}); return err },
 		}
