@@ -163,14 +163,19 @@ func holder(t *testing.T) string {
 	}
 	held := base64.StdEncoding.EncodeToString(hasher.AppendToken(nil, []byte("a")))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var q struct{ Token string }
+		var q struct{ Questions []struct{ Token string } }
 		_ = json.NewDecoder(r.Body).Decode(&q) // a list has no body
-		answer := `{"generation":1,"sessionId":"s","total":0,"rows":[]}`
-		switch {
-		case r.Method == http.MethodGet:
+		var answers []string
+		for _, one := range q.Questions {
+			found := `{"total":0}`
+			if one.Token == held {
+				found = `{"total":1,"rows":[{"row":4}]}`
+			}
+			answers = append(answers, found)
+		}
+		answer := `{"generation":1,"sessionId":"s","answers":[` + strings.Join(answers, ",") + `]}`
+		if r.Method == http.MethodGet {
 			answer = `{"value":[{"id":"1","displayName":"s","columns":[{"name":"c","isSearchable":true}]}]}`
-		case q.Token == held:
-			answer = `{"generation":1,"sessionId":"s","total":1,"rows":[{"row":4}]}`
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("request-id", "1")

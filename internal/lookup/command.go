@@ -7,11 +7,9 @@ import (
 	"io"
 	"iter"
 	"net/http"
-	"os"
 
 	"github.com/spf13/cobra"
 
-	"exactmatch.dev/operator/internal/edm/rest"
 	"exactmatch.dev/operator/internal/fingerprint"
 )
 
@@ -80,7 +78,7 @@ func Command() *cobra.Command {
 		Use: Name, Short: "Ask a data store whether it holds plain values; only tokens leave this machine",
 		Long: long, Example: example, Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			web, err := f.client()
+			web, err := f.Client()
 			if err != nil {
 				return err
 			}
@@ -88,22 +86,15 @@ func Command() *cobra.Command {
 		},
 	}
 	c.SetFlagErrorFunc(flagError)
+	f.AddTo(c)
 	set := c.Flags()
-	set.StringVar(&f.endpoint, "endpoint", "http://127.0.0.1:8765/beta", "endpoint of the service, as in the upload agent")
-	set.StringVar(&f.tokenFile, "bearer-token-file", "", "file with the service's bearer token (required)")
-	set.StringVar(&f.ca, "ca-file", "", "certificates of a private authority in PEM")
-	set.BoolVar(&f.plainHTTP, "allow-plain-http", false, "use http for other than loopback addresses")
-	set.StringVar(&f.query.Store, "store", "", "displayName of the data store (required)")
-	set.StringVar(&f.keyFile, "key-file", "", "file with the store's key, as it is in the Secret (required)")
 	set.StringVar(&f.query.Column, "column", "", "searchable column to look in (required)")
 	set.StringArrayVar(&f.values, "value", nil, "plain value; may be repeated")
 	set.StringVar(&f.valuesFile, "values-from", "", `file with one plain value per line, "-" for stdin, in place of --value: keeps values out of the process list`)
 	set.StringArrayVar(&f.sameRow, "same-row", nil, "`COLUMN=VALUE` to compare within the rows found; everything behind the first = is the value, as it stands; may be repeated, for another column")
 	set.IntVar(&f.query.Limit, "limit", 10, "rows to show of each value, 1 to 1000")
 	set.StringVarP(&f.output, "output", "o", "table", "table or json")
-	for _, name := range []string{"bearer-token-file", "store", "key-file", "column"} {
-		_ = c.MarkFlagRequired(name) // the flag is there
-	}
+	_ = c.MarkFlagRequired("column") // the flag is there
 	return c
 }
 
@@ -120,18 +111,15 @@ func (f *flags) run(ctx context.Context, web *http.Client, in io.Reader, out io.
 		return err
 	}
 	defer done()
-	if f.query.Key, err = os.ReadFile(f.keyFile); err != nil {
-		return fmt.Errorf("--key-file: %w", err)
+	f.query.Store = f.Store
+	if f.query.Key, err = f.Key(); err != nil {
+		return err
 	}
-	token, err := readToken(f.tokenFile)
+	stores, err := f.Stores(web)
 	if err != nil {
 		return err
 	}
-	c, err := rest.New(rest.Options{Endpoint: f.endpoint, Token: rest.StaticToken(token), HTTP: web})
-	if err != nil {
-		return err
-	}
-	asker, err := Open(ctx, c.Stores(), f.query)
+	asker, err := Open(ctx, stores, f.query)
 	if err != nil {
 		return err
 	}

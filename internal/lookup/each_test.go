@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/live"
 )
 
 var testKey = []byte("a key for tests that has 32 bytes or more")
@@ -111,7 +112,7 @@ func TestAnswersKeepTheOrderOfTheValues(t *testing.T) {
 				}
 			}
 			defer now.Add(-1)
-			return row(call), sleep(ctx, time.Duration(100-call)*time.Millisecond) // later ones are faster
+			return row(call), live.Sleep(ctx, time.Duration(100-call)*time.Millisecond) // later ones are faster
 		}}
 		a := stores.open(t)
 		a.batch = 3
@@ -258,9 +259,10 @@ func runCommand(t *testing.T, values, limit int, match func(questions int) (int,
 		return path
 	}
 	f := flags{
-		query:    Query{Store: "numbers", Column: "ID", Limit: limit},
-		endpoint: "http://127.0.0.1/beta", output: "table", valuesFile: "-",
-		tokenFile: file("token", "token"), keyFile: file("key", string(testKey)),
+		Connection: live.Connection{
+			Endpoint: "http://127.0.0.1/beta", TokenFile: file("token", "token"), Store: "numbers", KeyFile: file("key", string(testKey)),
+		},
+		query: Query{Column: "ID", Limit: limit}, output: "table", valuesFile: "-",
 	}
 	web := &http.Client{Transport: roundTrip(func(r *http.Request) (int, string) {
 		if r.Method == http.MethodGet {

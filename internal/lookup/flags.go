@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"net/http"
-	"net/url"
 	"os"
 	"strings"
 	"unicode/utf8"
@@ -14,16 +12,15 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"exactmatch.dev/operator/internal/dial"
+	"exactmatch.dev/operator/internal/live"
 )
 
 // flags are the flags of the lookup command.
 type flags struct {
-	query                                    Query
-	endpoint, tokenFile, keyFile, output, ca string
-	valuesFile                               string
-	values, sameRow                          []string
-	plainHTTP                                bool
+	live.Connection
+	query              Query
+	output, valuesFile string
+	values, sameRow    []string
 }
 
 // noArgs is cobra.NoArgs without the argument: it may be a part of a value.
@@ -120,36 +117,4 @@ func numbered(texts []string) iter.Seq2[Value, error] {
 			}
 		}
 	}
-}
-
-// client dials the endpoint's host wherever it is: the person at the keyboard
-// chose it. Plain HTTP beyond loopback needs to be allowed.
-func (f *flags) client() (*http.Client, error) {
-	endpoint, err := url.Parse(f.endpoint)
-	if err != nil || endpoint.Host == "" || endpoint.Scheme != "http" && endpoint.Scheme != "https" {
-		return nil, errors.New("--endpoint must be an http or https URL")
-	}
-	guard := dial.NewGuard(dial.Allow{Hosts: []string{endpoint.Host}, PlainHTTP: f.plainHTTP}, dial.Anything)
-	if f.ca != "" {
-		pem, err := os.ReadFile(f.ca)
-		if err != nil {
-			return nil, fmt.Errorf("--ca-file: %w", err)
-		}
-		if guard.RootCAs, err = dial.Authorities(pem); err != nil {
-			return nil, fmt.Errorf("--ca-file: %s contains no certificate in PEM", f.ca)
-		}
-	}
-	return guard.HTTPClient(), nil
-}
-
-func readToken(path string) (string, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("--bearer-token-file: %w", err)
-	}
-	token := strings.TrimSpace(string(text))
-	if token == "" {
-		return "", fmt.Errorf("--bearer-token-file: %s is empty", path)
-	}
-	return token, nil
 }

@@ -9,14 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
 	"sync"
-	"time"
 	"unicode/utf8"
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/live"
 	"exactmatch.dev/operator/internal/schema"
 )
 
@@ -57,13 +55,6 @@ var (
 	errNotUTF8   = errors.New("not valid UTF-8: give the text in UTF-8")
 	errNoMatch   = errors.New("the service's answer is not the answer to a match: check --endpoint")
 	errDuplicate = errors.New("names a column that an earlier one names: give each column once")
-)
-
-// patience is how long one value waits for a service that asks to wait, and
-// pause what is waited where it does not say how long.
-const (
-	patience = time.Minute
-	pause    = time.Second
 )
 
 // Asker asks one data store. All its answers are of one generation of the live
@@ -108,7 +99,7 @@ func batchOf(q Query) int {
 // open reads the store and makes the hashers of its live table.
 func (a *Asker) open(ctx context.Context) (*rules, error) {
 	a.opened++
-	store, err := storeNamed(ctx, a.stores, a.query.Store)
+	store, err := live.StoreNamed(ctx, a.stores, a.query.Store)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +112,7 @@ func (a *Asker) open(ctx context.Context) (*rules, error) {
 	}
 	column, ok := columnNamed(store, a.query.Column)
 	if !ok {
-		return nil, fmt.Errorf("data store %q has no column %q; it has %s", store.DisplayName, a.query.Column, columnNames(store))
+		return nil, fmt.Errorf("data store %q has no column %q; it has %s", store.DisplayName, a.query.Column, live.ColumnNames(store.Columns))
 	}
 	r := &rules{
 		storeID: store.ID, request: edm.MatchRequest{KeyID: key.ID(store.DisplayName).String()},
@@ -169,29 +160,11 @@ func (a *Asker) match(ctx context.Context, under *rules, values []Value, tokens 
 		question.Token = token
 		request.Questions = append(request.Questions, question)
 	}
-	got, err := a.matchPatiently(ctx, under.storeID, request, number)
+	got, err := live.Match(ctx, a.stores, under.storeID, request, slog.Int("value", number))
 	if err == nil {
 		return checked(values, got)
 	}
 	return outcome{values: values, err: &ValueError{number, err}}
-}
-
-// matchPatiently asks again where the service asks to wait.
-func (a *Asker) matchPatiently(ctx context.Context, storeID string, request edm.MatchRequest, number int) (*edm.MatchResponse, error) {
-	for left := patience; ; {
-		got, err := a.stores.Match(ctx, storeID, request)
-		wait := waitFor(err)
-		if wait == 0 {
-			return got, err
-		}
-		if left -= wait; left < 0 {
-			return nil, fmt.Errorf("%w (the service asks to wait %s: ask again then)", err, wait.Round(time.Second))
-		}
-		slog.Info("waiting, as the service asks", "value", number, "wait", wait)
-		if err := sleep(ctx, wait); err != nil {
-			return nil, err
-		}
-	}
 }
 
 // checked refuses answers that the contract does not know: an empty object would
@@ -215,46 +188,6 @@ func checked(values []Value, got *edm.MatchResponse) outcome {
 	return out
 }
 
-// waitFor is how long to wait before the call is repeated, 0 for never.
-func waitFor(err error) time.Duration {
-	wait := edm.RetryAfter(err)
-	if wait == 0 && edm.IsThrottled(err) {
-		wait = pause
-	}
-	return wait
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
-}
-
-// storeNamed finds a store by its displayName.
-func storeNamed(ctx context.Context, stores edm.Stores, name string) (*edm.DataStore, error) {
-	all, err := stores.List(ctx, edm.Query{})
-	if err != nil {
-		return nil, err
-	}
-	names := make([]string, 0, len(all))
-	for i := range all {
-		if all[i].DisplayName == name {
-			return &all[i], nil
-		}
-		names = append(names, all[i].DisplayName)
-	}
-	if len(names) == 0 {
-		return nil, errors.New("the service has no data store yet")
-	}
-	slices.Sort(names)
-	return nil, fmt.Errorf("the service has no data store with the displayName %q; it has %s", name, strings.Join(names, ", "))
-}
-
 func columnNamed(store *edm.DataStore, name string) (schema.Column, bool) {
 	for _, c := range store.Columns {
 		if c.Name == name {
@@ -264,14 +197,6 @@ func columnNamed(store *edm.DataStore, name string) (schema.Column, bool) {
 	return schema.Column{}, false
 }
 
-func columnNames(store *edm.DataStore) string {
-	names := make([]string, 0, len(store.Columns))
-	for _, c := range store.Columns {
-		names = append(names, c.Name)
-	}
-	return strings.Join(names, ", ")
-}
-
 // sameRow hashes cells under their columns' rules. What names no column may be a
 // part of a value, so errors count the cells and repeat nothing of them.
 func sameRow(key fingerprint.Key, store *edm.DataStore, cells []Cell) (map[string][]string, error) {
@@ -279,7 +204,7 @@ func sameRow(key fingerprint.Key, store *edm.DataStore, cells []Cell) (map[strin
 	for i, cell := range cells {
 		column, ok := columnNamed(store, cell.Column)
 		if !ok {
-			return nil, fmt.Errorf("--same-row %d does not begin with a column of data store %q and =; it has %s", i+1, store.DisplayName, columnNames(store))
+			return nil, fmt.Errorf("--same-row %d does not begin with a column of data store %q and =; it has %s", i+1, store.DisplayName, live.ColumnNames(store.Columns))
 		}
 		if out[column.Name] != nil {
 			return nil, fmt.Errorf("--same-row %d %w", i+1, errDuplicate)
