@@ -84,11 +84,34 @@ func TestRoundTrip(t *testing.T) {
 				t.Fatalf("token of row %d differs", row)
 			}
 		}
+		for c := range columns {
+			if got := laidOut(t, data, c); !bytes.Equal(got, columns[c]) {
+				t.Fatalf("column %d is laid out otherwise", c)
+			}
+		}
 		again, err := Append(nil, h, columns)
 		if err != nil || !bytes.Equal(again, data) {
 			t.Fatal("two encodings of the same rows differ")
 		}
 	})
+}
+
+// laidOut reads the tokens of a column one by one, by the layout of the block.
+func laidOut(t *rapid.T, data []byte, column int) (tokens []byte) {
+	l, err := LayoutOf(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := l.Columns[column]
+	for row := range l.Rows {
+		at := p.Rows() + row*TokenSize
+		if p.Entries > 0 {
+			place := p.Rows() + row*p.Width()
+			at = p.Offset + Entry(data[place:place+p.Width()])*TokenSize
+		}
+		tokens = append(tokens, data[at:at+TokenSize]...)
+	}
+	return tokens
 }
 
 func TestRefusedArguments(t *testing.T) {

@@ -1,7 +1,6 @@
 package block
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -38,19 +37,22 @@ func (e *FormatError) Error() string {
 // have written other bytes for the same rows. It never keeps data; its memory is
 // bounded by a small multiple of data, and its tokens by MaxSize.
 func Decode(data []byte) (*Block, error) {
-	r := &reader{data: data}
-	b := &Block{Header: r.header()}
-	for range b.Columns {
-		if r.err != nil {
-			break
+	l, err := LayoutOf(data)
+	if err != nil {
+		return nil, err
+	}
+	b := &Block{Header: l.Header}
+	for _, p := range l.Columns {
+		end := p.Offset + p.Size(l.Rows)
+		if p.Entries == 0 {
+			b.columns = append(b.columns, append([]byte(nil), data[p.Offset:end]...))
+			continue
 		}
-		b.columns = append(b.columns, r.column(b.Rows))
-	}
-	if r.err == nil && r.at != len(data) {
-		r.fail("bytes behind the last column")
-	}
-	if r.err != nil {
-		return nil, r.err
+		tokens, err := Expand(make([]byte, 0, l.Rows*tokenSize), data[p.Offset:p.Rows()], data[p.Rows():end])
+		if err != nil {
+			return nil, err
+		}
+		b.columns = append(b.columns, tokens)
 	}
 	return b, nil
 }
@@ -130,53 +132,4 @@ func (r *reader) header() Header {
 		r.fail("the header (" + err.Error() + ")")
 	}
 	return h
-}
-
-func (r *reader) column(rows int) []byte {
-	encoding := r.uint(1, "a column's encoding")
-	if r.err != nil {
-		return nil
-	}
-	switch encoding {
-	case encodingRaw:
-		tokens := append([]byte(nil), r.take(rows*tokenSize, "a column's tokens")...)
-		if r.err == nil && r.words.fill(tokens) {
-			r.fail("a column without the dictionary that it should have")
-		}
-		return tokens
-	case encodingDictionary:
-		return r.dictionaryColumn(rows)
-	default:
-		r.fail("a column's encoding is unknown")
-		return nil
-	}
-}
-
-func (r *reader) dictionaryColumn(rows int) []byte {
-	distinct := int(r.uint(4, "a dictionary's size"))
-	if distinct == 0 || distinct > (rows-1)/4 {
-		r.fail("a dictionary's size")
-		return nil
-	}
-	words := r.take(distinct*tokenSize, "a dictionary")
-	width := widthOf(distinct)
-	index := r.take(rows*width, "a dictionary's index")
-	if r.err != nil {
-		return nil
-	}
-	tokens := make([]byte, 0, rows*tokenSize)
-	for at := 0; at < len(index); at += width {
-		var wide [4]byte
-		copy(wide[:], index[at:at+width])
-		place := int(binary.LittleEndian.Uint32(wide[:]))
-		if place >= distinct {
-			r.fail("an entry behind the dictionary's end")
-			return nil
-		}
-		tokens = append(tokens, words[place*tokenSize:(place+1)*tokenSize]...)
-	}
-	if !r.words.fill(tokens) || !bytes.Equal(r.words.entries, words) {
-		r.fail("a dictionary that is not that of its column")
-	}
-	return tokens
 }

@@ -17,6 +17,9 @@ const idSize = 12
 // checks in transfer.
 func Sum(data []byte) uint64 { return crc64nvme.Checksum(data) }
 
+// AddSum is the sum of the bytes that sum is of, and of data behind them.
+func AddSum(sum uint64, data []byte) uint64 { return crc64nvme.Update(sum, data) }
+
 // ID names a staged block: its index, so that the list can be put in order, and
 // its sum, so that a resumed upload knows whether the bytes are the same.
 func ID(index int, sum uint64) string {
