@@ -25,6 +25,8 @@ type Store interface {
 	Create(ctx context.Context, group, name string) (Writer, error)
 	// Open opens a file for reading. It stays readable after it is removed.
 	Open(ctx context.Context, group, name string) (Reader, error)
+	// Map maps a file into memory, to be read there at random.
+	Map(ctx context.Context, group, name string) (fsys.Mapping, error)
 	// List returns the files of a group in the order of their names, none where
 	// there is no such group. What a crash left of a Put may be among them, under a
 	// name that nobody chose.

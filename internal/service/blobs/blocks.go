@@ -25,6 +25,7 @@ type Blocks struct {
 	bytes    int64                       // of all of them
 	owners   map[string]string           // of sessions
 	owned    map[string]int64            // bytes, by owner
+	kept     map[string]int64            // session → bytes of the blocks that are a table's
 }
 
 // Block is one that is staged.
@@ -35,23 +36,24 @@ type Block struct {
 
 // NewBlocks knows no block before Load.
 func NewBlocks(s Store, log *slog.Logger) *Blocks {
-	return &Blocks{store: s, log: log, sessions: map[string]map[string]int64{}, owners: map[string]string{}, owned: map[string]int64{}}
+	return &Blocks{store: s, log: log, sessions: map[string]map[string]int64{}, owners: map[string]string{}, owned: map[string]int64{}, kept: map[string]int64{}}
 }
 
-func nameOf(id string) (string, error) {
+// Name is the name of a block's file.
+func Name(id string) (string, error) {
 	index, sum, err := block.ParseID(id)
 	return fmt.Sprintf("%08d-%016x", index, sum), err
 }
 
-// idOf is the block that a file's name stands for; false where it is none.
-func idOf(name string) (string, bool) {
+// ID is the block that a file's name stands for; false where it is none.
+func ID(name string) (string, bool) {
 	var index int
 	var sum uint64
 	if _, err := fmt.Sscanf(name, "%08d-%016x", &index, &sum); err != nil {
 		return "", false
 	}
 	id := block.ID(index, sum)
-	again, err := nameOf(id)
+	again, err := Name(id)
 	return id, err == nil && again == name
 }
 
@@ -69,7 +71,7 @@ func (b *Blocks) Load(ctx context.Context, session string) error {
 	}
 	known := map[string]int64{}
 	for _, f := range files {
-		id, whole := idOf(f.Name)
+		id, whole := ID(f.Name)
 		if !whole {
 			err := b.store.Remove(ctx, session, f.Name)
 			b.log.Warn("dropped a half-written file; no acknowledged block is lost", "session", session, "file", f.Name, "error", err)
@@ -110,7 +112,7 @@ func (b *Blocks) Put(ctx context.Context, session, id string, data []byte) error
 	if b.Has(session, id) {
 		return nil
 	}
-	name, err := nameOf(id)
+	name, err := Name(id)
 	if err != nil {
 		return err
 	}
@@ -189,11 +191,11 @@ func (b *Blocks) List(session string) []Block {
 // Read returns a block's bytes, checked against the sum in its name. A block that
 // is gone or damaged is an Invalid one.
 func (b *Blocks) Read(ctx context.Context, session, id string) ([]byte, error) {
-	name, err := nameOf(id)
+	name, err := Name(id)
 	if err != nil {
 		return nil, err
 	}
-	index, sum, _ := block.ParseID(id) // nameOf did too
+	index, sum, _ := block.ParseID(id) // Name did too
 	data, err := ReadAll(ctx, b.store, session, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &Invalid{fmt.Sprintf("block %d was acknowledged and is gone", index)}
@@ -210,7 +212,7 @@ func (b *Blocks) Read(ctx context.Context, session, id string) ([]byte, error) {
 // Forget takes a damaged block off the list, so that its uploader stages it
 // again.
 func (b *Blocks) Forget(ctx context.Context, session, id string) error {
-	name, err := nameOf(id)
+	name, err := Name(id)
 	if err != nil {
 		return err
 	}
@@ -221,10 +223,47 @@ func (b *Blocks) Forget(ctx context.Context, session, id string) error {
 	return b.store.Remove(ctx, session, name)
 }
 
+// Keep makes the blocks of a session with these ids those of a table: they are
+// staged no more, and stay until Drop. Its other blocks go.
+func (b *Blocks) Keep(ctx context.Context, session string, ids []string) (err error) {
+	keep := map[string]bool{}
+	for _, id := range ids {
+		keep[id] = true
+	}
+	bytes := int64(0)
+	for _, one := range b.List(session) {
+		if keep[one.ID] {
+			bytes += one.Size
+		} else {
+			err = errors.Join(err, b.Forget(ctx, session, one.ID))
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.forgetAll(session)
+	b.kept[session] = bytes
+	return err
+}
+
+// Kept is what the blocks of tables take, in bytes.
+func (b *Blocks) Kept() (bytes int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, one := range b.kept {
+		bytes += one
+	}
+	return bytes
+}
+
+// Store is where the blocks lie, each under the Name of its id in the group of its
+// session.
+func (b *Blocks) Store() Store { return b.store }
+
 // Drop removes all blocks of a session.
 func (b *Blocks) Drop(ctx context.Context, session string) error {
 	b.mu.Lock()
 	b.forgetAll(session)
+	delete(b.kept, session)
 	b.mu.Unlock()
 	return b.store.RemoveAll(ctx, session)
 }

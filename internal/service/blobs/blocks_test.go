@@ -84,3 +84,22 @@ func TestTheSizeOfBlocksIsTrue(t *testing.T) {
 		}
 	}
 }
+
+// The blocks that a table keeps are staged no more; the others of its session go.
+func TestBlocksOfATableAreKept(t *testing.T) {
+	root := t.TempDir()
+	b := blobs.NewBlocks(blobs.NewFolder(fsys.OS{}, root), slog.New(slog.DiscardHandler))
+	data := [][]byte{[]byte("one block"), []byte("another block")}
+	id := func(n int) string { return block.ID(n, block.Sum(data[n])) }
+	for n := range data {
+		testkit.Must(t, b.Put(t.Context(), "done", id(n), data[n]))
+	}
+	testkit.Must(t, b.Keep(t.Context(), "done", []string{id(1)}))
+	if want := onDisk(t, root); b.Kept() != want || want != int64(len(data[1])) || b.Size() != 0 || b.Has("done", id(1)) {
+		t.Errorf("%d bytes are kept and %d staged, want %d and none", b.Kept(), b.Size(), want)
+	}
+	testkit.Must(t, b.Drop(t.Context(), "done"))
+	if left := onDisk(t, root); left != 0 || b.Kept() != 0 {
+		t.Errorf("%d bytes are left, %d are said to be", left, b.Kept())
+	}
+}

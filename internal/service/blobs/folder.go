@@ -60,6 +60,11 @@ func (f *Folder) Open(_ context.Context, group, name string) (Reader, error) {
 	return f.fs.Open(f.path(group, name))
 }
 
+// Map implements Store.
+func (f *Folder) Map(_ context.Context, group, name string) (fsys.Mapping, error) {
+	return f.fs.Map(f.path(group, name))
+}
+
 // List implements Store.
 func (f *Folder) List(_ context.Context, group string) ([]File, error) {
 	entries, err := f.fs.ReadDir(f.dir(group))

@@ -21,6 +21,8 @@ type FS interface {
 	// Create makes a file of mode 0600, or empties the one that is there.
 	Create(path string) (File, error)
 	Open(path string) (File, error)
+	// Map maps a file that is there into memory.
+	Map(path string) (Mapping, error)
 	// Edit opens a file that is there, to write over its bytes in place.
 	Edit(path string) (File, error)
 	Rename(from, to string) error
@@ -41,6 +43,14 @@ type File interface {
 	// Sync makes what was written survive a crash.
 	Sync() error
 	Size() (int64, error)
+}
+
+// Mapping is a file in memory, as it was when it was mapped, also after it is
+// removed. Bytes are valid until Close, which is called once. Reading them faults
+// where the disk fails, or where the file has become shorter.
+type Mapping interface {
+	Bytes() []byte
+	io.Closer
 }
 
 // OS is the machine's own file system.

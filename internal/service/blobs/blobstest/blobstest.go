@@ -28,6 +28,7 @@ func Run(t *testing.T, place func(*testing.T) (open func() blobs.Store)) {
 		"a group that is removed":           groupRemoved,
 		"reads at a place":                  readsAt,
 		"an open file outlives its removal": outlives,
+		"a mapped file":                     mapped,
 		"many at once":                      manyAtOnce,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -189,6 +190,23 @@ func readsAt(t *suite) {
 		if string(part[:n]) != want || n < len(part) != errors.Is(err, io.EOF) || n == len(part) && err != nil && !errors.Is(err, io.EOF) {
 			t.Errorf("at %d there is %q (%v), want %q", at, part[:n], err, want)
 		}
+	}
+}
+
+func mapped(t *suite) {
+	if m, err := t.s.Map(t.Context(), "a", "none"); !errors.Is(err, fs.ErrNotExist) || m != nil {
+		t.Errorf("a missing file is mapped as %v (%v)", m, err)
+	}
+	for _, text := range []string{"", "a text"} {
+		t.put("a", "one", text)
+		m, err := t.s.Map(t.Context(), "a", "one")
+		t.must(err)
+		t.put("a", "one", "another text")
+		t.must(t.s.RemoveAll(t.Context(), "a"))
+		if got := string(m.Bytes()); got != text {
+			t.Errorf("%q is mapped as %q", text, got)
+		}
+		t.must(m.Close())
 	}
 }
 
