@@ -54,7 +54,7 @@ func Command() *cobra.Command {
 	flags.StringVar(&f.tlsCert, "tls-cert-file", "", "certificate chain in PEM; needs --tls-key-file")
 	flags.StringVar(&f.tlsKey, "tls-key-file", "", "key of the certificate in PEM")
 	_ = c.MarkFlagRequired("bearer-token-file") // the flag is there
-	c.AddCommand(checkCommand())
+	c.AddCommand(checkCommand(), assignCommand(), tenantCommand())
 	return c
 }
 

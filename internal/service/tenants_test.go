@@ -22,6 +22,7 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/fingerprint"
 	"exactmatch.dev/operator/internal/service/records"
+	"exactmatch.dev/operator/internal/service/records/bolt"
 )
 
 // shared is a service whose tenants all have the same, under the same names and
@@ -48,15 +49,30 @@ func newShared(t *testing.T, config Config) *shared {
 	s := &shared{t: t, data: fuzzBlocks(t), have: map[string]*possessions{}}
 	config.Dir, config.PublicURL, config.MinFreeDisk = t.TempDir(), "http://service", 1
 	config.Token, config.Now = func() (string, error) { return fuzzToken, nil }, func() time.Time { return fuzzNow }
-	var err error
-	s.Service, err = New(config)
-	s.must(err)
-	t.Cleanup(func() { s.must(s.Close()) })
-	s.TakeTenants()
+	s.start(config)
+	t.Cleanup(s.stop)
 	for _, tenant := range sharers {
 		s.have[tenant] = s.fill(tenant)
 	}
 	return s
+}
+
+func (s *shared) start(config Config) {
+	s.t.Helper()
+	var err error
+	s.Service, err = New(config)
+	s.must(err)
+	s.records.(*bolt.Store).Unsynced() // nothing of a test is kept
+	s.TakeTenants()
+}
+
+// stop stops the service, unless it is stopped.
+func (s *shared) stop() {
+	s.t.Helper()
+	if s.Service != nil {
+		s.must(s.Close())
+	}
+	s.Service = nil
 }
 
 func (s *shared) must(err error) {

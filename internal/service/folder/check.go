@@ -65,6 +65,7 @@ func (c *Check) mend(ctx context.Context, found *folder, db *bolt.Store) error {
 	if !errors.As(err, &bad) {
 		if err == nil {
 			c.say("%s is consistent", c.Dir)
+			err = listTenants(ctx, db, c.say)
 		}
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -172,43 +171,54 @@ func (f *folder) fits(ctx context.Context, db records.Store) error {
 }
 
 // findUnknown names what lies there and is not ours.
-func (f *folder) findUnknown(ctx context.Context, u *unfit, ours map[string]bool, is records.Identity) {
+func (f *folder) findUnknown(ctx context.Context, u *unfit, ours map[string]string, is records.Identity) {
 	for _, name := range f.sessions[Tables] {
+		tenant, known := ours[name]
 		meta, err := index.ReadMeta(ctx, f.tables(), name)
 		switch {
 		case err == nil && meta.Folder != "" && meta.Folder != is.ID:
-			u.unknown = append(u.unknown, unknown{Tables, name, "it is of another data folder"})
+			u.unknown = append(u.unknown, unknown{Tables, name, "it is of another data folder" + hadBy(tenant, known)})
 			continue
 		case err == nil && meta.Stamp > is.Stamp:
-			u.because("%s is older than %s/%s", Database, Tables, name)
+			u.because("%s is older than %s/%s%s", Database, Tables, name, hadBy(tenant, known))
 		}
-		if !ours[name] { // what cannot be read is not judged by itself: its lookups are refused
+		if !known { // what cannot be read is not judged by itself: its lookups are refused
 			u.unknown = append(u.unknown, unknown{Tables, name, "no record names it"})
 		}
 	}
 	for _, name := range f.sessions[Blocks] {
-		if !ours[name] {
+		if _, known := ours[name]; !known {
 			u.unknown = append(u.unknown, unknown{Blocks, name, "no record names it"})
 		}
 	}
+}
+
+// hadBy says whose session a table is of, where a record names it.
+func hadBy(tenant string, known bool) string {
+	if !known || tenant == "" {
+		return ""
+	}
+	return fmt.Sprintf(", of the tenant %q", tenant)
 }
 
 // firstStamp is that of a database that has an identity and nothing since: a crash
 // may have come before the file was made.
 const firstStamp = 1
 
-// named are the sessions whose tables and blocks are this database's, of all
-// tenants.
-func named(ctx context.Context, db records.Store) (map[string]bool, error) {
+// named are the sessions whose tables and blocks are this database's, and the tenants
+// that have them.
+func named(ctx context.Context, db records.Store) (map[string]string, error) {
 	tenants, err := db.Tenants(ctx)
 	if err != nil {
 		return nil, err
 	}
-	names := map[string]bool{}
+	names := map[string]string{}
 	for _, tenant := range tenants {
 		err := db.Of(tenant).View(ctx, func(tx records.Tx) error {
 			of, err := SessionsOf(tx)
-			maps.Copy(names, of)
+			for one := range of {
+				names[one] = tenant
+			}
 			return err
 		})
 		if err != nil {
