@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -49,6 +50,9 @@ func newShared(t *testing.T, config Config) *shared {
 	s := &shared{t: t, data: fuzzBlocks(t), have: map[string]*possessions{}}
 	config.Dir, config.PublicURL, config.MinFreeDisk = t.TempDir(), "http://service", 1
 	config.Token, config.Now = func() (string, error) { return fuzzToken, nil }, func() time.Time { return fuzzNow }
+	if config.Log == nil {
+		config.Log = slog.New(newLines(t))
+	}
 	s.start(config)
 	t.Cleanup(s.stop)
 	for _, tenant := range sharers {
