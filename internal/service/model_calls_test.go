@@ -30,6 +30,7 @@ func (w *stateMachine) possible() []*op {
 		add(2, w.changeStore(s))
 		add(2, w.match(s, row))
 		add(2, w.lookup(s, row))
+		w.onRival(s, add)
 		open := 0
 		for _, m := range s.sessions {
 			if m.deleted {

@@ -13,6 +13,7 @@ import (
 // everything compares all that the service has with the model.
 func (w *stateMachine) everything() {
 	w.Helper()
+	w.checkRival()
 	var stores struct{ Value []edm.DataStore }
 	w.read("?$top=1000", &stores)
 	if len(stores.Value) != len(w.stores) {

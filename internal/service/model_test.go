@@ -21,10 +21,11 @@ type stateMachine struct {
 	*rapid.T
 	*process
 	stores []*modelStore
+	rival  rival
 }
 
 // tally counts over all checks.
-var tally struct{ calls, reads, kills, moment, held, indexing, unanswered, refused, judged int }
+var tally struct{ rival, calls, reads, kills, moment, held, indexing, unanswered, refused, judged int }
 
 // op is one call. send touches nothing of the model: it may run beside others,
 // and while the service is killed. take judges an answer, settle finds out what
@@ -213,15 +214,18 @@ func TestModel(t *testing.T) {
 			p.close()
 			_ = os.RemoveAll(dir) // TempDir tries again
 		}()
-		w := &stateMachine{T: r, process: p}
+		w := &stateMachine{T: r, process: p, rival: rival{map[string]string{}}}
 		w.do(w.createStore())
 		for range rapid.IntRange(100, 240).Draw(r, "steps") {
 			w.step()
 		}
 		w.settleAll()
 	})
-	t.Logf("%d operations (%d calls, %d reads), %d kills: %d at a random moment, %d of them while a table was indexed, and %d while a call was held; %d calls were not answered; %d questions were refused for their rules, %d tables seen that were judged before; %s",
-		tally.calls+tally.reads, tally.calls, tally.reads, tally.kills, tally.moment, tally.indexing, tally.held, tally.unanswered, tally.refused, tally.judged, time.Since(began).Round(time.Second))
+	t.Logf("%d operations (%d calls, %d reads), %d kills: %d at a random moment, %d of them while a table was indexed, and %d while a call was held; %d calls were not answered; %d questions were refused for their rules, %d tables seen that were judged before; %d calls of another tenant; %s",
+		tally.calls+tally.reads, tally.calls, tally.reads, tally.kills, tally.moment, tally.indexing, tally.held, tally.unanswered, tally.refused, tally.judged, tally.rival, time.Since(began).Round(time.Second))
+	if tally.rival == 0 {
+		t.Error("no other tenant calls")
+	}
 	if tally.kills < 5 || tally.unanswered == 0 {
 		t.Errorf("the service was killed %d times, and %d calls went unanswered: the test tests nothing", tally.kills, tally.unanswered)
 	}

@@ -63,6 +63,7 @@ func child(dir string) error {
 	if err != nil {
 		return err
 	}
+	s.TakeTenants()
 	server := s.Server()
 	server.Handler = holding(server.Handler, os.NewFile(4, "held"))
 	ended := make(chan error, 3)
