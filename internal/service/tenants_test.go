@@ -218,7 +218,7 @@ func agentOf(h *possessions) string  { return h.agent }
 var (
 	aToken = base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{1}, fingerprint.TokenSize))
 	lookup = fmt.Sprintf(`{"key":%q,"values":[%q]}`, fuzzKeyID, aToken)
-	match  = fmt.Sprintf(`{"keyId":%q,"column":"ID","token":%q}`, fuzzKeyID, aToken)
+	match  = fmt.Sprintf(`{"keyId":%q,"questions":[{"column":"ID","token":%q}]}`, fuzzKeyID, aToken)
 )
 
 // matrix has every route that names an object.
