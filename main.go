@@ -1,5 +1,5 @@
 // Command exactmatch is the operator and what comes with it, one binary and one
-// image: manager, service, worker and lookup.
+// image: manager, service, worker, lookup and scan.
 package main
 
 import (
@@ -17,6 +17,7 @@ import (
 	"exactmatch.dev/operator/internal/executor/worker"
 	"exactmatch.dev/operator/internal/lookup"
 	"exactmatch.dev/operator/internal/manager"
+	"exactmatch.dev/operator/internal/scan"
 	"exactmatch.dev/operator/internal/service"
 	"exactmatch.dev/operator/internal/version"
 )
@@ -31,10 +32,13 @@ func main() {
 	}
 }
 
-// exitCode is 1 for an error, but of lookup, whose exit code is an answer.
+// exitCode is 1 for an error, but of lookup and scan, whose exit code is an answer.
 func exitCode(c *cobra.Command, err error) int {
-	if c.Name() == lookup.Name {
+	switch c.Name() {
+	case lookup.Name:
 		return lookup.ExitCode(err)
+	case scan.Name:
+		return scan.ExitCode(err)
 	}
 	return 1
 }
@@ -48,7 +52,7 @@ func root() *cobra.Command {
 	var level string
 	c.PersistentFlags().StringVar(&level, "log-level", "info", "lowest level of the JSON log on stderr: debug, info, warn or error")
 	c.PersistentPreRunE = func(*cobra.Command, []string) error { return startLog(level) }
-	c.AddCommand(manager.Command(), service.Command(), worker.Command(), lookup.Command(), version.Command())
+	c.AddCommand(manager.Command(), service.Command(), worker.Command(), lookup.Command(), scan.Command(), version.Command())
 	return c
 }
 

@@ -72,6 +72,6 @@ step fuzz targets
 # The rest, loops held against each other, is for 'make fuzz'.
 FUZZJOBS="${FUZZJOBS:-2}" hack/fuzz.sh "${FUZZTIME:-30s}" \
 	'table/Fuzz(Reader|Header|Lines|Tables)$' 'block/FuzzDecode$' service/Fuzz edm/Fuzz edm/rest/Fuzz \
-	pipeline/Fuzz upload/Fuzz lookup/Fuzz source/FuzzURI answer/Fuzz
+	pipeline/Fuzz upload/Fuzz lookup/Fuzz scan/Fuzz source/FuzzURI answer/Fuzz
 
 echo "verify: all good"

@@ -12,6 +12,7 @@ import (
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/lookup"
 	"exactmatch.dev/operator/internal/testkit"
+	"exactmatch.dev/operator/internal/testkit/livetable"
 )
 
 var id = edm.Column{Name: "ID", IsSearchable: true, IsCaseInsensitive: true, IgnoredDelimiters: []string{"-"}}
@@ -228,7 +229,7 @@ func TestValuesHaveOneOrigin(t *testing.T) {
 }
 
 func TestBadFlagsShowNoValue(t *testing.T) {
-	l := live{endpoint: "http://127.0.0.1:1/beta"}
+	l := live{livetable.Service{Endpoint: "http://127.0.0.1:1/beta"}}
 	for name, tc := range map[string]struct {
 		args  []string
 		words string

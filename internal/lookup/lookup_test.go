@@ -21,7 +21,7 @@ func serveStaff(t *testing.T) live {
 }
 
 func TestAsk(t *testing.T) {
-	asker, err := lookup.Open(t.Context(), serveStaff(t).stores, lookup.Query{
+	asker, err := lookup.Open(t.Context(), serveStaff(t).Stores, lookup.Query{
 		Key: key, Store: "staff", Column: "Number", Limit: 5, SameRow: []lookup.Cell{{Column: "Mail", Value: "BEA@example.com"}, {Column: "Town", Value: "Oslo"}},
 	})
 	testkit.Must(t, err)
@@ -47,7 +47,7 @@ func TestTheLimitIsToldOf(t *testing.T) {
 }
 
 func TestErrorsSayWhatIsWrong(t *testing.T) {
-	stores := serveStaff(t).stores
+	stores := serveStaff(t).Stores
 	for name, tc := range map[string]struct {
 		change func(*lookup.Query)
 		words  []string

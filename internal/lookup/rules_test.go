@@ -11,10 +11,10 @@ import (
 // uploaded: values are found as the table has them, and not as the next will.
 func TestTheStoresRulesDoNotDecide(t *testing.T) {
 	l := serveStaff(t)
-	all, err := l.stores.List(t.Context(), edm.Query{})
+	all, err := l.Stores.List(t.Context(), edm.Query{})
 	testkit.Must(t, err)
 	store := all[0]
-	_, err = l.stores.Update(t.Context(), edm.DataStore{ID: store.ID, Columns: []edm.Column{{Name: "Number", IsSearchable: true}, {Name: "Phone"}}})
+	_, err = l.Stores.Update(t.Context(), edm.DataStore{ID: store.ID, Columns: []edm.Column{{Name: "Number", IsSearchable: true}, {Name: "Phone"}}})
 	testkit.Must(t, err)
 	out, err := l.ask(t, "", "--store", "staff", "--column", "Number", "--value", "a1", "--same-row", "Mail=ANNA@example.com")
 	ends(t, err, 0, "")
@@ -26,7 +26,7 @@ func TestTheStoresRulesDoNotDecide(t *testing.T) {
 // TestAStoreWithoutATableSaysSo asks before anything was uploaded.
 func TestAStoreWithoutATableSaysSo(t *testing.T) {
 	l := serveStaff(t)
-	_, err := l.stores.Create(t.Context(), edm.DataStore{DisplayName: "empty", Columns: []edm.Column{{Name: "ID", IsSearchable: true}}}, "empty")
+	_, err := l.Stores.Create(t.Context(), edm.DataStore{DisplayName: "empty", Columns: []edm.Column{{Name: "ID", IsSearchable: true}}}, "empty")
 	testkit.Must(t, err)
 	_, err = l.ask(t, "", "--store", "empty", "--column", "ID", "--value", "a1")
 	ends(t, err, 2, edm.CodeNoLiveTable)

@@ -1,0 +1,167 @@
+package scan_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/scan"
+	"exactmatch.dev/operator/internal/testkit"
+	"exactmatch.dev/operator/internal/testkit/livetable"
+)
+
+var columns = []edm.Column{
+	{Name: "SSN", IsSearchable: true, IgnoredDelimiters: []string{"-"}}, {Name: "Mail", IsSearchable: true, IsCaseInsensitive: true},
+	{Name: "Last", IsCaseInsensitive: true}, {Name: "Town"},
+}
+
+// patients is a table of n rows.
+func patients(n int) string {
+	var text strings.Builder
+	text.WriteString("SSN,Mail,Last,Town\n")
+	for i := range n {
+		fmt.Fprintf(&text, "900-%02d-%04d,p%d@example.com,Okafor%d,Old Town %d\n", i/10_000, i%10_000, i, i, i%7)
+	}
+	return text.String()
+}
+
+// run scans files and returns what is printed.
+func run(t *testing.T, s livetable.Service, stdin string, args ...string) (string, error) {
+	t.Helper()
+	var out bytes.Buffer
+	err := s.Run(t, scan.Command(), strings.NewReader(stdin), &out, append([]string{"--store", "patients"}, args...)...)
+	return out.String(), err
+}
+
+// TestCommand scans files against the real service.
+func TestCommand(t *testing.T) {
+	s := livetable.Serve(t, "patients", patients(50), columns...)
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		testkit.Must(t, os.WriteFile(path, []byte(text), 0o600))
+		return path
+	}
+	quotes := write("quotes.txt", "Dear Mr. Okafor7,\n\nyour number is 900-00-0007.\nOld Town 0 greets you.\n")
+	clean := write("clean.txt", "Dear Mr. Okafor7,\n\nyour number is unknown to us.\n")
+	broken := write("broken.txt", "900-00-0008 p8@example.com\nsecret\xff\n")
+	empty := write("empty.txt", "")
+	row7 := quotes + ":1-4: bytes 9-57: row 7 of patients: SSN, Last, Town\n"
+	for name, tc := range map[string]struct {
+		stdin string
+		args  []string
+		code  int
+		out   string
+		words string
+	}{
+		"nothing":             {args: []string{clean}},
+		"an empty file":       {args: []string{empty}},
+		"a record":            {args: []string{quotes}, code: 1, out: row7, words: "found: 1 in 1 of 1 files"},
+		"several files":       {args: []string{clean, quotes, empty}, code: 1, out: row7, words: "found: 1 in 1 of 3 files"},
+		"stdin":               {stdin: "P9@EXAMPLE.COM okafor9", args: []string{"-"}, code: 1, out: "-:1: bytes 0-22: row 9 of patients: Mail, Last\n", words: "found"},
+		"a file that is not":  {args: []string{filepath.Join(dir, "nowhere.txt"), quotes}, code: 2, out: row7, words: "nowhere.txt"},
+		"a folder":            {args: []string{dir}, code: 2, words: "line 1, byte 0"},
+		"a file with no text": {args: []string{broken, quotes}, code: 2, out: broken + ":1: bytes 0-26: row 8 of patients: SSN, Mail\n" + row7, words: "broken.txt: line 2, byte 33: not valid UTF-8"},
+		"more columns":        {args: []string{"--min-columns", "4", quotes}},
+		"a mandatory column":  {args: []string{"--mandatory", "Mail", quotes}},
+		"nearer":              {args: []string{"--within", "1", quotes}},
+		"fewer words":         {args: []string{"--max-words", "2", quotes}},
+		"no file":             {code: 2, words: "at least one file"},
+		"another output":      {args: []string{"-o", "table", quotes}, code: 2, words: "--output must be text or json"},
+		"a word for a number": {args: []string{"--within", "secret", quotes}, code: 2, words: "--within does not take this value"},
+		"another store":       {args: []string{"--store", "stuff", quotes}, code: 2, words: `"stuff"; it has patients`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, err := run(t, s, tc.stdin, tc.args...)
+			if code := scan.ExitCode(err); code != tc.code || out != tc.out || code > 0 && !strings.Contains(err.Error(), tc.words) {
+				t.Errorf("exit code %d (%v), printed\n%swant %d, %q\n%s", code, err, out, tc.code, tc.words, tc.out)
+			}
+			if strings.Contains(fmt.Sprint(err), "secret") {
+				t.Errorf("the error shows a value: %v", err)
+			}
+		})
+	}
+}
+
+func TestJSON(t *testing.T) {
+	s := livetable.Serve(t, "patients", patients(50), columns...)
+	out, err := run(t, s, "Okafor7: 900-00-0007,\nOkafor8: 900-00-0008", "-o", "json", "-")
+	if scan.ExitCode(err) != 1 {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
+	if len(lines) != 2 {
+		t.Fatalf("%q", out)
+	}
+	for i, line := range lines {
+		var got scan.Find
+		testkit.Must(t, json.Unmarshal([]byte(line), &got))
+		want := scan.Find{File: "-", Store: "patients", Row: int64(7 + i), Columns: []string{"SSN", "Last"}, Generation: 1, SessionID: got.SessionID,
+			Bytes: scan.Range{Start: int64(22 * i), End: int64(22*i + 20)}, Lines: scan.Range{Start: int64(1 + i), End: int64(1 + i)}}
+		if got.SessionID == "" || fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s: %+v, want %+v", line, got, want)
+		}
+	}
+}
+
+// TestNoValueLeaks looks for everything that is in the text in all that is printed,
+// sent and said.
+func TestNoValueLeaks(t *testing.T) {
+	s := livetable.Serve(t, "patients", patients(50), columns...)
+	text := "Dear Okafor7 of Old Town 0: 900-00-0007, p7@example.com, canary-7.\n"
+	for _, args := range [][]string{{"-"}, {"-o", "json", "-"}, {"--within", "canary-7", "-"}, {"--mandatory", "x", "-"}} {
+		for _, more := range []string{"", "canary-7\xff", "canary-7\x00"} {
+			out, err := run(t, s, text+more, args...)
+			for _, value := range []string{"kafor", "Old Town", "900", "0007", "p7@", "canary"} {
+				if said := out + fmt.Sprint(err); strings.Contains(said, value) {
+					t.Errorf("%v: %q shows %q", args, said, value)
+				}
+			}
+		}
+	}
+}
+
+// prose is a text of words that are no values.
+func prose(size int) string {
+	random := rand.New(rand.NewPCG(1, 2))
+	var text strings.Builder
+	for text.Len() < size {
+		for range 2 + random.IntN(9) {
+			text.WriteByte(byte('a' + random.IntN(26)))
+		}
+		text.WriteString([]string{" ", " ", " ", " ", " ", " ", ", ", ". ", "\n"}[random.IntN(9)])
+	}
+	return text.String()[:size]
+}
+
+// BenchmarkScan scans prose against the real service in this process, clean and with
+// a record in every so many bytes.
+func BenchmarkScan(b *testing.B) {
+	s := livetable.Serve(b, "patients", patients(10_000), columns...)
+	for name, every := range map[string]int{"clean": 0, "a-record-in-10KB": 10_000, "a-record-in-1KB": 1000} {
+		text := prose(256 << 10)
+		if every > 0 {
+			var quoted strings.Builder
+			for i := 0; i < len(text); i += every {
+				fmt.Fprintf(&quoted, "%s 900-00-%04d Okafor%d ", text[i:min(len(text), i+every)], i/every, i/every)
+			}
+			text = quoted.String()
+		}
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				err := s.Run(b, scan.Command(), strings.NewReader(text), io.Discard, "--store", "patients", "-")
+				if code := scan.ExitCode(err); code != min(every, 1) {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
