@@ -64,7 +64,7 @@ help: ## List the targets
 
 # The flags of build, so that the compiled packages are shared.
 .PHONY: demo
-demo: controlplane build ## Upload a table of 1,000,000 patients and prove it with lookups
+demo: controlplane build ## Upload a table of 1,000,000 patients and prove it with lookups and a scan
 	@CGO_ENABLED=0 go build -trimpath -o $(BIN)/demo ./hack/demo
 	@$(BIN)/demo
 

@@ -1,5 +1,6 @@
 // Command demo runs the main job on this machine: a control plane, the service
-// and the manager, a table of 1,000,000 patients, and lookups that prove it.
+// and the manager, a table of 1,000,000 patients, lookups that prove it, and a scan
+// of letters.
 package main
 
 import (
@@ -65,7 +66,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, d.Stop()) }()
 	ctx, unwatch := d.Watch(ctx)
 	defer unwatch()
-	for _, step := range []func(context.Context) error{d.start, d.makeTable, d.apply, d.watch, d.prove} {
+	for _, step := range []func(context.Context) error{d.start, d.makeTable, d.apply, d.watch, d.prove, d.readLetters} {
 		if err := d.do(ctx, step); err != nil {
 			return err
 		}

@@ -146,7 +146,7 @@ func prose(size int) string {
 func BenchmarkScan(b *testing.B) {
 	s := livetable.Serve(b, "patients", patients(10_000), columns...)
 	for name, every := range map[string]int{"clean": 0, "a-record-in-10KB": 10_000, "a-record-in-1KB": 1000} {
-		text := prose(256 << 10)
+		text := prose(64 << 10)
 		if every > 0 {
 			var quoted strings.Builder
 			for i := 0; i < len(text); i += every {
