@@ -21,6 +21,7 @@ type command struct {
 	config            Config
 	listen, tokenFile string
 	tlsCert, tlsKey   string
+	plainHTTP         bool
 	uploadMemory      int64 // MiB
 	uploadRate        int64 // KiB a second
 	maxDisk, minFree  int64 // GiB, MiB
@@ -51,8 +52,9 @@ func Command() *cobra.Command {
 	flags.Int64Var(&f.maxDisk, "max-disk", 256, "what tables and blocks may take, in GiB; a block counts three times, for itself and its place in the table")
 	flags.Int64Var(&f.maxTenantDisk, "max-tenant-disk", 0, "what tables and blocks of one tenant may take beside --max-disk, in GiB, counted alike; 0 for no bound of its own")
 	flags.Int64Var(&f.minFree, "min-free-disk", 64, "what must be free on the disk for the service to be ready, in MiB; blocks are refused below twice as much")
-	flags.StringVar(&f.tlsCert, "tls-cert-file", "", "certificate chain in PEM; needs --tls-key-file")
+	flags.StringVar(&f.tlsCert, "tls-cert-file", "", "certificate chain in PEM, loaded again when it changes; needs --tls-key-file")
 	flags.StringVar(&f.tlsKey, "tls-key-file", "", "key of the certificate in PEM")
+	flags.BoolVar(&f.plainHTTP, "allow-plain-http", false, "serve without TLS at other than loopback addresses")
 	_ = c.MarkFlagRequired("bearer-token-file") // the flag is there
 	c.AddCommand(checkCommand(), assignCommand(), tenantCommand())
 	return c
@@ -81,6 +83,8 @@ func (f *command) check() error {
 	switch {
 	case (f.tlsCert == "") != (f.tlsKey == ""):
 		return errors.New("--tls-cert-file and --tls-key-file go together")
+	case f.tlsCert != "" && f.plainHTTP:
+		return errors.New("--allow-plain-http does not go with --tls-cert-file: give one of them")
 	case f.config.MaxCommits < 1 || f.config.Jobs < 1 || f.config.SessionTTL <= 0 || f.config.UploadURITTL <= 0:
 		return errors.New("--max-commits-per-day, --index-jobs, --session-ttl and --upload-uri-ttl must be more than 0")
 	case f.uploadMemory < 1:
@@ -91,6 +95,8 @@ func (f *command) check() error {
 		return errors.New("--max-tenant-disk must be 0, for no bound of its own, or more")
 	case f.config.MaxUnauthenticated < 1 || f.config.MaxDataStores < 1 || f.config.MaxUploadAgents < 1:
 		return errors.New("--max-unauthenticated, --max-data-stores and --max-upload-agents must be at least 1")
+	case f.tlsCert == "" && !f.plainHTTP:
+		return checkPlainHTTP(f.listen)
 	}
 	return nil
 }
@@ -121,9 +127,16 @@ func (f *command) run(ctx context.Context) error {
 // serve answers and works until ctx ends or the server fails.
 func (f *command) serve(ctx context.Context, s *Service, listener net.Listener) error {
 	server, failed := s.Server(), make(chan error, 1)
+	if f.tlsCert != "" {
+		pair, err := openCertificate(f.tlsCert, f.tlsKey, f.config.Log)
+		if err != nil {
+			return errors.Join(err, listener.Close())
+		}
+		server.TLSConfig = pair.config()
+	}
 	go func() {
-		if f.tlsCert != "" {
-			failed <- server.ServeTLS(listener, f.tlsCert, f.tlsKey)
+		if server.TLSConfig != nil {
+			failed <- server.ServeTLS(listener, "", "")
 		} else {
 			failed <- server.Serve(listener)
 		}
