@@ -207,10 +207,9 @@ func TestANewAuthorityIsTrustedBeforeItSigns(t *testing.T) {
 }
 
 func TestPairsHideTheirKeys(t *testing.T) {
-	kept := first(t)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
-		if text := fmt.Sprintf(verb, kept); strings.Contains(text, "PRIVATE") || strings.Contains(text, "80 82 73") || strings.Contains(text, "0x50, 0x52") {
-			t.Errorf("%s shows a key: %s", verb, text)
+		if text := fmt.Sprintf(verb, first(t).Serving); text != "[redacted]" {
+			t.Errorf("%s shows %s", verb, text)
 		}
 	}
 }
