@@ -29,6 +29,9 @@ type Options struct {
 	WorkerImage string
 	// Policy is what the administrator permits. Default: nothing.
 	Policy *policy.File
+	// Namespace is the manager's own, in which the Secrets of Policy's authorities
+	// are; "" has none.
+	Namespace string
 	// Proxy is used for calls and sources if it is not nil.
 	Proxy *dial.Proxy
 	// Cluster distinguishes this cluster from others that share a service.

@@ -43,6 +43,8 @@ type command struct {
 	metricsSecure, elect     bool
 	electionNamespace        string
 	policyFile               string
+	certificateSecret        string
+	certificateNames         []string
 	proxyFromEnvironment     bool
 	namespaces               []string
 	shutdownTimeout          time.Duration
@@ -68,6 +70,8 @@ func Command() *cobra.Command {
 	flags.Int64Var(&f.transferMemory, "transfer-memory", f.options.TransferMemory>>20, "memory in MiB for text that is read ahead and for blocks that are being made")
 	flags.IntVar(&f.options.TransferParallelism, "transfer-parallelism", f.options.TransferParallelism, "number of tables that are read or uploaded at the same time")
 	flags.StringVar(&f.policyFile, "policy-file", "", "file of the administrator's policy, reloaded when it changes; empty permits no private host, no plain HTTP and no use of the manager's own identity")
+	flags.StringVar(&f.certificateSecret, "service-certificate-secret", "", "Secret of the manager's own namespace in which it keeps the TLS certificate of the service; the key of its authority is beside it, in a Secret with -authority behind the name; empty keeps none")
+	flags.StringSliceVar(&f.certificateNames, "service-dns-names", nil, "DNS names of the service in the certificate of --service-certificate-secret")
 	flags.BoolVar(&f.proxyFromEnvironment, "proxy-from-environment", false, "reach services and sources through HTTPS_PROXY and HTTP_PROXY, which then resolve their hosts")
 	flags.StringVar(&f.options.Cluster, "cluster-id", "", "name of this cluster at a service that several share; default: the UID of the namespace kube-system")
 	flags.StringVar(&f.options.WorkerImage, "worker-image", "", "image of workers in pods, the operator's own; empty allows spec.workers.mode Manager only")
@@ -96,6 +100,9 @@ func (f command) run(ctx context.Context) error {
 		return err
 	}
 	f.options.Policy = permitted
+	if f.options.Namespace, err = ownNamespace(); err != nil {
+		return err
+	}
 	if f.proxyFromEnvironment {
 		f.options.Proxy = dial.ProxyFromEnvironment()
 	}
@@ -115,6 +122,9 @@ func (f command) run(ctx context.Context) error {
 	if err := controllers.Add(ctx, mgr, f.options); meta.IsNoMatchError(err) {
 		return fmt.Errorf("apply config/crd/bases first: %w", err)
 	} else if err != nil {
+		return err
+	}
+	if err := f.addKeeper(mgr); err != nil {
 		return err
 	}
 	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("ping", healthz.Ping)); err != nil {
@@ -141,6 +151,9 @@ func (f command) check() error {
 		if wrong := validation.IsDNS1123Label(namespace); wrong != nil {
 			return fmt.Errorf("--namespaces: %q is not a name of a namespace: %s", namespace, strings.Join(wrong, "; "))
 		}
+	}
+	if err := f.checkCertificate(); err != nil {
+		return err
 	}
 	if f.options.SourceRoot == "" {
 		return nil
