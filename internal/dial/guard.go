@@ -60,6 +60,8 @@ type Guard struct {
 	Proxy *Proxy
 	// RootCAs are the authorities that servers are verified against; nil means those of the system.
 	RootCAs *x509.CertPool
+	// HostRoots has one host verified against other authorities than RootCAs; nil means none.
+	HostRoots *HostRoots
 	// StallTimeout is how long a request may go without any byte moving, in either direction; 0 means a minute. Slow is
 	// not stalled: a body of any size may take its time.
 	StallTimeout time.Duration
@@ -210,7 +212,7 @@ type onlyWriter struct{ io.Writer }
 // overall timeout: bound a call with its context. Errors of the client carry the URL: strip it before showing one.
 func (g Guard) HTTPClient() *http.Client {
 	return &http.Client{
-		Transport: &transport{guard: g, base: g.baseTransport(), proxied: g.proxiedTransport()},
+		Transport: g.roundTripper(),
 		CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
 		},

@@ -17,8 +17,9 @@ type Permissions struct {
 	// Network bounds which addresses are dialled, and how.
 	Network dial.Policy
 
-	tokens     []ServiceAccountToken
-	identities []AmbientIdentity
+	tokens      []ServiceAccountToken
+	authorities []Authority
+	identities  []AmbientIdentity
 }
 
 // NotPermittedError is a use of the manager's identity that no entry of the policy permits.
@@ -103,7 +104,7 @@ func (p Permissions) refuse(what, list, entry, instead string) error {
 func (p Permissions) Version() string {
 	network := p.Network
 	network.Note = ""
-	text, err := json.Marshal([]any{network, p.tokens, p.identities})
+	text, err := json.Marshal([]any{network, p.tokens, p.authorities, p.identities})
 	if err != nil {
 		panic(err) // strings and ranges marshal
 	}

@@ -43,6 +43,8 @@ type Rule struct {
 	PlainHTTP []string `json:"plainHTTP,omitempty"`
 	// ServiceAccountTokens are the endpoints to which tokens of ServiceAccounts of the namespaces are sent.
 	ServiceAccountTokens []ServiceAccountToken `json:"serviceAccountTokens,omitempty"`
+	// Authorities are what endpoints are verified against in place of the system's authorities.
+	Authorities []Authority `json:"authorities,omitempty"`
 	// AmbientIdentities is where the manager's own cloud identity may sign requests.
 	AmbientIdentities []AmbientIdentity `json:"ambientIdentities,omitempty"`
 }
@@ -56,11 +58,14 @@ func Parse(text []byte) (*Policy, error) {
 	if p.APIVersion != APIVersion || p.Kind != Kind {
 		return nil, fmt.Errorf("apiVersion and kind must be %s and %s", APIVersion, Kind)
 	}
-	audiences := map[string]string{}
+	audiences, authorities := map[string]string{}, map[string]SecretKey{}
 	for i, rule := range p.Rules {
 		err := rule.check()
 		if err == nil {
 			err = checkAudiences(audiences, rule.ServiceAccountTokens)
+		}
+		if err == nil {
+			err = checkAuthorities(authorities, rule.Authorities)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("rules[%d].%w", i, err)
@@ -105,6 +110,11 @@ func (r Rule) check() error {
 	for i, token := range r.ServiceAccountTokens {
 		if err := token.check(); err != nil {
 			return fmt.Errorf("serviceAccountTokens[%d].%w", i, err)
+		}
+	}
+	for i, authority := range r.Authorities {
+		if err := authority.check(); err != nil {
+			return fmt.Errorf("authorities[%d].%w", i, err)
 		}
 	}
 	for i, identity := range r.AmbientIdentities {
@@ -171,6 +181,7 @@ func (p *Policy) For(namespace string) Permissions {
 		permitted.Network.Hosts = append(permitted.Network.Hosts, rule.Hosts...)
 		permitted.Network.PlainHTTP = append(permitted.Network.PlainHTTP, rule.PlainHTTP...)
 		permitted.tokens = append(permitted.tokens, rule.ServiceAccountTokens...)
+		permitted.authorities = append(permitted.authorities, rule.Authorities...)
 		permitted.identities = append(permitted.identities, rule.AmbientIdentities...)
 		for _, cidr := range rule.CIDRs {
 			permitted.Network.CIDRs = append(permitted.Network.CIDRs, netip.MustParsePrefix(cidr).Masked()) // checked when it was read

@@ -120,17 +120,22 @@ func TestBadFilesNameTheField(t *testing.T) {
 		"kind: OperatorPolicy\n":         "apiVersion and kind",
 		head + "rule: []\n":              `unknown field "rule"`,
 		head + "rules: [{hosts: [a]}]\n": "rules[0].namespaces",
-		head + "rules: [{namespaces: [\"[\"]}]\n":                                                                  "rules[0].namespaces[0]",
-		head + "rules: [{namespaces: [\"\"]}]\n":                                                                   "rules[0].namespaces[0]",
-		head + "rules: [{namespaces: [a], hosts: [\"https://a\"]}]\n":                                              "rules[0].hosts[0]",
-		head + "rules: [{namespaces: [a], hosts: [\"a.*\"]}]\n":                                                    "rules[0].hosts[0]",
-		head + "rules: [{namespaces: [a], plainHTTP: [\"\"]}]\n":                                                   "rules[0].plainHTTP[0]",
-		head + "rules: [{namespaces: [a], cidrs: [10.0.0.1]}]\n":                                                   "rules[0].cidrs[0]",
-		head + "rules: [{namespaces: [a], serviceAccountTokens: [{audience: a}]}]\n":                                "rules[0].serviceAccountTokens[0].endpoint",
-		head + "rules: [{namespaces: [a], serviceAccountTokens: [{endpoint: \"https://h\", audience: a}]}]\n":       "rules[0].serviceAccountTokens[0].endpoint",
-		head + "rules: [{namespaces: [a], serviceAccountTokens: [{endpoint: h}]}]\n":                                "rules[0].serviceAccountTokens[0].audience",
+		head + "rules: [{namespaces: [\"[\"]}]\n":                                                             "rules[0].namespaces[0]",
+		head + "rules: [{namespaces: [\"\"]}]\n":                                                              "rules[0].namespaces[0]",
+		head + "rules: [{namespaces: [a], hosts: [\"https://a\"]}]\n":                                         "rules[0].hosts[0]",
+		head + "rules: [{namespaces: [a], hosts: [\"a.*\"]}]\n":                                               "rules[0].hosts[0]",
+		head + "rules: [{namespaces: [a], plainHTTP: [\"\"]}]\n":                                              "rules[0].plainHTTP[0]",
+		head + "rules: [{namespaces: [a], cidrs: [10.0.0.1]}]\n":                                              "rules[0].cidrs[0]",
+		head + "rules: [{namespaces: [a], serviceAccountTokens: [{audience: a}]}]\n":                          "rules[0].serviceAccountTokens[0].endpoint",
+		head + "rules: [{namespaces: [a], serviceAccountTokens: [{endpoint: \"https://h\", audience: a}]}]\n": "rules[0].serviceAccountTokens[0].endpoint",
+		head + "rules: [{namespaces: [a], serviceAccountTokens: [{endpoint: h}]}]\n":                          "rules[0].serviceAccountTokens[0].audience",
 		head + "rules:\n- {namespaces: [a], serviceAccountTokens: [{endpoint: h, audience: a}]}\n" +
 			"- {namespaces: [b], serviceAccountTokens: [{endpoint: \"H:443\", audience: b}]}\n": "rules[1].serviceAccountTokens[0].audience",
+		head + "rules: [{namespaces: [a], authorities: [{secretRef: {name: s}}]}]\n":                          "rules[0].authorities[0].endpoint",
+		head + "rules: [{namespaces: [a], authorities: [{endpoint: \"https://h\", secretRef: {name: s}}]}]\n": "rules[0].authorities[0].endpoint",
+		head + "rules: [{namespaces: [a], authorities: [{endpoint: h}]}]\n":                                   "rules[0].authorities[0].secretRef.name",
+		head + "rules:\n- {namespaces: [a], authorities: [{endpoint: h, secretRef: {name: s}}]}\n" +
+			"- {namespaces: [b], authorities: [{endpoint: \"H:443\", secretRef: {name: s, key: ca.crt}}, {endpoint: \"H:443\", secretRef: {name: s, key: other}}]}\n": "rules[1].authorities[1].secretRef",
 		head + "rules: [{namespaces: [a], ambientIdentities: [{}]}]\n":                                             "rules[0].ambientIdentities[0].endpoint, bucket",
 		head + "rules: [{namespaces: [a], ambientIdentities: [{endpoint: h}]}]\n":                                  "rules[0].ambientIdentities[0].endpoint",
 		head + "rules: [{namespaces: [a], ambientIdentities: [{endpoint: \"https://h\", audience: a}]}]\n":         "rules[0].ambientIdentities[0].endpoint",
@@ -167,6 +172,34 @@ func TestAudiencesOfServiceAccounts(t *testing.T) {
 		if got != tc.want || (tc.want == "") != errors.As(err, &refused) {
 			t.Errorf("%s, %s: %q, %v", tc.namespace, tc.endpoint, got, err)
 		}
+	}
+}
+
+func TestAuthoritiesOfEndpoints(t *testing.T) {
+	p := parse(t, head+`rules:
+- {namespaces: ["*"], authorities: [{endpoint: "exactmatch-service.exactmatch-system.svc:8765", secretRef: {name: exactmatch-service-tls}}]}
+- {namespaces: [team-a], authorities: [{endpoint: edm.example.com, secretRef: {name: corp, key: bundle}}]}
+`)
+	service, corp := policy.SecretKey{Name: "exactmatch-service-tls", Key: "ca.crt"}, policy.SecretKey{Name: "corp", Key: "bundle"}
+	for _, tc := range []struct {
+		namespace, endpoint string
+		want                policy.SecretKey
+	}{
+		{"team-b", "Exactmatch-Service.exactmatch-system.svc:8765", service},
+		{"team-b", "exactmatch-service.exactmatch-system.svc", policy.SecretKey{}},
+		{"team-b", "exactmatch-service.exactmatch-system.svc:8766", policy.SecretKey{}},
+		{"team-b", "exactmatch-service.exactmatch-system.svc.evil.example:8765", policy.SecretKey{}},
+		{"team-a", "edm.example.com:443", corp},
+		{"team-b", "edm.example.com", policy.SecretKey{}},
+		{"team-a", "", policy.SecretKey{}},
+	} {
+		got, found := p.For(tc.namespace).Authority(tc.endpoint)
+		if got != tc.want || found != (tc.want != policy.SecretKey{}) {
+			t.Errorf("%s, %s: %+v, %t", tc.namespace, tc.endpoint, got, found)
+		}
+	}
+	if p.For("team-a").Version() == p.For("team-b").Version() {
+		t.Error("a change of an authority keeps the version")
 	}
 }
 
