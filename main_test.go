@@ -62,7 +62,7 @@ func TestBadFlagsAreNamed(t *testing.T) {
 		"an empty token":       {[]string{"service", "--bearer-token-file", empty}, "is empty"},
 		"a token that is none": {[]string{"service", "--bearer-token-file", filepath.Join(dir, "nowhere")}, "--bearer-token-file"},
 		"half of TLS":          {[]string{"service", "--bearer-token-file", token, "--tls-key-file", key}, "--tls-cert-file"},
-		"quota":                {[]string{"service", "--bearer-token-file", token, "--max-commits-per-day", "0"}, "--max-commits-per-day"},
+		"quota":                {[]string{"service", "--bearer-token-file", token, "--max-commits-per-day", "-1"}, "--max-commits-per-day"},
 		"upload rate":          {[]string{"service", "--bearer-token-file", token, "--min-upload-rate", "0"}, "--min-upload-rate"},
 		"cap":                  {[]string{"service", "--bearer-token-file", token, "--max-data-stores", "-1"}, "--max-data-stores"},
 		"no folder to check":   {[]string{"service", "check", "--data-dir", filepath.Join(dir, "nowhere")}, "starts there with nothing"},

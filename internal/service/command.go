@@ -40,7 +40,7 @@ func Command() *cobra.Command {
 	flags.StringVar(&f.config.Dir, "data-dir", "data", "folder of everything that the service keeps")
 	flags.StringVar(&f.tokenFile, "bearer-token-file", "", "file with the token that callers must show; read at each call (required)")
 	flags.StringVar(&f.config.PublicURL, "public-url", "", "base of upload URIs; default: what a request was sent to")
-	flags.IntVar(&f.config.MaxCommits, "max-commits-per-day", 5, "commits of one data store in 24 hours")
+	flags.IntVar(&f.config.MaxCommits, "max-commits-per-day", 0, "commits of one data store in 24 hours, of which Microsoft allows 5; 0 for any number")
 	flags.DurationVar(&f.config.SessionTTL, "session-ttl", 7*24*time.Hour, "life of an unfinished session")
 	flags.DurationVar(&f.config.UploadURITTL, "upload-uri-ttl", 4*time.Hour, "life of an upload URI")
 	flags.IntVar(&f.config.Jobs, "index-jobs", 1, "sessions that are indexed at once")
@@ -85,8 +85,10 @@ func (f *command) check() error {
 		return errors.New("--tls-cert-file and --tls-key-file go together")
 	case f.tlsCert != "" && f.plainHTTP:
 		return errors.New("--allow-plain-http does not go with --tls-cert-file: give one of them")
-	case f.config.MaxCommits < 1 || f.config.Jobs < 1 || f.config.SessionTTL <= 0 || f.config.UploadURITTL <= 0:
-		return errors.New("--max-commits-per-day, --index-jobs, --session-ttl and --upload-uri-ttl must be more than 0")
+	case f.config.MaxCommits < 0:
+		return errors.New("--max-commits-per-day must be 0, for any number, or more")
+	case f.config.Jobs < 1 || f.config.SessionTTL <= 0 || f.config.UploadURITTL <= 0:
+		return errors.New("--index-jobs, --session-ttl and --upload-uri-ttl must be more than 0")
 	case f.uploadMemory < 1:
 		return errors.New("--upload-memory must be at least 1 MiB")
 	case f.uploadRate < 1 || f.maxDisk < 1 || f.minFree < 1:

@@ -61,7 +61,7 @@ func theStore(t *testing.T, c *rest.Client) *edm.DataStore {
 func TestAFolderWithoutRulesOpens(t *testing.T) {
 	dir := unpack(t, "folder-without-rules.tar.gz")
 	now := func() time.Time { return time.Date(2026, 11, 26, 17, 12, 0, 0, time.UTC) } // its open session has not expired
-	s, err := service.New(service.Config{Dir: dir, Now: now, Token: func() (string, error) { return bearer, nil }})
+	s, err := service.New(service.Config{Dir: dir, Now: now, MaxCommits: 5, Token: func() (string, error) { return bearer, nil }})
 	testkit.Must(t, err)
 	l := &lifecycle{T: t, dir: dir, service: s, faulty: newFaultyFiles(dir, "", none, 0)}
 	var all struct{ Value []edm.DataStore }
@@ -89,7 +89,7 @@ func TestAFolderWithoutRulesOpens(t *testing.T) {
 	}
 	l.stop()
 
-	c, _ := serve(t, service.Config{Dir: dir, Now: now})
+	c, _ := serve(t, service.Config{Dir: dir, Now: now, MaxCommits: 5})
 	u := &user{t: t, client: c, store: theStore(t, c), lanes: 4}
 	sessions, err := c.Sessions().List(t.Context(), u.store.ID, edm.Query{OrderBy: "creationDateTime"})
 	testkit.Must(t, err)

@@ -13,9 +13,17 @@ import (
 
 const quotaWindow = 24 * time.Hour
 
+// maxKept are the commits of a store that are kept at most, so that a quota that is
+// set later counts them.
+const maxKept = 1000
+
 // quota counts the commits of the rolling window that succeeded, and those that
-// are being processed: each of them holds a place until it has ended.
+// are being processed: each of them holds a place until it has ended. It is nil where
+// any number is taken.
 func (s *Service) quota(r *records.DataStore) *edm.Quota {
+	if s.config.MaxCommits == 0 {
+		return nil
+	}
 	taken := slices.SortedFunc(maps.Values(r.Processing), time.Time.Compare)
 	taken = slices.Concat(s.recentCommits(r), taken)
 	q := &edm.Quota{Max: int32(s.config.MaxCommits), Remaining: int32(max(s.config.MaxCommits-len(taken), 0))}
@@ -63,7 +71,8 @@ func hold(store *records.DataStore, one *records.Session) {
 // succeeded keeps the place of a commit that has been processed.
 func (s *Service) succeeded(store *records.DataStore, one *records.Session) {
 	delete(store.Processing, one.ID)
-	store.Commits = append(s.recentCommits(store), one.Committed)
+	kept := append(s.recentCommits(store), one.Committed)
+	store.Commits = kept[max(len(kept)-max(maxKept, s.config.MaxCommits), 0):]
 }
 
 // giveBack frees the place of a commit that comes to nothing.
@@ -99,7 +108,7 @@ func (s *Service) holdPlace(ctx context.Context, one *records.Session) error {
 // throttle refuses what the quota does not allow now.
 func (s *Service) throttle(r *records.DataStore) error {
 	q := s.quota(r)
-	if q.Remaining > 0 {
+	if q == nil || q.Remaining > 0 {
 		return nil
 	}
 	f := fail(http.StatusTooManyRequests, edm.CodeThrottled, edm.ThrottledMessage, q.Max)

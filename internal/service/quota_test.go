@@ -113,3 +113,29 @@ func (l *lifecycle) liveNow() *edm.Live {
 	testkit.Must(l.T, json.Unmarshal(l.api(http.MethodGet, "/"+l.store, nil).body, &got))
 	return got.Live
 }
+
+// Without --max-commits-per-day a store takes every commit and shows no quota. What
+// was committed counts for one that is set later.
+func TestThereIsNoQuotaUnlessOneIsSet(t *testing.T) {
+	l := limited(t, 0)
+	shown := func() map[string]any {
+		t.Helper()
+		var got map[string]any
+		testkit.Must(t, json.Unmarshal(l.api(http.MethodGet, "/"+l.store, nil).body, &got))
+		return got
+	}
+	const commits = 7 // more than Microsoft allows
+	for range commits {
+		l.wants("a commit", l.tryCommit(l.opened(3)), http.StatusNoContent, "")
+		if quota, is := shown()["quota"]; is {
+			t.Fatalf("the quota is %v", quota)
+		}
+		l.worked()
+	}
+	if live := l.liveNow(); live == nil || live.Generation != commits {
+		t.Errorf("live is %+v", live)
+	}
+	l.commits = 3
+	l.again(func() {})
+	l.wantsRemaining("a quota that is set later", 0)
+}

@@ -190,7 +190,7 @@ func TestARetirementThatIsStoppedGoesOn(t *testing.T) {
 }
 
 func TestAStoreIsAssigned(t *testing.T) {
-	s := newShared(t, Config{})
+	s := newShared(t, Config{MaxCommits: 5})
 	const tenant = "prod/new"
 	was := s.have[""]
 	s.refuses("another service uses the folder", "assign", "--store", "live", "--tenant", tenant, "--data-dir", s.config.Dir)

@@ -31,7 +31,7 @@ type Config struct {
 	Token func() (string, error)
 	// PublicURL is the base of upload URIs; default: what the request was sent to.
 	PublicURL string
-	// MaxCommits of one data store in 24 hours: default 5.
+	// MaxCommits of one data store in 24 hours: default 0, no bound.
 	MaxCommits int
 	// SessionTTL ends unfinished sessions: default 7 days.
 	SessionTTL time.Duration
@@ -86,7 +86,6 @@ type Service struct {
 }
 
 func (c Config) withDefaults() Config {
-	c.MaxCommits = cmp.Or(c.MaxCommits, 5)
 	c.SessionTTL = cmp.Or(c.SessionTTL, 7*24*time.Hour)
 	c.UploadURITTL = cmp.Or(c.UploadURITTL, 4*time.Hour)
 	c.Jobs = cmp.Or(c.Jobs, 1)
