@@ -35,7 +35,7 @@ func fail(status int, code, format string, args ...any) *failure {
 	return &failure{status: status, code: code, message: truncate(fmt.Sprintf(format, args...))}
 }
 
-func notFound(kind records.Kind, id string) error { return &records.NotFound{Kind: kind, ID: id} }
+func noSession(id string) error { return &records.NotFound{Kind: records.KindSession, ID: id} }
 
 func badRequest(format string, args ...any) *failure {
 	return fail(http.StatusBadRequest, edm.CodeBadRequest, format, args...)

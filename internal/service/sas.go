@@ -111,7 +111,7 @@ func (s *Service) uploading(r *http.Request) (*records.Session, error) {
 	}
 	id := r.PathValue("session")
 	if !known {
-		return nil, notFound(records.KindSession, id)
+		return nil, noSession(id)
 	}
 	return records.Get(r.Context(), s.records.Of(tenant), records.Tx.Sessions, id)
 }

@@ -12,7 +12,7 @@ import (
 func (s *Service) session(r *http.Request) (*records.Session, error) {
 	one, err := records.Get(r.Context(), s.recordsOf(r), records.Tx.Sessions, r.PathValue("id"))
 	if err == nil && one.DataStoreID != r.PathValue("store") {
-		return nil, notFound(records.KindSession, r.PathValue("id"))
+		return nil, noSession(r.PathValue("id"))
 	}
 	return one, err
 }
@@ -76,7 +76,7 @@ func (s *Service) getSessionAgent(r *http.Request) (*answer, error) {
 func (s *Service) alter(r *http.Request, f func(records.Tx, *records.Session) error) (*records.Session, error) {
 	return records.Change(r.Context(), s.recordsOf(r), records.Tx.Sessions, r.PathValue("id"), func(tx records.Tx, one *records.Session) error {
 		if one.DataStoreID != r.PathValue("store") {
-			return notFound(records.KindSession, one.ID)
+			return noSession(one.ID)
 		}
 		if err := f(tx, one); err != nil {
 			return err

@@ -173,14 +173,14 @@ func (f *folder) fits(ctx context.Context, db records.Store) error {
 // findUnknown names what lies there and is not ours.
 func (f *folder) findUnknown(ctx context.Context, u *unfit, ours map[string]string, is records.Identity) {
 	for _, name := range f.sessions[Tables] {
-		tenant, known := ours[name]
+		_, known := ours[name]
 		meta, err := index.ReadMeta(ctx, f.tables(), name)
 		switch {
 		case err == nil && meta.Folder != "" && meta.Folder != is.ID:
-			u.unknown = append(u.unknown, unknown{Tables, name, "it is of another data folder" + hadBy(tenant, known)})
+			u.unknown = append(u.unknown, unknown{Tables, name, "it is of another data folder" + hadBy(ours, name)})
 			continue
 		case err == nil && meta.Stamp > is.Stamp:
-			u.because("%s is older than %s/%s%s", Database, Tables, name, hadBy(tenant, known))
+			u.because("%s is older than %s/%s%s", Database, Tables, name, hadBy(ours, name))
 		}
 		if !known { // what cannot be read is not judged by itself: its lookups are refused
 			u.unknown = append(u.unknown, unknown{Tables, name, "no record names it"})
@@ -194,8 +194,9 @@ func (f *folder) findUnknown(ctx context.Context, u *unfit, ours map[string]stri
 }
 
 // hadBy says whose session a table is of, where a record names it.
-func hadBy(tenant string, known bool) string {
-	if !known || tenant == "" {
+func hadBy(ours map[string]string, session string) string {
+	tenant := ours[session]
+	if tenant == "" {
 		return ""
 	}
 	return fmt.Sprintf(", of the tenant %q", tenant)
