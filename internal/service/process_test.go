@@ -26,6 +26,10 @@ import (
 // place of a test.
 const childFolder = "EXACTMATCH_TEST_SERVICE_FOLDER"
 
+// childCommand has the arguments of "exactmatch service", one a line, that this binary
+// is to run in place of a test.
+const childCommand = "EXACTMATCH_TEST_SERVICE_COMMAND"
+
 const childCommits = 4
 
 // holdHeader asks the child to hold a call, once its handler is reached or once
@@ -38,11 +42,19 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	dir := os.Getenv(childFolder)
-	if dir == "" {
+	dir, args := os.Getenv(childFolder), os.Getenv(childCommand)
+	if dir == "" && args == "" {
 		os.Exit(m.Run())
 	}
-	if err := child(dir); err != nil {
+	work := func() error { return child(dir) }
+	if args != "" {
+		work = func() error {
+			c := service.Command()
+			c.SetArgs(strings.Split(args, "\n"))
+			return c.ExecuteContext(context.Background())
+		}
+	}
+	if err := work(); err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
