@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -38,7 +40,8 @@ run of letters and digits: 900-12-3456 has three, and so has "Okafor, Ngozi M.".
 Chinese, Japanese, Thai, Lao, Khmer and Burmese is a word. Up to 3 characters of punctuation right
 before and right behind the words may belong to the value: "(555) 0134", "Acme Inc.". Letters are compared,
 and characters ignored, as the rules of each column of the live table say. A value has at most 1,024
-bytes; one without a letter or digit is not found. More words cost time in proportion.
+bytes; one without a letter or digit is not found. Words cost time in proportion: --max-words SSN=3
+says that the values of one column have fewer.
 
 FILE is UTF-8, or UTF-16 with a byte order mark; "-" is stdin. What is not text is an error, and the
 other files are scanned all the same. All finds are of one table: where another one goes live
@@ -83,7 +86,33 @@ type flags struct {
 	live.Connection
 	Options
 	output string
+	words  []string
 }
+
+// countWords reads --max-words.
+func (f *flags) countWords() error {
+	f.MaxWords, f.ColumnWords = defaultWords, map[string]int{}
+	for _, text := range f.words {
+		column, number := "", text
+		if at := strings.LastIndex(text, "="); at >= 0 {
+			column, number = text[:at], text[at+1:]
+		}
+		n, err := strconv.Atoi(number)
+		switch {
+		case err != nil:
+			return errMaxWords
+		case column == "":
+			f.MaxWords = n
+		default:
+			f.ColumnWords[column] = n
+		}
+	}
+	return nil
+}
+
+// defaultWords are enough for names, numbers in groups, addresses of mail and many
+// postal ones.
+const defaultWords = 6
 
 // Command is the command scan. It never shows a value.
 func Command() *cobra.Command {
@@ -105,7 +134,7 @@ func Command() *cobra.Command {
 	set.IntVar(&f.MinColumns, "min-columns", 0, "columns of one row that make a find, with the primary value's (default 2, or 1 where the table has no more)")
 	set.StringArrayVar(&f.Mandatory, "mandatory", nil, "`COLUMN` that a find must have; may be repeated")
 	set.IntVar(&f.Within, "within", 300, "characters between a primary value and a value that counts with it, at most 100000")
-	set.IntVar(&f.MaxWords, "max-words", 6, "words of the longest value, 1 to 32")
+	set.StringArrayVar(&f.words, "max-words", []string{strconv.Itoa(defaultWords)}, "words of the longest value, 1 to 32, or `COLUMN=N` of the longest one of a column; may be repeated")
 	set.StringVarP(&f.output, "output", "o", "text", "text or json")
 	return c
 }
@@ -128,6 +157,9 @@ func flagError(_ *cobra.Command, err error) error {
 
 func (f *flags) run(ctx context.Context, web *http.Client, files []string, in io.Reader, out io.Writer) error {
 	if err := fingerprint.SelfTest(); err != nil {
+		return err
+	}
+	if err := f.countWords(); err != nil {
 		return err
 	}
 	print, err := printerOf(f.output, out)

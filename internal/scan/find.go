@@ -52,18 +52,20 @@ func (s *Scanner) questions(b *beside) []edm.MatchQuestion {
 
 // besides hashes what stands near a primary value.
 func (s *Scanner) besides(t *text, p primary) *beside {
-	near := t.near(p.candidate, s.o.MaxWords, int64(s.o.Within))
+	near := t.near(p.candidate, s.most, int64(s.o.Within))
 	b := &beside{primary: p, tokens: make([][]string, len(s.table.columns)), of: make([]map[string][]candidate, len(s.table.columns))}
 	for c := range s.table.columns {
 		if c == p.column {
 			continue
 		}
 		b.of[c] = map[string][]candidate{}
+		near := s.upTo(near, s.words[c])
 		tokens := s.table.tokens(c, t.bytes, near)
 		for i, one := range near {
 			token := tokens.at(i)
-			if token == (fingerprint.Token{}) {
-				continue
+			total, isKnown := s.table.known.get(token)
+			if token == (fingerprint.Token{}) || isKnown && total == 0 {
+				continue // no row holds it
 			}
 			text := base64.StdEncoding.EncodeToString(token[:])
 			if b.of[c][text] == nil {

@@ -30,6 +30,7 @@ type naive struct {
 type part struct {
 	from, to         int
 	wordFrom, wordTo int
+	words            int
 }
 
 func class(r rune) string {
@@ -66,10 +67,10 @@ func (n *naive) words() (out [][2]int) {
 func (n *naive) parts() (out []part) {
 	words := n.words()
 	for i := range words {
-		for j := i; j < len(words) && j < i+n.o.MaxWords; j++ {
+		for j := i; j < len(words) && j < i+4; j++ {
 			for from := words[i][0]; from >= max(0, words[i][0]-3) && (from == words[i][0] || class(n.chars[from]) == "mark"); from-- {
 				for to := words[j][1]; to <= min(len(n.chars), words[j][1]+3) && (to == words[j][1] || class(n.chars[to-1]) == "mark"); to++ {
-					out = append(out, part{from, to, words[i][0], words[j][1]})
+					out = append(out, part{from, to, words[i][0], words[j][1], j - i + 1})
 				}
 			}
 		}
@@ -82,6 +83,9 @@ func (n *naive) text(p part) string { return string(n.chars[p.from:p.to]) }
 // is reports whether a part is the cell of a row.
 func (n *naive) is(p part, row, column int) bool {
 	c := schemaOf(n.columns[column])
+	if most, ok := n.o.ColumnWords[c.Name]; ok && p.words > most || !ok && p.words > n.o.MaxWords {
+		return false
+	}
 	got, _ := fingerprint.Normalize(c, []byte(n.text(p)))
 	want, _ := fingerprint.Normalize(c, []byte(n.rows[row][column]))
 	return len(want) > 0 && string(got) == string(want)
@@ -225,6 +229,7 @@ func TestScanFindsWhatALookAtEveryPartFinds(t *testing.T) {
 		o := Options{
 			MaxWords: rapid.IntRange(1, 4).Draw(rt, "words"), Within: rapid.SampledFrom([]int{0, 1, 5, 300}).Draw(rt, "within"),
 			MinColumns: rapid.IntRange(1, 3).Draw(rt, "columns"), Mandatory: rapid.SampledFrom([][]string{nil, {"A"}, {"C"}}).Draw(rt, "mandatory"),
+			ColumnWords: rapid.SampledFrom([]map[string]int{nil, nil, {"A": 1}, {"C": 4, "B": 2}}).Draw(rt, "words of columns"),
 		}
 		s := newFake(t, columns, rows...).open(t, func(to *Options) { *to = o })
 		s.segment = rapid.IntRange(1, 50).Draw(rt, "segment")

@@ -9,20 +9,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/fingerprint"
-	"exactmatch.dev/operator/internal/live"
 )
 
-// Options say what is a find. MaxWords are the words that a value may have. Within
+// Options say what is a find. MaxWords are the words that a value may have, those of
+// ColumnWords where a column's name is there. Within
 // is how many characters may lie between a primary value and one that corroborates
 // it. MinColumns are the columns of one row that must be there, 0 for two, or one
 // where the table has no more; Mandatory are some of them, by name.
 type Options struct {
 	MaxWords, Within, MinColumns int
 	Mandatory                    []string
+	ColumnWords                  map[string]int
 }
 
 // Bounds of the options.
@@ -58,9 +60,12 @@ const segment = 32 << 10
 type Scanner struct {
 	table     *table
 	o         Options
+	words     []int  // of each column's values, at most
+	most      int    // of all columns
 	mandatory uint32 // columns
 	segment   int
 	found     []candidate // room to work in
+	fewer     []candidate
 }
 
 // Open reads which table of the store is live. Errors name the flag that is wrong.
@@ -80,11 +85,14 @@ func Open(ctx context.Context, stores edm.Stores, key []byte, store string, o Op
 		return nil, fmt.Errorf("--min-columns is %d, and the live table of data store %q has %d", s.o.MinColumns, store, len(t.columns))
 	}
 	for _, name := range o.Mandatory {
-		c := slices.IndexFunc(t.columns, func(c column) bool { return c.Name == name })
-		if c < 0 {
-			return nil, fmt.Errorf("--mandatory: the live table of data store %q has no column %q; it has %s", store, name, live.ColumnNames(t.live.Columns))
+		c, err := t.columnNamed("--mandatory", name)
+		if err != nil {
+			return nil, err
 		}
 		s.mandatory |= 1 << c
+	}
+	if err := s.countWords(); err != nil {
+		return nil, err
 	}
 	if !slices.ContainsFunc(t.columns, func(c column) bool { return c.IsSearchable }) {
 		return nil, fmt.Errorf("the live table of data store %q has no searchable column, which a primary value needs", store)
@@ -92,10 +100,47 @@ func Open(ctx context.Context, stores edm.Stores, key []byte, store string, o Op
 	return s, nil
 }
 
+// countWords sets how many words the values of each column may have.
+func (s *Scanner) countWords() error {
+	for range s.table.columns {
+		s.words = append(s.words, s.o.MaxWords)
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.o.ColumnWords)) {
+		c, err := s.table.columnNamed("--max-words", name)
+		if err != nil {
+			return err
+		}
+		s.words[c] = s.o.ColumnWords[name]
+	}
+	s.most = slices.Max(s.words)
+	return nil
+}
+
+// upTo are the candidates of at most so many words.
+func (s *Scanner) upTo(all []candidate, words int) []candidate {
+	if words >= s.most {
+		return all
+	}
+	s.fewer = s.fewer[:0]
+	for i := range all {
+		if all[i].last-all[i].first < words {
+			s.fewer = append(s.fewer, all[i])
+		}
+	}
+	return s.fewer
+}
+
+var errMaxWords = fmt.Errorf("--max-words must be 1 to %d, or COLUMN= and such a number", maxMaxWords)
+
 func (o Options) check() error {
+	for _, words := range o.ColumnWords {
+		if words < 1 || words > maxMaxWords {
+			return errMaxWords
+		}
+	}
 	switch {
 	case o.MaxWords < 1 || o.MaxWords > maxMaxWords:
-		return fmt.Errorf("--max-words must be 1 to %d", maxMaxWords)
+		return errMaxWords
 	case o.Within < 0 || o.Within > maxWithin:
 		return fmt.Errorf("--within must be 0 to %d", maxWithin)
 	case o.MinColumns < 0:
@@ -149,7 +194,7 @@ type primary struct {
 func (s *Scanner) search(ctx context.Context, t *text, from, to int64, f *finds) error {
 	first, _ := slices.BinarySearchFunc(t.words, from, func(w word, at int64) int { return int(w.start - at) })
 	last, _ := slices.BinarySearchFunc(t.words, to, func(w word, at int64) int { return int(w.start - at) })
-	s.found = t.candidates(s.found[:0], first, last, s.o.MaxWords)
+	s.found = t.candidates(s.found[:0], first, last, s.most)
 	var all []primary
 	for c := range s.table.columns {
 		if !s.table.columns[c].IsSearchable {
@@ -168,12 +213,13 @@ func (s *Scanner) search(ctx context.Context, t *text, from, to int64, f *finds)
 // primaries are the candidates that some rows hold in a column. Of candidates that
 // differ in their edges alone and are one value it is the shortest.
 func (s *Scanner) primaries(ctx context.Context, t *text, c int) (out []primary, err error) {
-	tokens := s.table.tokens(c, t.bytes, s.found)
+	all := s.upTo(s.found, s.words[c])
+	tokens := s.table.tokens(c, t.bytes, all)
 	hits, err := s.table.hits(ctx, c, tokens)
 	if err != nil || len(hits) == 0 {
 		return nil, err
 	}
-	for i, one := range s.found {
+	for i, one := range all {
 		token := tokens.at(i)
 		total := hits[token]
 		if total == 0 || total > edm.MaxLimit {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -66,6 +67,15 @@ func openTable(ctx context.Context, stores edm.Stores, secret []byte, name strin
 		return nil, fmt.Errorf("--key-file has the key %s, and the live table of data store %q was hashed under %s", t.request.KeyID, name, t.live.KeyID)
 	}
 	return t, nil
+}
+
+// columnNamed finds the column that a flag names.
+func (t *table) columnNamed(flag, name string) (int, error) {
+	c := slices.IndexFunc(t.columns, func(c column) bool { return c.Name == name })
+	if c < 0 {
+		return 0, fmt.Errorf("%s: the live table of data store %q has no column %q; it has %s", flag, t.name, name, live.ColumnNames(t.live.Columns))
+	}
+	return c, nil
 }
 
 // match asks questions of the one live table.
