@@ -51,6 +51,9 @@ func (r *SessionReconciler) jobExecutor(s *scope) jobs.Executor {
 	e.Agent, e.Schemes, e.OwnIdentity = s.agent.Name, spec.Allow.SourceSchemes, hasWorkerIdentity(s.agent)
 	e.Allow = protocol.Allow{Hosts: spec.Allow.Hosts, PlainHTTP: spec.Allow.PlainHTTP,
 		Policy: protocol.Policy(r.Options.Policy.For(s.object.Namespace).Network)}
+	if s.client != nil && s.client.Authority != nil {
+		e.Authority = new(protocol.Authority(*s.client.Authority))
+	}
 	e.Builder = jobs.Builder{
 		Workers: spec.Workers, Source: s.object.Spec.Source, Image: r.Options.WorkerImage,
 		Key: s.store.Spec.KeySecretRef, Authority: spec.CABundleConfigMapRef,

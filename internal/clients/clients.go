@@ -45,6 +45,8 @@ type Options struct {
 	QPS, Burst int
 	// Policy is what the administrator permits; nil permits nothing.
 	Policy *policy.File
+	// Namespace is the manager's own, in which the Secrets of Policy's authorities are.
+	Namespace string
 	// Issuer issues the tokens of ServiceAccounts.
 	Issuer Issuer
 	// Proxy is asked for each connection; nil uses none.
@@ -66,12 +68,15 @@ type Client struct {
 	Service edm.Service
 	// HTTP is the guarded client below it, for where the service sends us.
 	HTTP *http.Client
+	// Authority is what the endpoint is verified against where the administrator's
+	// policy says so; nil elsewhere.
+	Authority *Authority
 
 	// account is where its tokens come from; nil where they are not a ServiceAccount's.
 	account *account
 
 	// spec and version are what it was made of: version names the agent's generation,
-	// the resource versions of its Secrets, and what is permitted.
+	// the resource versions of its Secrets, its authorities, and what is permitted.
 	spec    v1alpha1.ExactMatchUploadAgentSpec
 	version string
 
@@ -119,18 +124,18 @@ func (c *Cache) Open(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent,
 	if err != nil {
 		return nil, err
 	}
-	version := fmt.Sprintf("%d/%s%s", agent.Generation, read.versions, c.options.Policy.For(agent.Namespace).Version())
+	version := fmt.Sprintf("%d/%s%s%s", agent.Generation, read.versions, options.trust.version(), c.options.Policy.For(agent.Namespace).Version())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if known := c.byAgent[agent.UID]; known != nil && known.version == version {
 		return known, known.refusal()
 	}
 	options.Pace = c.paceOf(agent.Namespace, options.Endpoint)
-	service, err := rest.New(*options)
+	service, err := rest.New(options.Options)
 	if err != nil {
 		return nil, problem.NeedsRepair(v1alpha1.ReasonUploadAgentNotReady, "spec of ExactMatchUploadAgent %q: %v", agent.Name, err)
 	}
-	made := &Client{Service: service, HTTP: options.HTTP, spec: *agent.Spec.DeepCopy(), version: version}
+	made := &Client{Service: service, HTTP: options.HTTP, Authority: options.trust.authority, spec: *agent.Spec.DeepCopy(), version: version}
 	made.account, _ = options.Token.(*account)
 	c.byAgent[agent.UID] = made
 	return made, nil

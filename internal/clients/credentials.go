@@ -24,29 +24,31 @@ func (c *Cache) Guard(agent *v1alpha1.ExactMatchUploadAgent) dial.Guard {
 	return guard
 }
 
+// clientOptions are what one client is made with.
+type clientOptions struct {
+	rest.Options
+	trust trust
+}
+
 // optionsOf makes the client's options out of the agent's spec.
-func (c *Cache) optionsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *Reader) (*rest.Options, error) {
-	roots, err := authoritiesOf(ctx, agent, read)
+func (c *Cache) optionsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *Reader) (*clientOptions, error) {
+	trusted, err := c.trustOf(ctx, agent, read)
 	if err != nil {
 		return nil, err
 	}
 	guard := c.Guard(agent)
-	guard.RootCAs = roots
+	guard.RootCAs, guard.HostRoots = trusted.roots, trusted.hostRoots
 	guarded := c.options.HTTPClient(guard)
 	token, err := c.tokenOf(ctx, agent, read, guarded)
 	if err != nil {
 		return nil, err
 	}
-	return &rest.Options{Endpoint: agent.Spec.Endpoint, Token: token, HTTP: guarded}, nil
+	return &clientOptions{rest.Options{Endpoint: agent.Spec.Endpoint, Token: token, HTTP: guarded}, trusted}, nil
 }
 
-// authoritiesOf returns the certificates of the agent's private authority, nil where
-// the system's are meant.
+// authoritiesOf returns the certificates of the agent's private authority.
 func authoritiesOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *Reader) (*x509.CertPool, error) {
 	ref := agent.Spec.CABundleConfigMapRef
-	if ref == nil {
-		return nil, nil
-	}
 	pem, err := read.ConfigMap(ctx, ref.Name, ref.Key)
 	if err != nil {
 		return nil, err

@@ -44,6 +44,9 @@ type Executor struct {
 	Allow       protocol.Allow
 	OwnIdentity bool
 	Schemes     []string
+	// Authority is what the pods verify the service against, where the administrator
+	// says so.
+	Authority *protocol.Authority
 	// Created is told in words of each Job that is made.
 	Created func(message string)
 }

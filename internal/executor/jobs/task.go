@@ -50,7 +50,7 @@ func keptIn(task *corev1.Secret, w executor.Work) *pipeline.Prepared {
 func (e Executor) writeTask(ctx context.Context, s *seen, w executor.Work, prepared *pipeline.Prepared) error {
 	task, uri := e.task(s, w), ""
 	if prepared != nil {
-		task.Prepared, task.Pin = prepared.Pack(), ""
+		task.Prepared, task.Pin, task.Authority = prepared.Pack(), "", e.Authority
 		task.Pods = s.Pods(len(prepared.Stripes))
 		task.Parallelism = s.ParallelismPerPod(task.Pods)
 		if w.Remote != nil {

@@ -40,6 +40,9 @@ type Task struct {
 	BadRows      plan.BadRowsAllowance `json:"badRows"`
 	Source       Source                `json:"source"`
 	Allow        Allow                 `json:"allow"`
+	// Authority is what the service is verified against, where the administrator says
+	// so; it is set in the task to stage.
+	Authority *Authority `json:"authority,omitempty"`
 	// OwnIdentity lets the pod's ServiceAccount sign for the source, where no
 	// credentials do.
 	OwnIdentity bool `json:"ownIdentity,omitempty"`
@@ -66,6 +69,12 @@ type Allow struct {
 	Hosts     []string `json:"hosts,omitempty"`
 	PlainHTTP bool     `json:"plainHTTP,omitempty"`
 	Policy    Policy   `json:"policy,omitempty,omitzero"`
+}
+
+// Authority is certificates in PEM that one host is verified against, and no others.
+type Authority struct {
+	Host string `json:"host"`
+	PEM  string `json:"pem"`
 }
 
 // Policy is a dial.Policy on its way: what the administrator permits.

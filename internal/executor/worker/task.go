@@ -130,9 +130,17 @@ func guardOf(a protocol.Allow) dial.Guard {
 	return dial.NewGuard(dial.Allow{Hosts: a.Hosts, PlainHTTP: a.PlainHTTP}, dial.Policy(a.Policy))
 }
 
-// guard is the task's rule of addresses, with the agent's private authority.
+// guard is the task's rule of addresses, with the agent's private authority or the
+// administrator's.
 func (d folder) guard(o *protocol.Task) (dial.Guard, error) {
 	guard := guardOf(o.Allow)
+	if o.Authority != nil {
+		roots, err := dial.Authorities([]byte(o.Authority.PEM))
+		if err != nil {
+			return guard, &failure.Error{Reason: failure.SourceInvalid, Message: "the worker's task has no certificate of the service's authority; roll the manager and its workers to one image"}
+		}
+		guard.HostRoots = &dial.HostRoots{Host: o.Authority.Host, RootCAs: roots}
+	}
 	pem, err := os.ReadFile(filepath.Join(string(d), protocol.AuthorityDir, protocol.AuthorityFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return guard, nil
