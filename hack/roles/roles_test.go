@@ -71,7 +71,9 @@ func (s *scene) mayDo(rights sets.Set[right]) {
 			if one.inCluster() {
 				review.Spec.ResourceAttributes.Namespace = ""
 			}
-			review.Spec.ResourceAttributes.Name = map[string]string{"namespaces": metav1.NamespaceSystem, "serviceaccounts/token": "exactmatch"}[one.resource]
+			review.Spec.ResourceAttributes.Name = map[string]string{
+				"namespaces": metav1.NamespaceSystem, "serviceaccounts/token": "exactmatch", "secrets": certificateSecret,
+			}[one.resource]
 			err := kube.Create(s.t.Context(), review)
 			return review.Status.Allowed, err
 		}, patience, 10*time.Millisecond).Should(BeTrue(), "%v is granted", one)
@@ -96,7 +98,7 @@ func TestWithoutWorkers(t *testing.T) {
 	all := only(manifests(t, "default"), func(o *unstructured.Unstructured) bool { return o.GetName() != "exactmatch-workers" })
 	may := granted(t, all)
 	for may := range may {
-		if may.resource == "secrets" && may.verb != "get" || may.group == "batch" || may.resource == "pods" || may.resource == "persistentvolumeclaims" {
+		if may.resource == "secrets" && may.verb == "delete" || may.group == "batch" || may.resource == "pods" || may.resource == "persistentvolumeclaims" {
 			t.Errorf("%v is for workers", may)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -32,6 +33,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/controllers"
+	"exactmatch.dev/operator/internal/certificate/keeper"
 	"exactmatch.dev/operator/internal/manager"
 	"exactmatch.dev/operator/internal/policy"
 	"exactmatch.dev/operator/internal/testkit"
@@ -77,6 +79,7 @@ func newScene(t *testing.T, home, place string) *scene {
 	if err := kube.Delete(t.Context(), lease); client.IgnoreNotFound(err) != nil {
 		t.Fatal(err)
 	}
+	s.prepareCertificate()
 	server := httptest.NewServer(http.HandlerFunc(s.proxy))
 	t.Cleanup(func() {
 		server.CloseClientConnections()
@@ -85,6 +88,24 @@ func newScene(t *testing.T, home, place string) *scene {
 	s.endpoint = server.URL + "/beta"
 	s.runPods()
 	return s
+}
+
+// certificateSecret is what the manifests call the Secret of the service's certificate.
+const certificateSecret = "exactmatch-service-tls"
+
+// prepareCertificate leaves a certificate to the manager that it renews, and no
+// authority: it makes one Secret and changes another.
+func (s *scene) prepareCertificate() {
+	s.t.Helper()
+	meta := metav1.ObjectMeta{Namespace: s.home, Name: certificateSecret, Labels: map[string]string{keeper.Label: "service"}}
+	damaged := &corev1.Secret{ObjectMeta: meta, Type: corev1.SecretTypeTLS, Data: map[string][]byte{"tls.crt": nil, "tls.key": nil}}
+	authority := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.home, Name: certificateSecret + "-authority"}}
+	for _, before := range []*corev1.Secret{damaged.DeepCopy(), authority} {
+		if err := kube.Delete(s.t.Context(), before); client.IgnoreNotFound(err) != nil {
+			s.t.Fatal(err)
+		}
+	}
+	testkit.Must(s.t, kube.Create(s.t.Context(), damaged))
 }
 
 // proxy is the service, at which the object of a session changes while its remote
@@ -158,6 +179,11 @@ func (s *scene) start(ctx context.Context) error {
 		Policy: s.permitted(), WorkerImage: s.workerImage, Cluster: s.cluster, Instance: s.home, TransferMemory: 16 << 20, TransferParallelism: 2, ServiceQPS: 10_000, ServiceBurst: 10_000,
 		StatusInterval: 50 * time.Millisecond, PollInterval: 30 * time.Millisecond, ResyncInterval: 300 * time.Millisecond,
 		RepairInterval: 100 * time.Millisecond, FinalizeTimeout: time.Second,
+	}); err != nil {
+		return err
+	}
+	if err := mgr.Add(&keeper.Keeper{
+		Client: mgr.GetClient(), Namespace: s.home, Name: certificateSecret, DNSNames: []string{"exactmatch-service"}, Log: slog.New(slog.DiscardHandler),
 	}); err != nil {
 		return err
 	}

@@ -49,9 +49,9 @@ apiVersion: exactmatch.dev/v1alpha1
 kind: ExactMatchUploadAgent
 metadata: {name: %[1]s}
 spec:
-  endpoint: http://exactmatch-service.exactmatch-system.svc:8765/beta
+  endpoint: https://exactmatch-service.exactmatch-system.svc:8765/beta
   auth: {bearerTokenSecretRef: {name: exactmatch-token}}
-  allow: {hosts: [exactmatch-service.exactmatch-system.svc], plainHTTP: true}
+  allow: {hosts: [exactmatch-service.exactmatch-system.svc]}
   workers: {mode: Job, parallelism: %[2]d}
 ---
 apiVersion: exactmatch.dev/v1alpha1

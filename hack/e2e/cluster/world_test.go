@@ -4,9 +4,11 @@ package cluster
 
 import (
 	"bufio"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,6 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/dial"
 	"exactmatch.dev/operator/internal/edm/rest"
 )
 
@@ -141,13 +144,26 @@ func forward(t *testing.T) string {
 	if err != nil || found == nil {
 		t.Fatalf("kubectl port-forward says %q (%v)", line, err)
 	}
-	return "http://127.0.0.1:" + found[1] + "/beta"
+	return "https://localhost:" + found[1] + "/beta"
+}
+
+// authorities are what the manager has made for callers of the service.
+func authorities(t *testing.T) []byte {
+	t.Helper()
+	var s corev1.Secret
+	NewWithT(t).Expect(kube.Get(t.Context(), client.ObjectKey{Namespace: systemNamespace, Name: "exactmatch-service-tls"}, &s)).To(Succeed())
+	return s.Data["ca.crt"]
 }
 
 // serviceClient speaks to the service as any other program may.
 func serviceClient(t *testing.T) *rest.Client {
 	t.Helper()
-	c, err := rest.New(rest.Options{Endpoint: forward(t), Token: rest.StaticToken(strings.TrimSpace(string(serviceToken(t)))), Pace: rest.Unpaced()})
+	roots, err := dial.Authorities(authorities(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}
+	c, err := rest.New(rest.Options{Endpoint: forward(t), HTTP: web, Token: rest.StaticToken(strings.TrimSpace(string(serviceToken(t)))), Pace: rest.Unpaced()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,11 +175,11 @@ func serviceClient(t *testing.T) *rest.Client {
 func lookup(t *testing.T, store, column, value string) string {
 	t.Helper()
 	files := t.TempDir()
-	token, keyFile := filepath.Join(files, "token"), filepath.Join(files, "key")
-	if err := errors.Join(os.WriteFile(token, serviceToken(t), 0o600), os.WriteFile(keyFile, []byte(key), 0o600)); err != nil {
+	token, keyFile, ca := filepath.Join(files, "token"), filepath.Join(files, "key"), filepath.Join(files, "ca.crt")
+	if err := errors.Join(os.WriteFile(ca, authorities(t), 0o600), os.WriteFile(token, serviceToken(t), 0o600), os.WriteFile(keyFile, []byte(key), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(t.Context(), "bin/exactmatch", "lookup", "--endpoint", forward(t), "--bearer-token-file", token,
+	out, err := exec.CommandContext(t.Context(), "bin/exactmatch", "lookup", "--endpoint", forward(t), "--ca-file", ca, "--bearer-token-file", token,
 		"--key-file", keyFile, "--store", store, "--column", column, "--value", value).CombinedOutput()
 	var exit *exec.ExitError
 	switch missing := regexp.MustCompile(`(?m)^1 +no\b`).Match(out); {
