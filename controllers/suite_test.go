@@ -65,7 +65,7 @@ var _ = BeforeSuite(func() {
 	Expect(err).NotTo(HaveOccurred())
 	ctx, stop := context.WithCancel(context.Background())
 	Expect(controllers.Add(ctx, mgr, controllers.Options{
-		Policy:     openPolicy(),
+		Policy: openPolicy(), Namespace: ownNamespace,
 		SourceRoot: sourceRoot, WorkerImage: "exactmatch.dev/operator:test", TransferMemory: 64 << 20, TransferParallelism: 4, Instance: "the-suite", ServiceQPS: 10_000, ServiceBurst: 10_000,
 		StatusInterval: 50 * time.Millisecond, PollInterval: 30 * time.Millisecond, RequestTimeout: 2 * time.Second,
 		QueueInterval: 15 * time.Second, AgentInterval: time.Minute, // so long that a spec notices what nothing wakes
