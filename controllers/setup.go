@@ -85,7 +85,7 @@ func offer(wakes chan<- event.GenericEvent, object client.Object) {
 func (o Options) endpoints(issuer clients.Issuer, refused chan<- event.GenericEvent) clients.Options {
 	return clients.Options{
 		Issuer: issuer, Namespace: o.Namespace,
-		QPS:    o.ServiceQPS, Burst: o.ServiceBurst, Policy: o.Policy, Proxy: o.Proxy, StallTimeout: o.StallTimeout,
+		QPS: o.ServiceQPS, Burst: o.ServiceBurst, Policy: o.Policy, Proxy: o.Proxy, StallTimeout: o.StallTimeout,
 		Refused: func(agent types.NamespacedName) {
 			offer(refused, &v1alpha1.ExactMatchUploadAgent{ObjectMeta: metav1.ObjectMeta{Namespace: agent.Namespace, Name: agent.Name}})
 		},
