@@ -20,14 +20,18 @@ type failure struct {
 	code       string
 	message    string
 	retryAfter time.Duration
+	challenge  string // WWW-Authenticate
 }
 
 func (f *failure) Error() string { return fmt.Sprintf("%d %s: %s", f.status, f.code, f.message) }
 
-// setRetryAfter tells how long to wait, in whole seconds.
-func (f *failure) setRetryAfter(w http.ResponseWriter) {
+// setHeader tells how long to wait, in whole seconds, and what credentials are wanted.
+func (f *failure) setHeader(to http.Header) {
 	if f.retryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(f.retryAfter.Round(time.Second)/time.Second)+1))
+		to.Set("Retry-After", strconv.Itoa(int(f.retryAfter.Round(time.Second)/time.Second)+1))
+	}
+	if f.challenge != "" {
+		to.Set("WWW-Authenticate", f.challenge)
 	}
 }
 

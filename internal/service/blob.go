@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"crypto/md5" //nolint:gosec // the protocol's transfer check, not a secret's
 	"encoding/base64"
@@ -25,7 +26,9 @@ const maxBlockList = 8 << 20
 // the names and errors of its protocol.
 func (s *Service) blob(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("x-ms-version", sasVersion)
-	w.Header().Set("x-ms-request-id", uuid.NewString())
+	c := &call{request: cmp.Or(plain(r.Header.Get("x-ms-client-request-id")), uuid.NewString()), id: uuid.NewString()}
+	r = r.WithContext(c.in(r.Context()))
+	w.Header().Set("x-ms-request-id", c.id)
 	err := s.signed(r)
 	if err != nil {
 		w.Header().Set("Connection", "close")
@@ -37,9 +40,9 @@ func (s *Service) blob(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.boundAnswer(w)
-	f := s.failureOf(err, "session", r.PathValue("session"))
+	f := s.failureOf(s.log(r.Context()), err, "session", r.PathValue("session"))
 	w.Header().Set("x-ms-error-code", f.code)
-	f.setRetryAfter(w)
+	f.setHeader(w.Header())
 	writeXML(w, f.status, struct {
 		XMLName xml.Name `xml:"Error"`
 		Code    string
@@ -141,7 +144,7 @@ func (s *Service) putBlock(w http.ResponseWriter, r *http.Request, one *records.
 	if err := s.stillTakes(r.Context(), one); err != nil {
 		return err
 	}
-	s.logOf(one.Tenant).Info("block staged", "session", one.ID, "block", index, "bytes", len(data))
+	s.log(r.Context()).With("tenant", one.Tenant).Info("block staged", "session", one.ID, "block", index, "bytes", len(data))
 	w.Header().Set("x-ms-content-crc64", crcHeader(sum))
 	w.Header().Set("x-ms-request-server-encrypted", "false")
 	w.WriteHeader(http.StatusCreated)
@@ -303,7 +306,7 @@ func (s *Service) seal(ctx context.Context, of *records.Session, ids []string) e
 		return nil
 	})
 	if err == nil {
-		s.logOf(of.Tenant).Info("sealed", "session", of.ID, "blocks", len(ids))
+		s.log(ctx).With("tenant", of.Tenant).Info("audit", "verb", "seal", "kind", "session", "id", of.ID, "blocks", len(ids))
 	}
 	return err
 }

@@ -186,7 +186,7 @@ func TestListsOfBlocksAreBounded(t *testing.T) {
 
 func TestRefusalsAreBounded(t *testing.T) {
 	h := newHarness(t)
-	f := h.failureOf(noSession(strings.Repeat("é", 2000)), "request", "id")
+	f := h.failureOf(h.config.Log, noSession(strings.Repeat("é", 2000)), "request", "id")
 	if len(f.message) > maxMessage || !utf8.ValidString(f.message) {
 		t.Errorf("%d bytes: %q", len(f.message), f.message)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"exactmatch.dev/operator/internal/service/authn"
 	"exactmatch.dev/operator/internal/service/folder"
 	"exactmatch.dev/operator/internal/service/fsys"
 )
@@ -20,6 +21,7 @@ import (
 type command struct {
 	config            Config
 	listen, tokenFile string
+	callers           authn.Files
 	tlsCert, tlsKey   string
 	plainHTTP         bool
 	uploadMemory      int64 // MiB
@@ -38,7 +40,10 @@ func Command() *cobra.Command {
 	flags := c.Flags()
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8765", "address to serve at")
 	flags.StringVar(&f.config.Dir, "data-dir", "data", "folder of everything that the service keeps")
-	flags.StringVar(&f.tokenFile, "bearer-token-file", "", "file with the token that callers must show; read at each call (required)")
+	flags.StringVar(&f.tokenFile, "bearer-token-file", "", "file with a token whose bearer may do everything; read at each call. One of this, --authentication-config and --static-token-file is required")
+	flags.StringVar(&f.callers.Configuration, "authentication-config", "", "file of the issuers whose tokens are accepted: Kubernetes and OIDC; read again when it changes")
+	flags.StringVar(&f.callers.StaticTokens, "static-token-file", "", "file of tokens, or their SHA-256, with a name each; read again when it changes")
+	flags.StringVar(&f.callers.Policy, "policy-file", "", "file of the rules that give callers a tenant and roles; read again when it changes, and the last good one applies while it is bad")
 	flags.StringVar(&f.config.PublicURL, "public-url", "", "base of upload URIs; default: what a request was sent to")
 	flags.IntVar(&f.config.MaxCommits, "max-commits-per-day", 0, "commits of one data store in 24 hours, of which Microsoft allows 5; 0 for any number")
 	flags.DurationVar(&f.config.SessionTTL, "session-ttl", 7*24*time.Hour, "life of an unfinished session")
@@ -55,7 +60,8 @@ func Command() *cobra.Command {
 	flags.StringVar(&f.tlsCert, "tls-cert-file", "", "certificate chain in PEM, loaded again when it changes; needs --tls-key-file")
 	flags.StringVar(&f.tlsKey, "tls-key-file", "", "key of the certificate in PEM")
 	flags.BoolVar(&f.plainHTTP, "allow-plain-http", false, "serve without TLS at other than loopback addresses")
-	_ = c.MarkFlagRequired("bearer-token-file") // the flag is there
+	flags.IntVar(&f.config.MaxQuestions, "max-questions-per-minute", 1_000_000, "questions of lookup and match of one caller with a tenant; a batch counts as many as it has")
+	flags.IntVar(&f.config.MaxTenantQuestions, "max-tenant-questions-per-minute", 4_000_000, "the same of all callers of a tenant")
 	c.AddCommand(checkCommand(), assignCommand(), tenantCommand())
 	return c
 }
@@ -81,6 +87,12 @@ func checkCommand() *cobra.Command {
 // check names the first flag whose value cannot be.
 func (f *command) check() error {
 	switch {
+	case f.tokenFile == "" && f.callers.Configuration == "" && f.callers.StaticTokens == "":
+		return errors.New("give one of --bearer-token-file, --authentication-config and --static-token-file at least")
+	case f.callers.Policy != "" && f.callers.Configuration == "" && f.callers.StaticTokens == "":
+		return errors.New("--policy-file: it needs --authentication-config or --static-token-file")
+	case f.config.MaxQuestions < leastQuestions || f.config.MaxTenantQuestions < leastQuestions:
+		return fmt.Errorf("--max-questions-per-minute and --max-tenant-questions-per-minute must be at least %d, the largest batch", leastQuestions)
 	case (f.tlsCert == "") != (f.tlsKey == ""):
 		return errors.New("--tls-cert-file and --tls-key-file go together")
 	case f.tlsCert != "" && f.plainHTTP:
@@ -109,11 +121,10 @@ func (f *command) run(ctx context.Context) error {
 	}
 	f.config.UploadMemory, f.config.MinUploadRate = f.uploadMemory<<20, f.uploadRate<<10
 	f.config.MaxDisk, f.config.MaxTenantDisk, f.config.MinFreeDisk = f.maxDisk<<30, f.maxTenantDisk<<30, f.minFree<<20
-	f.config.Token = func() (string, error) { return readToken(f.tokenFile) }
-	if _, err := f.config.Token(); err != nil {
+	f.config.Log = slog.Default()
+	if err := f.authenticate(); err != nil {
 		return err
 	}
-	f.config.Log = slog.Default()
 	s, err := New(f.config)
 	if err != nil {
 		return err
@@ -124,6 +135,22 @@ func (f *command) run(ctx context.Context) error {
 	}
 	slog.Info("serving", "address", listener.Addr().String())
 	return errors.Join(f.serve(ctx, s, listener), s.Close())
+}
+
+// authenticate opens what tells who calls.
+func (f *command) authenticate() (err error) {
+	if f.tokenFile != "" {
+		f.config.Token = func() (string, error) { return readToken(f.tokenFile) }
+		if _, err := f.config.Token(); err != nil {
+			return err
+		}
+	}
+	if f.callers.Configuration == "" && f.callers.StaticTokens == "" {
+		return nil
+	}
+	f.callers.Log = f.config.Log
+	f.config.Callers, err = authn.Open(f.callers)
+	return err
 }
 
 // serve answers and works until ctx ends or the server fails.

@@ -40,7 +40,7 @@ func (l *lines) Handle(_ context.Context, r slog.Record) error {
 		attrs = append(attrs, a)
 		return true
 	})
-	about, tenant, says := false, "", false
+	about, tenant, says := r.Message == "audit", "", false
 	for _, a := range attrs {
 		about = about || a.Key == "session" || a.Key == "store" || strings.Contains(a.Value.String(), "/sessions/")
 		if a.Key == "tenant" {
@@ -63,7 +63,7 @@ func TestLinesSayTheTenant(t *testing.T) {
 	log := newLines(t)
 	s := newShared(t, Config{Log: slog.New(log)})
 	for _, tenant := range sharers {
-		for _, message := range []string{"block staged", "sealed", "committed", "indexing job done", "live"} {
+		for _, message := range []string{"block staged", "audit", "committed", "indexing job done", "live"} {
 			if !slices.Contains(log.seen.by[tenant], message) {
 				t.Errorf("no line %q says the tenant %q", message, tenant)
 			}

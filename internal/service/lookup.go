@@ -50,7 +50,7 @@ func (s *Service) ask(r *http.Request, keyID string, f func(*view) (*answer, err
 	var bad *index.Damaged
 	if errors.As(err, &bad) {
 		t.Break()
-		s.logOf(store.Tenant).Error("the live table is damaged: upload it again", "store", store.ID, "session", t.SessionID, "error", bad)
+		s.log(r.Context()).Error("the live table is damaged: upload it again", "store", store.ID, "session", t.SessionID, "error", bad)
 		return nil, damagedTable(store.DisplayName)
 	}
 	return out, err
@@ -84,6 +84,12 @@ func (s *Service) lookup(r *http.Request) (*answer, error) {
 	if len(q.ResultColumnNames) > block.MaxColumns {
 		return nil, unprocessable(edm.CodeUnprocessable, "resultColumnNames has %d entries and must have at most %d", len(q.ResultColumnNames), block.MaxColumns)
 	}
+	if err := mayReadTokens(r, q.ResultColumnNames); err != nil {
+		return nil, err
+	}
+	if err := s.question(r, len(q.Values)); err != nil {
+		return nil, err
+	}
 	return s.ask(r, q.Key, func(t *view) (*answer, error) {
 		results := make([]int, 0, len(q.ResultColumnNames))
 		for _, name := range q.ResultColumnNames {
@@ -106,6 +112,7 @@ func (s *Service) lookup(r *http.Request) (*answer, error) {
 		if err != nil {
 			return nil, err
 		}
+		s.found(r, len(found))
 		lines := make([]string, 0, len(found))
 		for _, row := range found {
 			line, err := t.line(row, results)

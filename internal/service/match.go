@@ -30,17 +30,23 @@ func (s *Service) match(r *http.Request) (*answer, error) {
 	if err := checkBatch(q.Questions); err != nil {
 		return nil, err
 	}
+	if err := s.question(r, len(q.Questions)); err != nil {
+		return nil, err
+	}
 	return s.ask(r, q.KeyID, func(t *view) (*answer, error) {
 		questions, err := t.questions(q)
 		if err != nil {
 			return nil, err
 		}
 		response := edm.MatchResponse{Generation: t.Generation, SessionID: t.SessionID, Answers: make([]edm.MatchAnswer, len(questions))}
+		rows := 0
 		for i, one := range questions {
 			if response.Answers[i], err = t.Match(one.column, one.token, one.same, one.limit); err != nil {
 				return nil, err
 			}
+			rows += len(response.Answers[i].Rows)
 		}
+		s.found(r, rows)
 		return ok(response)
 	})
 }

@@ -25,8 +25,10 @@ func (s *Service) unready() (reasons []string) {
 		reasons = append(reasons, reason)
 		s.config.Log.Warn("not ready", "reason", reason, "error", cause)
 	}
-	if _, err := s.token(); err != nil {
-		because("token: the service's bearer token cannot be read, or is empty", err)
+	if s.config.Token != nil { // issuers are away one by one, and their callers are told so
+		if _, err := s.token(); err != nil {
+			because("token: the service's bearer token cannot be read, or is empty", err)
+		}
 	}
 	switch free, err := s.space.Free(); {
 	case err != nil:

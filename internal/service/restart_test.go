@@ -39,9 +39,12 @@ func (s *snapshots) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-func (s *snapshots) WithAttrs([]slog.Attr) slog.Handler { return s }
-
 func (s *snapshots) Enabled(context.Context, slog.Level) bool { return true }
+
+// WithAttrs implements slog.Handler.
+func (s *snapshots) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &snapshots{Handler: s.Handler.WithAttrs(attrs), text: s.text, take: s.take}
+}
 
 // crashing runs a service whose folder is kept as it is at each line that says
 // text, and returns the copies.

@@ -22,8 +22,8 @@ func New(c Config) (*Service, error) { return newOver(c, fsys.OS{}) }
 // newOver is New over a file system.
 func newOver(c Config, fs fsys.FS) (*Service, error) {
 	c = c.withDefaults()
-	if c.Token == nil {
-		return nil, errors.New("the service needs a bearer token")
+	if c.Token == nil && c.Callers == nil {
+		return nil, errors.New("the service needs a bearer token, or something else that tells who calls")
 	}
 	db, err := folder.Open(context.Background(), fs, c.Dir, c.Log)
 	if err != nil {
@@ -36,7 +36,7 @@ func newOver(c Config, fs fsys.FS) (*Service, error) {
 func start(c Config, db records.Store, blocks, tables blobs.Store) (*Service, error) {
 	s := &Service{config: c, records: db, blocks: blobs.NewBlocks(blocks, c.Log), tables: index.NewTables(tables, c.Log), jobs: make(chan job, 1024),
 		memory: newUploadBudget(c.UploadMemory), patience: uploadPatience, times: defaultTimes(),
-		gate: newGate(c.MaxUnauthenticated), space: folder.NewSpace(c.Dir), probe: probe{patience: probePatience}}
+		gate: newGate(c.MaxUnauthenticated), oracle: newOracle(c.MaxQuestions, c.MaxTenantQuestions), space: folder.NewSpace(c.Dir), probe: probe{patience: probePatience}}
 	s.callers = s.authenticate
 	s.mux = s.routes()
 	if err := s.begin(context.Background()); err != nil {
@@ -67,6 +67,7 @@ func (s *Service) do(ctx context.Context, j job) error {
 func (s *Service) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	workers.Go(func() { s.verify(ctx) })
+	workers.Go(func() { s.tellQuestions(ctx) })
 	for range s.config.Jobs {
 		workers.Go(func() { s.index(ctx) })
 	}

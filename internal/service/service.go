@@ -10,6 +10,7 @@ package service
 
 import (
 	"cmp"
+	"context"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -26,9 +27,13 @@ import (
 type Config struct {
 	// Dir holds everything; it is created with mode 0700.
 	Dir string
-	// Token returns the bearer token that callers must show; it is asked at each
-	// request, so that a rotated one takes effect at once.
+	// Token returns the service's own bearer token, whose bearer may do everything; it is
+	// asked at each request, so that a rotated one takes effect at once. Nil for none.
 	Token func() (string, error)
+	// Callers finds out whose any other token is. Nil for none; one of the two must be there.
+	Callers interface {
+		Authenticate(ctx context.Context, token string) (authn.Caller, error)
+	}
 	// PublicURL is the base of upload URIs; default: what the request was sent to.
 	PublicURL string
 	// MaxCommits of one data store in 24 hours: default 0, no bound.
@@ -59,8 +64,11 @@ type Config struct {
 	// MinFreeDisk is what must be free on the disk, in bytes, for the service to be
 	// ready: default 64 MiB. Blocks are refused below twice as much.
 	MinFreeDisk int64
-	Log         *slog.Logger
-	Now         func() time.Time
+	// MaxQuestions and MaxTenantQuestions bound the questions of lookup and match of one caller and of a whole tenant,
+	// a minute: default 1,000,000 and 4,000,000. Callers without a tenant are not bounded.
+	MaxQuestions, MaxTenantQuestions int
+	Log                              *slog.Logger
+	Now                              func() time.Time
 }
 
 // Service implements http.Handler. Make it with New, let Run work in the
@@ -78,6 +86,7 @@ type Service struct {
 	patience time.Duration // of a request that wants some of it
 	times    times
 	gate     *gate
+	oracle   *oracle
 	space    *folder.Space
 	shares   shares
 	probe    probe
@@ -96,6 +105,8 @@ func (c Config) withDefaults() Config {
 	c.MaxUploadAgents = cmp.Or(c.MaxUploadAgents, 10_000)
 	c.MaxDisk = cmp.Or(c.MaxDisk, 256<<30)
 	c.MinFreeDisk = cmp.Or(c.MinFreeDisk, 64<<20)
+	c.MaxQuestions = cmp.Or(c.MaxQuestions, 1_000_000)
+	c.MaxTenantQuestions = cmp.Or(c.MaxTenantQuestions, 4_000_000)
 	c.Log = cmp.Or(c.Log, slog.New(slog.DiscardHandler))
 	if c.Now == nil {
 		c.Now = time.Now

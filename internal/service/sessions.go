@@ -125,7 +125,7 @@ func (s *Service) commitSession(r *http.Request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.logOf(one.Tenant).Info("committed", "session", one.ID, "store", one.DataStoreID)
+	s.log(r.Context()).Info("committed", "session", one.ID, "store", one.DataStoreID)
 	s.enqueue(job{tenant: one.Tenant, session: one.ID})
 	return noContent()
 }
@@ -171,7 +171,7 @@ func (s *Service) cancelSession(r *http.Request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.logOf(one.Tenant).Info("cancelled", "session", one.ID, "store", one.DataStoreID)
+	s.log(r.Context()).Info("cancelled", "session", one.ID, "store", one.DataStoreID)
 	s.discardBlocks(r.Context(), one)
 	return noContent()
 }

@@ -126,7 +126,7 @@ func (s *shared) makes(tenant, path, body string) (id string, uri string) {
 
 // Bodies that every tenant sends alike.
 const (
-	agentBody = `{"description":"ours"}`
+	tenantsAgent = `{"description":"ours"}`
 	storeBody = `{"displayName":"live","columns":[{"name":"ID","isSearchable":true},{"name":"Mail","isSearchable":true},{"name":"City"}]}`
 )
 
@@ -137,7 +137,7 @@ func sessionBody(agent string) string {
 func (s *shared) fill(tenant string) *possessions {
 	s.t.Helper()
 	h := &possessions{}
-	h.agent, _ = s.makes(tenant, "/exactMatchUploadAgents", agentBody)
+	h.agent, _ = s.makes(tenant, "/exactMatchUploadAgents", tenantsAgent)
 	h.store, _ = s.makes(tenant, "/exactMatchDataStores", storeBody)
 	sessions := "/exactMatchDataStores/" + h.store + "/sessions"
 	forget := func() { // so that the next create is another
@@ -224,7 +224,7 @@ var (
 // matrix has every route that names an object.
 var matrix = map[string]matrixCall{
 	"GET /exactMatchUploadAgents/{id}":    {"", http.StatusOK, agentOf},
-	"PATCH /exactMatchUploadAgents/{id}":  {agentBody, http.StatusOK, agentOf},
+	"PATCH /exactMatchUploadAgents/{id}":  {tenantsAgent, http.StatusOK, agentOf},
 	"DELETE /exactMatchUploadAgents/{id}": {"", http.StatusNoContent, agentOf},
 
 	"GET /exactMatchDataStores/{store}":         {"", http.StatusOK, openOf},
@@ -263,28 +263,28 @@ func theRoutes(t *testing.T) (routes []string) {
 	return routes
 }
 
-// asked is a call with the ids that it names.
-type asked struct{ store, id string }
+// target is a call with the ids that it names.
+type target struct{ store, id string }
 
-func (a asked) path(route string) string {
+func (a target) path(route string) string {
 	_, path, _ := strings.Cut(route, " ")
 	return strings.NewReplacer("{store}", a.store, "{id}", a.id).Replace(path)
 }
 
 // pairs are calls that name something of another tenant, each with one that names in
 // its place what never existed.
-func pairs(route string, own, foreign asked) (out [][2]asked) {
-	absent := asked{uuid.NewString(), uuid.NewString()}
-	out = append(out, [2]asked{foreign, absent})
+func pairs(route string, own, foreign target) (out [][2]target) {
+	absent := target{uuid.NewString(), uuid.NewString()}
+	out = append(out, [2]target{foreign, absent})
 	if strings.Contains(route, "{store}") && strings.Contains(route, "{id}") {
-		out = append(out, [2]asked{{own.store, foreign.id}, {own.store, absent.id}}, [2]asked{{foreign.store, own.id}, {absent.store, own.id}})
+		out = append(out, [2]target{{own.store, foreign.id}, {own.store, absent.id}}, [2]target{{foreign.store, own.id}, {absent.store, own.id}})
 	}
 	return out
 }
 
 // answerOf is an answer without what names the request, and with the ids that were
 // asked for replaced.
-func answerOf(w *httptest.ResponseRecorder, a asked) string {
+func answerOf(w *httptest.ResponseRecorder, a target) string {
 	header := w.Header().Clone()
 	header.Del("request-id")
 	header.Del("x-ms-request-id")
@@ -308,7 +308,7 @@ func TestWhatIsAnothersIsAbsent(t *testing.T) {
 		}
 		s := newShared(t, Config{})
 		method, _, _ := strings.Cut(route, " ")
-		at := func(tenant string) asked { return asked{s.have[tenant].store, call.state(s.have[tenant])} }
+		at := func(tenant string) target { return target{s.have[tenant].store, call.state(s.have[tenant])} }
 		for _, tenant := range sharers {
 			for _, other := range sharers {
 				if other == tenant {
