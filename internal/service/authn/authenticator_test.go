@@ -389,6 +389,18 @@ func TestAnswersOfAnIssuerThatAreNone(t *testing.T) {
 	}
 }
 
+// More than is read is refused, even where what is read would do.
+func TestAnAnswerThatIsTooLong(t *testing.T) {
+	d := begun(t)
+	keys := strings.TrimSuffix(strings.TrimPrefix(string(d.prod.KeySet()), "{"), "}")
+	text := fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q,%s}`, d.prod.URL, d.prod.URL+"/keys", keys)
+	d.prod.Answers(func(w http.ResponseWriter) { _, _ = w.Write([]byte(text + strings.Repeat(" ", 1<<20))) })
+	d.putOff(d.account("hr", "exactmatch"))
+	d.prod.Answers(func(w http.ResponseWriter) { _, _ = w.Write([]byte(text)) })
+	d.passes(10 * time.Second)
+	d.accepts(d.account("hr", "exactmatch"), authn.Caller{Name: "prod:system:serviceaccount:hr:exactmatch", Tenant: "prod/hr", Roles: uploads})
+}
+
 // An API server gives its keys to who is known there. The token goes nowhere else.
 func TestTheTokenOfAnEntry(t *testing.T) {
 	d := begun(t)
