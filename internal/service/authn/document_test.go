@@ -49,7 +49,7 @@ func TestTheDocumentedFiles(t *testing.T) {
 	d.write("policy", files[authn.PolicyKind])
 	testkit.Must(t, d.open())
 	read := []authn.Role{authn.Reader}
-	cluster := authntest.Claims{"iss": "https://kubernetes.default.svc.cluster.local"}
+	cluster := authntest.Claims{"iss": "https://kubernetes.default.svc.cluster.local", "aud": []string{"exactmatch-service"}}
 	corp := authntest.Claims{"iss": "https://login.example.com"}
 	d.accepts(d.prod.Sign(d.prod.ServiceAccount("pay", "exactmatch", audience, d.now).With(cluster)), authn.Caller{Name: "prod:system:serviceaccount:pay:exactmatch", Tenant: "prod/pay", Roles: uploads})
 	d.accepts(d.prod.Sign(d.prod.ServiceAccount("hr", "scanner", audience, d.now).With(cluster)), authn.Caller{Name: "prod:system:serviceaccount:hr:scanner", Tenant: "prod/hr", Roles: read})
