@@ -33,8 +33,8 @@ type Sessions interface {
 	Delete(ctx context.Context, storeID, id string) error
 }
 
-// Stores manages data stores and asks them questions. Create is sent once and
-// never retried; every other call is idempotent and retried on transient faults.
+// Stores manages data stores and asks them questions. Create and Rollback are
+// sent once and never retried; every other call is idempotent and retried on transient faults.
 type Stores interface {
 	Create(ctx context.Context, s DataStore, requestID string) (*DataStore, error)
 	Get(ctx context.Context, id string) (*DataStore, error)
@@ -44,6 +44,11 @@ type Stores interface {
 	Update(ctx context.Context, s DataStore) (*DataStore, error)
 	// Delete removes the store and its live table; nil where it is already gone.
 	Delete(ctx context.Context, id string) error
+	// Rollback makes the previous table live again, as a new generation. judged is
+	// that of Commit. It is sent once and never retried.
+	Rollback(ctx context.Context, id string, judged *int64) (*DataStore, error)
+	// Purge removes the previous table; nil where there is none.
+	Purge(ctx context.Context, id string) error
 	// Lookup returns one string per row found (see API.md for its form).
 	Lookup(ctx context.Context, id string, r LookupRequest) ([]string, error)
 	// Match answers every question of r, in their order and of one generation.

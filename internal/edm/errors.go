@@ -40,6 +40,7 @@ const (
 	CodeRulesMismatch = "RulesMismatch"
 	CodeLiveChanged   = "LiveChanged"
 	CodeNoLiveTable   = "NoLiveTable"
+	CodeNoPrevious    = "NoPreviousTable"
 	CodeTooLate       = "TooLate"
 	CodeNotSealed     = "NotSealed"
 	CodeUnprocessable = "UnprocessableEntity"

@@ -106,12 +106,14 @@ type DataStore struct {
 	Columns                 []Column   `json:"columns,omitempty"`
 	DataLastUpdatedDateTime *time.Time `json:"dataLastUpdatedDateTime,omitempty"`
 
-	// Live, Quota and Owner are this project's additions, nil where the service
-	// has none: the session whose table is live, the commits that are left, and
-	// the object that the store belongs to.
-	Live  *Live  `json:"live,omitempty"`
-	Quota *Quota `json:"quota,omitempty"`
-	Owner *Owner `json:"owner,omitempty"`
+	// Live, Previous, Quota and Owner are this project's additions, nil where the
+	// service has none: the session whose table is live, the one whose table was live
+	// before and can be so again, the commits that are left, and the object that the
+	// store belongs to.
+	Live     *Live     `json:"live,omitempty"`
+	Previous *Previous `json:"previous,omitempty"`
+	Quota    *Quota    `json:"quota,omitempty"`
+	Owner    *Owner    `json:"owner,omitempty"`
 }
 
 // Owner names the one object that a data store belongs to: Cluster is whatever
@@ -144,6 +146,15 @@ type Live struct {
 	Generation         int64      `json:"generation"`
 	Columns            []Column   `json:"columns,omitempty"`
 	CompletionDateTime *time.Time `json:"completionDateTime,omitempty"`
+}
+
+// Previous names the session whose table was live before the present one. Until Until
+// a rollback makes it live again, as a generation of its own.
+type Previous struct {
+	Generation int64     `json:"generation"`
+	SessionID  string    `json:"sessionId"`
+	Rows       int64     `json:"rows"`
+	Until      time.Time `json:"until"`
 }
 
 // Quota is the rolling 24-hour allowance of commits of one data store.

@@ -34,6 +34,8 @@ var permitted = map[string]string{
 	"DELETE /exactMatchDataStores/{store}":                        "uploader",
 	"POST /exactMatchDataStores/{store}/lookup":                   "reader",
 	"POST /exactMatchDataStores/{store}/match":                    "reader",
+	"POST /exactMatchDataStores/{store}/rollback":                 "admin",
+	"POST /exactMatchDataStores/{store}/purge":                    "admin",
 	"GET /exactMatchDataStores/{store}/sessions":                  "uploader admin",
 	"POST /exactMatchDataStores/{store}/sessions":                 "uploader",
 	"GET /exactMatchDataStores/{store}/sessions/{id}":             "uploader admin",

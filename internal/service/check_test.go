@@ -209,7 +209,7 @@ func TestFilesWhoseRecordsWentFirstAreRemoved(t *testing.T) {
 	_ = l.service.Work(t.Context()) // what is left is not forgotten
 	well = true
 	l.again(func() {})
-	if got := left(); len(got) != 1 || got[0] != "tables/"+next.id {
+	if got := left(); len(got) != 2 || got[0] != "tables/"+next.id || got[1] != "blocks/"+next.id {
 		t.Errorf("after a start there are %v", got)
 	}
 	l.uploads = []*upload{next}

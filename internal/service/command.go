@@ -25,6 +25,7 @@ type command struct {
 	tlsCert, tlsKey   string
 	plainHTTP         bool
 	uploadMemory      int64 // MiB
+	indexMemory       int64 // MiB
 	uploadRate        int64 // KiB a second
 	maxDisk, minFree  int64 // GiB, MiB
 	maxTenantDisk     int64 // GiB
@@ -49,12 +50,14 @@ func Command() *cobra.Command {
 	flags.DurationVar(&f.config.SessionTTL, "session-ttl", 7*24*time.Hour, "life of an unfinished session")
 	flags.DurationVar(&f.config.UploadURITTL, "upload-uri-ttl", 4*time.Hour, "life of an upload URI")
 	flags.IntVar(&f.config.Jobs, "index-jobs", 1, "sessions that are indexed at once")
+	flags.Int64Var(&f.indexMemory, "index-memory", 256, "budget of all indexing, in MiB: with less of it tables are read more often")
+	flags.DurationVar(&f.config.RollbackRetention, "rollback-retention", 7*24*time.Hour, "how long the table before the live one of a data store is kept, to be made live again; 0 keeps none")
 	flags.Int64Var(&f.uploadMemory, "upload-memory", 256, "budget of the blocks that are received at once, in MiB; more wait")
 	flags.Int64Var(&f.uploadRate, "min-upload-rate", 64, "least average rate of an upload's body after 10 seconds, in KiB a second; a slower one is dropped")
 	flags.IntVar(&f.config.MaxUnauthenticated, "max-unauthenticated", 256, "connections that have not shown a valid token or signature; one more closes the oldest")
 	flags.IntVar(&f.config.MaxDataStores, "max-data-stores", 10_000, "data stores that a tenant may have")
 	flags.IntVar(&f.config.MaxUploadAgents, "max-upload-agents", 10_000, "upload agents that a tenant may have")
-	flags.Int64Var(&f.maxDisk, "max-disk", 256, "what tables and blocks may take, in GiB; a block counts three times, for itself and its place in the table")
+	flags.Int64Var(&f.maxDisk, "max-disk", 256, "what tables and blocks may take, in GiB; a block that is staged counts twice, for itself and its place in the indexes")
 	flags.Int64Var(&f.maxTenantDisk, "max-tenant-disk", 0, "what tables and blocks of one tenant may take beside --max-disk, in GiB, counted alike; 0 for no bound of its own")
 	flags.Int64Var(&f.minFree, "min-free-disk", 64, "what must be free on the disk for the service to be ready, in MiB; blocks are refused below twice as much")
 	flags.StringVar(&f.tlsCert, "tls-cert-file", "", "certificate chain in PEM, loaded again when it changes; needs --tls-key-file")
@@ -62,7 +65,7 @@ func Command() *cobra.Command {
 	flags.BoolVar(&f.plainHTTP, "allow-plain-http", false, "serve without TLS at other than loopback addresses")
 	flags.IntVar(&f.config.MaxQuestions, "max-questions-per-minute", 1_000_000, "questions of lookup and match of one caller with a tenant; a batch counts as many as it has")
 	flags.IntVar(&f.config.MaxTenantQuestions, "max-tenant-questions-per-minute", 4_000_000, "the same of all callers of a tenant")
-	c.AddCommand(checkCommand(), assignCommand(), tenantCommand())
+	c.AddCommand(checkCommand(), migrateCommand(), assignCommand(), tenantCommand())
 	return c
 }
 
@@ -103,6 +106,10 @@ func (f *command) check() error {
 		return errors.New("--index-jobs, --session-ttl and --upload-uri-ttl must be more than 0")
 	case f.uploadMemory < 1:
 		return errors.New("--upload-memory must be at least 1 MiB")
+	case f.indexMemory < leastIndexMemory:
+		return fmt.Errorf("--index-memory must be at least %d MiB", leastIndexMemory)
+	case f.config.RollbackRetention < 0:
+		return errors.New("--rollback-retention must not be below 0")
 	case f.uploadRate < 1 || f.maxDisk < 1 || f.minFree < 1:
 		return errors.New("--min-upload-rate, --max-disk and --min-free-disk must be at least 1")
 	case f.maxTenantDisk < 0:
@@ -119,7 +126,7 @@ func (f *command) run(ctx context.Context) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	f.config.UploadMemory, f.config.MinUploadRate = f.uploadMemory<<20, f.uploadRate<<10
+	f.config.UploadMemory, f.config.MinUploadRate, f.config.IndexMemory = f.uploadMemory<<20, f.uploadRate<<10, f.indexMemory<<20
 	f.config.MaxDisk, f.config.MaxTenantDisk, f.config.MinFreeDisk = f.maxDisk<<30, f.maxTenantDisk<<30, f.minFree<<20
 	f.config.Log = slog.Default()
 	if err := f.authenticate(); err != nil {

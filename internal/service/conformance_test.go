@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/edm/edmtest"
@@ -51,7 +52,7 @@ func client(t *testing.T, server *httptest.Server, token string) *rest.Client {
 
 func TestConformance(t *testing.T) {
 	edmtest.Run(t, func(t *testing.T) edmtest.Subject {
-		c, _ := serve(t, service.Config{Dir: t.TempDir(), MaxCommits: 3})
+		c, _ := serve(t, service.Config{Dir: t.TempDir(), MaxCommits: 3, RollbackRetention: time.Hour})
 		return edmtest.Subject{Service: c, MaxCommits: 3}
 	})
 }

@@ -12,9 +12,9 @@ import (
 	"exactmatch.dev/operator/internal/service/records"
 )
 
-// blockWeight is what a staged block counts for, in blocks: itself, its tokens in
-// the table, and about as much for their indexes.
-const blockWeight = 3
+// blockWeight is what a staged block counts for, in blocks: itself, and at most as much
+// again for its place in the indexes, which have 12 bytes for each token of 16.
+const blockWeight = 2
 
 // checkSpace refuses a block that there is no room for, before a byte of it is
 // read.
@@ -34,7 +34,7 @@ func (s *Service) checkSpace(ctx context.Context, one *records.Session, size int
 	if err != nil {
 		return err
 	}
-	if used := tables + blockWeight*(s.blocks.Size()+size); used > s.config.MaxDisk {
+	if used := tables + s.blocks.Kept() + blockWeight*(s.blocks.Size()+size); used > s.config.MaxDisk {
 		return s.noRoom(one.Tenant, "with this block the service's tables and blocks would take %d MiB, where a block counts %d times, and --max-disk is %d MiB: delete what is not needed, or raise it",
 			used>>20, blockWeight, s.config.MaxDisk>>20)
 	}
@@ -78,7 +78,8 @@ func (s *Service) tablesOf(ctx context.Context, tenant string) (bytes int64, err
 	if err != nil {
 		return 0, err
 	}
-	return s.space.UsedBy(sessions)
+	tables, err := s.space.UsedBy(sessions)
+	return tables + s.blocks.KeptBy(sessions), err
 }
 
 // shares are what the tables of tenants took when that was measured last.

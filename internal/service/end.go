@@ -31,8 +31,10 @@ func (s *Service) discard(ctx context.Context, one *records.Session) {
 	s.leave(one, s.dropFiles(context.WithoutCancel(ctx), one.ID))
 }
 
+// discardBlocks removes the blocks that are staged of a session, and not those of a
+// table.
 func (s *Service) discardBlocks(ctx context.Context, one *records.Session) {
-	s.leave(one, s.blocks.Drop(context.WithoutCancel(ctx), one.ID))
+	s.leave(one, s.blocks.DropStaged(context.WithoutCancel(ctx), one.ID))
 }
 
 func (s *Service) leave(one *records.Session, err error) {

@@ -60,6 +60,7 @@ func theStore(t *testing.T, c *rest.Client) *edm.DataStore {
 // live, the next one is committed and its blocks are read, one session is open.
 func TestAFolderWithoutRulesOpens(t *testing.T) {
 	dir := unpack(t, "folder-without-rules.tar.gz")
+	migrated(t, dir)
 	now := func() time.Time { return time.Date(2026, 11, 26, 17, 12, 0, 0, time.UTC) } // its open session has not expired
 	s, err := service.New(service.Config{Dir: dir, Now: now, MaxCommits: 5, Token: func() (string, error) { return bearer, nil }})
 	testkit.Must(t, err)
@@ -105,6 +106,16 @@ func TestAFolderWithoutRulesOpens(t *testing.T) {
 	if store.Quota.Remaining != 3 {
 		t.Errorf("%d commits remain after two that are done", store.Quota.Remaining)
 	}
+}
+
+// migrated runs "exactmatch service migrate" over a folder.
+func migrated(t *testing.T, dir string) {
+	t.Helper()
+	c := service.Command()
+	c.SetArgs([]string{"migrate", "--data-dir", dir})
+	c.SetOut(io.Discard)
+	c.SilenceUsage = true
+	testkit.Must(t, c.ExecuteContext(t.Context()))
 }
 
 // read gets what is there.

@@ -39,7 +39,7 @@ type harness struct {
 	was    snapshot
 	blocks map[string][]string // ids, by session
 	data   [][]byte            // of the two blocks of every session
-	table  string              // a copy of the live table
+	table  string              // a copy of the live table, and of its blocks
 	kept   uint64              // version of the records that were kept
 }
 
@@ -74,14 +74,16 @@ func newHarness(t testing.TB) *harness {
 	h.must(s.indexSession(t.Context(), "", "done"))
 	delete(h.blocks, "done")
 	h.commit("processing")
-	h.table = filepath.Join(t.TempDir(), "done")
-	h.must(os.CopyFS(h.table, os.DirFS(h.tableFolder())))
+	h.table = t.TempDir()
+	for _, kind := range []string{folder.Tables, folder.Blocks} {
+		h.must(os.CopyFS(filepath.Join(h.table, kind), os.DirFS(h.tableFolder(kind))))
+	}
 	h.keep()
 	return h
 }
 
-// tableFolder is where the live table lies.
-func (h *harness) tableFolder() string { return filepath.Join(h.config.Dir, folder.Tables, "done") }
+// tableFolder is where the live table lies, or its blocks.
+func (h *harness) tableFolder(kind string) string { return filepath.Join(h.config.Dir, kind, "done") }
 
 func (h *harness) must(err error) {
 	h.t.Helper()
@@ -262,8 +264,11 @@ func (h *harness) restore() {
 	store, err := records.Get(h.t.Context(), h.records.Of(""), records.Tx.DataStores, "live")
 	h.must(err)
 	if !h.tables.Serves("live", store.Live) {
-		h.must(h.tables.Drop(h.t.Context(), "done"))
-		h.must(os.CopyFS(h.tableFolder(), os.DirFS(h.table)))
+		for _, kind := range []string{folder.Tables, folder.Blocks} {
+			h.must(os.RemoveAll(h.tableFolder(kind)))
+			h.must(os.CopyFS(h.tableFolder(kind), os.DirFS(filepath.Join(h.table, kind))))
+		}
+		h.must(h.keepBlocks(h.t.Context(), "done"))
 		h.must(h.tables.Reopen(h.t.Context(), "live", store.Live, func() error { return nil }))
 	}
 }

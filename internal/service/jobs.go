@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"exactmatch.dev/operator/internal/block"
@@ -16,7 +15,7 @@ import (
 )
 
 // jobsOf counts the indexing jobs of a session: one reads the blocks, one sorts
-// each searchable column, the last one publishes.
+// each searchable column, some of them side by side, the last one publishes.
 func jobsOf(one *records.Session) int { return len(searchable(one)) + 2 }
 
 // searchable are the places of the columns that are indexed.
@@ -30,8 +29,8 @@ func searchable(one *records.Session) []int {
 	return out
 }
 
-// indexSession does the jobs of a session that are not done, in order. Each is
-// done from its beginning after a crash, and counted once its files are synced.
+// indexSession does the jobs of a session. After a crash all of them are done again
+// from the blocks.
 func (s *Service) indexSession(ctx context.Context, tenant, id string) error {
 	one, err := records.Get(ctx, s.records.Of(tenant), records.Tx.Sessions, id)
 	if err != nil || !one.Processing() {
@@ -64,28 +63,46 @@ func (s *Service) deleted(ctx context.Context, one *records.Session) (deleted, l
 }
 
 func (s *Service) doJobs(ctx context.Context, one *records.Session) error {
-	columns := searchable(one)
-	if meta, err := s.tables.Meta(ctx, one.ID); err == nil && !meta.Ruled() {
-		one.JobsDone = 0 // an earlier version read the blocks, and kept no rules
+	table, err := s.build(ctx, one)
+	if records.IsNotFound(err) {
+		return nil // it was deleted meanwhile
 	}
-	for done := one.JobsDone; done <= len(columns); done++ {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		var err error
-		if done == 0 {
-			err = s.readBlocks(ctx, one)
-		} else {
-			err = s.tables.Index(ctx, one.ID, columns[done-1])
-		}
-		if err != nil {
-			return s.indexingFailed(ctx, one, err)
-		}
-		if err := s.jobDone(ctx, one, done+1); err != nil {
-			return ignoreNotFound(err)
-		}
+	if err != nil {
+		return s.indexingFailed(ctx, one, err)
 	}
-	return s.publish(ctx, one)
+	return s.publish(ctx, one, table)
+}
+
+// build makes the table of a session out of its blocks, and opens it.
+func (s *Service) build(ctx context.Context, one *records.Session) (*index.Table, error) {
+	is, err := s.records.Identity(ctx)
+	if err != nil {
+		return nil, err
+	}
+	store, err := records.Get(ctx, s.records.Of(one.Tenant), records.Tx.DataStores, one.DataStoreID)
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.tables.Build(ctx, index.Meta{SessionID: one.ID, KeyID: one.KeyID, Columns: edm.WithRules(one.Columns), Folder: is.ID, Stamp: is.Stamp})
+	if err != nil {
+		return nil, err
+	}
+	err = b.Read(ctx, one.Sealed, func(n int, h *block.Header) error {
+		if what := misfit(store, one, h, n); what != "" {
+			return &blobs.Invalid{What: fmt.Sprintf("block %d: %s", n, what)}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.jobDone(ctx, one, 1); err != nil {
+		return nil, err
+	}
+	if err := b.Index(ctx, func(columns int) error { return s.jobDone(ctx, one, 1+columns) }); err != nil {
+		return nil, err
+	}
+	return b.Commit(ctx)
 }
 
 func (s *Service) jobDone(ctx context.Context, one *records.Session, done int) error {
@@ -100,71 +117,14 @@ func (s *Service) jobDone(ctx context.Context, one *records.Session, done int) e
 	return err
 }
 
-// indexingFailed ends the session where its blocks are at fault. Files that the
-// jobs made and that are damaged or gone are made again from the blocks. Anything
-// else, a full disk for one, is tried again by the next sweep.
+// indexingFailed ends the session where its blocks are at fault. Anything else, a
+// full disk for one, is tried again by the next sweep, from the blocks on.
 func (s *Service) indexingFailed(ctx context.Context, one *records.Session, cause error) error {
 	var block *blobs.Invalid
-	var file *index.Damaged
-	switch {
-	case errors.As(cause, &block):
+	if errors.As(cause, &block) {
 		return errors.Join(cause, s.failSession(ctx, one, block, (*records.Session).Processing))
-	case errors.As(cause, &file) || errors.Is(cause, os.ErrNotExist):
-		err := s.jobDone(ctx, one, 0)
-		if err == nil {
-			s.logOf(one.Tenant).Warn("indexing begins again from the blocks", "session", one.ID, "error", cause)
-		}
-		return errors.Join(cause, ignoreNotFound(err))
 	}
 	return cause
-}
-
-// readBlocks is the first job: every block in order, checked against the
-// session, into the token files and the description of its table.
-func (s *Service) readBlocks(ctx context.Context, one *records.Session) error {
-	is, err := s.records.Identity(ctx)
-	if err != nil {
-		return err
-	}
-	b, err := s.tables.Build(ctx, index.Meta{SessionID: one.ID, KeyID: one.KeyID, Columns: edm.WithRules(one.Columns), Folder: is.ID, Stamp: is.Stamp})
-	if err != nil {
-		return err
-	}
-	rows, err := s.copyTokens(ctx, one, b)
-	if err != nil {
-		return errors.Join(err, b.Close())
-	}
-	return b.Commit(ctx, rows)
-}
-
-func (s *Service) copyTokens(ctx context.Context, one *records.Session, to *index.Builder) (rows int64, err error) {
-	store, err := records.Get(ctx, s.records.Of(one.Tenant), records.Tx.DataStores, one.DataStoreID)
-	if err != nil {
-		return 0, err
-	}
-	for n, id := range one.Sealed {
-		if ctx.Err() != nil {
-			return 0, ctx.Err()
-		}
-		data, err := s.blocks.Read(ctx, one.ID, id)
-		if err != nil {
-			return 0, err
-		}
-		b, err := block.Decode(data)
-		if err != nil {
-			return 0, &blobs.Invalid{What: fmt.Sprintf("block %d: %v", n, err)}
-		}
-		if what := misfit(store, one, &b.Header, n); what != "" {
-			return 0, &blobs.Invalid{What: fmt.Sprintf("block %d: %s", n, what)}
-		}
-		for c := range one.Columns {
-			if err := to.Add(c, b.Column(c)); err != nil {
-				return 0, err
-			}
-		}
-		rows += int64(b.Rows)
-	}
-	return rows, nil
 }
 
 // misfit says how a block contradicts its session. What fits is in its place:
@@ -195,17 +155,18 @@ func misfit(store *records.DataStore, one *records.Session, h *block.Header, at 
 
 // publish is the last job: one transaction makes the table the live one and the
 // session Completed. A table whose commit is older than that of the live one is
-// completed and dropped. All of it is read before: jobs may be done on either
-// side of a crash, and a whole table is not replaced by one that is damaged.
-func (s *Service) publish(ctx context.Context, one *records.Session) error {
-	table, err := s.tables.Open(ctx, one.ID)
-	if err != nil {
-		return s.indexingFailed(ctx, one, err)
+// completed and dropped.
+func (s *Service) publish(ctx context.Context, one *records.Session, table *index.Table) error {
+	// From here on its blocks are the table's, and not what is staged of a session.
+	if err := s.blocks.Keep(ctx, one.ID, one.Sealed); err != nil {
+		return errors.Join(err, table.Close())
 	}
-	if err := table.Verify(ctx); err != nil {
-		return errors.Join(s.indexingFailed(ctx, one, err), table.Close())
-	}
-	err = s.tables.Replace(one.DataStoreID, table, func() error { return s.recordLive(ctx, one, table) })
+	var change *liveChange
+	whole := s.tables.Whole(one.DataStoreID)
+	err := s.tables.Replace(one.DataStoreID, table, func() (kept string, err error) {
+		change, err = s.recordLive(ctx, one, table, whole)
+		return change.kept(), err
+	})
 	switch {
 	case errors.Is(err, errSuperseded), records.IsNotFound(err):
 		s.discard(ctx, one) // completed without going live, or deleted meanwhile
@@ -214,15 +175,16 @@ func (s *Service) publish(ctx context.Context, one *records.Session) error {
 		return errors.Join(err, table.Close()) // the next sweep tries again
 	}
 	s.logOf(one.Tenant).Info("live", "session", one.ID, "store", one.DataStoreID, "rows", table.Rows, "generation", table.Generation)
-	s.discardBlocks(ctx, one)
+	s.dropTable(ctx, one.Tenant, change.dropped)
 	s.enqueue(job{tenant: one.Tenant, store: one.DataStoreID}) // what is searchable may have changed since its create
 	return nil
 }
 
-// recordLive writes down that a table is live, and gives it its generation.
-func (s *Service) recordLive(ctx context.Context, one *records.Session, table *index.Table) error {
+// recordLive writes down that a table is live, and gives it its generation. whole
+// says of the one before it that it is not damaged.
+func (s *Service) recordLive(ctx context.Context, one *records.Session, table *index.Table, whole bool) (change *liveChange, err error) {
 	superseded := false
-	_, err := records.Change(ctx, s.records.Of(one.Tenant), records.Tx.Sessions, one.ID, func(tx records.Tx, r *records.Session) error {
+	_, err = records.Change(ctx, s.records.Of(one.Tenant), records.Tx.Sessions, one.ID, func(tx records.Tx, r *records.Session) error {
 		store, err := tx.DataStores().Get(r.DataStoreID)
 		if err != nil {
 			return err
@@ -234,16 +196,15 @@ func (s *Service) recordLive(ctx context.Context, one *records.Session, table *i
 		if superseded = store.LiveCommitted.After(r.Committed); superseded {
 			return tx.DataStores().Put(store)
 		}
-		table.Generation = store.Generation + 1
-		store.Generation, store.LiveCommitted, store.DataLastUpdatedDateTime = table.Generation, r.Committed, r.CompletionDateTime
-		store.Live = &edm.Live{
-			SessionID: r.ID, ContentKey: r.ContentKey, KeyID: table.KeyID, Rows: table.Rows, Generation: table.Generation,
-			Columns: table.Columns, CompletionDateTime: r.CompletionDateTime,
-		}
+		store.LiveCommitted = r.Committed
+		change = s.makeLive(store, whole, edm.Live{
+			SessionID: r.ID, ContentKey: r.ContentKey, KeyID: table.KeyID, Rows: table.Rows, Columns: table.Columns, CompletionDateTime: r.CompletionDateTime,
+		})
+		table.Generation, store.DataLastUpdatedDateTime = store.Generation, r.CompletionDateTime
 		return tx.DataStores().Put(store)
 	})
 	if err == nil && superseded {
-		return errSuperseded
+		return nil, errSuperseded
 	}
-	return err
+	return change, err
 }

@@ -47,8 +47,13 @@ func (s *Service) recover(ctx context.Context) error {
 		return err
 	}
 	for _, store := range stores {
+		for _, live := range store.Tables() {
+			known[live.SessionID], used[live.SessionID] = true, true
+			if err := s.keepBlocks(ctx, live.SessionID); err != nil {
+				return err
+			}
+		}
 		if store.Live != nil {
-			used[store.Live.SessionID] = true
 			if err := s.open(ctx, store); err != nil {
 				s.logOf(store.Tenant).Error("the live table cannot be opened and its lookups are refused: upload it again if this persists",
 					"store", store.ID, "session", store.Live.SessionID, "error", err)
@@ -56,6 +61,19 @@ func (s *Service) recover(ctx context.Context) error {
 		}
 	}
 	return errors.Join(s.blocks.DropUnknown(ctx, known), s.tables.DropUnused(ctx, used))
+}
+
+// keepBlocks finds the blocks of a table that is kept again. Where nobody can tell
+// which they are, all are.
+func (s *Service) keepBlocks(ctx context.Context, session string) error {
+	if err := s.blocks.Load(ctx, session); err != nil {
+		return fmt.Errorf("read the blocks of the table of session %s: %w", session, err)
+	}
+	manifest, err := s.tables.Manifest(ctx, session)
+	if err != nil {
+		return s.blocks.KeepAll(ctx, session) // opening the table says what is wrong with it
+	}
+	return s.blocks.Keep(ctx, session, manifest.BlockIDs())
 }
 
 // failIncomplete ends a session that is sealed and misses a block. One that is

@@ -15,7 +15,7 @@ import (
 const reindexTries = 3
 
 // reindex makes the live table of a store searchable as the store's columns say:
-// from its token files, beside the indexes that lookups are answered from until
+// from its blocks, beside the indexes that lookups are answered from until
 // the others are whole. It writes nothing down before, so a crash leaves files
 // that are made again.
 func (s *Service) reindex(ctx context.Context, tenant, id string) error {
@@ -48,7 +48,7 @@ func (s *Service) reindexAs(ctx context.Context, store *records.DataStore, colum
 	if err != nil {
 		return s.reindexFailed(ctx, store, old, err)
 	}
-	if err := s.tables.Replace(store.ID, next, func() error { return s.recordReindexed(ctx, store, next) }); err != nil {
+	if err := s.tables.Replace(store.ID, next, func() (string, error) { return next.SessionID, s.recordReindexed(ctx, store, next) }); err != nil {
 		return errors.Join(err, next.Close())
 	}
 	s.logOf(store.Tenant).Info("indexed again", "store", store.ID, "session", next.SessionID, "generation", next.Generation)

@@ -21,6 +21,8 @@ var (
 	uploaders = []authn.Role{authn.Uploader}
 	// readers ask what is live.
 	readers = []authn.Role{authn.Reader}
+	// admins change which table is live.
+	admins = []authn.Role{authn.Admin}
 	// watchers see sessions: those who bring tables, and those who roll back to one.
 	watchers = []authn.Role{authn.Uploader, authn.Admin}
 	// anybody has a role.
@@ -46,6 +48,9 @@ func (s *Service) calls() map[string]route {
 		"DELETE /exactMatchDataStores/{store}":      {s.deleteStore, uploaders},
 		"POST /exactMatchDataStores/{store}/lookup": {s.lookup, readers},
 		"POST /exactMatchDataStores/{store}/match":  {s.match, readers},
+
+		"POST /exactMatchDataStores/{store}/rollback": {s.rollback, admins},
+		"POST /exactMatchDataStores/{store}/purge":    {s.purge, admins},
 
 		"GET /exactMatchDataStores/{store}/sessions":                  {s.listSessions, watchers},
 		"POST /exactMatchDataStores/{store}/sessions":                 {s.createSession, uploaders},

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"exactmatch.dev/operator/internal/edm/edmtest"
 	"exactmatch.dev/operator/internal/service"
@@ -66,7 +67,7 @@ func TestEveryCallIsInTheSuite(t *testing.T) {
 	var mu sync.Mutex
 	called := map[string]bool{}
 	edmtest.Run(t, func(t *testing.T) edmtest.Subject {
-		_, server := serve(t, service.Config{Dir: t.TempDir(), MaxCommits: 3})
+		_, server := serve(t, service.Config{Dir: t.TempDir(), MaxCommits: 3, RollbackRetention: time.Hour})
 		inner := server.Config.Handler
 		recorder := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			inner.ServeHTTP(w, r)

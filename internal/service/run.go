@@ -34,7 +34,9 @@ func newOver(c Config, fs fsys.FS) (*Service, error) {
 
 // start makes a service over its stores, which it closes.
 func start(c Config, db records.Store, blocks, tables blobs.Store) (*Service, error) {
-	s := &Service{config: c, records: db, blocks: blobs.NewBlocks(blocks, c.Log), tables: index.NewTables(tables, c.Log), jobs: make(chan job, 1024),
+	staged := blobs.NewBlocks(blocks, c.Log)
+	limits := index.Limits{Memory: c.IndexMemory / int64(c.Jobs)}
+	s := &Service{config: c, records: db, blocks: staged, tables: index.NewTables(tables, staged, limits, c.Log), jobs: make(chan job, 1024),
 		memory: newUploadBudget(c.UploadMemory), patience: uploadPatience, times: defaultTimes(),
 		gate: newGate(c.MaxUnauthenticated), oracle: newOracle(c.MaxQuestions, c.MaxTenantQuestions), space: folder.NewSpace(c.Dir), probe: probe{patience: probePatience}}
 	s.callers = s.authenticate

@@ -44,6 +44,11 @@ type Config struct {
 	UploadURITTL time.Duration
 	// Jobs bounds the sessions that are indexed at once: default 1.
 	Jobs int
+	// IndexMemory bounds what they take together, in bytes: default 256 MiB.
+	IndexMemory int64
+	// RollbackRetention is how long the table before the live one is kept: 0 for not at
+	// all.
+	RollbackRetention time.Duration
 	// UploadMemory bounds the blocks that are received at once, in bytes: default
 	// 256 MiB. A block that finds no room waits. A session takes half of it at most,
 	// or one block.
@@ -98,6 +103,7 @@ func (c Config) withDefaults() Config {
 	c.SessionTTL = cmp.Or(c.SessionTTL, 7*24*time.Hour)
 	c.UploadURITTL = cmp.Or(c.UploadURITTL, 4*time.Hour)
 	c.Jobs = cmp.Or(c.Jobs, 1)
+	c.IndexMemory = cmp.Or(c.IndexMemory, 256<<20)
 	c.UploadMemory = cmp.Or(c.UploadMemory, 256<<20)
 	c.MinUploadRate = cmp.Or(c.MinUploadRate, 64<<10)
 	c.MaxUnauthenticated = cmp.Or(c.MaxUnauthenticated, 256)

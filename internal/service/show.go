@@ -34,6 +34,9 @@ func (s *Service) show(r *records.DataStore) *edm.DataStore {
 	if out.Live != nil && !s.tables.Whole(r.ID) {
 		out.Live = nil
 	}
+	if f := r.Former; f != nil {
+		out.Previous = &edm.Previous{Generation: f.Generation, SessionID: f.SessionID, Rows: f.Rows, Until: f.Until}
+	}
 	out.Quota = s.quota(r)
 	return &out
 }

@@ -85,11 +85,12 @@ func (l *lifecycle) shown() bool {
 // A live table that is damaged refuses its own lookups, and nothing else.
 func TestADamagedLiveTableHarmsNoOtherStore(t *testing.T) {
 	for name, damage := range map[string]func(dir string) error{
-		"gone":           os.RemoveAll,
-		"no index":       func(dir string) error { return os.Remove(filepath.Join(dir, "col-0.idx")) },
-		"no description": func(dir string) error { return os.Remove(filepath.Join(dir, "table.json")) },
-		"cut off":        func(dir string) error { return os.Truncate(filepath.Join(dir, "col-1.tok"), 100) },
-		"empty":          func(dir string) error { return os.Truncate(filepath.Join(dir, "col-1.idx.tops"), 0) },
+		"gone":        os.RemoveAll,
+		"no index":    func(dir string) error { return os.Remove(filepath.Join(dir, "column-0.index")) },
+		"no manifest": func(dir string) error { return os.Remove(filepath.Join(dir, "manifest.json")) },
+		"cut off":     func(dir string) error { return os.Truncate(filepath.Join(dir, "blocks.pages"), 100) },
+		"empty":       func(dir string) error { return os.Truncate(filepath.Join(dir, "column-1.index"), 0) },
+		"no blocks":   func(dir string) error { return os.RemoveAll(strings.Replace(dir, "/tables/", "/blocks/", 1)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := begun(t)
@@ -126,7 +127,7 @@ func TestADamagedPageRefusesItsLookups(t *testing.T) {
 	l := begun(t)
 	u := l.bring()
 	l.again(func() {
-		path := filepath.Join(l.dir, "tables", u.id, "col-0.idx")
+		path := filepath.Join(l.dir, "tables", u.id, "column-0.index")
 		text, err := os.ReadFile(path)
 		testkit.Must(t, err)
 		text[0] ^= 1
@@ -251,10 +252,10 @@ func TestDamagedBlocksAreToldToTheUploader(t *testing.T) {
 	}
 }
 
-// What the jobs of an index wrote and what is damaged is made again: the blocks
-// are there.
+// What the jobs of an index wrote before a stop is made again, damaged or not: the
+// blocks are there.
 func TestDamagedIndexingBeginsAgain(t *testing.T) {
-	for _, name := range []string{"col-0.tok", "col-2.tok", "col-0.idx", "col-1.idx.tops", "table.json"} {
+	for _, name := range []string{"blocks.pages", "column-0.index", "manifest.json"} {
 		t.Run(name, func(t *testing.T) {
 			l := begun(t)
 			u := &upload{edition: newEdition(l.names[l.store], 13, 5, modelKey)}
@@ -266,7 +267,6 @@ func TestDamagedIndexingBeginsAgain(t *testing.T) {
 			l.files = fsys.OS{}
 			l.again(func() { flip(t, filepath.Join(l.dir, "tables", u.id, name)) })
 			l.index(u)
-			l.says("indexing begins again")
 		})
 	}
 }
@@ -275,7 +275,7 @@ func TestDamagedIndexingBeginsAgain(t *testing.T) {
 type unpublished struct{ fsys.OS }
 
 func (u unpublished) Open(path string) (fsys.File, error) {
-	if strings.HasSuffix(path, "table.json") {
+	if strings.HasSuffix(path, "manifest.json") {
 		return nil, fails("open", path, syscall.EIO)
 	}
 	return u.OS.Open(path)

@@ -116,9 +116,9 @@ func (s *Service) updateStore(r *http.Request) (*answer, error) {
 func (s *Service) deleteStore(r *http.Request) (*answer, error) {
 	id := r.PathValue("store")
 	var gone []*records.Session
-	err := s.tables.Replace(id, nil, func() (err error) {
+	err := s.tables.Replace(id, nil, func() (_ string, err error) {
 		gone, err = s.forgetStore(r, id)
-		return err
+		return "", err
 	})
 	if err != nil {
 		return nil, err
@@ -130,14 +130,19 @@ func (s *Service) deleteStore(r *http.Request) (*answer, error) {
 	return noContent()
 }
 
-// forgetStore deletes the records of a store and its sessions, which it returns.
+// forgetStore deletes the records of a store and its sessions. It returns the sessions,
+// and those of the tables that the store kept.
 func (s *Service) forgetStore(r *http.Request, id string) (gone []*records.Session, err error) {
 	err = s.recordsOf(r).Update(r.Context(), func(tx records.Tx) error {
-		if _, err := tx.DataStores().Get(id); err != nil {
+		store, err := tx.DataStores().Get(id)
+		if err != nil {
 			return err
 		}
 		if gone, err = tx.Sessions().Of(id); err != nil {
 			return err
+		}
+		for _, live := range store.Tables() { // of sessions whose records may be gone
+			gone = append(gone, &records.Session{Session: edm.Session{ID: live.SessionID}, Tenant: store.Tenant})
 		}
 		for _, one := range gone {
 			if err := s.dropRecord(tx, one.ID); err != nil {

@@ -34,6 +34,9 @@ func (s *Service) sweep(ctx context.Context) {
 	if err := s.eachTenant(ctx, s.forgetDropped); err != nil {
 		s.config.Log.Error("forget dropped sessions", "error", err)
 	}
+	if err := s.eachTenant(ctx, s.forgetFormers); err != nil {
+		s.config.Log.Error("remove previous tables", "error", err)
+	}
 	if err := s.dropEnded(ctx, sessions); err != nil {
 		s.config.Log.Error("drop old sessions", "error", err)
 	}

@@ -233,6 +233,9 @@ var matrix = map[string]matrixCall{
 	"POST /exactMatchDataStores/{store}/lookup": {lookup, http.StatusOK, openOf},
 	"POST /exactMatchDataStores/{store}/match":  {match, http.StatusOK, openOf},
 
+	"POST /exactMatchDataStores/{store}/rollback": {"", http.StatusUnprocessableEntity, openOf},
+	"POST /exactMatchDataStores/{store}/purge":    {"", http.StatusNoContent, openOf},
+
 	"GET /exactMatchDataStores/{store}/sessions":                  {"", http.StatusOK, openOf},
 	"POST /exactMatchDataStores/{store}/sessions":                 {sessionBody("agent"), http.StatusCreated, openOf},
 	"GET /exactMatchDataStores/{store}/sessions/{id}":             {"", http.StatusOK, openOf},

@@ -37,6 +37,7 @@ func Run(t *testing.T, subject func(*testing.T) Subject) {
 		"Graph's lookup knows no rules":       graphsLookup,
 		"a store has one owner":               owners,
 		"commits name what they replace":      judgedCommits,
+		"the previous table comes back":       rollback,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := subject(t)

@@ -200,6 +200,19 @@ func (s stores) Delete(ctx context.Context, id string) error {
 	return remove(ctx, s.c, "delete data store", storesPath, id)
 }
 
+func (s stores) Rollback(ctx context.Context, id string, judged *int64) (*edm.DataStore, error) {
+	k := call{op: "roll back data store", method: http.MethodPost, path: []string{storesPath, id, "rollback"}, once: true}
+	if judged != nil {
+		k.ifMatch = edm.LiveTag(*judged)
+	}
+	return s.item(ctx, k, withID(id))
+}
+
+func (s stores) Purge(ctx context.Context, id string) error {
+	_, err := s.c.do(ctx, call{op: "purge data store", method: http.MethodPost, path: []string{storesPath, id, "purge"}, status: http.StatusNoContent})
+	return err
+}
+
 func (s stores) Lookup(ctx context.Context, id string, r edm.LookupRequest) ([]string, error) {
 	var out page[string]
 	_, err := s.c.do(ctx, out.of(call{op: "look up", method: http.MethodPost, path: []string{storesPath, id, "lookup"}, body: r}))

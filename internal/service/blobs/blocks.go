@@ -25,7 +25,7 @@ type Blocks struct {
 	bytes    int64                       // of all of them
 	owners   map[string]string           // of sessions
 	owned    map[string]int64            // bytes, by owner
-	kept     map[string]int64            // session → bytes of the blocks that are a table's
+	kept     map[string]map[string]int64 // as sessions: the blocks that are a table's
 }
 
 // Block is one that is staged.
@@ -36,7 +36,7 @@ type Block struct {
 
 // NewBlocks knows no block before Load.
 func NewBlocks(s Store, log *slog.Logger) *Blocks {
-	return &Blocks{store: s, log: log, sessions: map[string]map[string]int64{}, owners: map[string]string{}, owned: map[string]int64{}, kept: map[string]int64{}}
+	return &Blocks{store: s, log: log, sessions: map[string]map[string]int64{}, owners: map[string]string{}, owned: map[string]int64{}, kept: map[string]map[string]int64{}}
 }
 
 // Name is the name of a block's file.
@@ -191,12 +191,17 @@ func (b *Blocks) List(session string) []Block {
 // Read returns a block's bytes, checked against the sum in its name. A block that
 // is gone or damaged is an Invalid one.
 func (b *Blocks) Read(ctx context.Context, session, id string) ([]byte, error) {
+	return b.ReadInto(ctx, session, id, nil)
+}
+
+// ReadInto is Read into the memory of buf, where that is large enough.
+func (b *Blocks) ReadInto(ctx context.Context, session, id string, buf []byte) ([]byte, error) {
 	name, err := Name(id)
 	if err != nil {
 		return nil, err
 	}
 	index, sum, _ := block.ParseID(id) // Name did too
-	data, err := ReadAll(ctx, b.store, session, name)
+	data, err := b.readInto(ctx, session, name, buf)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &Invalid{fmt.Sprintf("block %d was acknowledged and is gone", index)}
 	}
@@ -205,6 +210,26 @@ func (b *Blocks) Read(ctx context.Context, session, id string) ([]byte, error) {
 	}
 	if block.Sum(data) != sum {
 		return nil, &Invalid{fmt.Sprintf("block %d does not have the sum it was acknowledged with", index)}
+	}
+	return data, nil
+}
+
+func (b *Blocks) readInto(ctx context.Context, session, name string, buf []byte) (data []byte, err error) {
+	f, err := b.store.Open(ctx, session, name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	size, err := f.Size()
+	if err != nil {
+		return nil, err
+	}
+	if int64(cap(buf)) < size {
+		buf = make([]byte, size)
+	}
+	data = buf[:size]
+	if n, err := f.ReadAt(data, 0); n < len(data) {
+		return nil, err
 	}
 	return data, nil
 }
@@ -225,34 +250,72 @@ func (b *Blocks) Forget(ctx context.Context, session, id string) error {
 
 // Keep makes the blocks of a session with these ids those of a table: they are
 // staged no more, and stay until Drop. Its other blocks go.
-func (b *Blocks) Keep(ctx context.Context, session string, ids []string) (err error) {
-	keep := map[string]bool{}
-	for _, id := range ids {
-		keep[id] = true
-	}
-	bytes := int64(0)
-	for _, one := range b.List(session) {
-		if keep[one.ID] {
-			bytes += one.Size
-		} else {
-			err = errors.Join(err, b.Forget(ctx, session, one.ID))
-		}
-	}
+func (b *Blocks) Keep(ctx context.Context, session string, ids []string) error {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.forgetAll(session)
-	b.kept[session] = bytes
-	return err
+	kept := map[string]int64{}
+	for _, id := range ids {
+		kept[id] = max(b.sessions[session][id], b.kept[session][id])
+	}
+	b.kept[session] = kept
+	b.mu.Unlock()
+	return b.DropStaged(ctx, session)
+}
+
+// KeepAll is Keep of all the blocks that a session has.
+func (b *Blocks) KeepAll(ctx context.Context, session string) error {
+	var ids []string
+	for _, one := range b.List(session) {
+		ids = append(ids, one.ID)
+	}
+	return b.Keep(ctx, session, ids)
 }
 
 // Kept is what the blocks of tables take, in bytes.
 func (b *Blocks) Kept() (bytes int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, one := range b.kept {
-		bytes += one
+	for session := range b.kept {
+		bytes += b.keptOf(session)
 	}
 	return bytes
+}
+
+// KeptBy is what the blocks of the tables of sessions take, in bytes.
+func (b *Blocks) KeptBy(sessions map[string]bool) (bytes int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for session := range sessions {
+		bytes += b.keptOf(session)
+	}
+	return bytes
+}
+
+// keptOf is what the blocks of a session's table take. b.mu is held.
+func (b *Blocks) keptOf(session string) (bytes int64) {
+	for _, size := range b.kept[session] {
+		bytes += size
+	}
+	return bytes
+}
+
+// DropStaged removes the blocks of a session that are staged, and leaves those of a
+// table.
+func (b *Blocks) DropStaged(ctx context.Context, session string) (err error) {
+	b.mu.Lock()
+	kept, staged := b.kept[session], b.sessions[session]
+	b.forgetAll(session)
+	b.mu.Unlock()
+	if kept == nil {
+		return b.store.RemoveAll(ctx, session)
+	}
+	for id := range staged {
+		if _, is := kept[id]; is {
+			continue
+		}
+		name, bad := Name(id)
+		err = errors.Join(err, bad, b.store.Remove(ctx, session, name))
+	}
+	return err
 }
 
 // Store is where the blocks lie, each under the Name of its id in the group of its

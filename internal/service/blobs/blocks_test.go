@@ -98,6 +98,14 @@ func TestBlocksOfATableAreKept(t *testing.T) {
 	if want := onDisk(t, root); b.Kept() != want || want != int64(len(data[1])) || b.Size() != 0 || b.Has("done", id(1)) {
 		t.Errorf("%d bytes are kept and %d staged, want %d and none", b.Kept(), b.Size(), want)
 	}
+	// One that comes too late is of nobody, and another's end takes nothing of the table.
+	for n := range data {
+		testkit.Must(t, b.Put(t.Context(), "done", id(n), data[n]))
+	}
+	testkit.Must(t, b.DropStaged(t.Context(), "done"))
+	if want := onDisk(t, root); b.Kept() != want || want != int64(len(data[1])) || b.Size() != 0 || b.KeptBy(map[string]bool{"done": true}) != want {
+		t.Errorf("%d bytes are kept and %d staged, want %d and none", b.Kept(), b.Size(), want)
+	}
 	testkit.Must(t, b.Drop(t.Context(), "done"))
 	if left := onDisk(t, root); left != 0 || b.Kept() != 0 {
 		t.Errorf("%d bytes are left, %d are said to be", left, b.Kept())

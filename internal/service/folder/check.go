@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"exactmatch.dev/operator/internal/service/blobs"
 	"exactmatch.dev/operator/internal/service/fsys"
 	"exactmatch.dev/operator/internal/service/index"
 	"exactmatch.dev/operator/internal/service/records/bolt"
@@ -62,11 +63,10 @@ func (c *Check) mend(ctx context.Context, found *folder, db *bolt.Store) error {
 	}
 	err := found.fits(ctx, db)
 	var bad *unfit
+	if err == nil {
+		return c.tables(ctx, found, db)
+	}
 	if !errors.As(err, &bad) {
-		if err == nil {
-			c.say("%s is consistent", c.Dir)
-			err = listTenants(ctx, db, c.say)
-		}
 		return err
 	}
 	for _, reason := range bad.reasons {
@@ -79,6 +79,30 @@ func (c *Check) mend(ctx context.Context, found *folder, db *bolt.Store) error {
 		return err
 	}
 	return c.moveUnknown(bad.unknown)
+}
+
+// tables compares the sums of all files of the tables that the data stores keep.
+func (c *Check) tables(ctx context.Context, found *folder, db *bolt.Store) error {
+	if err := found.formsAreKnown(ctx, db); err != nil {
+		return err
+	}
+	all, err := keptTables(ctx, db)
+	if err != nil {
+		return err
+	}
+	blocks := blobs.NewBlocks(blobs.NewFolder(c.FS, filepath.Join(c.Dir, Blocks)), c.Log)
+	tables, bad := index.NewTables(found.tables(), blocks, index.Limits{}, c.Log), 0
+	for _, one := range all {
+		if err := tables.Check(ctx, one.live); err != nil {
+			bad++
+			c.say("%s/%s is damaged: %v: upload the table of the data store %q again", Tables, one.live.SessionID, err, one.store.DisplayName)
+		}
+	}
+	if bad > 0 {
+		return fmt.Errorf("%d tables in %s are damaged: their lookups are refused", bad, c.Dir)
+	}
+	c.say("%s is consistent, with %d tables", c.Dir, len(all))
+	return listTenants(ctx, db, c.say)
 }
 
 // moveUnknown takes out of the service's sight what no record names. Nothing is

@@ -230,7 +230,7 @@ func named(ctx context.Context, db records.Store) (map[string]string, error) {
 }
 
 // SessionsOf are the sessions of one tenant that may have tables and blocks: those
-// that have a record, those that are live, and those whose records were removed and
+// that have a record, those that are live or were so before, and those whose records were removed and
 // whose files may be left.
 func SessionsOf(tx records.Tx) (map[string]bool, error) {
 	names := map[string]bool{}
@@ -250,8 +250,8 @@ func SessionsOf(tx records.Tx) (map[string]bool, error) {
 	}
 	stores, err := tx.DataStores().List()
 	for _, one := range stores {
-		if one.Live != nil {
-			names[one.Live.SessionID] = true
+		for _, live := range one.Tables() {
+			names[live.SessionID] = true
 		}
 	}
 	return names, err

@@ -45,6 +45,9 @@ func (f *folder) join(ctx context.Context, db *bolt.Store, log *slog.Logger) err
 	if err := f.fits(ctx, db); err != nil {
 		return err
 	}
+	if err := f.formsAreKnown(ctx, db); err != nil {
+		return err
+	}
 	if err := db.Prepare(ctx); err != nil {
 		return err
 	}

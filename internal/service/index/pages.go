@@ -1,191 +1,136 @@
 package index
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
-	"fmt"
-	"io"
 
 	"exactmatch.dev/operator/internal/block"
+	"exactmatch.dev/operator/internal/fingerprint"
 	"exactmatch.dev/operator/internal/service/blobs"
 )
 
-// A page file holds entries of one size in pages of pageEntries, each page
-// followed by its CRC-64/NVME, so that one entry is read with one checked read
-// and a damaged disk is told from an answer. The last page may be short. The
-// file ends with how many entries it has and their size, and a sum of both and
-// of its own name: a file that lost its end, or stands in another's place, is
-// no shorter table.
+// FORMAT.md describes these files. An entry is a key and a row; whole numbers are
+// most significant byte first, so that entries sort as bytes.
 const (
-	pageEntries = 256
-	sumSize     = 8
-	footerSize  = 4 + 8 + sumSize
+	pageSize   = 4096
+	pageBody   = 4080 // 340 entries of an index, or 204 of its collisions
+	rowSize    = 4
+	prefixSize = 8
+	sumSize    = 8
+	footerSize = 4 + 4 + 8 + sumSize
+
+	magicSorted = "XMS1"
+
+	indexEntry     = prefixSize + rowSize
+	collisionEntry = fingerprint.TokenSize + rowSize
+
+	// MaxRows is more than the rows that a table can have.
+	MaxRows = 1<<32 - 1
+
+	writeSize = 1 << 18 // bytes that are written at once
 )
 
-// footer is the end of a page file.
-func footer(name string, entry int, entries int64) []byte {
-	text := binary.LittleEndian.AppendUint32(nil, uint32(entry))
-	text = binary.LittleEndian.AppendUint64(text, uint64(entries))
-	return binary.LittleEndian.AppendUint64(text, block.Sum(append([]byte(name), text...)))
-}
+// saltOf tells the pages of one file from those of any other.
+func saltOf(session, name string) uint64 { return block.Sum([]byte(session + "/" + name)) }
 
-// pageWriter appends entries to a new page file.
+// pageWriter writes sorted entries into the pages of a new file. Its first error
+// stays.
 type pageWriter struct {
-	name  string
-	file  blobs.Writer
-	out   *bufio.Writer
-	entry int
-	bytes int64 // of the entries that were added
-	page  []byte
-}
-
-func newPageWriter(ctx context.Context, files group, name string, entry int) (*pageWriter, error) {
-	file, err := files.store.Create(ctx, files.session, name)
-	if err != nil {
-		return nil, err
-	}
-	return &pageWriter{
-		name: name, file: file, out: bufio.NewWriterSize(file, 1<<18), entry: entry, page: make([]byte, 0, pageEntries*entry+sumSize),
-	}, nil
-}
-
-// add appends whole entries.
-func (w *pageWriter) add(entries []byte) error {
-	w.bytes += int64(len(entries))
-	for len(entries) > 0 {
-		n := min(len(entries), pageEntries*w.entry-len(w.page))
-		w.page = append(w.page, entries[:n]...)
-		entries = entries[n:]
-		if len(w.page) == pageEntries*w.entry {
-			if err := w.flush(); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (w *pageWriter) flush() error {
-	if len(w.page) == 0 {
-		return nil
-	}
-	w.page = binary.LittleEndian.AppendUint64(w.page, block.Sum(w.page))
-	_, err := w.out.Write(w.page)
-	w.page = w.page[:0]
-	return err
-}
-
-// finish writes the last page and the end of the file.
-func (w *pageWriter) finish() error {
-	if err := w.flush(); err != nil {
-		return err
-	}
-	if _, err := w.out.Write(footer(w.name, w.entry, w.bytes/int64(w.entry))); err != nil {
-		return err
-	}
-	return w.out.Flush()
-}
-
-// close ends a file that is of no use after a crash, or one that is given up.
-func (w *pageWriter) close() error {
-	return errors.Join(w.finish(), w.file.Close())
-}
-
-// commit ends the file: what was added survives a crash once it has returned nil.
-func (w *pageWriter) commit() error {
-	if err := w.finish(); err != nil {
-		return errors.Join(err, w.file.Close())
-	}
-	return w.file.Commit()
-}
-
-// pageFile reads what a pageWriter wrote. It is safe for concurrent use.
-type pageFile struct {
-	name    string
-	file    blobs.Reader
+	file    blobs.Writer
+	of      File
+	salt    uint64
 	entry   int
 	entries int64
+	page    []byte // of writeSize: the pages that are not written yet
+	at      int    // where the next entry goes
+	left    int    // entries that the page at hand has room for
+	tops    []byte // the keys that the pages of an index begin with
+	sum     uint64
+	err     error
 }
 
-func openPages(ctx context.Context, files group, name string, entry int) (*pageFile, error) {
-	file, err := files.store.Open(ctx, files.session, name)
+// newPageWriter begins a file of a column's entries.
+func newPageWriter(ctx context.Context, files group, of File, entry int) (*pageWriter, error) {
+	file, err := files.store.Create(ctx, files.session, of.Name)
 	if err != nil {
 		return nil, err
 	}
-	f := &pageFile{name: name, file: file, entry: entry}
-	if err := f.measure(); err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	return f, nil
+	return &pageWriter{file: file, of: of, salt: saltOf(files.session, of.Name), entry: entry, page: make([]byte, writeSize), left: pageBody / entry}, nil
 }
 
-// measure reads how many entries the file has, and makes sure that it is as long
-// as they are.
-func (f *pageFile) measure() error {
-	size, err := f.file.Size()
-	if err != nil {
-		return err
+// add appends an entry of an index.
+func (w *pageWriter) add(prefix uint64, row uint32) {
+	w.begin()
+	if w.at%pageSize == 0 {
+		w.tops = binary.BigEndian.AppendUint64(w.tops, prefix)
 	}
-	if size < footerSize {
-		return &Damaged{f.name + " is cut off"}
-	}
-	end := make([]byte, footerSize)
-	if _, err := f.file.ReadAt(end, size-footerSize); err != nil {
-		return fmt.Errorf("read the end of %s: %w", f.name, err)
-	}
-	f.entries = int64(binary.LittleEndian.Uint64(end[4:]))
-	if !bytes.Equal(end, footer(f.name, f.entry, f.entries)) || size != f.entries*int64(f.entry)+f.pages()*sumSize+footerSize {
-		return &Damaged{f.name + " does not end as it was written"}
-	}
-	return nil
+	text := w.page[w.at : w.at+indexEntry]
+	binary.BigEndian.PutUint64(text, prefix)
+	binary.BigEndian.PutUint32(text[prefixSize:], row)
+	w.at += indexEntry
 }
 
-func (f *pageFile) close() error { return f.file.Close() }
-
-func (f *pageFile) pages() int64 { return (f.entries + pageEntries - 1) / pageEntries }
-
-// page reads one page and checks its sum.
-func (f *pageFile) page(n int64) ([]byte, error) {
-	if n < 0 || n >= f.pages() {
-		return nil, &Damaged{fmt.Sprintf("%s has no page %d", f.name, n)}
-	}
-	size := int(min(pageEntries, f.entries-n*pageEntries)) * f.entry
-	page := make([]byte, size+sumSize)
-	if _, err := f.file.ReadAt(page, n*int64(pageEntries*f.entry+sumSize)); err != nil {
-		return nil, fmt.Errorf("read page %d of %s: %w", n, f.name, err)
-	}
-	if block.Sum(page[:size]) != binary.LittleEndian.Uint64(page[size:]) {
-		return nil, &Damaged{fmt.Sprintf("page %d of %s does not have its sum", n, f.name)}
-	}
-	return page[:size], nil
+// collide appends an entry of the collisions.
+func (w *pageWriter) collide(token []byte, row uint32) {
+	w.begin()
+	w.at += copy(w.page[w.at:], token)
+	binary.BigEndian.PutUint32(w.page[w.at:], row)
+	w.at += rowSize
 }
 
-// at reads one entry.
-func (f *pageFile) at(n int64) ([]byte, error) {
-	if n < 0 || n >= f.entries {
-		return nil, io.ErrUnexpectedEOF
+// begin makes room for one entry.
+func (w *pageWriter) begin() {
+	if w.left == 0 {
+		w.endPage()
 	}
-	page, err := f.page(n / pageEntries)
-	if err != nil {
-		return nil, err
-	}
-	from := int(n%pageEntries) * f.entry
-	return page[from : from+f.entry], nil
+	w.left--
+	w.entries++
 }
 
-// each calls f with every page in order.
-func (f *pageFile) each(call func(page []byte) error) error {
-	for n := range f.pages() {
-		page, err := f.page(n)
-		if err != nil {
-			return err
-		}
-		if err := call(page); err != nil {
-			return err
-		}
+// endPage ends the page at hand: its number, how many entries it has, its sum.
+func (w *pageWriter) endPage() {
+	start := w.at - (pageBody/w.entry-w.left)*w.entry
+	page := w.page[start : start+pageSize]
+	clear(page[w.at-start:])
+	full := int64(pageBody / w.entry)
+	number := (w.entries - 1) / full
+	binary.BigEndian.PutUint32(page[pageBody:], uint32(number))
+	binary.BigEndian.PutUint32(page[pageBody+4:], uint32(w.entries-number*full))
+	binary.BigEndian.PutUint64(page[pageSize-sumSize:], block.Sum(page[:pageSize-sumSize])^w.salt)
+	w.at, w.left = start+pageSize, pageBody/w.entry
+	if w.at == len(w.page) {
+		w.write(w.page)
+		w.at = 0
 	}
-	return nil
 }
+
+// write adds bytes to the file and to its sum.
+func (w *pageWriter) write(text []byte) {
+	if w.err == nil {
+		_, w.err = w.file.Write(text)
+	}
+	w.sum = block.AddSum(w.sum, text)
+	w.of.Size += int64(len(text))
+}
+
+// finish writes what is left: the last page, the tops, and the end of the file.
+func (w *pageWriter) finish() error {
+	if w.left < pageBody/w.entry {
+		w.endPage()
+	}
+	w.write(w.page[:w.at])
+	end := append(w.tops, magicSorted...)
+	end = binary.BigEndian.AppendUint32(end, uint32(w.entry))
+	end = binary.BigEndian.AppendUint64(end, uint64(w.entries))
+	w.write(binary.BigEndian.AppendUint64(end, block.Sum(end)^w.salt))
+	w.of.Sum = sumText(w.sum)
+	w.page, w.tops = nil, nil
+	return w.err
+}
+
+// commit syncs a file that is finished. Once it has returned nil the file survives a
+// crash.
+func (w *pageWriter) commit() error { return w.file.Commit() }
+
+// giveUp ends a file that nobody needs.
+func (w *pageWriter) giveUp() error { return w.file.Close() }

@@ -1,6 +1,7 @@
-// Package index keeps tables so that lookups find rows by their tokens: files of
-// tokens, a sorted index of each searchable column, and which table of a data
-// store is live. No other package knows the bytes of these files.
+// Package index keeps tables so that lookups find rows by their tokens: the blocks of
+// a session as they came, a sorted index of each searchable column, and which table
+// of a data store is live. No other package knows the bytes of these files, which
+// FORMAT.md describes.
 package index
 
 import (
@@ -17,8 +18,10 @@ import (
 // store. It holds the live table of each data store. A reader pins the table
 // that it began with; a replaced one goes when its last reader is done.
 type Tables struct {
-	store blobs.Store
-	log   *slog.Logger
+	store  blobs.Store
+	blocks *blobs.Blocks
+	limits Limits
+	log    *slog.Logger
 
 	mu     sync.Mutex
 	tables map[string]*Table // by data store
@@ -26,44 +29,64 @@ type Tables struct {
 }
 
 // NewTables knows no live table before Reopen or Replace.
-func NewTables(store blobs.Store, log *slog.Logger) *Tables {
-	return &Tables{store: store, log: log, tables: map[string]*Table{}, closed: map[string]string{}}
+func NewTables(store blobs.Store, blocks *blobs.Blocks, limits Limits, log *slog.Logger) *Tables {
+	return &Tables{store: store, blocks: blocks, limits: limits.withDefaults(), log: log, tables: map[string]*Table{}, closed: map[string]string{}}
 }
 
 func (l *Tables) files(session string) group { return group{l.store, session} }
 
-// Meta describes the table of a session, as it was written.
-func (l *Tables) Meta(ctx context.Context, session string) (*Meta, error) {
-	return ReadMeta(ctx, l.store, session)
+// blockFiles are the blocks of a session.
+func (l *Tables) blockFiles(session string) group { return group{l.blocks.Store(), session} }
+
+// Manifest lists the files of the table of a session.
+func (l *Tables) Manifest(ctx context.Context, session string) (*Manifest, error) {
+	return ReadManifest(ctx, l.store, session)
 }
 
 // Reopen opens the table that a data store's record names as its live one, once
 // confirm has said that it still does.
 func (l *Tables) Reopen(ctx context.Context, store string, live *edm.Live, confirm func() error) error {
-	t, err := openAs(ctx, l.files(live.SessionID), live.Generation, live.Columns)
-	if err == nil && (t.SessionID != live.SessionID || t.KeyID != live.KeyID || t.Rows != live.Rows) {
-		err = errors.Join(&Damaged{metaName + " is another table's"}, t.Close())
-	}
+	t, err := l.OpenLive(ctx, live)
 	if err != nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.closed[store] = live.SessionID
 		return err
 	}
-	if err := l.Replace(store, t, confirm); err != nil {
+	if err := l.Replace(store, t, func() (string, error) { return live.SessionID, confirm() }); err != nil {
 		return errors.Join(err, t.Close())
 	}
 	return nil
 }
 
+// OpenLive opens a table as a data store's record describes it.
+func (l *Tables) OpenLive(ctx context.Context, live *edm.Live) (*Table, error) {
+	t, err := l.openAs(ctx, l.files(live.SessionID), live.Generation, live.Columns)
+	if err == nil && (t.SessionID != live.SessionID || t.KeyID != live.KeyID || t.Rows != live.Rows) {
+		return nil, errors.Join(damaged("%s is another table's", manifestName), t.Close())
+	}
+	return t, err
+}
+
+// Check opens a table and reads all of it.
+func (l *Tables) Check(ctx context.Context, live *edm.Live) error {
+	t, err := l.OpenLive(ctx, live)
+	if err != nil {
+		return err
+	}
+	return errors.Join(t.Verify(ctx), t.Close())
+}
+
 // Replace makes an open table the live one, nil for none, once record has
-// written that down. Lookups wait meanwhile: a caller that reads that a session
-// is completed finds its table, and never the one before it. It fails only where
-// record does, and then nothing has changed.
-func (l *Tables) Replace(store string, t *Table, record func() error) error {
+// written that down. The files of the table before it go, unless record returns its
+// session. Lookups wait meanwhile: a caller that reads that a session is completed
+// finds its table, and never the one before it. It fails only where record does, and
+// then nothing has changed.
+func (l *Tables) Replace(store string, t *Table, record func() (kept string, err error)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := record(); err != nil {
+	kept, err := record()
+	if err != nil {
 		return err
 	}
 	old := l.tables[store]
@@ -74,7 +97,7 @@ func (l *Tables) Replace(store string, t *Table, record func() error) error {
 		delete(l.tables, store)
 	}
 	if old != nil {
-		old.retired, old.kept = true, t != nil && t.files == old.files
+		old.retired, old.kept = true, kept == old.SessionID || t != nil && t.SessionID == old.SessionID
 		l.dispose(old)
 	}
 	return nil
@@ -87,7 +110,7 @@ func (l *Tables) dispose(t *Table) {
 	}
 	err := t.Close()
 	if !t.kept {
-		err = errors.Join(err, l.store.RemoveAll(context.Background(), t.files.session))
+		err = errors.Join(err, l.blocks.Drop(context.Background(), t.SessionID), l.store.RemoveAll(context.Background(), t.SessionID))
 	}
 	if err != nil {
 		l.log.Warn("a replaced table is left; the next start removes it", "session", t.SessionID, "error", err)
@@ -145,7 +168,7 @@ func (l *Tables) Still(store string, f func(generation int64)) {
 	f(0)
 }
 
-// Drop removes the files of a table that is not live.
+// Drop removes the files of a table that is not live, but for its blocks.
 func (l *Tables) Drop(ctx context.Context, session string) error {
 	return l.store.RemoveAll(ctx, session)
 }
@@ -179,7 +202,11 @@ func (l *Tables) Close() (err error) {
 	return err
 }
 
-// Open opens the table of a session with the indexes that it was made with.
-func (l *Tables) Open(ctx context.Context, session string) (*Table, error) {
-	return openAs(ctx, l.files(session), 0, nil)
+// Doubt has the sums of all pages of the live tables compared once more.
+func (l *Tables) Doubt() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, t := range l.tables {
+		t.Doubt()
+	}
 }

@@ -26,6 +26,25 @@ type DataStore struct {
 	// live one was committed.
 	Generation    int64     `json:"generation,omitempty"`
 	LiveCommitted time.Time `json:"liveCommitted,omitzero"`
+	// Former is the table that was live before the present one, nil where none is kept.
+	Former *Former `json:"former,omitempty"`
+}
+
+// Former is a table that was live and can be live again, until a time.
+type Former struct {
+	edm.Live
+	Until time.Time `json:"until"`
+}
+
+// Tables are the tables that a data store keeps: its live one, and the one before it.
+func (s *DataStore) Tables() (all []*edm.Live) {
+	if s.Live != nil {
+		all = append(all, s.Live)
+	}
+	if s.Former != nil {
+		all = append(all, &s.Former.Live)
+	}
+	return all
 }
 
 // Session is a session as it is kept.

@@ -67,8 +67,8 @@ type DataStores interface {
 	Count() (int, error)
 	// Named returns the data store of a displayName; nil where there is none.
 	Named(displayName string) (*DataStore, error)
-	// Serving returns the data store whose live table a session brought; nil where
-	// there is none.
+	// Serving returns the data store that keeps the table which a session brought, as
+	// its live one or the one before it; nil where there is none.
 	Serving(session string) (*DataStore, error)
 	// Put makes or replaces the record of its id.
 	Put(*DataStore) error

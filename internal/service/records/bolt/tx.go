@@ -3,6 +3,7 @@ package bolt
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -107,7 +108,9 @@ func (s stores) Named(displayName string) (*records.DataStore, error) {
 }
 
 func (s stores) Serving(session string) (*records.DataStore, error) {
-	return first(s.where(func(one *records.DataStore) bool { return one.Live != nil && one.Live.SessionID == session }))
+	return first(s.where(func(one *records.DataStore) bool {
+		return slices.ContainsFunc(one.Tables(), func(live *edm.Live) bool { return live.SessionID == session })
+	}))
 }
 
 // first is the first of a list, nil where it is empty.

@@ -12,6 +12,7 @@ func dataStores(t *suite) {
 	one, two := dataStore("1", "people"), dataStore("2", "it's")
 	two.Live = &edm.Live{SessionID: "brought", Rows: 5, Generation: 3}
 	two.Generation, two.LiveCommitted = 3, noon
+	two.Former = &records.Former{Live: edm.Live{SessionID: "before", Rows: 4, Generation: 2}, Until: noon.Add(time.Hour)}
 	two.Commits, two.Processing = []time.Time{noon}, map[string]time.Time{"committed": noon.Add(time.Minute)}
 	t.view(func(tx records.Tx) error {
 		_, err := tx.DataStores().Get("1")
@@ -38,11 +39,13 @@ func dataStores(t *suite) {
 		same(t, "another name", none, err, nil)
 		serving, err := tx.DataStores().Serving("brought")
 		same(t, "who serves a table", serving, err, two)
+		former, err := tx.DataStores().Serving("before")
+		same(t, "who keeps a table that was live before", former, err, two)
 		none, err = tx.DataStores().Serving("committed")
 		same(t, "who serves no table", none, err, nil)
 		return nil
 	})
-	two.DisplayName, two.Live = "others", nil
+	two.DisplayName, two.Live, two.Former = "others", nil, nil
 	t.update(func(tx records.Tx) error {
 		return errors.Join(tx.DataStores().Put(two), tx.DataStores().Delete("1"), tx.DataStores().Delete("nobody"))
 	})
