@@ -5,9 +5,11 @@ import (
 	"errors"
 	"flag"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/testkit"
@@ -38,6 +40,41 @@ func (l *lifecycle) searchCity(u *upload) {
 			l.Fatalf("%s: row 7 is answered by %s", l.faulty.what, r.body)
 		}
 		return l.lookups()
+	})
+}
+
+// rollsBack makes the table of an upload live again, in place of another's.
+func (l *lifecycle) rollsBack(to, from *upload) {
+	l.Helper()
+	before := l.liveNow().Generation
+	to.completed, from.completed = to.completed && from.completed, false // either may be live from here on
+	l.step("roll back", func() error {
+		r := l.as(edm.LiveTag(before), "/"+l.store+"/rollback")
+		if r.status == http.StatusPreconditionFailed && l.liveNow().SessionID == to.id {
+			return nil // it was done, and the answer was lost
+		}
+		return l.call(r, http.StatusOK)
+	})
+	to.completed = true
+	_ = l.service.Work(l.Context()) // what is searchable may be another
+	l.step("look up", l.lookups)
+}
+
+// as sends a POST with a tag.
+func (l *lifecycle) as(tag, path string) reply {
+	r := httptest.NewRequest(http.MethodPost, "/beta/dataClassification/exactMatchDataStores"+path, nil)
+	r.Header.Set("Authorization", "Bearer "+bearer)
+	r.Header.Set("If-Match", tag)
+	w := httptest.NewRecorder()
+	l.service.ServeHTTP(w, r)
+	return replyOf(w.Code, w.Header(), w.Body.Bytes())
+}
+
+// purge removes the table before the live one.
+func (l *lifecycle) purge() {
+	l.Helper()
+	l.step("purge", func() error {
+		return l.call(l.api(http.MethodPost, "/"+l.store+"/purge", nil), http.StatusNoContent)
 	})
 }
 
@@ -81,6 +118,9 @@ func (l *lifecycle) live() int {
 	l.commit(late)
 	l.restart("start with a committed session")
 	l.index(late)
+	l.rollsBack(young, late)
+	l.rollsBack(late, young)
+	l.purge()
 	l.delete(old)
 	l.delete(late)
 	l.step("look up", l.lookups)
@@ -116,7 +156,7 @@ func liveWith(t *testing.T, kind fault, at int) *lifecycle {
 	testkit.Must(t, err)
 	defer func() { testkit.Must(t, os.RemoveAll(dir)) }()
 	faulty := newFaultyFiles(filepath.Join(dir, "now"), filepath.Join(dir, "kept"), kind, at)
-	l := &lifecycle{T: t, commits: 10, dir: faulty.root, files: faulty, faulty: faulty}
+	l := &lifecycle{T: t, commits: 10, keeps: time.Hour, dir: faulty.root, files: faulty, faulty: faulty}
 	l.live()
 	if l.faulty.crashed && !l.reborn { // by its last operation
 		l.rebirth()

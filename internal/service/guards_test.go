@@ -95,7 +95,7 @@ func TestBlocksOfEndedSessionsGo(t *testing.T) {
 			l.open(u)
 			end(l, u)
 			var live []string
-			if now := l.liveIn(l.store); now != nil {
+			if now := l.liveNow(); now != nil {
 				live = append(live, now.SessionID) // a table keeps its blocks
 			}
 			if left := l.blocksLeft(); !slices.Equal(left, live) {
@@ -114,14 +114,6 @@ func (l *lifecycle) blocksLeft() (sessions []string) {
 		sessions = append(sessions, e.Name())
 	}
 	return sessions
-}
-
-// liveIn is what a store shows as live, nil where it is gone or shows nothing.
-func (l *lifecycle) liveIn(store string) *edm.Live {
-	l.Helper()
-	var got edm.DataStore
-	l.read("/"+store, &got)
-	return got.Live
 }
 
 // Once a lookup has met damage every other is refused, of whole pages too, until the

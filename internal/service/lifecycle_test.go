@@ -44,6 +44,7 @@ type lifecycle struct {
 	store   string
 	names   map[string]string // of the stores that were made
 	commits int               // a day
+	keeps   time.Duration     // the table before the live one
 	now     func() time.Time
 	deleted bool
 	uploads []*upload
@@ -57,7 +58,7 @@ func (l *lifecycle) start() error {
 	}
 	s, err := service.NewOver(service.Config{
 		Dir: l.dir, PublicURL: "http://service", Token: func() (string, error) { return bearer, nil },
-		MinFreeDisk: 1, MaxCommits: l.commits, Now: l.now, Log: slog.New(slog.NewTextHandler(&l.log, nil)),
+		MinFreeDisk: 1, MaxCommits: l.commits, RollbackRetention: l.keeps, Now: l.now, Log: slog.New(slog.NewTextHandler(&l.log, nil)),
 	}, l.files)
 	if err == nil {
 		l.service = s

@@ -95,8 +95,9 @@ type Service struct {
 	space    *folder.Space
 	shares   shares
 	probe    probe
-	queued   sync.Map // jobs that wait or are done now
-	handles  sync.Map // tenants by what upload URIs have in place of their names
+	queued   sync.Map  // jobs that wait or are done now
+	doubted  time.Time // when the sums of pages were forgotten; the sweep's own
+	handles  sync.Map  // tenants by what upload URIs have in place of their names
 }
 
 func (c Config) withDefaults() Config {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"exactmatch.dev/operator/internal/service/records"
 )
@@ -14,6 +15,7 @@ import (
 // kept no longer.
 func (s *Service) sweep(ctx context.Context) {
 	s.reopen(ctx)
+	s.doubt()
 	if err := s.eachTenant(ctx, s.forgetRequests); err != nil {
 		s.config.Log.Error("forget old request ids", "error", err)
 	}
@@ -39,6 +41,19 @@ func (s *Service) sweep(ctx context.Context) {
 	}
 	if err := s.dropEnded(ctx, sessions); err != nil {
 		s.config.Log.Error("drop old sessions", "error", err)
+	}
+}
+
+// doubtInterval is how long the sum of a page that was compared is not compared
+// again.
+const doubtInterval = time.Hour
+
+// doubt has the sums of the live tables' pages compared once more, each at its next
+// read.
+func (s *Service) doubt() {
+	if now := s.now(); now.Sub(s.doubted) >= doubtInterval {
+		s.doubted = now
+		s.tables.Doubt()
 	}
 }
 
