@@ -133,16 +133,33 @@ const legacyRows = legacyPage * 256
 // off at any place, it begins again: what it was made of goes last.
 func (l *Tables) Migrate(ctx context.Context, session, store string, columns []edm.Column) error {
 	files := l.files(session)
-	earlier, err := Earlier(ctx, l.store, session)
+	made, err := l.made(ctx, files)
 	if err != nil {
 		return err
 	}
-	if earlier {
+	if !made {
 		if err := l.migrate(ctx, files, store, columns); err != nil {
 			return err
 		}
 	}
 	return files.dropLegacy(ctx)
+}
+
+// made reports whether the table has the present form, and is whole where what it was
+// made of is still there.
+func (l *Tables) made(ctx context.Context, files group) (bool, error) {
+	list, err := l.store.List(ctx, files.session)
+	if err != nil {
+		return false, err
+	}
+	if !slices.ContainsFunc(list, func(f blobs.File) bool { return f.Name == legacyName }) {
+		return true, nil
+	}
+	table, err := l.openAs(ctx, files, 0, nil)
+	if err != nil {
+		return false, nil //nolint:nilerr // it is made again
+	}
+	return table.Verify(ctx) == nil, table.Close()
 }
 
 func (l *Tables) migrate(ctx context.Context, files group, store string, columns []edm.Column) error {
@@ -163,6 +180,14 @@ func (l *Tables) migrate(ctx context.Context, files group, store string, columns
 	if err != nil {
 		return err
 	}
+	if err := l.remake(ctx, files, meta, ids); err != nil {
+		return fmt.Errorf("make the table again: %v", err) //nolint:errorlint // what is wrong with the new files is not damage of the old ones
+	}
+	return nil
+}
+
+// remake makes a table out of blocks, and reads all of it.
+func (l *Tables) remake(ctx context.Context, files group, meta *Meta, ids []string) error {
 	b := &Builder{tables: l, files: files, manifest: Manifest{Version: manifestVersion, Meta: *meta, RowsPerBlock: 1}}
 	if err := b.Read(ctx, ids, func(int, *block.Header) error { return nil }); err != nil {
 		return err

@@ -134,17 +134,23 @@ func (g group) verify(ctx context.Context, f File, buf []byte) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	if size, err := file.Size(); err != nil || size != f.Size {
-		return errors.Join(err, damaged("%s has %d bytes in place of %d", f.Name, size, f.Size))
+	size, err := file.Size()
+	if err != nil {
+		return err
+	}
+	if size != f.Size {
+		return damaged("%s has %d bytes in place of %d", f.Name, size, f.Size)
 	}
 	sum := uint64(0)
 	for at := int64(0); at < f.Size; {
 		n, err := file.ReadAt(buf[:min(int64(len(buf)), f.Size-at)], at)
-		if err != nil && !errors.Is(err, io.EOF) || n == 0 {
-			return errors.Join(err, ctx.Err(), damaged("%s is cut off", f.Name))
-		}
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return ctx.Err()
+		case err != nil && !errors.Is(err, io.EOF):
+			return err
+		case n == 0:
+			return damaged("%s is cut off", f.Name)
 		}
 		sum = block.AddSum(sum, buf[:n])
 		at += int64(n)
