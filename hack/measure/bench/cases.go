@@ -23,6 +23,7 @@ const (
 	kindTCP      = "tcp"            // the same bytes over plain sockets
 	kindService  = "service"        // blocks to the durable service
 	kindDisk     = "disk"           // the same bytes to a file
+	kindIndex    = "index"          // blocks to a table
 	kindProbe    = "probe"          // which path the process takes
 )
 
@@ -51,11 +52,15 @@ type benchCase struct {
 	// Workers are cores of a pipeline, connections of an upload, or processes of kindPods.
 	Workers int   `json:"workers"`
 	Bytes   int64 `json:"bytes,omitempty"` // of an upload
+	Rows    int   `json:"rows,omitempty"`  // of an indexing, which has no table in a file
 	Rounds  int   `json:"rounds"`
 }
 
 // size is what its kind varies.
 func (c benchCase) size() int {
+	if c.Kind == kindIndex {
+		return c.Rows
+	}
 	if c.Table.Rows == 0 || c.Kind == kindPods {
 		return c.Workers
 	}
@@ -183,6 +188,7 @@ func (m *matrix) build() []benchCase {
 	}
 	m.pods(base)
 	m.uploads()
+	m.indexing()
 	return m.cases
 }
 

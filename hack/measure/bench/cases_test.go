@@ -37,7 +37,7 @@ func standIn(ctx context.Context, args []string) error {
 // wheres says over which tables each kind runs, "" being none.
 var wheres = map[string][]string{
 	kindPlain: {inMemory, inFile}, kindOurs: {inMemory, inFile}, kindFloor: {inMemory}, kindPrepare: {inMemory}, kindSHA256: {inMemory},
-	kindEndToEnd: {inFile}, kindPods: {inFile}, kindHTTP: {""}, kindTCP: {""}, kindService: {""}, kindDisk: {""}, kindProbe: {""},
+	kindEndToEnd: {inFile}, kindPods: {inFile}, kindHTTP: {""}, kindTCP: {""}, kindService: {""}, kindDisk: {""}, kindIndex: {""}, kindProbe: {""},
 }
 
 // Every kind of case runs: a measurement that nobody can take any more is lost.
@@ -58,7 +58,7 @@ func TestEveryKindRuns(t *testing.T) {
 	for kind, do := range works {
 		for _, where := range wheres[kind] {
 			t.Run(kind+"-"+where, func(t *testing.T) {
-				c := benchCase{Kind: kind, Where: where, Workers: 2, Bytes: 2 * uploadBlock}
+				c := benchCase{Kind: kind, Where: where, Workers: 2, Bytes: 2 * uploadBlock, Rows: 1000}
 				if where != "" {
 					c.Table = table
 				}
@@ -85,6 +85,10 @@ func checkSample(t *testing.T, c benchCase, s *measure.Sample) {
 		if want := 2 * int64(mustBlocks(t)[0].Size()); s.Bytes != want {
 			t.Errorf("%d bytes were moved, want %d", s.Bytes, want)
 		}
+	case kindIndex:
+		if s.Rows != c.Rows || s.Bytes < int64(12*indexColumns*c.Rows) {
+			t.Errorf("%d rows of %d are indexed in %d bytes", s.Rows, c.Rows, s.Bytes)
+		}
 	default:
 		if s.Rows != c.Table.Rows {
 			t.Errorf("%d rows, want %d", s.Rows, c.Table.Rows)
@@ -97,7 +101,7 @@ func checkSample(t *testing.T, c benchCase, s *measure.Sample) {
 		t.Errorf("the sum of the tokens is %q", s.TokenSum)
 	}
 	parts := map[string][]string{
-		kindEndToEnd: {measure.PartPrepare, partUpload, partIndex, partLookup, measure.PartServiceMemory}, kindPods: {measure.PartPrepare}, kindDisk: {"oneSyncSeconds"},
+		kindEndToEnd: {measure.PartPrepare, partUpload, partIndex, partLookup, measure.PartServiceMemory}, kindPods: {measure.PartPrepare}, kindDisk: {"oneSyncSeconds"}, kindIndex: {partWrite},
 	}
 	for _, part := range parts[c.Kind] {
 		if s.Parts[part] <= 0 {

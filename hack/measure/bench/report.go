@@ -44,6 +44,7 @@ func (d *document) markdown() string {
 	d.floors()
 	d.prepare()
 	d.uploads()
+	d.indexing()
 	d.endToEnd()
 	d.targets()
 	d.against()

@@ -44,7 +44,7 @@ func heapPeak(f func()) uint64 {
 
 // Indexing stays within its memory, which is a fraction of the table's.
 func TestIndexingStaysWithinItsMemory(t *testing.T) {
-	const rows, columns, memory = 4_500_000, 2, 128 << 20
+	const rows, columns, memory = 5_000_000, 2, 128 << 20
 	p := newPlace(t.TempDir())
 	p.limits = Limits{Memory: memory}
 	l := p.tables(t)
