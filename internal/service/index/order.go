@@ -48,21 +48,39 @@ type spreader struct {
 
 // sort returns the entries in order. What it returns is valid until the next call.
 func (s *spreader) sort(entries []entry) []entry {
-	if len(entries) > mostSpread {
+	places, mask, _ := s.order(entries)
+	return s.sortBy(entries, places, mask)
+}
+
+// sortBy is sort where order has said where the entries are.
+func (s *spreader) sortBy(entries []entry, places []uint64, mask uint64) []entry {
+	if places == nil {
 		slices.SortFunc(entries, compareEntries)
 		return entries
 	}
-	if len(entries) < 2 {
-		return entries
-	}
-	mask := s.fill(entries)
-	s.spreadKeys()
 	s.sorted = sized(s.sorted, len(entries))
-	for i, key := range s.spread {
+	for i, key := range places {
 		s.sorted[i] = entries[key&mask]
 	}
 	s.sortTies(mask)
 	return s.sorted
+}
+
+// order says where the entries are in their order: the places are in the mask's bits
+// of what it returns. It tells whether they are apart, each with another prefix; else
+// sort is to put those in order that may be alike. It is nil where there are too many.
+func (s *spreader) order(entries []entry) (places []uint64, mask uint64, apart bool) {
+	if len(entries) > mostSpread || len(entries) == 0 {
+		return nil, 0, false
+	}
+	mask = s.fill(entries)
+	s.spreadKeys()
+	for i := 1; i < len(s.spread); i++ {
+		if s.spread[i-1]|mask == s.spread[i]|mask {
+			return s.spread, mask, false
+		}
+	}
+	return s.spread, mask, true
 }
 
 // fill makes a key of each entry: the bits in which their prefixes differ, from the

@@ -199,7 +199,7 @@ func (x *columnIndexer) collect(ctx context.Context, start []byte, counts []uint
 		if x.next[b] != to {
 			return damaged("column %d has other tokens than before", x.column)
 		}
-		if err := x.emit(ctx, x.spread.sort(x.entries[from:to]), len(start) >= prefixSize); err != nil {
+		if err := x.emit(ctx, x.entries[from:to], len(start) >= prefixSize); err != nil {
 			return err
 		}
 		from = to
@@ -257,9 +257,22 @@ func (x *columnIndexer) fill(ctx context.Context) error {
 	})
 }
 
-// emit writes sorted entries: where the tokens with one prefix are one, to the index,
-// else to the collisions. That they are is known where other says so.
-func (x *columnIndexer) emit(ctx context.Context, sorted []entry, collides bool) error {
+// emit writes entries in order. Where collides says so, all of them share a prefix.
+func (x *columnIndexer) emit(ctx context.Context, entries []entry, collides bool) error {
+	places, mask, apart := x.spread.order(entries)
+	if !apart || collides {
+		return x.emitSorted(ctx, x.spread.sortBy(entries, places, mask), collides)
+	}
+	for _, place := range places {
+		e := &entries[place&mask]
+		x.main.add(e.prefix(), e.row())
+	}
+	return nil
+}
+
+// emitSorted writes sorted entries: where the tokens with one prefix are one, to the
+// index, else to the collisions.
+func (x *columnIndexer) emitSorted(ctx context.Context, sorted []entry, collides bool) error {
 	for from := 0; from < len(sorted); {
 		prefix, to, one := sorted[from].prefix(), from+1, !collides
 		for ; to < len(sorted) && sorted[to].prefix() == prefix; to++ {
