@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"exactmatch.dev/operator/internal/edm"
+	"exactmatch.dev/operator/internal/service/authn"
 	"exactmatch.dev/operator/internal/testkit"
 )
 
@@ -204,5 +205,16 @@ func TestBothTablesGoWithTheirStore(t *testing.T) {
 	l.again(func() {})
 	if failed := l.service.Work(t.Context()); len(failed) > 0 {
 		t.Error(errors.Join(failed...))
+	}
+}
+
+// A caller who is no administrator rolls nothing back, and removes nothing.
+func TestRollbacksAreForAdministrators(t *testing.T) {
+	l, _ := keeping(t)
+	l.service.CallAs(authn.Caller{Name: "a reader", Roles: []authn.Role{authn.Uploader, authn.Reader}})
+	for _, call := range []string{"/rollback", "/purge"} {
+		if r := l.api(http.MethodPost, "/"+l.store+call, nil); r.status != http.StatusForbidden {
+			t.Errorf("%s is answered %d %s", call, r.status, r.body)
+		}
 	}
 }
