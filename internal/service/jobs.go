@@ -162,9 +162,8 @@ func (s *Service) publish(ctx context.Context, one *records.Session, table *inde
 		return errors.Join(err, table.Close())
 	}
 	var change *liveChange
-	whole := s.tables.Whole(one.DataStoreID)
-	err := s.tables.Replace(one.DataStoreID, table, func() (kept string, err error) {
-		change, err = s.recordLive(ctx, one, table, whole)
+	err := s.tables.Replace(one.DataStoreID, table, func(present int64) (kept string, err error) {
+		change, err = s.recordLive(ctx, one, table, present)
 		return change.kept(), err
 	})
 	switch {
@@ -180,9 +179,9 @@ func (s *Service) publish(ctx context.Context, one *records.Session, table *inde
 	return nil
 }
 
-// recordLive writes down that a table is live, and gives it its generation. whole
-// says of the one before it that it is not damaged.
-func (s *Service) recordLive(ctx context.Context, one *records.Session, table *index.Table, whole bool) (change *liveChange, err error) {
+// recordLive writes down that a table is live, and gives it its generation. present is
+// the one that is live as callers see it.
+func (s *Service) recordLive(ctx context.Context, one *records.Session, table *index.Table, present int64) (change *liveChange, err error) {
 	superseded := false
 	_, err = records.Change(ctx, s.records.Of(one.Tenant), records.Tx.Sessions, one.ID, func(tx records.Tx, r *records.Session) error {
 		store, err := tx.DataStores().Get(r.DataStoreID)
@@ -197,7 +196,7 @@ func (s *Service) recordLive(ctx context.Context, one *records.Session, table *i
 			return tx.DataStores().Put(store)
 		}
 		store.LiveCommitted = r.Committed
-		change = s.makeLive(store, whole, edm.Live{
+		change = s.makeLive(store, present, edm.Live{
 			SessionID: r.ID, ContentKey: r.ContentKey, KeyID: table.KeyID, Rows: table.Rows, Columns: table.Columns, CompletionDateTime: r.CompletionDateTime,
 		})
 		table.Generation, store.DataLastUpdatedDateTime = store.Generation, r.CompletionDateTime

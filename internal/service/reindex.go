@@ -48,7 +48,7 @@ func (s *Service) reindexAs(ctx context.Context, store *records.DataStore, colum
 	if err != nil {
 		return s.reindexFailed(ctx, store, old, err)
 	}
-	if err := s.tables.Replace(store.ID, next, func() (string, error) { return next.SessionID, s.recordReindexed(ctx, store, next) }); err != nil {
+	if err := s.tables.Replace(store.ID, next, func(int64) (string, error) { return next.SessionID, s.recordReindexed(ctx, store, next) }); err != nil {
 		return errors.Join(err, next.Close())
 	}
 	s.logOf(store.Tenant).Info("indexed again", "store", store.ID, "session", next.SessionID, "generation", next.Generation)

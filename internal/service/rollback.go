@@ -25,9 +25,9 @@ func (c *liveChange) kept() string {
 
 // makeLive makes a table the live one of a data store's record, as the next
 // generation. The one before it is kept for a while, in place of that before it;
-// but where it is damaged, as whole says, nobody wants it back, and that before it
-// stays.
-func (s *Service) makeLive(store *records.DataStore, whole bool, live edm.Live) *liveChange {
+// but where it is damaged, and so not present as callers see it, nobody wants it back,
+// and that before it stays.
+func (s *Service) makeLive(store *records.DataStore, present int64, live edm.Live) *liveChange {
 	now, old, former := s.now(), store.Live, store.Former
 	store.Generation++
 	live.Generation = store.Generation
@@ -35,7 +35,7 @@ func (s *Service) makeLive(store *records.DataStore, whole bool, live edm.Live) 
 	switch {
 	case s.config.RollbackRetention == 0:
 		store.Former = nil
-	case old != nil && whole:
+	case old != nil && old.Generation == present:
 		store.Former = &records.Former{Live: *old, Until: now.Add(s.config.RollbackRetention)}
 	}
 	if store.Former != nil && store.Former.SessionID == live.SessionID {
@@ -67,11 +67,10 @@ func (s *Service) rollback(r *http.Request) (*answer, error) {
 		s.logOf(store.Tenant).Error("the previous table cannot be opened", "store", store.ID, "session", store.Former.SessionID, "error", err)
 		return nil, fail(http.StatusInternalServerError, edm.CodeTableDamaged, "the previous table of the data store %q is damaged, and the live one stays: upload the table again", store.DisplayName)
 	}
-	whole := s.tables.Whole(store.ID)
 	var change *liveChange
-	err = s.tables.Replace(store.ID, table, func() (string, error) {
+	err = s.tables.Replace(store.ID, table, func(present int64) (string, error) {
 		now, err := records.Change(r.Context(), s.recordsOf(r), records.Tx.DataStores, store.ID, func(_ records.Tx, now *records.DataStore) (err error) {
-			change, err = s.swap(now, store, judged, whole)
+			change, err = s.swap(now, store, judged, present)
 			return err
 		})
 		if err == nil {
@@ -94,13 +93,9 @@ func noPrevious(store *records.DataStore) error {
 
 // swap makes the former table of a record the live one, where the record is still as
 // it was seen.
-func (s *Service) swap(now, seen *records.DataStore, judged *int64, whole bool) (*liveChange, error) {
+func (s *Service) swap(now, seen *records.DataStore, judged *int64, present int64) (*liveChange, error) {
 	if now.Former == nil {
 		return nil, noPrevious(now)
-	}
-	present := int64(0)
-	if now.Live != nil && whole {
-		present = now.Live.Generation
 	}
 	if err := checkJudged(judged, now, present); err != nil {
 		return nil, err
@@ -111,7 +106,7 @@ func (s *Service) swap(now, seen *records.DataStore, judged *int64, whole bool) 
 	if now.Former.SessionID != seen.Former.SessionID || now.Generation != seen.Generation {
 		return nil, fail(http.StatusConflict, edm.CodeConflict, "another table went live meanwhile: read the data store, then decide again")
 	}
-	return s.makeLive(now, whole, now.Former.Live), nil
+	return s.makeLive(now, present, now.Former.Live), nil
 }
 
 // purge removes the previous table.

@@ -116,7 +116,7 @@ func (s *Service) updateStore(r *http.Request) (*answer, error) {
 func (s *Service) deleteStore(r *http.Request) (*answer, error) {
 	id := r.PathValue("store")
 	var gone []*records.Session
-	err := s.tables.Replace(id, nil, func() (_ string, err error) {
+	err := s.tables.Replace(id, nil, func(int64) (_ string, err error) {
 		gone, err = s.forgetStore(r, id)
 		return "", err
 	})

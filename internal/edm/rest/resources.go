@@ -200,12 +200,18 @@ func (s stores) Delete(ctx context.Context, id string) error {
 	return remove(ctx, s.c, "delete data store", storesPath, id)
 }
 
+// judged is a call that was judged against a generation of the live table, nil for
+// none.
+func (k call) judged(generation *int64) call {
+	if generation != nil {
+		k.ifMatch = edm.LiveTag(*generation)
+	}
+	return k
+}
+
 func (s stores) Rollback(ctx context.Context, id string, judged *int64) (*edm.DataStore, error) {
 	k := call{op: "roll back data store", method: http.MethodPost, path: []string{storesPath, id, "rollback"}, once: true}
-	if judged != nil {
-		k.ifMatch = edm.LiveTag(*judged)
-	}
-	return s.item(ctx, k, withID(id))
+	return s.item(ctx, k.judged(judged), withID(id))
 }
 
 func (s stores) Purge(ctx context.Context, id string) error {
@@ -355,10 +361,7 @@ func (s sessions) Update(ctx context.Context, storeID, id, fileName string) (*ed
 
 func (s sessions) Commit(ctx context.Context, storeID, id string, judged *int64) error {
 	k := call{op: "commit session", method: http.MethodPost, path: sessionPath(storeID, id, "commit"), once: true, status: http.StatusNoContent}
-	if judged != nil {
-		k.ifMatch = edm.LiveTag(*judged)
-	}
-	_, err := s.c.do(ctx, k)
+	_, err := s.c.do(ctx, k.judged(judged))
 	return err
 }
 

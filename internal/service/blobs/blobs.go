@@ -26,7 +26,7 @@ type Store interface {
 	// Open opens a file for reading. It stays readable after it is removed.
 	Open(ctx context.Context, group, name string) (Reader, error)
 	// Map maps a file into memory, to be read there at random.
-	Map(ctx context.Context, group, name string) (fsys.Mapping, error)
+	Map(ctx context.Context, group, name string) (Mapping, error)
 	// List returns the files of a group in the order of their names, none where
 	// there is no such group. What a crash left of a Put may be among them, under a
 	// name that nobody chose.
@@ -54,6 +54,9 @@ type Reader interface {
 	io.Closer
 	Size() (int64, error)
 }
+
+// Mapping is a file in memory, until Close. Reading it faults where the disk fails.
+type Mapping = fsys.Mapping
 
 // File is a file that is there.
 type File struct {

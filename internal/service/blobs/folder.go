@@ -61,7 +61,7 @@ func (f *Folder) Open(_ context.Context, group, name string) (Reader, error) {
 }
 
 // Map implements Store.
-func (f *Folder) Map(_ context.Context, group, name string) (fsys.Mapping, error) {
+func (f *Folder) Map(_ context.Context, group, name string) (Mapping, error) {
 	return f.fs.Map(f.path(group, name))
 }
 

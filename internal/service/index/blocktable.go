@@ -9,7 +9,6 @@ import (
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/fingerprint"
 	"exactmatch.dev/operator/internal/service/blobs"
-	"exactmatch.dev/operator/internal/service/fsys"
 )
 
 // maxMapped bounds the blocks that are mapped at once, of all tables: a process has
@@ -24,7 +23,7 @@ type blockTable struct {
 	*blockPages
 	files    group
 	names    []string
-	mappings []fsys.Mapping // nil where a block is not mapped
+	mappings []blobs.Mapping // nil where a block is not mapped
 	checked  checkedPages
 }
 

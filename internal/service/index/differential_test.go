@@ -77,7 +77,9 @@ func (s *sheet) answers(t *testing.T, table *Table, limit int) {
 			for _, change := range []int{0, 7, 8, 15} { // neighbours, which may be nowhere
 				other := token
 				other[change]++
-				where[other] = where[other]
+				if _, known := where[other]; !known {
+					where[other] = nil
+				}
 			}
 		}
 		delete(where, emptyToken)

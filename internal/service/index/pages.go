@@ -3,6 +3,7 @@ package index
 import (
 	"context"
 	"encoding/binary"
+	"slices"
 
 	"exactmatch.dev/operator/internal/block"
 	"exactmatch.dev/operator/internal/fingerprint"
@@ -119,7 +120,7 @@ func (w *pageWriter) finish() error {
 		w.endPage()
 	}
 	w.write(w.page[:w.at])
-	end := append(w.tops, magicSorted...)
+	end := append(slices.Clip(w.tops), magicSorted...)
 	end = binary.BigEndian.AppendUint32(end, uint32(w.entry))
 	end = binary.BigEndian.AppendUint64(end, uint64(w.entries))
 	w.write(binary.BigEndian.AppendUint64(end, block.Sum(end)^w.salt))

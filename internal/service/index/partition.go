@@ -36,6 +36,7 @@ type columnIndexer struct {
 
 	main       *pageWriter
 	collisions *pageWriter // nil as long as there are none
+	mixed      bool        // all entries at hand share their prefix, and are of several tokens
 	entries    []entry
 	spread     spreader
 	bucketOf   []uint16
@@ -181,6 +182,7 @@ func (x *columnIndexer) isOne(ctx context.Context, prefix []byte) (bool, error) 
 // buckets sorted one after another.
 func (x *columnIndexer) collect(ctx context.Context, start []byte, counts []uint32, low, high int) error {
 	ends := x.buckets(counts, low, high)
+	x.mixed = len(start) >= prefixSize
 	if len(start) == 0 {
 		if err := x.fill(ctx); err != nil {
 			return err
@@ -199,7 +201,7 @@ func (x *columnIndexer) collect(ctx context.Context, start []byte, counts []uint
 		if x.next[b] != to {
 			return damaged("column %d has other tokens than before", x.column)
 		}
-		if err := x.emit(ctx, x.entries[from:to], len(start) >= prefixSize); err != nil {
+		if err := x.emit(ctx, x.entries[from:to]); err != nil {
 			return err
 		}
 		from = to
@@ -257,11 +259,11 @@ func (x *columnIndexer) fill(ctx context.Context) error {
 	})
 }
 
-// emit writes entries in order. Where collides says so, all of them share a prefix.
-func (x *columnIndexer) emit(ctx context.Context, entries []entry, collides bool) error {
+// emit writes entries in order.
+func (x *columnIndexer) emit(ctx context.Context, entries []entry) error {
 	places, mask, apart := x.spread.order(entries)
-	if !apart || collides {
-		return x.emitSorted(ctx, x.spread.sortBy(entries, places, mask), collides)
+	if !apart || x.mixed {
+		return x.emitSorted(ctx, x.spread.sortBy(entries, places, mask))
 	}
 	for _, place := range places {
 		e := &entries[place&mask]
@@ -272,9 +274,9 @@ func (x *columnIndexer) emit(ctx context.Context, entries []entry, collides bool
 
 // emitSorted writes sorted entries: where the tokens with one prefix are one, to the
 // index, else to the collisions.
-func (x *columnIndexer) emitSorted(ctx context.Context, sorted []entry, collides bool) error {
+func (x *columnIndexer) emitSorted(ctx context.Context, sorted []entry) error {
 	for from := 0; from < len(sorted); {
-		prefix, to, one := sorted[from].prefix(), from+1, !collides
+		prefix, to, one := sorted[from].prefix(), from+1, !x.mixed
 		for ; to < len(sorted) && sorted[to].prefix() == prefix; to++ {
 			one = one && sorted[to].sameToken(&sorted[from])
 		}

@@ -10,14 +10,14 @@ import (
 	"sort"
 
 	"exactmatch.dev/operator/internal/block"
-	"exactmatch.dev/operator/internal/service/fsys"
+	"exactmatch.dev/operator/internal/service/blobs"
 )
 
 // sortedFile is a file of sorted entries that is open. It is safe for concurrent
 // use.
 type sortedFile struct {
 	name    string
-	mapping fsys.Mapping
+	mapping blobs.Mapping
 	data    []byte // its pages
 	salt    uint64
 	entry   int

@@ -53,7 +53,7 @@ func (l *Tables) Reopen(ctx context.Context, store string, live *edm.Live, confi
 		l.closed[store] = live.SessionID
 		return err
 	}
-	if err := l.Replace(store, t, func() (string, error) { return live.SessionID, confirm() }); err != nil {
+	if err := l.Replace(store, t, func(int64) (string, error) { return live.SessionID, confirm() }); err != nil {
 		return errors.Join(err, t.Close())
 	}
 	return nil
@@ -78,14 +78,15 @@ func (l *Tables) Check(ctx context.Context, live *edm.Live) error {
 }
 
 // Replace makes an open table the live one, nil for none, once record has
-// written that down. The files of the table before it go, unless record returns its
-// session. Lookups wait meanwhile: a caller that reads that a session is completed
+// written that down. record is told the generation that is live, 0 where there is no
+// table that is whole. The files of that table go, unless record returns its session.
+// Lookups wait meanwhile: a caller that reads that a session is completed
 // finds its table, and never the one before it. It fails only where record does, and
 // then nothing has changed.
-func (l *Tables) Replace(store string, t *Table, record func() (kept string, err error)) error {
+func (l *Tables) Replace(store string, t *Table, record func(present int64) (kept string, err error)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	kept, err := record()
+	kept, err := record(l.present(store))
 	if err != nil {
 		return err
 	}
@@ -161,11 +162,16 @@ func (l *Tables) Whole(store string) (whole bool) {
 func (l *Tables) Still(store string, f func(generation int64)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	f(l.present(store))
+}
+
+// present is the generation of a data store's live table, 0 where it has none that is
+// whole. l.mu is held.
+func (l *Tables) present(store string) int64 {
 	if t := l.tables[store]; t != nil && !t.Broken() {
-		f(t.Generation)
-		return
+		return t.Generation
 	}
-	f(0)
+	return 0
 }
 
 // Drop removes the files of a table that is not live, but for its blocks.
