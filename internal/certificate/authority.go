@@ -154,3 +154,12 @@ func parseAll(text []byte) []*x509.Certificate {
 	}
 	return all
 }
+
+// Expiry is when the certificate of a pair expires; false where there is none.
+func Expiry(pair Pair) (time.Time, bool) {
+	all := parseAll(pair.Certificate)
+	if len(all) == 0 {
+		return time.Time{}, false
+	}
+	return all[0].NotAfter, true
+}

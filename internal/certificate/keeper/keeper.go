@@ -94,6 +94,7 @@ func (k *Keeper) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	k.show(pairOf(serving))
 	if k.isForeign(serving) || k.isForeign(signing) {
 		return nil
 	}
@@ -113,6 +114,7 @@ func (k *Keeper) look(ctx context.Context) error {
 	if err := k.write(ctx, serving, service, data); err != nil {
 		return err
 	}
+	k.show(next.Serving)
 	k.Log.Info("renewed the service's certificate", "secret", k.Namespace+"/"+k.Name,
 		"authority", change.Authority, "certificate", change.Serving, "bundle", change.Bundle)
 	return nil

@@ -22,6 +22,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"exactmatch.dev/operator/internal/certificate"
 	"exactmatch.dev/operator/internal/certificate/keeper"
@@ -149,6 +150,39 @@ func TestItMakesAndRenewsACertificate(t *testing.T) {
 	}
 }
 
+// Replicas that do not lead show no expiry, and the leader that of whatever is there.
+func TestTheExpiryIsShown(t *testing.T) {
+	p := newPlace(t)
+	wants := func(want string) {
+		t.Helper()
+		families, err := metrics.Registry.Gather()
+		testkit.Must(t, err)
+		got := ""
+		for _, family := range families {
+			if family.GetName() != "exactmatch_service_certificate_expiry_timestamp_seconds" {
+				continue
+			}
+			for _, one := range family.GetMetric() {
+				if one.GetLabel()[0].GetValue() == p.name+"/"+secretName {
+					got = time.Unix(int64(one.GetGauge().GetValue()), 0).UTC().Format(time.DateTime)
+				}
+			}
+		}
+		if got != want {
+			t.Errorf("shown is %q, want %q", got, want)
+		}
+	}
+	wants("")
+	p.keeps()
+	wants(p.now.Add(90 * 24 * time.Hour).UTC().Format(time.DateTime))
+	p.updates(secretName, func(s *corev1.Secret) {
+		other := certManagerSecret(t, p.name, p.now.Add(-time.Hour))
+		s.Data, s.Annotations = other.Data, other.Annotations
+	})
+	p.keeps()
+	wants(p.now.Add(90*24*time.Hour - time.Hour).UTC().Format(time.DateTime))
+}
+
 func TestItRepairsItsSecrets(t *testing.T) {
 	for name, damage := range map[string]func(*place){
 		"no Secret":    func(p *place) { testkit.Must(p.T, p.kube.Delete(p.Context(), p.secret(secretName))) },
@@ -172,11 +206,11 @@ func TestItRepairsItsSecrets(t *testing.T) {
 }
 
 // certManagerSecret is a Secret as cert-manager writes one.
-func certManagerSecret(t *testing.T, namespace string) *corev1.Secret {
+func certManagerSecret(t *testing.T, namespace string, now time.Time) *corev1.Secret {
 	t.Helper()
-	authority, err := certificate.NewAuthority(time.Now())
+	authority, err := certificate.NewAuthority(now)
 	testkit.Must(t, err)
-	pair, err := certificate.Issue(authority, []string{dnsName}, time.Now())
+	pair, err := certificate.Issue(authority, []string{dnsName}, now)
 	testkit.Must(t, err)
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: secretName,
@@ -202,7 +236,7 @@ func TestForeignSecretsAreLeftAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlace(t)
-			secret := certManagerSecret(t, p.name)
+			secret := certManagerSecret(t, p.name, p.now)
 			change(secret)
 			testkit.Must(t, p.kube.Create(t.Context(), secret))
 			before := p.secret(secret.Name)
