@@ -115,7 +115,10 @@ func (s *Service) commitSession(r *http.Request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	var one *records.Session
+	one, err := s.session(r) // no live table of another tenant is looked at
+	if err != nil {
+		return nil, err
+	}
 	s.tables.Still(r.PathValue("store"), func(present int64) {
 		one, err = s.recordCommit(r, judged, present)
 	})
