@@ -59,8 +59,8 @@ func (s *Service) derive(text string) []byte {
 	return mac.Sum(nil)
 }
 
-// handleOf is what upload URIs have in place of a tenant's name, which whoever is
-// given one need not learn; "" for none.
+// handleOf is what upload URIs have in place of a tenant's name, which those who
+// are given one need not learn; "" for none.
 func (s *Service) handleOf(tenant string) string {
 	if tenant == "" {
 		return ""

@@ -116,7 +116,7 @@ func answerOf(w *httptest.ResponseRecorder, a target) string {
 }
 
 // To a tenant, what is another's is what never existed: in status, headers and body,
-// over every route, whoever of them asks. Nothing changes by that.
+// over every route and in both directions. Nothing changes by that.
 func TestWhatIsAnothersIsAbsent(t *testing.T) {
 	asks, own := 0, 0
 	for _, route := range theRoutes(t) {
@@ -214,7 +214,7 @@ func TestCollectionsAreATenantsOwn(t *testing.T) {
 }
 
 // A nextLink of another tenant is a page of one's own.
-func TestANextLinkIsOfWhoeverAsks(t *testing.T) {
+func TestANextLinkIsOfItsCaller(t *testing.T) {
 	s := newShared(t, Config{})
 	for _, tenant := range sharers[1:] {
 		for n := range 3 {

@@ -25,7 +25,7 @@ func onDisk(t *testing.T, root string) (n int64) {
 	return n
 }
 
-// Whoever owns a session has its blocks, and no others.
+// The owner of a session has its blocks, and no others.
 func TestBlocksAreTheirOwners(t *testing.T) {
 	b := blobs.NewBlocks(blobs.NewFolder(fsys.OS{}, t.TempDir()), slog.New(slog.DiscardHandler))
 	data := []byte("one block")

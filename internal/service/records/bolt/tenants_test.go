@@ -33,7 +33,7 @@ func filled(t *testing.T, path string, tenants ...string) *Store {
 	return s
 }
 
-// spoil damages every record of a tenant: whoever reads one fails.
+// spoil damages every record of a tenant: a call that reads one fails.
 func spoil(t *testing.T, s *Store, tenant string) {
 	t.Helper()
 	check(t, s.db.Update(func(b *bbolt.Tx) error {
