@@ -84,9 +84,6 @@ func (s *Service) blobCall(w http.ResponseWriter, r *http.Request) error {
 	}
 	one, err := s.uploading(r)
 	if err != nil {
-		if records.IsNotFound(err) {
-			return fail(http.StatusNotFound, "ContainerNotFound", "there is no such session")
-		}
 		return err
 	}
 	comp := query.Get("comp")
@@ -157,7 +154,7 @@ func (s *Service) checkBlock(ctx context.Context, one *records.Session, index in
 	store, err := records.Get(ctx, s.records.Of(one.Tenant), records.Tx.DataStores, one.DataStoreID)
 	if err != nil {
 		if records.IsNotFound(err) {
-			return fail(http.StatusNotFound, "ContainerNotFound", "there is no such session")
+			return noContainer()
 		}
 		return err
 	}
@@ -178,7 +175,7 @@ func (s *Service) stillTakes(ctx context.Context, of *records.Session) error {
 	switch {
 	case records.IsNotFound(err):
 		s.discardBlocks(ctx, of)
-		return fail(http.StatusNotFound, "ContainerNotFound", "there is no such session")
+		return noContainer()
 	case err != nil:
 		return err
 	case !one.Unfinished() && !one.Processing():

@@ -109,9 +109,33 @@ func (s *Service) uploading(r *http.Request) (*records.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	id := r.PathValue("session")
 	if !known {
-		return nil, noSession(id)
+		return nil, notPermitted()
 	}
-	return records.Get(r.Context(), s.records.Of(tenant), records.Tx.Sessions, id)
+	id := r.PathValue("session")
+	one, err := records.Get(r.Context(), s.records.Of(tenant), records.Tx.Sessions, id)
+	if records.IsNotFound(err) {
+		return nil, s.absent(r.Context(), tenant, id)
+	}
+	return one, err
+}
+
+// absent is the answer for a session that has no record. One that was dropped is
+// gone. Of any other the tenant was retired, or has it no more: the URI has ended,
+// and a client that is told so looks whether there is another one.
+func (s *Service) absent(ctx context.Context, tenant, session string) error {
+	dropped, err := records.List(ctx, s.records.Of(tenant), records.Tx.Tombstones)
+	if err != nil {
+		return err
+	}
+	for _, one := range dropped {
+		if one.Session == session {
+			return noContainer()
+		}
+	}
+	return notPermitted()
+}
+
+func noContainer() error {
+	return fail(http.StatusNotFound, "ContainerNotFound", "there is no such session")
 }
