@@ -231,7 +231,7 @@ func TestAStoreIsAssigned(t *testing.T) {
 	}
 	var store edm.DataStore
 	s.get(tenant, "/exactMatchDataStores/"+was.store, &store)
-	if store.Live == nil || store.Live.SessionID != was.sealed || store.Quota.Remaining != store.Quota.Max-2 {
+	if store.Live == nil || store.Live.SessionID != was.sealed || store.Live.Rows != 4 || store.Quota.Remaining != store.Quota.Max-2 {
 		t.Errorf("the store is %+v, its quota %+v", store.Live, store.Quota)
 	}
 	n := 0
