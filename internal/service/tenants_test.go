@@ -130,7 +130,7 @@ func TestWhatIsAnothersIsAbsent(t *testing.T) {
 		}
 		s := newShared(t, Config{})
 		method, _, _ := strings.Cut(route, " ")
-		at := func(tenant string) asked { return target{s.have[tenant].store, call.state(s.have[tenant])} }
+		at := func(tenant string) target { return target{s.have[tenant].store, call.state(s.have[tenant])} }
 		for _, tenant := range sharers {
 			for _, other := range sharers {
 				if other == tenant {
