@@ -16,7 +16,9 @@ type call struct {
 	request string // its name, the caller's or ours
 	id      string // its name, always ours
 	caller  authn.Caller
-	proven  bool // whether there is a caller
+	proven  bool        // whether there is a caller
+	cause   authn.Cause // why not
+	subject string      // who has no rule
 }
 
 type callKey struct{}
@@ -40,6 +42,9 @@ func (s *Service) log(ctx context.Context) *slog.Logger {
 	log := s.config.Log.With("request", c.request, "request-id", c.id)
 	if c.proven {
 		log = log.With("caller", c.caller.Name, "tenant", c.caller.Tenant)
+	}
+	if c.cause != "" {
+		log = log.With("cause", c.cause, "subject", c.subject)
 	}
 	return log
 }

@@ -43,7 +43,7 @@ func (s *Service) authenticate(r *http.Request) (authn.Caller, error) {
 			return caller, nil
 		}
 		if unreadable == nil {
-			return authn.Caller{}, s.refused(r, err)
+			return authn.Caller{}, refused(r, err)
 		}
 	}
 	if unreadable != nil {
@@ -67,12 +67,14 @@ func bearerOf(r *http.Request) (string, error) {
 }
 
 // refused is the answer to a token that brings no caller.
-func (s *Service) refused(r *http.Request, err error) error {
+func refused(r *http.Request, err error) error {
 	var why *authn.Refusal
 	if !errors.As(err, &why) {
 		return err
 	}
-	s.log(r.Context()).Info("refused a token", "cause", why.Cause, "subject", why.Subject)
+	if c, is := r.Context().Value(callKey{}).(*call); is {
+		c.cause, c.subject = why.Cause, why.Subject
+	}
 	switch {
 	case why.Cause == authn.KeysUnavailable:
 		f := fail(http.StatusServiceUnavailable, edm.CodeUnavailable, "%s", why.Message)

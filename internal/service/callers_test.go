@@ -1,7 +1,6 @@
 package service
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -14,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/service/authn"
@@ -57,7 +57,7 @@ type callers struct {
 	*harness
 	dir        string
 	prod, corp *authntest.Issuer
-	log        bytes.Buffer
+	log        authntest.Log
 }
 
 func (c *callers) write(name, text string) string {
@@ -89,7 +89,7 @@ func withCallers(t *testing.T) *callers {
 		Configuration: c.write("config", callersHead+fmt.Sprintf("AuthenticationConfiguration\nissuers:\n"+
 			"- {name: prod, kind: Kubernetes, issuer: %q, audiences: [exactmatch], caFile: %q}\n- {name: corp, kind: OIDC, issuer: %q, audiences: [edm], caFile: %q}\n",
 			c.prod.URL, c.prod.CAFile, c.corp.URL, c.corp.CAFile)),
-		StaticTokens: c.write("tokens", tokens), Policy: c.write("policy", policy), Log: c.config.Log, Now: c.config.Now,
+		StaticTokens: c.write("tokens", tokens), Policy: c.write("policy", policy), Log: c.config.Log, Now: func() time.Time { return c.config.Now() },
 	})
 	c.must(err)
 	c.config.Callers = opened
@@ -272,6 +272,11 @@ func TestTokensThatBringNoCaller(t *testing.T) {
 	if c.changed() {
 		t.Error("a record was changed")
 	}
+	for cause, least := range map[authn.Cause]int{authn.Expired: 3, authn.NotYetValid: 3, authn.Unknown: 6, authn.Signature: 12, authn.Malformed: 12, authn.Claims: 3} {
+		if n := strings.Count(c.log.String(), fmt.Sprintf(`"cause":%q`, cause)); n < least {
+			t.Errorf("the log names the cause %s %d times, want %d", cause, n, least)
+		}
+	}
 	for name, token := range tokens {
 		for _, part := range strings.Split(token, ".") {
 			if len(part) > 20 && strings.Contains(c.log.String(), part) {
@@ -309,5 +314,25 @@ func TestCallersOfAnIssuerThatIsAway(t *testing.T) {
 	}
 	if w := c.ask(http.MethodGet, "/exactMatchDataStores", "Bearer "+c.corp.Sign(c.prod.ServiceAccount("hr", "u", audience, c.config.Now())), ""); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("a token that cannot be judged: %d", w.Code)
+	}
+}
+
+// A policy that is bad does not end the service: the last good one applies.
+func TestReadyWhileThePolicyIsBad(t *testing.T) {
+	c := withCallers(t)
+	now := fuzzNow
+	c.config.Now = func() time.Time { return now }
+	c.config.Token = nil
+	c.write("policy", "{}")
+	now = now.Add(time.Minute)
+	if w := c.ask(http.MethodGet, "/exactMatchDataStores", "Bearer "+tokenOf("r"), ""); w.Code != http.StatusOK {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if !strings.Contains(c.log.String(), "the last good one applies") {
+		t.Errorf("the log does not say so: %s", c.log.String())
+	}
+	c.wantReady()
+	if w := c.ask(http.MethodGet, "/exactMatchDataStores", "Bearer "+fuzzToken, ""); w.Code != http.StatusUnauthorized {
+		t.Errorf("the token of a flag that is not given: %d", w.Code)
 	}
 }

@@ -36,6 +36,8 @@ type Authenticator struct {
 	now func() time.Time
 	log *slog.Logger
 
+	proofs proofs
+
 	mu      sync.Mutex
 	looked  time.Time
 	issuers watched[[]*entry]
@@ -182,6 +184,9 @@ func (a *Authenticator) identify(ctx context.Context, token string, issuers []*e
 	if len(issuers) == 0 {
 		return nil, refuse(Unknown, "the token is not known")
 	}
+	if who := a.proofs.find(token, issuers, a.now()); who != nil {
+		return who, nil
+	}
 	shown, err := unverified(token)
 	if err != nil {
 		return nil, err
@@ -190,7 +195,12 @@ func (a *Authenticator) identify(ctx context.Context, token string, issuers []*e
 	if err != nil {
 		return nil, err
 	}
-	return a.verify(ctx, token, one, audience)
+	by := &signature{keys: one.keys}
+	who, err := a.verify(ctx, token, one, audience, by)
+	if err == nil {
+		a.proofs.add(token, issuers, by, who)
+	}
+	return who, err
 }
 
 // unverified reads a token's claims without belief in any of them.
@@ -225,8 +235,7 @@ func choose(issuers []*entry, shown claims) (one *entry, audience string, err er
 }
 
 // verify believes a token that the entry's issuer signed, for the audience and for now.
-func (a *Authenticator) verify(ctx context.Context, token string, one *entry, audience string) (*identity, error) {
-	by := &signature{keys: one.keys}
+func (a *Authenticator) verify(ctx context.Context, token string, one *entry, audience string, by *signature) (*identity, error) {
 	var names []string
 	for _, algorithm := range algorithms {
 		names = append(names, string(algorithm))

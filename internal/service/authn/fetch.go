@@ -127,6 +127,10 @@ func (i *Issuer) get(ctx context.Context, client *http.Client, at string) ([]byt
 		return nil, err
 	}
 	response, err := client.Do(request)
+	var refused *dial.RefusedError
+	if errors.As(err, &refused) {
+		return nil, fmt.Errorf("%s is not a host of the entry's, and not a public one by https: give its URL of keys as jwksURL", request.URL.Host)
+	}
 	if err != nil {
 		var wrapped *url.Error
 		if errors.As(err, &wrapped) {

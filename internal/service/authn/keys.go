@@ -51,34 +51,35 @@ func (a *Authenticator) keysOf(i Issuer) *keys {
 	return k
 }
 
-// find returns the keys that a token may be signed with. A key that is not known is looked for at the issuer, seldom
+// find returns the keys that a token may be signed with, and when they were read. A key that is not known is looked for at the issuer, seldom
 // enough that strangers make no load there.
-func (k *keys) find(ctx context.Context, id string) ([]jose.JSONWebKey, error) {
+func (k *keys) find(ctx context.Context, id string) (found []jose.JSONWebKey, got time.Time, err error) {
 	k.mu.Lock()
-	found, age := k.of(id), k.now().Sub(k.got)
-	if len(found) > 0 && age < k.fresh {
+	found, got = k.of(id), k.got
+	if len(found) > 0 && k.now().Sub(got) < k.fresh {
 		k.mu.Unlock()
-		return found, nil
+		return found, got, nil
 	}
 	running := k.look()
 	k.mu.Unlock()
 	if len(found) > 0 {
-		return found, nil // the look goes on behind
+		return found, got, nil // the look goes on behind
 	}
 	if running != nil {
 		select {
 		case <-running:
 		case <-ctx.Done():
-			return nil, k.unavailable()
+			return nil, got, k.unavailable()
 		}
 	}
 	k.mu.Lock()
-	found, failed := k.of(id), k.failed
+	found, got = k.of(id), k.got
+	failed := k.failed
 	k.mu.Unlock()
 	if len(found) == 0 && failed != nil {
-		return nil, k.unavailable()
+		return nil, got, k.unavailable()
 	}
-	return found, nil
+	return found, got, nil
 }
 
 // of are the known keys with an id; all of them where the token names none. k.mu is held.
@@ -160,6 +161,7 @@ func parseKeys(text []byte) ([]jose.JSONWebKey, error) {
 // signature is one verification: an oidc.KeySet, which keeps why it failed.
 type signature struct {
 	keys *keys
+	got  time.Time // when the keys were read
 	err  error
 }
 
@@ -176,8 +178,8 @@ func (s *signature) verify(ctx context.Context, token string) ([]byte, error) {
 		return nil, refuse(Malformed, "the token is not a signed JWT of an asymmetric algorithm")
 	}
 	header := parsed.Signatures[0].Header
-	candidates, err := s.keys.find(ctx, header.KeyID)
-	if err != nil {
+	candidates, got, err := s.keys.find(ctx, header.KeyID)
+	if s.got = got; err != nil {
 		return nil, err
 	}
 	for _, key := range candidates {
