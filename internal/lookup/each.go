@@ -110,11 +110,11 @@ func (a *Asker) askAll(ctx context.Context, ready <-chan *item, pending chan<- c
 // nextBatch waits for a value and takes those that are ready behind it. failed is
 // why there are no more; more is false then, and after the last value.
 func (a *Asker) nextBatch(ctx context.Context, ready <-chan *item) (values []Value, failed error, more bool) {
-	next, err := receive(ctx, ready)
-	runtime.Gosched() // the reader may have more by now
+	next, _ := receive(ctx, ready) // nil where ctx has ended
+	runtime.Gosched()              // the reader may have more by now
 	for {
 		switch {
-		case err != nil || next == nil:
+		case next == nil:
 			return values, nil, false
 		case next.err != nil:
 			return values, next.err, false

@@ -98,23 +98,20 @@ func (t *text) behind(i int) (e edges) {
 	return e
 }
 
-// near are the candidates with at most within characters between their words and
-// those of c, without those that overlap it.
-func (t *text) near(c candidate, most int, within int64) (out []candidate) {
-	from, to := c.first, c.last+1
-	for from > 0 && c.char-t.words[from-1].last <= within {
-		from--
+// around are the words that candidates begin with which have at most within
+// characters between their words and those of c, and some more.
+func (t *text) around(c candidate, most int, within int64) (lo, hi int) {
+	lo, hi = c.first, c.last+1
+	for lo > 0 && c.char-t.words[lo-1].last <= within {
+		lo--
 	}
-	for to < len(t.words) && t.words[to].char-c.charEnd <= within {
-		to++
+	for hi < len(t.words) && t.words[hi].char-c.charEnd <= within {
+		hi++
 	}
-	for _, one := range t.candidates(nil, max(0, from-most+1), to, most) {
-		if !overlap(one, c) && gap(one, c) <= within {
-			out = append(out, one)
-		}
-	}
-	return out
+	return max(0, lo-most+1), hi
 }
+
+func (c candidate) words() int { return c.last - c.first + 1 }
 
 func overlap(a, b candidate) bool { return a.Start < b.End && b.Start < a.End }
 

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -128,43 +126,5 @@ func TestNoValueLeaks(t *testing.T) {
 				}
 			}
 		}
-	}
-}
-
-// prose is a text of words that are no values.
-func prose(size int) string {
-	random := rand.New(rand.NewPCG(1, 2))
-	var text strings.Builder
-	for text.Len() < size {
-		for range 2 + random.IntN(9) {
-			text.WriteByte(byte('a' + random.IntN(26)))
-		}
-		text.WriteString([]string{" ", " ", " ", " ", " ", " ", ", ", ". ", "\n"}[random.IntN(9)])
-	}
-	return text.String()[:size]
-}
-
-// BenchmarkScan scans prose against the real service in this process, clean and with
-// a record in every so many bytes.
-func BenchmarkScan(b *testing.B) {
-	s := livetable.Serve(b, "patients", patients(10_000), columns...)
-	for name, every := range map[string]int{"clean": 0, "a-record-in-10KB": 10_000, "a-record-in-1KB": 1000} {
-		text := prose(64 << 10)
-		if every > 0 {
-			var quoted strings.Builder
-			for i := 0; i < len(text); i += every {
-				fmt.Fprintf(&quoted, "%s 900-00-%04d Okafor%d ", text[i:min(len(text), i+every)], i/every, i/every)
-			}
-			text = quoted.String()
-		}
-		b.Run(name, func(b *testing.B) {
-			b.SetBytes(int64(len(text)))
-			for b.Loop() {
-				err := s.Run(b, scan.Command(), strings.NewReader(text), io.Discard, "--store", "patients", "-")
-				if code := scan.ExitCode(err); code != min(every, 1) {
-					b.Fatal(err)
-				}
-			}
-		})
 	}
 }

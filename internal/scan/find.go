@@ -17,65 +17,99 @@ type corroboration struct {
 	column int
 }
 
-// beside is what stands near a primary value: by column, its tokens, and the
-// candidates that each of them is of.
-type beside struct {
-	primary
-	tokens [][]string
-	of     []map[string][]candidate
-	asks   int // questions
+// hood is a part of the text around primary values: the candidates that begin with
+// its words, and their tokens in every column.
+type hood struct {
+	lo, hi int // words
+	all    []candidate
+	at     []int    // by word, the first candidate that begins with it
+	tokens []tokens // by column
 }
 
-// questions are the questions about a primary value: one for each maxSame tokens
-// of a column that are compared.
-func (s *Scanner) questions(b *beside) []edm.MatchQuestion {
-	one := edm.MatchQuestion{
-		Column: s.table.columns[b.column].Name, Token: base64.StdEncoding.EncodeToString(b.token[:]), Limit: int(b.total),
+// hoodOf hashes the candidates that begin with the words from lo up to and without
+// hi.
+func (s *Scanner) hoodOf(t *text, lo, hi int) *hood {
+	h := &hood{lo: lo, hi: hi, all: t.candidates(nil, lo, hi, s.most), at: make([]int, hi-lo+1)}
+	for i := len(h.all) - 1; i >= 0; i-- {
+		h.at[h.all[i].first-lo] = i
 	}
+	h.at[hi-lo] = len(h.all)
+	for c := range s.table.columns {
+		h.tokens = append(h.tokens, slices.Clone(s.table.tokens(c, t.bytes, h.all)))
+	}
+	return h
+}
+
+// beside is what stands near a primary value: candidates of a hood, and by column
+// the tokens that are asked for.
+type beside struct {
+	primary
+	hood      *hood
+	near      []int // candidates of the hood
+	tokens    [][]fingerprint.Token
+	questions []edm.MatchQuestion
+}
+
+// besides finds what stands near a primary value.
+func (s *Scanner) besides(t *text, p primary, h *hood) *beside {
+	b := &beside{primary: p, hood: h, tokens: make([][]fingerprint.Token, len(s.table.columns))}
+	lo, hi := t.around(p.candidate, s.most, int64(s.o.Within))
+	for i := h.at[lo-h.lo]; i < h.at[hi-h.lo]; i++ {
+		if one := h.all[i]; !overlap(one, p.candidate) && gap(one, p.candidate) <= int64(s.o.Within) {
+			b.near = append(b.near, i)
+		}
+	}
+	for c := range s.table.columns {
+		if c != p.column {
+			b.tokens[c] = s.worthAsking(b, c)
+		}
+	}
+	b.questions = s.questions(b)
+	return b
+}
+
+// worthAsking are the tokens that candidates near a primary value have in a column,
+// each once, without those that no row holds.
+func (s *Scanner) worthAsking(b *beside, c int) (out []fingerprint.Token) {
+	seen := make(map[fingerprint.Token]bool, len(b.near))
+	for _, i := range b.near {
+		token := b.hood.tokens[c].at(i)
+		if token == (fingerprint.Token{}) || seen[token] || b.hood.all[i].words() > s.words[c] {
+			continue
+		}
+		seen[token] = true
+		if total, isKnown := s.table.known.get(token); !isKnown || total > 0 {
+			out = append(out, token)
+		}
+	}
+	return out
+}
+
+// questions are the questions about a primary value: one for as many tokens of each
+// column as a question takes.
+func (s *Scanner) questions(b *beside) []edm.MatchQuestion {
+	one := edm.MatchQuestion{Column: s.table.columns[b.column].Name, Token: textOf(b.token), Limit: int(b.total)}
 	out := []edm.MatchQuestion{one}
 	for c, tokens := range b.tokens {
-		at := 0
-		for chunk := range slices.Chunk(tokens, edm.MaxSameRowTokens) {
+		for at := 0; at*edm.MaxSameRowTokens < len(tokens); at++ {
 			if at == len(out) {
 				out = append(out, one)
 			}
 			if out[at].SameRow == nil {
 				out[at].SameRow = map[string][]string{}
 			}
-			out[at].SameRow[s.table.columns[c].Name] = chunk
-			at++
+			some := tokens[at*edm.MaxSameRowTokens : min(len(tokens), (at+1)*edm.MaxSameRowTokens)]
+			texts := make([]string, len(some))
+			for i := range some {
+				texts[i] = textOf(some[i])
+			}
+			out[at].SameRow[s.table.columns[c].Name] = texts
 		}
 	}
-	b.asks = len(out)
 	return out
 }
 
-// besides hashes what stands near a primary value.
-func (s *Scanner) besides(t *text, p primary) *beside {
-	near := t.near(p.candidate, s.most, int64(s.o.Within))
-	b := &beside{primary: p, tokens: make([][]string, len(s.table.columns)), of: make([]map[string][]candidate, len(s.table.columns))}
-	for c := range s.table.columns {
-		if c == p.column {
-			continue
-		}
-		b.of[c] = map[string][]candidate{}
-		near := s.upTo(near, s.words[c])
-		tokens := s.table.tokens(c, t.bytes, near)
-		for i, one := range near {
-			token := tokens.at(i)
-			total, isKnown := s.table.known.get(token)
-			if token == (fingerprint.Token{}) || isKnown && total == 0 {
-				continue // no row holds it
-			}
-			text := base64.StdEncoding.EncodeToString(token[:])
-			if b.of[c][text] == nil {
-				b.tokens[c] = append(b.tokens[c], text)
-			}
-			b.of[c][text] = append(b.of[c][text], one)
-		}
-	}
-	return b
-}
+func textOf(token fingerprint.Token) string { return base64.StdEncoding.EncodeToString(token[:]) }
 
 // maxBody is about how many bytes of questions are sent at once.
 const maxBody = 800 << 10
@@ -101,7 +135,7 @@ func (b *batch) add(more batch) {
 
 // batchOf is the questions about one primary value.
 func (s *Scanner) batchOf(b *beside) batch {
-	out := batch{questions: s.questions(b), besides: []*beside{b}}
+	out := batch{questions: b.questions, besides: []*beside{b}}
 	for _, q := range out.questions {
 		out.rows += q.Limit
 		out.cells += q.Limit * len(q.SameRow)
@@ -113,18 +147,48 @@ func (s *Scanner) batchOf(b *beside) batch {
 	return out
 }
 
+// hoodWords is about how many words have their candidates hashed at once.
+const hoodWords = 4096
+
+// hoods splits primary values, in the order of the text, into those whose
+// surroundings are hashed together.
+func (s *Scanner) hoods(t *text, all []primary, each func(*hood, []primary) error) error {
+	for len(all) > 0 {
+		lo, hi := t.around(all[0].candidate, s.most, int64(s.o.Within))
+		n := 1
+		for ; n < len(all); n++ {
+			from, to := t.around(all[n].candidate, s.most, int64(s.o.Within))
+			if max(hi, to)-min(lo, from) > hoodWords {
+				break
+			}
+			lo, hi = min(lo, from), max(hi, to)
+		}
+		if err := each(s.hoodOf(t, lo, hi), all[:n]); err != nil {
+			return err
+		}
+		all = all[n:]
+	}
+	return nil
+}
+
 // corroborate asks which of the values near each primary value stand in its rows.
 func (s *Scanner) corroborate(ctx context.Context, t *text, all []primary, f *finds) error {
 	var now batch
-	for _, p := range all {
-		next := s.batchOf(s.besides(t, p))
-		if !now.fits(next) {
-			if err := s.ask(ctx, t, now, f); err != nil {
-				return err
+	err := s.hoods(t, all, func(h *hood, some []primary) error {
+		for _, p := range some {
+			next := s.batchOf(s.besides(t, p, h))
+			if !now.fits(next) {
+				if err := s.ask(ctx, t, now, f); err != nil {
+					return err
+				}
+				now = batch{}
 			}
-			now = batch{}
+			now.add(next)
 		}
-		now.add(next)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	return s.ask(ctx, t, now, f)
 }
@@ -141,10 +205,11 @@ func (s *Scanner) ask(ctx context.Context, t *text, b batch, f *finds) error {
 		answers, b.questions = append(answers, got...), b.questions[n:]
 	}
 	for _, one := range b.besides {
-		if err := s.judge(t, one, answers[:one.asks], f); err != nil {
+		asked := len(one.questions)
+		if err := s.judge(t, one, answers[:asked], f); err != nil {
 			return err
 		}
-		answers = answers[one.asks:]
+		answers = answers[asked:]
 	}
 	return nil
 }
@@ -170,14 +235,13 @@ func (s *Scanner) judge(t *text, b *beside, answers []edm.MatchAnswer, f *finds)
 	if err := f.closeBefore(t.words[b.first].start - int64(s.reach())); err != nil {
 		return err
 	}
-	questions := s.questions(b)
 	for i, row := range answers[0].Rows {
 		var near []corroboration
 		for n, answer := range answers {
 			if i >= len(answer.Rows) || answer.Rows[i].Row != row.Row {
 				return errReplaced // the same question has other rows
 			}
-			near = s.matched(near, b, questions[n], answer.Rows[i])
+			near = s.matched(near, b, n, answer.Rows[i])
 		}
 		columns, place := s.choose(t, b.primary, near)
 		if bits.OnesCount32(columns) >= s.o.MinColumns && columns&s.mandatory == s.mandatory {
@@ -187,15 +251,19 @@ func (s *Scanner) judge(t *text, b *beside, answers []edm.MatchAnswer, f *finds)
 	return nil
 }
 
-// matched appends the candidates whose tokens stand in a row.
-func (s *Scanner) matched(dst []corroboration, b *beside, q edm.MatchQuestion, row edm.MatchRow) []corroboration {
+// matched appends the candidates whose tokens stand in a row, as the answer to one
+// of the questions says.
+func (s *Scanner) matched(dst []corroboration, b *beside, question int, row edm.MatchRow) []corroboration {
 	for c := range s.table.columns {
 		at, ok := row.Matched[s.table.columns[c].Name]
 		if !ok {
 			continue
 		}
-		for _, one := range b.of[c][q.SameRow[s.table.columns[c].Name][at]] {
-			dst = append(dst, corroboration{one, c})
+		token := b.tokens[c][question*edm.MaxSameRowTokens+at]
+		for _, i := range b.near {
+			if one := b.hood.all[i]; b.hood.tokens[c].at(i) == token && one.words() <= s.words[c] {
+				dst = append(dst, corroboration{one, c})
+			}
 		}
 	}
 	return dst

@@ -123,7 +123,7 @@ func (s *Scanner) upTo(all []candidate, words int) []candidate {
 	}
 	s.fewer = s.fewer[:0]
 	for i := range all {
-		if all[i].last-all[i].first < words {
+		if all[i].words() <= words {
 			s.fewer = append(s.fewer, all[i])
 		}
 	}

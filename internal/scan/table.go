@@ -2,7 +2,6 @@ package scan
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -165,7 +164,7 @@ func (t *table) hits(ctx context.Context, c int, all tokens) (map[fingerprint.To
 func (t *table) totals(ctx context.Context, c int, batch []fingerprint.Token, totals []int64) error {
 	questions := make([]edm.MatchQuestion, len(batch))
 	for i := range batch {
-		questions[i] = edm.MatchQuestion{Column: t.columns[c].Name, Token: base64.StdEncoding.EncodeToString(batch[i][:]), Limit: 1}
+		questions[i] = edm.MatchQuestion{Column: t.columns[c].Name, Token: textOf(batch[i]), Limit: 1}
 	}
 	answers, err := t.match(ctx, questions)
 	for i := range answers {

@@ -59,7 +59,10 @@ func FuzzAnswer(f *testing.F) {
 		calls := []func() error{
 			func() error { _, err := c.Sessions().Create(t.Context(), "d", edm.Session{}, "r"); return err },
 			func() error { _, err := c.Sessions().Renew(t.Context(), "d", "s"); return err },
-			func() error { _, err := c.Stores().Match(t.Context(), "d", edm.MatchRequest{Questions: make([]edm.MatchQuestion, 1)}); return err },
+			func() error {
+				_, err := c.Stores().Match(t.Context(), "d", edm.MatchRequest{Questions: make([]edm.MatchQuestion, 1)})
+				return err
+			},
 			func() error { return c.Sessions().Commit(t.Context(), "d", "s", nil) },
 			func() error { _, err := c.Stores().List(t.Context(), edm.Query{Top: 2}); return err },
 		}
