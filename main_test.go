@@ -131,6 +131,9 @@ func TestExitCodes(t *testing.T) {
 		"a flag that is not":       {[]string{"--nonsense"}, 2, "", "not a flag of lookup"},
 		"an argument":              {[]string{"--value", "a", "b"}, 2, "", "flags only"},
 		"a required flag left out": {[]string{"lookup"}, 2, "", "required flag"},
+		"nothing to scan":          {[]string{"scan"}, 2, "", "give at least one file"},
+		"a scan's required flag":   {[]string{"scan", "-"}, 2, "", "required flag"},
+		"help of scan":             {[]string{"scan", "--help"}, 0, "Exit codes:", ""},
 		"log level":                {[]string{"--value", "a", "--log-level", "loud"}, 2, "", "--log-level"},
 		"help":                     {[]string{"--help"}, 0, "Exit codes:", ""},
 	} {

@@ -38,10 +38,10 @@ could, it counts for what is nearest to the primary value. Finds of one row that
 A value is 1 to --max-words words with what stands between them, on one line or several. A word is a
 run of letters and digits: 900-12-3456 has three, and so has "Okafor, Ngozi M.". Each character of
 Chinese, Japanese, Thai, Lao, Khmer and Burmese is a word. Up to 3 characters of punctuation right
-before and right behind the words may belong to the value: "(555) 0134", "Acme Inc.". Letters are compared,
-and characters ignored, as the rules of each column of the live table say. A value has at most 1,024
-bytes; one without a letter or digit is not found. Words cost time in proportion: --max-words SSN=3
-says that the values of one column have fewer.
+before and right behind the words may belong to the value: "(555) 0134", "Acme Inc.". The rules of
+each column of the live table say how letters are compared and which characters are ignored. A value
+has at most 1,024 bytes; one without a letter or digit is not found. Words cost time in proportion:
+--max-words SSN=3 says that the values of one column have fewer.
 
 FILE is UTF-8, or UTF-16 with a byte order mark; "-" is stdin. What is not text is an error, and the
 other files are scanned all the same. All finds are of one table: where another one goes live
@@ -58,8 +58,8 @@ Exit codes:
 
 const example = `  exactmatch scan --bearer-token-file token --key-file patients.key --store patients letter.txt
   exactmatch scan --bearer-token-file token --key-file patients.key --store patients \
-    --min-columns 3 --mandatory SSN --output json outbox/*.txt
-  pdftotext report.pdf - | exactmatch scan --bearer-token-file token --key-file patients.key --store patients -`
+    --min-columns 3 --mandatory SSN --max-words SSN=3 --output json outbox/*.txt
+  cat mail.eml | exactmatch scan --bearer-token-file token --key-file patients.key --store patients -`
 
 // foundError is how a scan ends that found records.
 type foundError struct{ finds, with, files int }

@@ -128,3 +128,41 @@ func TestNoValueLeaks(t *testing.T) {
 		}
 	}
 }
+
+// TestTheExamplesOfTheHelp runs them, beside the files that they name.
+func TestTheExamplesOfTheHelp(t *testing.T) {
+	s := livetable.Serve(t, "patients", patients(50), columns...)
+	t.Chdir(t.TempDir())
+	mail := "To: p7@example.com\n\nDear Okafor7,\nyour number is 900-00-0007.\n"
+	testkit.Must(t, os.Mkdir("outbox", 0o700))
+	for name, text := range map[string]string{"token": "token", "patients.key": string(livetable.Key), "letter.txt": mail, "mail.eml": mail, "outbox/a.txt": mail, "outbox/b.txt": ""} {
+		testkit.Must(t, os.WriteFile(name, []byte(text), 0o600))
+	}
+	examples := strings.Split(strings.ReplaceAll(scan.Command().Example, "\\\n", ""), "\n")
+	if len(examples) != 3 {
+		t.Fatalf("there are %d examples", len(examples))
+	}
+	for _, example := range examples {
+		_, line, found := strings.Cut(example, "exactmatch scan ")
+		if !found {
+			t.Fatalf("%q is no scan", example)
+		}
+		args := []string{"--endpoint", s.Endpoint}
+		for _, arg := range strings.Fields(line) {
+			files, err := filepath.Glob(arg)
+			testkit.Must(t, err)
+			if len(files) == 0 || !strings.Contains(arg, "*") {
+				files = []string{arg}
+			}
+			args = append(args, files...)
+		}
+		c, out := scan.Command(), &bytes.Buffer{}
+		c.SetArgs(args)
+		c.SetIn(strings.NewReader(mail))
+		c.SetOut(out)
+		c.SilenceErrors, c.SilenceUsage = true, true
+		if err := c.ExecuteContext(t.Context()); scan.ExitCode(err) != 1 || strings.Count(out.String(), "\n") != 1 || !strings.Contains(out.String(), "SSN") {
+			t.Errorf("%s: %q (%v)", example, out, err)
+		}
+	}
+}
