@@ -178,7 +178,14 @@ func (f *flags) run(ctx context.Context, web *http.Client, files []string, in io
 	if err != nil {
 		return err
 	}
-	return s.files(ctx, files, in, print)
+	ended := make(chan error, 1)
+	go func() { ended <- s.files(ctx, files, in, print) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done(): // a read of stdin that blocks is left behind
+		return context.Cause(ctx)
+	}
 }
 
 // files scans all files. One that is not text does not keep the others from being

@@ -2,12 +2,16 @@ package scan_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/scan"
@@ -164,5 +168,28 @@ func TestTheExamplesOfTheHelp(t *testing.T) {
 		if err := c.ExecuteContext(t.Context()); scan.ExitCode(err) != 1 || strings.Count(out.String(), "\n") != 1 || !strings.Contains(out.String(), "SSN") {
 			t.Errorf("%s: %q (%v)", example, out, err)
 		}
+	}
+}
+
+// TestAnInterruptionEndsAScan interrupts a scan of a stdin from which nothing comes.
+func TestAnInterruptionEndsAScan(t *testing.T) {
+	s := livetable.Serve(t, "patients", patients(5), columns...)
+	stdin, writer := io.Pipe()
+	t.Cleanup(func() { testkit.Must(t, writer.Close()) })
+	ended := make(chan error, 1)
+	c := scan.Command()
+	ctx, interrupt := context.WithCancel(t.Context())
+	c.SetContext(ctx)
+	go func() { ended <- s.Run(t, c, stdin, io.Discard, "--store", "patients", "-") }()
+	_, err := writer.Write([]byte("9")) // it is read
+	testkit.Must(t, err)
+	interrupt()
+	select {
+	case err := <-ended:
+		if scan.ExitCode(err) != 2 || !errors.Is(err, context.Canceled) {
+			t.Errorf("it ends with %v", err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("it does not end")
 	}
 }

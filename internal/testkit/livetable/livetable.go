@@ -106,5 +106,8 @@ func (s Service) Run(t testing.TB, c *cobra.Command, stdin io.Reader, out io.Wri
 	c.SetIn(stdin)
 	c.SetOut(out)
 	c.SetErr(out)
-	return c.ExecuteContext(t.Context())
+	if c.Context() == nil {
+		c.SetContext(t.Context())
+	}
+	return c.Execute()
 }
