@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -26,10 +27,14 @@ func processorTime() time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// nothing is a store that holds no value.
-type nothing struct{ edm.Stores }
+// nothing is a store that holds no value, and counts what it is asked.
+type nothing struct {
+	edm.Stores
+	asked *atomic.Int64
+}
 
-func (nothing) Match(_ context.Context, _ string, q edm.MatchRequest) (*edm.MatchResponse, error) {
+func (n nothing) Match(_ context.Context, _ string, q edm.MatchRequest) (*edm.MatchResponse, error) {
+	n.asked.Add(int64(len(q.Questions)))
 	return &edm.MatchResponse{Generation: 1, SessionID: "s", Answers: make([]edm.MatchAnswer, len(q.Questions))}, nil
 }
 
@@ -38,9 +43,10 @@ func BenchmarkWithoutAService(b *testing.B) {
 	s := livetable.Serve(b, "patients", patients(10), columns...)
 	text := prose(1 << 20)
 	b.SetBytes(int64(len(text)))
+	var asked atomic.Int64
 	before := processorTime()
 	for b.Loop() {
-		scanner, err := scan.Open(b.Context(), nothing{s.Stores}, livetable.Key, "patients", scan.Options{MaxWords: 6, Within: 300})
+		scanner, err := scan.Open(b.Context(), nothing{s.Stores, &asked}, livetable.Key, "patients", scan.Options{MaxWords: 6, Within: 300})
 		if err == nil {
 			err = scanner.Scan(b.Context(), "-", strings.NewReader(text), func(scan.Find) error { return nil })
 		}
@@ -49,6 +55,7 @@ func BenchmarkWithoutAService(b *testing.B) {
 		}
 	}
 	b.ReportMetric((processorTime()-before).Seconds()/float64(b.N)/float64(len(text))*1e6, "cpu-s/MB")
+	b.ReportMetric(float64(asked.Load())/float64(b.N)/float64(len(text))*1e6, "questions/MB")
 }
 
 // prose is a text of words that are no values.
