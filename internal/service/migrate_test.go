@@ -49,10 +49,14 @@ func (l *lifecycle) answersAsBefore() {
 	for _, row := range []int{0, 255, 256, 349, 350, 699} {
 		for _, column := range []string{"ID", "Mail"} {
 			r := l.api(http.MethodPost, "/"+l.store+"/match", edm.MatchRequest{
-				KeyID: modelKey.String(), Column: column, Token: text64(modelToken(earlierEdition, column, row)),
-				SameRow: map[string]string{"City": text64(modelToken(earlierEdition, "City", row))},
+				KeyID: modelKey.String(), Questions: []edm.MatchQuestion{{
+					Column: column, Token: text64(modelToken(earlierEdition, column, row)),
+					SameRow: map[string][]string{"City": {text64(modelToken(earlierEdition, "City", row))}},
+				}},
 			})
-			want := edm.MatchResult{Generation: live.Generation, SessionID: live.SessionID, Total: 1, Rows: []edm.MatchRow{{Row: int64(row), Matched: []string{"City"}}}}
+			want := edm.MatchResponse{Generation: live.Generation, SessionID: live.SessionID, Answers: []edm.MatchAnswer{
+				{Total: 1, Rows: []edm.MatchRow{{Row: int64(row), Matched: map[string]int{"City": 0}}}},
+			}}
 			if string(r.body) != toJSON(want) {
 				l.Fatalf("row %d by %s is answered %d %s; want %s", row, column, r.status, r.body, toJSON(want))
 			}

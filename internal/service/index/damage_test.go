@@ -48,7 +48,7 @@ func askDamaged(t *testing.T, what string, p *place, s *sheet) (refused, asked i
 				}
 			}
 			asked++
-			got, err := table.Match(c, token, map[int]fingerprint.Token{2: s.tokens[2][row]}, len(rows))
+			got, err := table.Match(c, token, map[int][]fingerprint.Token{2: {s.tokens[2][row]}}, len(rows))
 			if err != nil {
 				refused++
 				continue
@@ -187,7 +187,7 @@ func TestAFileThatIsCutWhileItIsOpen(t *testing.T) {
 		require(t, os.Truncate(files[0], 0))
 		refused := 0
 		for row := range s.rows() {
-			got, err := table.Match(0, s.tokens[0][row], map[int]fingerprint.Token{1: s.tokens[1][row]}, 1)
+			got, err := table.Match(0, s.tokens[0][row], map[int][]fingerprint.Token{1: {s.tokens[1][row]}}, 1)
 			switch {
 			case isDamage(err):
 				refused++
