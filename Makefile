@@ -222,9 +222,6 @@ deploy: ## Deploy the manager and the service to the cluster of the current kube
 	cp -r config/. "$$copy"; cd "$$copy/default"; \
 	$(KUSTOMIZE) edit set image exactmatch.dev/operator=$(IMAGE); \
 	$(KUSTOMIZE) build . | kubectl apply --server-side -f -
-	@# The service's bearer token is made once and kept.
-	@kubectl -n exactmatch-system get secret exactmatch-service-token >/dev/null 2>&1 || \
-		head -c 24 /dev/urandom | base64 | kubectl -n exactmatch-system create secret generic exactmatch-service-token --from-file=token=/dev/stdin
 
 .PHONY: undeploy
 undeploy: ## Remove what deploy made, with every object of the project's kinds

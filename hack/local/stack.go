@@ -269,11 +269,13 @@ func (s *Stack) environment() []string {
 }
 
 // Sample is a manifest of config/samples with the run's endpoint in place of
-// the cluster's, port being where the service is spoken to: on this machine by http.
+// the cluster's, port being where the service is spoken to: on this machine by http,
+// with a token out of a Secret.
 func Sample(name string, port int) (string, error) {
 	const cluster = "exactmatch-service.exactmatch-system.svc"
 	text, err := os.ReadFile(filepath.Join("config/samples", name))
 	here := strings.ReplaceAll(string(text), "https://"+cluster+":8765", fmt.Sprintf("http://127.0.0.1:%d", port))
+	here = strings.ReplaceAll(here, "serviceAccount: {name: exactmatch}", "bearerTokenSecretRef: {name: exactmatch-token}")
 	return strings.ReplaceAll(here, cluster, "127.0.0.1"), err
 }
 

@@ -50,7 +50,7 @@ kind: ExactMatchUploadAgent
 metadata: {name: %[1]s}
 spec:
   endpoint: https://exactmatch-service.exactmatch-system.svc:8765/beta
-  auth: {bearerTokenSecretRef: {name: exactmatch-token}}
+  auth: {serviceAccount: {name: exactmatch}}
   allow: {hosts: [exactmatch-service.exactmatch-system.svc]}
   workers: {mode: Job, parallelism: %[2]d}
 ---
@@ -118,8 +118,8 @@ func (u upload) whole(t *testing.T, id string, within time.Duration) {
 			t.Errorf("block %d was acknowledged and sent again: %d times", index, times)
 		}
 	}
-	g.Expect(lookup(t, u.name, "Number", fmt.Sprintf("N-%d", rows-1))).To(MatchRegexp(`(?m)^1 +yes\b`))
-	g.Expect(lookup(t, u.name, "Number", fmt.Sprintf("N-%d", rows))).To(MatchRegexp(`(?m)^1 +no\b`))
+	g.Expect(lookup(t, u.name, u.name, "Number", fmt.Sprintf("N-%d", rows-1))).To(MatchRegexp(`(?m)^1 +yes\b`))
+	g.Expect(lookup(t, u.name, u.name, "Number", fmt.Sprintf("N-%d", rows))).To(MatchRegexp(`(?m)^1 +no\b`))
 }
 
 // workers are the pods of the session that are not over.
@@ -210,9 +210,9 @@ func TestSessionDeleted(t *testing.T) {
 	g.Expect(kube.Get(t.Context(), client.ObjectKey{Namespace: u.name, Name: u.name}, &store)).To(Succeed())
 	kubectl(t, "", "-n", u.name, "delete", "exactmatchsession", u.name, "--timeout=2m")
 	g.Eventually(names, 2*time.Minute, "500ms").Should(ConsistOf(
-		"secret/exactmatch-token", "secret/key", "configmap/kube-root-ca.crt", "persistentvolumeclaim/tables", "serviceaccount/default",
+		"secret/key", "configmap/kube-root-ca.crt", "persistentvolumeclaim/tables", "serviceaccount/default", "serviceaccount/exactmatch",
 	), "what the session had goes with it")
-	remote, err := serviceClient(t).Sessions().Get(t.Context(), store.Status.ID, id)
+	remote, err := serviceClient(t, u.name).Sessions().Get(t.Context(), store.Status.ID, id)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(remote.State).To(Equal(edm.StateCancelled))
 	g.Expect(staged(t, id)).NotTo(BeEmpty())

@@ -24,6 +24,6 @@ func TestManager(t *testing.T) {
 	completed := finishes(t, namespace, "staff", v1alpha1.ReasonCompleted, 3*time.Minute)
 	g.Expect(completed.Status.ID).To(Equal(uploaded.Status.ID), "the commit is that of the session that was uploaded")
 	g.Expect(completed.Status.Rows).To(HaveValue(BeEquivalentTo(3)))
-	g.Expect(lookup(t, "staff", "Badge", "77-120-4")).To(MatchRegexp(`(?m)^1 +yes\b`))
-	g.Expect(lookup(t, "staff", "Badge", "77-120-9")).To(MatchRegexp(`(?m)^1 +no\b`))
+	g.Expect(lookup(t, namespace, "staff", "Badge", "77-120-4")).To(MatchRegexp(`(?m)^1 +yes\b`))
+	g.Expect(lookup(t, namespace, "staff", "Badge", "77-120-9")).To(MatchRegexp(`(?m)^1 +no\b`))
 }

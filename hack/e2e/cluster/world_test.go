@@ -62,7 +62,7 @@ func newNamespace(t *testing.T, name string) {
 			t.Errorf("the namespace does not go: %v: %s", err, out)
 		}
 	})
-	secret(t, name, "exactmatch-token", "token", serviceToken(t))
+	g.Expect(kube.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: "exactmatch"}})).To(Succeed())
 	secret(t, name, "key", "key", []byte(key))
 	g.Eventually(func() error {
 		return kube.Get(t.Context(), client.ObjectKey{Namespace: name, Name: "default"}, &corev1.ServiceAccount{})
@@ -76,11 +76,10 @@ func secret(t *testing.T, namespace, name, item string, value []byte) {
 	})).To(Succeed())
 }
 
-func serviceToken(t *testing.T) []byte {
+// serviceToken is what a user of a namespace shows to the service.
+func serviceToken(t *testing.T, namespace string) []byte {
 	t.Helper()
-	var s corev1.Secret
-	NewWithT(t).Expect(kube.Get(t.Context(), client.ObjectKey{Namespace: systemNamespace, Name: "exactmatch-service-token"}, &s)).To(Succeed())
-	return s.Data["token"]
+	return []byte(kubectl(t, "", "-n", namespace, "create", "token", "exactmatch", "--audience=exactmatch-service", "--duration=10m"))
 }
 
 // explain shows what a person would look at after a failure.
@@ -155,15 +154,15 @@ func authorities(t *testing.T) []byte {
 	return s.Data["ca.crt"]
 }
 
-// serviceClient speaks to the service as any other program may.
-func serviceClient(t *testing.T) *rest.Client {
+// serviceClient speaks to the service as any other program of a namespace may.
+func serviceClient(t *testing.T, namespace string) *rest.Client {
 	t.Helper()
 	roots, err := dial.Authorities(authorities(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	web := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}
-	c, err := rest.New(rest.Options{Endpoint: forward(t), HTTP: web, Token: rest.StaticToken(strings.TrimSpace(string(serviceToken(t)))), Pace: rest.Unpaced()})
+	c, err := rest.New(rest.Options{Endpoint: forward(t), HTTP: web, Token: rest.StaticToken(strings.TrimSpace(string(serviceToken(t, namespace)))), Pace: rest.Unpaced()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,11 +171,11 @@ func serviceClient(t *testing.T) *rest.Client {
 
 // lookup asks the service for one value, as a user does. Exit code 1 says that it
 // is not found.
-func lookup(t *testing.T, store, column, value string) string {
+func lookup(t *testing.T, namespace, store, column, value string) string {
 	t.Helper()
 	files := t.TempDir()
 	token, keyFile, ca := filepath.Join(files, "token"), filepath.Join(files, "key"), filepath.Join(files, "ca.crt")
-	if err := errors.Join(os.WriteFile(ca, authorities(t), 0o600), os.WriteFile(token, serviceToken(t), 0o600), os.WriteFile(keyFile, []byte(key), 0o600)); err != nil {
+	if err := errors.Join(os.WriteFile(ca, authorities(t), 0o600), os.WriteFile(token, serviceToken(t, namespace), 0o600), os.WriteFile(keyFile, []byte(key), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.CommandContext(t.Context(), "bin/exactmatch", "lookup", "--endpoint", forward(t), "--ca-file", ca, "--bearer-token-file", token,
