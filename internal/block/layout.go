@@ -22,7 +22,7 @@ func (p Place) Width() int { return widthOf(p.Entries) }
 // Rows is the offset of the first row's token, or of its place in the dictionary.
 func (p Place) Rows() int { return p.Offset + p.Entries*tokenSize }
 
-// Size is the bytes of a column of so many rows, from Offset on.
+// Size is the length in bytes of a column of that many rows, from Offset on.
 func (p Place) Size(rows int) int {
 	if p.Entries == 0 {
 		return rows * tokenSize

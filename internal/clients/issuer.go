@@ -19,7 +19,7 @@ import (
 )
 
 // tokenLife is the life of the tokens that are asked for, and the longest that is
-// taken: whoever steals one has that long.
+// taken: a stolen one is good for no longer.
 const tokenLife = 15 * time.Minute
 
 // kubernetesIssuer is the API server's TokenRequest API.
@@ -59,7 +59,7 @@ func (k *kubernetesIssuer) Issue(ctx context.Context, account types.NamespacedNa
 	return token, k.checkForeign(ctx, token, account, audience)
 }
 
-// notIssued says why there is no token, and what to do.
+// notIssued turns an error of the TokenRequest API into what to do about it.
 func notIssued(account types.NamespacedName, err error) error {
 	switch {
 	case apierrors.IsNotFound(err):

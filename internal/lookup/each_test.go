@@ -285,7 +285,7 @@ func runCommand(t *testing.T, values, limit int, match func(questions int) (int,
 	return time.Since(began)
 }
 
-// oneRowEach answers that one row holds each of so many values.
+// oneRowEach answers that one row holds each of n values.
 func oneRowEach(questions int) string {
 	one := `{"total":1,"rows":[{"row":5}]}`
 	return `{"generation":1,"sessionId":"s","answers":[` + one + strings.Repeat(","+one, questions-1) + `]}`

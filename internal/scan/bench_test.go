@@ -72,7 +72,7 @@ func prose(size int) string {
 }
 
 // BenchmarkScan scans prose against the real service in this process, clean and with
-// a record in every so many bytes.
+// a record at regular distances, in bytes.
 func BenchmarkScan(b *testing.B) {
 	s := livetable.Serve(b, "patients", patients(10_000), columns...)
 	for name, every := range map[string]int{"clean": 0, "a-record-in-10KB": 10_000, "a-record-in-1KB": 1000} {

@@ -116,7 +116,7 @@ func (s *Scanner) countWords() error {
 	return nil
 }
 
-// upTo are the candidates of at most so many words.
+// upTo are the candidates of at most n words.
 func (s *Scanner) upTo(all []candidate, words int) []candidate {
 	if words >= s.most {
 		return all

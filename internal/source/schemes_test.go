@@ -67,7 +67,7 @@ func TestEveryCredentialIsDescribed(t *testing.T) {
 		testkit.Must(t, err)
 		for _, key := range regexp.MustCompile(`credential\("(\w+)"\)`).FindAllSubmatch(text, -1) {
 			keys++
-			if !regexp.MustCompile("`"+string(key[1])+"\\b").MatchString(section) {
+			if !regexp.MustCompile("`" + string(key[1]) + "\\b").MatchString(section) {
 				t.Errorf("%s reads the key %s, which SPEC.md does not describe", name, key[1])
 			}
 		}

@@ -10,7 +10,7 @@ import (
 // expiry has the label of the Secret so that replicas that do not lead show nothing.
 var expiry = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 	Name: "exactmatch_service_certificate_expiry_timestamp_seconds",
-	Help: "When the certificate of the service expires, in seconds since 1970, whoever keeps it; shown by the leading manager.",
+	Help: "When the certificate of the service expires, in seconds since 1970, whether the manager or cert-manager keeps it; shown by the leading manager.",
 }, []string{"secret"})
 
 func init() { metrics.Registry.MustRegister(expiry) }

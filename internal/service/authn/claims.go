@@ -9,7 +9,7 @@ import (
 
 const (
 	maxSubject = 256 // bytes
-	// leeway is how far the clocks of an issuer and of this machine may differ.
+	// leeway is the greatest difference between the clocks of an issuer and of this machine.
 	leeway = 30 * time.Second
 )
 

@@ -10,7 +10,7 @@ type Cause string
 
 // The causes. They are for logs and counters; a caller is told the message.
 const (
-	// Malformed is what is no token.
+	// Malformed is a token that cannot be read as one.
 	Malformed Cause = "malformed"
 	// Unknown is a token that no entry has issued.
 	Unknown Cause = "unknown"

@@ -27,7 +27,7 @@ type blockLayout struct {
 
 const magicPages = "XMP1"
 
-// pagesOf is how many pages so many bytes have.
+// pagesOf counts the pages of n bytes.
 func pagesOf(size int64) int64 { return (size + pageSize - 1) / pageSize }
 
 // rowsOf are the rows of a block.

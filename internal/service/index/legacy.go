@@ -84,7 +84,7 @@ func openLegacyTokens(ctx context.Context, files group, column int, rows int64) 
 	return f, nil
 }
 
-// measure makes sure that the file ends as one with so many tokens.
+// measure makes sure that the file ends as one with n tokens does.
 func (f *legacyTokens) measure() error {
 	size, err := f.file.Size()
 	if err != nil {
