@@ -61,8 +61,8 @@ const (
 	keepAccount = time.Hour
 	// renewPause is how often a renewal that fails is tried again.
 	renewPause = 10 * time.Second
-	// lastSeconds of a token's life are not used: a request takes a while.
-	lastSeconds = 30 * time.Second
+	// leastLife is what a token must live on to be sent: a request takes a while.
+	leastLife = 30 * time.Second
 )
 
 func newAccounts(issuer Issuer) *accounts {
@@ -89,7 +89,7 @@ func (a *accounts) token(ctx context.Context, key accountKey) (string, error) {
 	defer one.mu.Unlock()
 	now := a.now()
 	half := one.token.Issued.Add(one.token.Expiry.Sub(one.token.Issued) / 2)
-	good := now.Before(one.token.Expiry.Add(-lastSeconds))
+	good := now.Before(one.token.Expiry.Add(-leastLife))
 	if good && (now.Before(half) || now.Before(one.tried.Add(renewPause))) {
 		return one.token.Secret, nil
 	}
@@ -117,7 +117,7 @@ type account struct {
 	key accountKey
 }
 
-func (a account) Token(ctx context.Context) (string, error) { return a.accounts.token(ctx, a.key) }
+func (a account) Token(ctx context.Context) (string, error) { return a.token(ctx, a.key) }
 
 // accountOf makes the source of the tokens of the agent's ServiceAccount. It gets one
 // at once, so that the agent says where none is issued.
