@@ -42,13 +42,7 @@ func (c *Check) Run(ctx context.Context) error {
 	if err != nil && (!c.Adopt || !errors.As(err, &bad)) {
 		return err
 	}
-	if err := found.hasDatabase(); err != nil {
-		return err
-	}
-	if found.isNew() {
-		return fmt.Errorf("%s is empty: a service starts there with nothing", c.Dir)
-	}
-	db, err := bolt.Open(filepath.Join(c.Dir, Database), c.Log) // and no service can start meanwhile
+	db, err := found.open(c.Dir, c.Log)
 	if err != nil {
 		return err
 	}

@@ -32,16 +32,10 @@ func (m *Migrate) say(format string, args ...any) { _, _ = fmt.Fprintf(m.Out, fo
 // table goes to lost+found, so that the service starts without it.
 func (m *Migrate) Run(ctx context.Context) error {
 	found, err := lookAt(m.FS, m.Dir)
-	if err == nil {
-		err = found.hasDatabase()
-	}
 	if err != nil {
 		return err
 	}
-	if found.isNew() {
-		return fmt.Errorf("%s is empty: a service starts there with nothing", m.Dir)
-	}
-	db, err := bolt.Open(filepath.Join(m.Dir, Database), m.Log) // and no service can start meanwhile
+	db, err := found.open(m.Dir, m.Log)
 	if err != nil {
 		return err
 	}

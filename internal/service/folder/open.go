@@ -40,6 +40,18 @@ func Open(ctx context.Context, fs fsys.FS, dir string, log *slog.Logger) (*bolt.
 	return db, nil
 }
 
+// open opens the database of a folder whose service is stopped, for a command that works
+// on it. No service can start meanwhile.
+func (f *folder) open(dir string, log *slog.Logger) (*bolt.Store, error) {
+	if err := f.hasDatabase(); err != nil {
+		return nil, err
+	}
+	if f.isNew() {
+		return nil, fmt.Errorf("%s is empty: a service starts there with nothing", dir)
+	}
+	return bolt.Open(filepath.Join(dir, Database), log)
+}
+
 // join makes a database and the folder around it one, where they fit.
 func (f *folder) join(ctx context.Context, db *bolt.Store, log *slog.Logger) error {
 	if err := f.fits(ctx, db); err != nil {
