@@ -68,10 +68,11 @@ else
 	echo "skipped: the vulnerability database cannot be reached"
 fi
 step fuzz targets
-# Rows, lines and headers, stripes, blocks, the service's requests, queries, signatures and schemas, and what a service or a storage answers.
+# Rows, lines and headers, stripes, blocks, the service's requests, callers, queries, signatures and schemas, text that is scanned, and what
+# a service or a storage answers.
 # The rest, loops held against each other, is for 'make fuzz'.
 FUZZJOBS="${FUZZJOBS:-2}" hack/fuzz.sh "${FUZZTIME:-30s}" \
-	'table/Fuzz(Reader|Header|Lines|Tables)$' 'block/FuzzDecode$' service/Fuzz edm/Fuzz edm/rest/Fuzz \
+	'table/Fuzz(Reader|Header|Lines|Tables)$' 'block/FuzzDecode$' service/Fuzz authn/Fuzz edm/Fuzz edm/rest/Fuzz \
 	pipeline/Fuzz upload/Fuzz lookup/Fuzz scan/Fuzz source/FuzzURI answer/Fuzz
 
 echo "verify: all good"
