@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/cache"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/policy"
 	"exactmatch.dev/operator/internal/problem"
 )
 
@@ -121,12 +122,12 @@ func (a account) Token(ctx context.Context) (string, error) { return a.token(ctx
 
 // accountOf makes the source of the tokens of the agent's ServiceAccount. It gets one
 // at once, so that the agent says where none is issued.
-func (c *Cache) accountOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent) (*account, error) {
+func (c *Cache) accountOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, permitted policy.Permissions) (*account, error) {
 	at, err := url.Parse(agent.Spec.Endpoint)
 	if err != nil {
 		return nil, problem.NeedsRepair(v1alpha1.ReasonUploadAgentNotReady, "spec.endpoint of ExactMatchUploadAgent %q is not a URL", agent.Name)
 	}
-	audience, err := c.options.Policy.For(agent.Namespace).Audience(at.Host)
+	audience, err := permitted.Audience(at.Host)
 	if err != nil {
 		return nil, problem.NeedsRepair(v1alpha1.ReasonNotPermitted, "%v", err)
 	}

@@ -46,7 +46,7 @@ const maxAuthorities = 256 << 10
 
 // trustOf finds what the agent's endpoint is verified against: what the agent names or,
 // where it names nothing, what the administrator's policy does.
-func (c *Cache) trustOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *Reader) (trust, error) {
+func (c *Cache) trustOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, permitted policy.Permissions, read *Reader) (trust, error) {
 	if agent.Spec.CABundleConfigMapRef != nil {
 		roots, err := authoritiesOf(ctx, agent, read)
 		return trust{roots: roots}, err
@@ -55,7 +55,7 @@ func (c *Cache) trustOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAge
 	if err != nil {
 		return trust{}, nil //nolint:nilerr // the client says so
 	}
-	ref, named := c.options.Policy.For(agent.Namespace).Authority(at.Host)
+	ref, named := permitted.Authority(at.Host)
 	if !named {
 		return trust{}, nil
 	}

@@ -120,11 +120,12 @@ func New(reader client.Reader, o Options) *Cache {
 // Open returns the client of an agent, whose Secrets it reads. It fails without
 // a call where the service has refused these very credentials before.
 func (c *Cache) Open(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *Reader) (*Client, error) {
-	options, err := c.optionsOf(ctx, agent, read)
+	permitted := c.options.Policy.For(agent.Namespace) // once: it may change at any time
+	options, err := c.optionsOf(ctx, agent, permitted, read)
 	if err != nil {
 		return nil, err
 	}
-	version := fmt.Sprintf("%d/%s%s%s", agent.Generation, read.versions, options.trust.version(), c.options.Policy.For(agent.Namespace).Version())
+	version := fmt.Sprintf("%d/%s%s%s", agent.Generation, read.versions, options.trust.version(), permitted.Version())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if known := c.byAgent[agent.UID]; known != nil && known.version == version {

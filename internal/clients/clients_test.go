@@ -1,10 +1,17 @@
 package clients
 
 import (
+	"context"
 	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -114,5 +121,44 @@ func TestTheLastClientServesADeletion(t *testing.T) {
 	agent.Spec.Endpoint = "https://other.example.com/beta"
 	if _, err := cache.OpenFor(t.Context(), going, agent, cache.Fresh("ns")); problem.Of(err).Reason != v1alpha1.ReasonSecretNotFound {
 		t.Errorf("the client of another endpoint serves: %v", err)
+	}
+}
+
+// changingSecrets calls a function at each reading.
+type changingSecrets struct {
+	secretsOf
+	at func()
+}
+
+func (s changingSecrets) Get(ctx context.Context, key client.ObjectKey, into client.Object, o ...client.GetOption) error {
+	s.at()
+	return s.secretsOf.Get(ctx, key, into, o...)
+}
+
+// TestAPolicyThatChangesInAPass: a client that was made below one policy does not serve
+// below the next one.
+func TestAPolicyThatChangesInAPass(t *testing.T) {
+	const head = "apiVersion: policy.exactmatch.dev/v1alpha1\nkind: OperatorPolicy\n"
+	path := filepath.Join(t.TempDir(), "policy.yaml")
+	testkit.Must(t, os.WriteFile(path, []byte(head), 0o600))
+	file, err := policy.Open(path, slog.New(slog.DiscardHandler), nil)
+	testkit.Must(t, err)
+	before := file.For("ns").Version()
+	change := sync.OnceFunc(func() {
+		testkit.Must(t, os.WriteFile(path, []byte(head+"rules: [{namespaces: [ns], hosts: [edm.internal]}]\n"), 0o600))
+		for file.For("ns").Version() == before { // it looks at the file once a second
+			runtime.Gosched()
+		}
+	})
+	cache := New(changingSecrets{secretsOf{"ns/token": "secret"}, change}, Options{Policy: file})
+	agent := &v1alpha1.ExactMatchUploadAgent{}
+	agent.Namespace, agent.Name, agent.UID, agent.Spec.Endpoint = "ns", "agent", "agent", "https://edm.internal/beta"
+	agent.Spec.Auth.BearerTokenSecretRef = &v1alpha1.TokenReference{Name: "token", Key: "value"}
+	first, err := cache.Open(t.Context(), agent, cache.Fresh("ns"))
+	testkit.Must(t, err)
+	second, err := cache.Open(t.Context(), agent, cache.Fresh("ns"))
+	testkit.Must(t, err)
+	if first == second {
+		t.Error("the client of the policy before serves below the new one")
 	}
 }

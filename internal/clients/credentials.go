@@ -17,10 +17,13 @@ import (
 // Guard is the rule of addresses that the agent's spec.allow makes below the
 // administrator's policy.
 func (c *Cache) Guard(agent *v1alpha1.ExactMatchUploadAgent) dial.Guard {
-	o := c.options
+	return c.guardBelow(c.options.Policy.For(agent.Namespace), agent)
+}
+
+func (c *Cache) guardBelow(permitted policy.Permissions, agent *v1alpha1.ExactMatchUploadAgent) dial.Guard {
 	allow := agent.Spec.Allow
-	guard := dial.NewGuard(dial.Allow{Hosts: allow.Hosts, PlainHTTP: allow.PlainHTTP}, o.Policy.For(agent.Namespace).Network)
-	guard.Proxy, guard.StallTimeout = o.Proxy, o.StallTimeout
+	guard := dial.NewGuard(dial.Allow{Hosts: allow.Hosts, PlainHTTP: allow.PlainHTTP}, permitted.Network)
+	guard.Proxy, guard.StallTimeout = c.options.Proxy, c.options.StallTimeout
 	return guard
 }
 
@@ -30,16 +33,16 @@ type clientOptions struct {
 	trust trust
 }
 
-// optionsOf makes the client's options out of the agent's spec.
-func (c *Cache) optionsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *Reader) (*clientOptions, error) {
-	trusted, err := c.trustOf(ctx, agent, read)
+// optionsOf makes the client's options out of the agent's spec and what is permitted.
+func (c *Cache) optionsOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, permitted policy.Permissions, read *Reader) (*clientOptions, error) {
+	trusted, err := c.trustOf(ctx, agent, permitted, read)
 	if err != nil {
 		return nil, err
 	}
-	guard := c.Guard(agent)
+	guard := c.guardBelow(permitted, agent)
 	guard.RootCAs, guard.HostRoots = trusted.roots, trusted.hostRoots
 	guarded := c.options.HTTPClient(guard)
-	token, err := c.tokenOf(ctx, agent, read, guarded)
+	token, err := c.tokenOf(ctx, agent, permitted, read, guarded)
 	if err != nil {
 		return nil, err
 	}
@@ -62,14 +65,14 @@ func authoritiesOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, r
 
 // tokenOf makes the source of bearer tokens that spec.auth names; nil where the
 // service asks for none.
-func (c *Cache) tokenOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, read *Reader, guarded *http.Client) (rest.TokenSource, error) {
+func (c *Cache) tokenOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAgent, permitted policy.Permissions, read *Reader, guarded *http.Client) (rest.TokenSource, error) {
 	auth := agent.Spec.Auth
-	if err := c.identityPermitted(agent); err != nil {
+	if err := checkIdentity(agent, permitted); err != nil {
 		return nil, err
 	}
 	switch {
 	case auth.ServiceAccount != nil:
-		return c.accountOf(ctx, agent)
+		return c.accountOf(ctx, agent, permitted)
 	case auth.BearerTokenSecretRef != nil:
 		value, err := read.Secret(ctx, auth.BearerTokenSecretRef.Name, auth.BearerTokenSecretRef.Key)
 		if err != nil {
@@ -91,9 +94,9 @@ func (c *Cache) tokenOf(ctx context.Context, agent *v1alpha1.ExactMatchUploadAge
 	}
 }
 
-// identityPermitted refuses an agent that would have the manager's own identity
+// checkIdentity refuses an agent that would have the manager's own identity
 // sign for its endpoint, unless the administrator permits that.
-func (c *Cache) identityPermitted(agent *v1alpha1.ExactMatchUploadAgent) error {
+func checkIdentity(agent *v1alpha1.ExactMatchUploadAgent, permitted policy.Permissions) error {
 	auth := agent.Spec.Auth
 	want := policy.AmbientIdentity{Audience: auth.Scope}
 	switch {
@@ -107,7 +110,7 @@ func (c *Cache) identityPermitted(agent *v1alpha1.ExactMatchUploadAgent) error {
 	if at, err := url.Parse(agent.Spec.Endpoint); err == nil {
 		want.Endpoint = at.Host
 	}
-	if err := c.options.Policy.For(agent.Namespace).Endpoint(want); err != nil {
+	if err := permitted.Endpoint(want); err != nil {
 		return problem.NeedsRepair(v1alpha1.ReasonNotPermitted, "%v", err)
 	}
 	return nil
