@@ -26,7 +26,7 @@ func TestAnUploadURIIsRenewedBeforeABlockFails(t *testing.T) {
 		return latest < before
 	})
 	w.proxy.arm(fault{name: "slow", times: 100, spoil: func(f *faultProxy, rw http.ResponseWriter, c *call) {
-		pause(c, 2*time.Second) // a block or two are sent meanwhile
+		pause(c, time.Second) // a block is sent meanwhile, and the caller still waits
 		f.pass(rw, c)
 	}}, posts("/renew"))
 	w.proxy.trickle(900 * time.Millisecond)
