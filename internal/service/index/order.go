@@ -101,7 +101,7 @@ func (s *spreader) fill(entries []entry) (mask uint64) {
 	return mask
 }
 
-// spreadKeys sorts the keys: by so many of their first bits that few are left
+// spreadKeys sorts the keys: by enough of their first bits that few are left
 // together, then these.
 func (s *spreader) spreadKeys() {
 	shift := 64 - bits.Len(uint(len(s.keys)))

@@ -21,7 +21,7 @@ const (
 	columnFixed = 20 << 20
 )
 
-// roomFor is how many entries are collected at once within so many bytes.
+// roomFor is how many entries are collected at once within a number of bytes.
 func roomFor(memory int64) int { return int(max(memory-columnFixed, 1<<20) / int64(len(entry{}))) }
 
 // columnIndexer sorts the tokens of a column into the files of its index. It reads the

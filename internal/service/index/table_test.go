@@ -97,7 +97,7 @@ func (s *sheet) build(t testing.TB, l *Tables, session string) *Table {
 	return table
 }
 
-// randomSheet has columns of random tokens, each out of so many kinds, and no token
+// randomSheet has columns of random tokens, each out of a number of kinds, and no token
 // twice where that is 0.
 func randomSheet(rows, rowsPerBlock int, kinds ...int) *sheet {
 	random := rand.New(rand.NewPCG(1, uint64(rows)))
