@@ -56,7 +56,10 @@ func (k *kubernetesIssuer) Issue(ctx context.Context, account types.NamespacedNa
 		return Token{}, problem.NeedsRepair(v1alpha1.ReasonNotPermitted,
 			"the API server issued a token of ServiceAccount %q for %s, longer than the %s that were asked for; it is not used", account.Name, life.Round(time.Second), tokenLife)
 	}
-	return token, k.checkForeign(ctx, token, account, audience)
+	if err := k.checkForeign(ctx, token, account, audience); err != nil {
+		return Token{}, err
+	}
+	return token, nil
 }
 
 // notIssued turns an error of the TokenRequest API into what to do about it.
