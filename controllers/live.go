@@ -28,10 +28,11 @@ func showsLive(agent *v1alpha1.ExactMatchUploadAgent) bool {
 	return agent.Status.BlockFormat == edm.BlockFormatV1
 }
 
-// isReplaced reports whether a later table is known to have replaced a session's.
+// isReplaced reports whether another table is known to have gone live in place of a
+// session's.
 func isReplaced(one *v1alpha1.ExactMatchSession) bool {
 	c := findCondition(one.Status.Conditions, v1alpha1.ConditionLive)
-	return c != nil && c.Reason == v1alpha1.ReasonReplacedBy
+	return c != nil && (c.Reason == v1alpha1.ReasonReplacedBy || c.Reason == v1alpha1.ReasonRolledBack)
 }
 
 // liveWord is the status, reason and message of a condition Live.
@@ -58,11 +59,20 @@ func liveWordOf(store *v1alpha1.ExactMatchDataStore, one *v1alpha1.ExactMatchSes
 	case carries(published, one):
 		return &liveWord{metav1.ConditionFalse, v1alpha1.ReasonTableLost, lostMessage}
 	case live != nil:
-		return &liveWord{metav1.ConditionFalse, v1alpha1.ReasonReplacedBy, replacedMessage(live)}
+		return replacedWord(live, one)
 	case published != nil:
-		return &liveWord{metav1.ConditionFalse, v1alpha1.ReasonReplacedBy, replacedMessage(published)}
+		return replacedWord(published, one)
 	}
 	return nil
+}
+
+// replacedWord says that another table went live after a session's: one that was
+// completed later, or by a rollback one that was completed earlier.
+func replacedWord(by *v1alpha1.LiveTable, one *v1alpha1.ExactMatchSession) *liveWord {
+	if own := completedTable(one); own != nil && by.CompletionTime != nil && by.CompletionTime.Before(own.CompletionTime) {
+		return &liveWord{metav1.ConditionFalse, v1alpha1.ReasonRolledBack, rolledBackMessage(by)}
+	}
+	return &liveWord{metav1.ConditionFalse, v1alpha1.ReasonReplacedBy, replacedMessage(by)}
 }
 
 const lostMessage = "the service no longer shows the table live; it is uploaded again where spec.desiredState is Committed"
@@ -84,9 +94,18 @@ func publishedMessage(live *v1alpha1.LiveTable) string {
 
 func replacedMessage(by *v1alpha1.LiveTable) string {
 	if by.SessionName != "" {
-		return "ExactMatchSession " + by.SessionName + " published a later table"
+		return "the table of ExactMatchSession " + by.SessionName + " went live later"
 	}
 	return "a later table is live, and no ExactMatchSession of this data store published it"
+}
+
+func rolledBackMessage(to *v1alpha1.LiveTable) string {
+	const how = "the service was rolled back to the earlier table of "
+	const advice = "; to publish this table again, roll back once more or change spec.restartToken"
+	if to.SessionName != "" {
+		return how + "ExactMatchSession " + to.SessionName + advice
+	}
+	return how + "a session that no ExactMatchSession of this data store has" + advice
 }
 
 // isPublished reports whether a session ended with a table that was live.

@@ -58,7 +58,8 @@ func (r *SessionReconciler) prove(ctx context.Context, s *scope) (failed string,
 		setCondition(s, v1alpha1.ConditionLive, metav1.ConditionFalse, v1alpha1.ReasonTableLost, lostMessage)
 		return "", nil
 	case live.SessionID != s.status().ID:
-		setCondition(s, v1alpha1.ConditionLive, metav1.ConditionFalse, v1alpha1.ReasonReplacedBy, replacedMessage(r.knownTable(ctx, s, live)))
+		word := replacedWord(r.knownTable(ctx, s, live), s.object)
+		setCondition(s, v1alpha1.ConditionLive, word.status, word.reason, word.message)
 		return "", nil
 	}
 	if failed := contradiction(s, live); failed != "" {

@@ -84,7 +84,7 @@ var _ = BeforeSuite(func() {
 func startService() {
 	dir, err := os.MkdirTemp(GinkgoT().TempDir(), "service")
 	Expect(err).NotTo(HaveOccurred())
-	s, err := service.New(service.Config{Dir: dir, Token: func() (string, error) { return bearer, nil }, MaxCommits: 4})
+	s, err := service.New(service.Config{Dir: dir, Token: func() (string, error) { return bearer, nil }, MaxCommits: 4, RollbackRetention: time.Hour})
 	Expect(err).NotTo(HaveOccurred())
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

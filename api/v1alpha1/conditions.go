@@ -54,6 +54,7 @@ const (
 	ReasonNoLiveTable        = "NoLiveTable"        // no table was published yet
 	ReasonTableLost          = "TableLost"          // the table was published, and the service does not show it any more
 	ReasonReplacedBy         = "ReplacedBy"         // a later table is live
+	ReasonRolledBack         = "RolledBack"         // an earlier table was made live again
 	ReasonRulesChanged       = "RulesChanged"       // the live table's tokens are made under other rules than the store's columns have
 	ReasonKeyChanged         = "KeyChanged"         // the live table's tokens are made under another key than the store has
 	ReasonLiveUnknown        = "LiveUnknown"        // the service does not show which table is live
