@@ -45,10 +45,13 @@ const (
 	CodeNotSealed     = "NotSealed"
 	CodeUnprocessable = "UnprocessableEntity"
 	CodeTooLarge      = "RequestEntityTooLarge"
-	CodeInternal      = "InternalServerError"
-	CodeUnavailable   = "ServiceUnavailable"
-	CodeStorageFull   = "InsufficientStorage"
-	CodeTableDamaged  = "TableDamaged"
+	// CodeUnsupportedMedia is 415 for a body that is encoded in a way that the service
+	// does not read.
+	CodeUnsupportedMedia = "UnsupportedMediaType"
+	CodeInternal         = "InternalServerError"
+	CodeUnavailable      = "ServiceUnavailable"
+	CodeStorageFull      = "InsufficientStorage"
+	CodeTableDamaged     = "TableDamaged"
 	// CodeNoSuchCall is 404 for a path or a method that the service does not have. It
 	// says nothing about any resource: the endpoint's path is wrong.
 	CodeNoSuchCall = "NoSuchCall"

@@ -21,17 +21,22 @@ type failure struct {
 	message    string
 	retryAfter time.Duration
 	challenge  string // WWW-Authenticate
+	encodings  string // Accept-Encoding
 }
 
 func (f *failure) Error() string { return fmt.Sprintf("%d %s: %s", f.status, f.code, f.message) }
 
-// setHeader tells how long to wait, in whole seconds, and what credentials are wanted.
+// setHeader tells how long to wait, in whole seconds, and what is wanted in place of what
+// was sent.
 func (f *failure) setHeader(to http.Header) {
 	if f.retryAfter > 0 {
 		to.Set("Retry-After", strconv.Itoa(int(f.retryAfter.Round(time.Second)/time.Second)+1))
 	}
 	if f.challenge != "" {
 		to.Set("WWW-Authenticate", f.challenge)
+	}
+	if f.encodings != "" {
+		to.Set("Accept-Encoding", f.encodings)
 	}
 }
 
@@ -75,18 +80,6 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json;odata.metadata=minimal;charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = w.Write(text) // the caller is gone where this fails
-}
-
-// decode reads a request's JSON body.
-func decode(r *http.Request, into any) error {
-	if err := json.NewDecoder(r.Body).Decode(into); err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			return fail(http.StatusRequestEntityTooLarge, edm.CodeTooLarge, "the body exceeds %d bytes", maxRequestBody)
-		}
-		return badRequest("the body is not valid JSON for this call")
-	}
-	return nil
 }
 
 // truncate cuts a message between two characters.

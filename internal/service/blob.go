@@ -82,6 +82,9 @@ func (s *Service) blobCall(w http.ResponseWriter, r *http.Request) error {
 	if permission == "" || !s.permitted(r, permission) {
 		return notPermitted()
 	}
+	if err := checkPlain(r); err != nil {
+		return err
+	}
 	one, err := s.uploading(r)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"strings"
 	"time"
 
 	"exactmatch.dev/operator/internal/block"
@@ -20,6 +21,16 @@ func checkBlockSize(size int64) error {
 		return fail(http.StatusRequestEntityTooLarge, "RequestBodyTooLarge", "the block has %d bytes and must have at most %d; lower rowsPerBlock", size, block.MaxSize)
 	}
 	return nil
+}
+
+// checkPlain refuses an upload that is compressed on its way: what is staged and listed are
+// the bytes that came.
+func checkPlain(r *http.Request) error {
+	encoding := r.Header.Get("Content-Encoding")
+	if encoding == "" || strings.EqualFold(encoding, "identity") {
+		return nil
+	}
+	return fail(http.StatusBadRequest, "UnsupportedHeader", "Content-Encoding %q is not supported for uploads: send the bytes as they are", encoding)
 }
 
 // checkStaged refuses one more block where a session has too many.

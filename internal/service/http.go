@@ -52,7 +52,11 @@ func (s *Service) serve(r *http.Request, c *call, to route) (*answer, error) {
 	if err := to.admits(caller); err != nil {
 		return nil, err
 	}
-	return to.handle(r.WithContext(authn.NewContext(r.Context(), caller)))
+	r = r.WithContext(authn.NewContext(r.Context(), caller))
+	if r.Body, err = uncompressed(r); err != nil {
+		return nil, err
+	}
+	return to.handle(r)
 }
 
 // requestID is the caller's, where it is a short plain word, else a new one.
