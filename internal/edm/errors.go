@@ -55,6 +55,9 @@ const (
 	// CodeNoSuchCall is 404 for a path or a method that the service does not have. It
 	// says nothing about any resource: the endpoint's path is wrong.
 	CodeNoSuchCall = "NoSuchCall"
+	// CodeMethodNotAllowed is 405 for a path that the service has and a method that it does
+	// not take there: as CodeNoSuchCall, it says nothing about the resource.
+	CodeMethodNotAllowed = "MethodNotAllowed"
 	// CodeForeignAnswer stands for the code of an answer that is not in the service's
 	// own form. No service sends it.
 	CodeForeignAnswer = "ForeignAnswer"

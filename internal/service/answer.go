@@ -22,6 +22,7 @@ type failure struct {
 	retryAfter time.Duration
 	challenge  string // WWW-Authenticate
 	encodings  string // Accept-Encoding
+	allow      string // Allow
 }
 
 func (f *failure) Error() string { return fmt.Sprintf("%d %s: %s", f.status, f.code, f.message) }
@@ -32,11 +33,10 @@ func (f *failure) setHeader(to http.Header) {
 	if f.retryAfter > 0 {
 		to.Set("Retry-After", strconv.Itoa(int(f.retryAfter.Round(time.Second)/time.Second)+1))
 	}
-	if f.challenge != "" {
-		to.Set("WWW-Authenticate", f.challenge)
-	}
-	if f.encodings != "" {
-		to.Set("Accept-Encoding", f.encodings)
+	for name, value := range map[string]string{"WWW-Authenticate": f.challenge, "Accept-Encoding": f.encodings, "Allow": f.allow} {
+		if value != "" {
+			to.Set(name, value)
+		}
 	}
 }
 
@@ -78,6 +78,7 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json;odata.metadata=minimal;charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(text))) // of HEAD too
 	w.WriteHeader(status)
 	_, _ = w.Write(text) // the caller is gone where this fails
 }

@@ -51,7 +51,8 @@ func (s *Service) log(ctx context.Context) *slog.Logger {
 
 // changes reports whether a call may change something: all of the contract's but those that ask.
 func changes(r *http.Request) bool {
-	return strings.Contains(r.Pattern, base) && r.Method != http.MethodGet && r.Method != http.MethodHead && !strings.HasSuffix(r.Pattern, "/lookup") && !strings.HasSuffix(r.Pattern, "/match")
+	method, path, is := strings.Cut(r.Pattern, " ") // none of a path's other methods
+	return is && method != http.MethodGet && strings.HasPrefix(path, base) && !strings.HasSuffix(path, "/lookup") && !strings.HasSuffix(path, "/match")
 }
 
 // audit is the one line that is written of each call that changes something, or was refused to.

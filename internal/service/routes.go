@@ -1,7 +1,9 @@
 package service
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"exactmatch.dev/operator/internal/edm"
@@ -66,17 +68,61 @@ func (s *Service) calls() map[string]route {
 
 func (s *Service) routes() *http.ServeMux {
 	mux := http.NewServeMux()
-	for pattern, to := range s.calls() {
+	others := map[string]*others{}
+	calls := s.calls()
+	for _, pattern := range slices.Sorted(maps.Keys(calls)) {
+		to := calls[pattern]
 		method, path, _ := strings.Cut(pattern, " ")
 		mux.Handle(method+" "+base+path, s.api(to))
+		others[path] = others[path].beside(method, to)
+	}
+	for path, rest := range others {
+		mux.Handle(base+path, s.api(route{rest.refuse, rest.roles}))
 	}
 	mux.HandleFunc("/upload/{session}", s.blob)
 	mux.HandleFunc("/upload/{tenant}/{session}", s.blob)
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	mux.HandleFunc("GET /healthz", healthy)
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.Handle("/", s.api(route{noSuchCall, anybody}))
 	return mux
 }
+
+// healthy answers that the process does.
+func healthy(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Length", "0") // of HEAD too
+	w.WriteHeader(http.StatusOK)
+}
+
+// others are the methods that a path does not take.
+type others struct {
+	takes []string
+	roles []authn.Role // of those that may call it by one that it takes
+}
+
+// beside adds one that it takes.
+func (o *others) beside(method string, to route) *others {
+	if o == nil {
+		o = &others{}
+	}
+	o.takes = append(o.takes, method)
+	for _, role := range to.roles {
+		if !slices.Contains(o.roles, role) {
+			o.roles = append(o.roles, role)
+		}
+	}
+	if method == http.MethodGet {
+		o.takes = append(o.takes, http.MethodHead)
+	}
+	return o
+}
+
+func (o *others) refuse(r *http.Request) (*answer, error) {
+	f := fail(http.StatusMethodNotAllowed, edm.CodeMethodNotAllowed, "%s is not supported for this path: it takes %s", r.Method, o.allow())
+	f.allow = o.allow()
+	return nil, f
+}
+
+func (o *others) allow() string { return strings.Join(slices.Sorted(slices.Values(o.takes)), ", ") }
 
 func noSuchCall(r *http.Request) (*answer, error) {
 	return nil, fail(http.StatusNotFound, edm.CodeNoSuchCall, "%s is not supported for this path", r.Method)

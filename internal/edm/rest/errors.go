@@ -64,7 +64,7 @@ func errorOf(k call, response *http.Response, body []byte) *edm.Error {
 		return e
 	}
 	e.Code, e.Message = k.withoutEcho(response, said.Error.Code, 128), k.withoutEcho(response, said.Error.Message, maxMessage)
-	if e.Code == edm.CodeNoSuchCall {
+	if e.Code == edm.CodeNoSuchCall || e.Code == edm.CodeMethodNotAllowed {
 		e.Class = edm.Transient
 	}
 	return e

@@ -154,18 +154,20 @@ func TestACollectionThatIsCutIsAnError(t *testing.T) {
 	}
 }
 
-// TestAWrongPathIsNoMissingResource: the service says 404 of a path that it does not
-// have, and knows the resource at another.
+// TestAWrongPathIsNoMissingResource: the service says of a path, or of a method, that it
+// does not have it, and knows the resource at another.
 func TestAWrongPathIsNoMissingResource(t *testing.T) {
-	s := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
-		reply(w, http.StatusNotFound, `{"error":{"code":"NoSuchCall","message":"this service has no such call"}}`)
-	})
-	_, err := s.client.Sessions().Get(t.Context(), "d", "s")
-	_ = fails(t, err, edm.Transient)
-	if edm.IsNotFound(err) || !edm.IsNoSuchPath(err) {
-		t.Errorf("a wrong path is told as %v", err)
-	}
-	if err := s.client.Sessions().Delete(t.Context(), "d", "s"); err == nil {
-		t.Error("a wrong path is taken for a deletion")
+	for status, code := range map[int]string{http.StatusNotFound: "NoSuchCall", http.StatusMethodNotAllowed: "MethodNotAllowed"} {
+		s := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
+			reply(w, status, `{"error":{"code":"`+code+`","message":"this service has no such call"}}`)
+		})
+		_, err := s.client.Sessions().Get(t.Context(), "d", "s")
+		_ = fails(t, err, edm.Transient)
+		if edm.IsNotFound(err) || edm.IsNoSuchPath(err) != (status == http.StatusNotFound) {
+			t.Errorf("a wrong path is told as %v", err)
+		}
+		if err := s.client.Sessions().Delete(t.Context(), "d", "s"); err == nil {
+			t.Error("a wrong path is taken for a deletion")
+		}
 	}
 }
