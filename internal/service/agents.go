@@ -14,7 +14,7 @@ func (s *Service) listAgents(r *http.Request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return page(r, agents)
+	return page(s, r, agents)
 }
 
 func (s *Service) createAgent(r *http.Request) (*answer, error) {

@@ -32,6 +32,9 @@ func (s *Service) api(to route) http.Handler {
 			readOut(r.Body, maxRequestBody)
 		}
 		s.boundAnswer(w)
+		if id := createdID(out); out != nil && out.status == http.StatusCreated {
+			w.Header().Set("Location", s.link(r, r.URL.JoinPath(id).EscapedPath(), ""))
+		}
 		status := s.respond(w, c, out, err)
 		log := s.log(r.Context())
 		if changes(r) && c.proven {

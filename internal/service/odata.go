@@ -159,7 +159,7 @@ func filterValue(text string) (value, rest string, err error) {
 }
 
 // page applies the options to a collection and makes the answer's body.
-func page[T any](r *http.Request, all []T) (*answer, error) {
+func page[T any](s *Service, r *http.Request, all []T) (*answer, error) {
 	o, err := optionsOf(r)
 	if err != nil {
 		return nil, err
@@ -182,7 +182,7 @@ func page[T any](r *http.Request, all []T) (*answer, error) {
 	from := min(o.skip, len(entities))
 	to := min(from+o.top, len(entities))
 	if to < len(entities) {
-		body["@odata.nextLink"] = nextLink(r, to)
+		body["@odata.nextLink"] = s.nextLink(r, to)
 	}
 	out := make([]map[string]any, 0, to-from)
 	for _, entity := range entities[from:to] {
@@ -192,10 +192,24 @@ func page[T any](r *http.Request, all []T) (*answer, error) {
 	return ok(body)
 }
 
-func nextLink(r *http.Request, skip int) string {
+func (s *Service) nextLink(r *http.Request, skip int) string {
 	query := r.URL.Query()
 	query.Set("$skip", strconv.Itoa(skip))
-	return (&url.URL{Scheme: schemeOf(r), Host: r.Host, Path: r.URL.Path, RawQuery: query.Encode()}).String()
+	return s.link(r, r.URL.EscapedPath(), query.Encode())
+}
+
+// link leads to another call, of the host that the request was sent to: a caller that
+// comes by another name than the base of upload URIs has goes on by it.
+func (s *Service) link(r *http.Request, path, query string) string {
+	scheme := schemeOf(r)
+	if outside, err := url.Parse(s.config.PublicURL); err == nil && outside.Host != "" && outside.Host == r.Host {
+		scheme = outside.Scheme // by which a proxy is reached that ends TLS
+	}
+	link := scheme + "://" + r.Host + path
+	if query != "" {
+		link += "?" + query
+	}
+	return link
 }
 
 func asMap(one any) (map[string]any, error) {

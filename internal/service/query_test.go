@@ -109,7 +109,7 @@ func sameText(a, b []map[string]any) bool {
 func answerTo(query string, entities []*edm.Session) (map[string]any, error) {
 	r := httptest.NewRequest(http.MethodGet, "/beta/x", nil)
 	r.URL.RawQuery = query
-	out, err := page(r, entities)
+	out, err := page(&Service{}, r, entities)
 	if err != nil {
 		return nil, err
 	}

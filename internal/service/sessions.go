@@ -33,7 +33,7 @@ func (s *Service) listSessions(r *http.Request) (*answer, error) {
 	for _, one := range sessions {
 		shown = append(shown, s.showSession(r, one))
 	}
-	return page(r, shown)
+	return page(s, r, shown)
 }
 
 func (s *Service) getSession(r *http.Request) (*answer, error) {

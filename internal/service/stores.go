@@ -19,7 +19,7 @@ func (s *Service) listStores(r *http.Request) (*answer, error) {
 	for _, one := range stores {
 		shown = append(shown, s.show(one))
 	}
-	return page(r, shown)
+	return page(s, r, shown)
 }
 
 func (s *Service) createStore(r *http.Request) (*answer, error) {
