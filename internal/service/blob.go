@@ -283,7 +283,7 @@ func (s *Service) putBlockList(w http.ResponseWriter, r *http.Request, one *reco
 	}
 	for i, id := range ids {
 		if index, _, err := block.ParseID(id); err != nil || index != i || !s.blocks.Has(one.ID, id) {
-			return fail(http.StatusBadRequest, "InvalidBlockList", "block %d of the list is not staged", i)
+			return notStaged(i)
 		}
 	}
 	if err := s.seal(r.Context(), one, ids); err != nil {
@@ -295,10 +295,21 @@ func (s *Service) putBlockList(w http.ResponseWriter, r *http.Request, one *reco
 	return nil
 }
 
+func notStaged(index int) *failure {
+	return fail(http.StatusBadRequest, "InvalidBlockList", "block %d of the list is not staged", index)
+}
+
 func (s *Service) seal(ctx context.Context, of *records.Session, ids []string) error {
-	_, err := records.Change(ctx, s.records.Of(of.Tenant), records.Tx.Sessions, of.ID, func(_ records.Tx, one *records.Session) error {
+	said, err := s.said(ctx, of, ids)
+	if err != nil {
+		return err
+	}
+	_, err = records.Change(ctx, s.records.Of(of.Tenant), records.Tx.Sessions, of.ID, func(tx records.Tx, one *records.Session) error {
 		if !one.Unfinished() {
 			return fail(http.StatusConflict, "BlobImmutableDueToPolicy", "a session in state %s takes no blocks", one.State)
+		}
+		if err := learn(tx, one, said); err != nil {
+			return err
 		}
 		now, none := s.now(), int32(0)
 		one.Sealed, one.State, one.RemainingBlockCount = ids, edm.StateUploadCompleted, &none

@@ -83,12 +83,12 @@ func checkSession(w *edm.Session) error {
 		return unprocessable(edm.CodeUnprocessable, "checksum must be sha256: and 64 hexadecimal digits, contentKey the same after content/v2: or another version")
 	case int64(*w.RowsPerBlock)*int64(*w.TotalBlockCount-1) >= index.MaxRows:
 		return unprocessable(edm.CodeUnprocessable, "a table must have at most %d rows", index.MaxRows)
-	case len(w.Fields) == 0 || len(w.Fields) > block.MaxColumns:
+	case len(w.Fields) == 0 && w.KeyID != "" || len(w.Fields) > block.MaxColumns:
 		return unprocessable(edm.CodeUnprocessable, "%s", tooMany("fields", len(w.Fields), block.MaxColumns))
 	case len(w.UploadAgentID) > maxRequestID:
 		return unprocessable(edm.CodeUnprocessable, "uploadAgentId has %d bytes and must have at most %d", len(w.UploadAgentID), maxRequestID)
 	}
-	if _, err := fingerprint.ParseKeyID(w.KeyID); err != nil {
+	if _, err := fingerprint.ParseKeyID(w.KeyID); err != nil && w.KeyID != "" {
 		return unprocessable(edm.CodeUnprocessable, "keyId: %s", err.Error())
 	}
 	return nil
@@ -99,6 +99,10 @@ func (s *Service) newSession(store *records.DataStore, id string, w *edm.Session
 	if err != nil {
 		return nil, err
 	}
+	var learns *records.Learns
+	if w.KeyID == "" {
+		learns, columns = learnsOf(store, w)
+	}
 	now, remaining := s.now(), *w.TotalBlockCount
 	return &records.Session{
 		Session: edm.Session{
@@ -107,6 +111,6 @@ func (s *Service) newSession(store *records.DataStore, id string, w *edm.Session
 			State: edm.StateCreated, RowsPerBlock: w.RowsPerBlock, TotalBlockCount: w.TotalBlockCount, RemainingBlockCount: &remaining,
 			KeyID: w.KeyID, ContentKey: w.ContentKey, Columns: columns,
 		},
-		Expiry: now.Add(s.config.SessionTTL), UploadURIExpiry: s.uploadURIExpiry(),
+		Expiry: now.Add(s.config.SessionTTL), UploadURIExpiry: s.uploadURIExpiry(), Learns: learns,
 	}, nil
 }

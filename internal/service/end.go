@@ -17,7 +17,7 @@ var errNothingToDo = errors.New("nothing to do")
 func (s *Service) finish(one *records.Session, state edm.State) {
 	now := s.now()
 	one.State, one.CompletionDateTime, one.LastUpdatedDateTime = state, &now, &now
-	one.Sealed = nil // its blocks go, and up to maxBlocks ids would stay
+	one.Sealed, one.Learns = nil, nil // its blocks go, and up to maxBlocks ids would stay
 }
 
 // dropFiles removes the blocks and the table of a session.

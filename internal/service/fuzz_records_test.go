@@ -72,6 +72,10 @@ func oddSession(one *records.Session) string {
 		return "an unknown state"
 	case checkSession(&one.Session) != nil:
 		return "values that no create takes"
+	case one.KeyID == "" && (one.Learns == nil || sealed || len(one.Learns.Columns) > 0 && one.Columns != nil):
+		return "no key, and nothing to learn it by"
+	case one.KeyID == "" && one.Columns == nil:
+		return "" // columns come with the seal
 	case !slices.Equal(fields, one.Fields) || checkColumns(one.Columns) != nil || !reflect.DeepEqual(one.Columns, edm.WithRules(one.Columns)):
 		return "columns that are not the fields"
 	case sealed && len(one.Sealed) != int(*one.TotalBlockCount), !sealed && len(one.Sealed) > 0:

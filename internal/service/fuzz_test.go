@@ -64,6 +64,8 @@ func requestSeeds(h *harness) []requestSeed {
 		{"GET", stores + "/live/sessions?$orderby=state%20desc&$skip=1", "", nil}, {"POST", stores + "/live/sessions", "client-request-id: 2", []byte(session)},
 	}
 	own := strings.Replace(session, `"fields":["ID"]`, `"columns":[{"name":"ID","isCaseInsensitive":true,"ignoredDelimiters":["-"],"rulesId":"v1:caseInsensitive:002D"}]`, 1)
+	graphs := `{"fileName":"a.csv","rowsPerBlock":2,"totalBlockCount":2,"datastoreId":"live","salt":"s","checksum":""}`
+	seeds = append(seeds, requestSeed{"POST", stores + "/live/sessions", "", []byte(graphs)}, requestSeed{"PATCH", stores + "/live/sessions/created", "", []byte(graphs)})
 	question := `{"keyId":"` + fuzzKeyID + `","questions":[{"column":"ID","token":` + token + `}],"rulesId":{"ID":"v1:exact:"}}`
 	seeds = append(seeds, requestSeed{"POST", stores + "/live/sessions", "client-request-id: 3", []byte(own)},
 		requestSeed{"POST", stores + "/live/match", "", []byte(question)}, requestSeed{"POST", stores + "/live/match", "", []byte(strings.Replace(question, "exact", "other", 1))},

@@ -137,9 +137,11 @@ func misfit(store *records.DataStore, one *records.Session, h *block.Header, at 
 		return fmt.Sprintf("it says that it is block %d", h.Index)
 	case h.FirstRow != first:
 		return fmt.Sprintf("it begins with row %d in place of %d", h.FirstRow, first)
-	case !slices.Equal(h.Columns, one.Fields):
+	case len(one.Fields) > 0 && !slices.Equal(h.Columns, one.Fields):
 		return "its columns are not the session's fields"
-	case h.KeyID.String() != one.KeyID:
+	case len(one.Fields) == 0 && !areColumns(h.Columns, one.Learns.Columns):
+		return "its columns are not columns of the data store, each named once"
+	case one.KeyID != "" && h.KeyID.String() != one.KeyID:
 		return "its keyId is not the session's"
 	case h.Store != store.DisplayName:
 		return "its tokens are of another data store"

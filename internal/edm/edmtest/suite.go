@@ -38,6 +38,9 @@ func Run(t *testing.T, subject func(*testing.T) Subject) {
 		"a store has one owner":               owners,
 		"commits name what they replace":      judgedCommits,
 		"the previous table comes back":       rollback,
+		"Graph's create has no key":           graphCreate,
+		"Graph's blocks agree":                graphBlocksAgree,
+		"Graph's rules stay":                  graphRulesStay,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := subject(t)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"slices"
@@ -203,7 +204,7 @@ func (b *Blocks) ReadInto(ctx context.Context, session, id string, buf []byte) (
 	index, sum, _ := block.ParseID(id) // Name did too
 	data, err := b.readInto(ctx, session, name, buf)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &Invalid{fmt.Sprintf("block %d was acknowledged and is gone", index)}
+		return nil, gone(index)
 	}
 	if err != nil {
 		return nil, err
@@ -232,6 +233,34 @@ func (b *Blocks) readInto(ctx context.Context, session, name string, buf []byte)
 		return nil, err
 	}
 	return data, nil
+}
+
+// Head returns the first bytes of a block, as many as most, unchecked. A block that
+// is gone is an Invalid one.
+func (b *Blocks) Head(ctx context.Context, session, id string, most int) (head []byte, err error) {
+	name, err := Name(id)
+	if err != nil {
+		return nil, err
+	}
+	f, err := b.store.Open(ctx, session, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		index, _, _ := block.ParseID(id) // Name did too
+		return nil, gone(index)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	head = make([]byte, most)
+	n, err := f.ReadAt(head, 0)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return head[:n], err
+}
+
+func gone(index int) *Invalid {
+	return &Invalid{fmt.Sprintf("block %d was acknowledged and is gone", index)}
 }
 
 // Forget takes a damaged block off the list, so that its uploader stages it

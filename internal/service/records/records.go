@@ -60,6 +60,15 @@ type Session struct {
 	// UploadURIExpiry is when the upload URI that was issued last ends.
 	UploadURIExpiry time.Time `json:"lease"`
 	Committed       time.Time `json:"committed,omitzero"`
+	// Learns is nil where the create named the key, and once the session has ended.
+	Learns *Learns `json:"learns,omitempty"`
+}
+
+// Learns is what a session goes by that learns its key from its blocks.
+type Learns struct {
+	// Columns are the data store's at the create: out of them come those that the
+	// blocks have. None where the create had its own.
+	Columns []edm.Column `json:"columns,omitempty"`
 }
 
 // Unfinished reports whether a session takes blocks, or waits for its commit.
