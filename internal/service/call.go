@@ -82,7 +82,7 @@ func createdID(out *answer) string {
 	switch made := out.body.(type) {
 	case *edm.DataStore:
 		return made.ID
-	case *edm.Session:
+	case *shownSession:
 		return made.ID
 	case *edm.UploadAgent:
 		return made.ID

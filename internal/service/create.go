@@ -23,7 +23,7 @@ var (
 
 func (s *Service) createSession(r *http.Request) (*answer, error) {
 	var wanted edm.Session
-	if err := decode(r, &wanted); err != nil {
+	if err := decodeSession(r, &wanted); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(takeColumns(&wanted), checkSession(&wanted)); err != nil {

@@ -29,7 +29,7 @@ func (s *Service) listSessions(r *http.Request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	shown := make([]*edm.Session, 0, len(sessions))
+	shown := make([]*shownSession, 0, len(sessions))
 	for _, one := range sessions {
 		shown = append(shown, s.showSession(r, one))
 	}
@@ -91,7 +91,7 @@ func (s *Service) updateSession(r *http.Request) (*answer, error) {
 	var wanted struct {
 		FileName string `json:"fileName"`
 	}
-	if err := decode(r, &wanted); err != nil {
+	if err := decodeSession(r, &wanted); err != nil {
 		return nil, err
 	}
 	one, err := s.alter(r, func(_ records.Tx, one *records.Session) error {

@@ -7,9 +7,16 @@ import (
 	"exactmatch.dev/operator/internal/service/records"
 )
 
+// shownSession is a session with the other name that Graph has had for the id of its
+// data store. encoding/json reads both as DataStoreID.
+type shownSession struct {
+	*edm.Session
+	DatastoreID string `json:"datastoreId"`
+}
+
 // showSession is the session as callers see it: blocks are counted as they are
 // now, and an upload URI is signed where blocks may still come.
-func (s *Service) showSession(r *http.Request, one *records.Session) *edm.Session {
+func (s *Service) showSession(r *http.Request, one *records.Session) *shownSession {
 	out := one.Session
 	out.Columns = edm.WithRules(one.Columns)
 	if one.State == edm.StateCreated || one.State == edm.StateUploadInProgress {
@@ -23,7 +30,7 @@ func (s *Service) showSession(r *http.Request, one *records.Session) *edm.Sessio
 	if one.Unfinished() {
 		out.DataUploadURI, out.ExpirationDateTime = s.uploadURI(r, one), &one.Expiry
 	}
-	return &out
+	return &shownSession{&out, out.DataStoreID}
 }
 
 // show is the store as callers see it, with its quota as of now. A live table
