@@ -47,12 +47,14 @@ func (s *Service) getAgent(r *http.Request) (*answer, error) {
 }
 
 func (s *Service) updateAgent(r *http.Request) (*answer, error) {
-	var wanted edm.UploadAgent
+	var wanted struct {
+		Description patched[string] `json:"description"`
+	}
 	if err := decode(r, &wanted); err != nil {
 		return nil, err
 	}
 	agent, err := records.Change(r.Context(), s.recordsOf(r), records.Tx.Agents, r.PathValue("id"), func(_ records.Tx, a *edm.UploadAgent) error {
-		a.Description = wanted.Description
+		wanted.Description.into(&a.Description)
 		return checkDescription(a.Description)
 	})
 	if err != nil {
@@ -67,10 +69,34 @@ func (s *Service) deleteAgent(r *http.Request) (*answer, error) {
 		if _, err := tx.Agents().Get(id); err != nil {
 			return err
 		}
+		if err := refuseUsed(tx, id); err != nil {
+			return err
+		}
 		return tx.Agents().Delete(id)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return noContent()
+}
+
+// refuseUsed keeps an upload agent as long as a session that has not ended is its.
+func refuseUsed(tx records.Tx, agent string) error {
+	all, err := tx.Sessions().List()
+	if err != nil {
+		return err
+	}
+	used := 0
+	for _, one := range all {
+		if one.UploadAgentID == agent && !one.State.Ended() {
+			used++
+		}
+	}
+	switch used {
+	case 0:
+		return nil
+	case 1:
+		return fail(http.StatusConflict, edm.CodeConflict, "1 session that has not ended names the upload agent: cancel it or wait for its end first")
+	}
+	return fail(http.StatusConflict, edm.CodeConflict, "%d sessions that have not ended name the upload agent: cancel them or wait for their ends first", used)
 }

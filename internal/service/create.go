@@ -42,7 +42,7 @@ func (s *Service) createSession(r *http.Request) (*answer, error) {
 		if err := s.throttle(store); err != nil {
 			return nil, err
 		}
-		if err := checkUnfinished(tx, storeID); err != nil {
+		if err := errors.Join(checkUnfinished(tx, storeID), checkAgent(tx, wanted.UploadAgentID)); err != nil {
 			return nil, err
 		}
 		return s.newSession(store, id, &wanted)
@@ -51,6 +51,18 @@ func (s *Service) createSession(r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	return created(s.showSession(r, made))
+}
+
+// checkAgent refuses a session of an upload agent that its tenant does not have.
+func checkAgent(tx records.Tx, id string) error {
+	if id == "" {
+		return nil
+	}
+	_, err := tx.Agents().Get(id)
+	if records.IsNotFound(err) {
+		return fail(http.StatusConflict, edm.CodeConflict, "uploadAgentId names no upload agent that exists: name one that does, or create one first")
+	}
+	return err
 }
 
 // takeColumns makes the fields of a session those of its columns, where it has
@@ -77,8 +89,8 @@ func checkSession(w *edm.Session) error {
 		return unprocessable(edm.CodeUnprocessable, "rowsPerBlock must be 1 to %d", block.MaxRows)
 	case w.TotalBlockCount == nil || *w.TotalBlockCount < 1 || *w.TotalBlockCount > maxBlocks:
 		return unprocessable(edm.CodeUnprocessable, "totalBlockCount must be 1 to %d; raise rowsPerBlock", maxBlocks)
-	case !fileNamePattern.MatchString(w.FileName):
-		return unprocessable(edm.CodeUnprocessable, "fileName must have 1 to 128 letters, digits, dots, spaces, underscores and hyphens")
+	case checkFileName(w.FileName) != nil:
+		return checkFileName(w.FileName)
 	case !sumPattern.MatchString(w.Checksum) || !contentPattern.MatchString(w.ContentKey):
 		return unprocessable(edm.CodeUnprocessable, "checksum must be sha256: and 64 hexadecimal digits, contentKey the same after content/v2: or another version")
 	case int64(*w.RowsPerBlock)*int64(*w.TotalBlockCount-1) >= index.MaxRows:
@@ -92,6 +104,13 @@ func checkSession(w *edm.Session) error {
 		return unprocessable(edm.CodeUnprocessable, "keyId: %s", err.Error())
 	}
 	return nil
+}
+
+func checkFileName(name string) error {
+	if fileNamePattern.MatchString(name) {
+		return nil
+	}
+	return unprocessable(edm.CodeUnprocessable, "fileName must have 1 to 128 letters, digits, dots, spaces, underscores and hyphens")
 }
 
 func (s *Service) newSession(store *records.DataStore, id string, w *edm.Session) (*records.Session, error) {

@@ -202,7 +202,7 @@ func (l *lifecycle) create(u *upload) {
 	rows, blocks := int32(u.perBlock), int32(len(u.blocks))
 	l.step("create", func() error {
 		r := l.api(http.MethodPost, "/"+l.store+"/sessions", edm.Session{
-			UploadAgentID: "agent", Fields: fields, FileName: "a.csv", RowsPerBlock: &rows, TotalBlockCount: &blocks, KeyID: modelKey.String(),
+			Fields: fields, FileName: "a.csv", RowsPerBlock: &rows, TotalBlockCount: &blocks, KeyID: modelKey.String(),
 		})
 		var made edm.Session
 		if err := l.call(r, http.StatusCreated); err != nil {

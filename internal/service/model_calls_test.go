@@ -140,7 +140,7 @@ func (w *stateMachine) createSession(s *modelStore) *op { return w.create(s, w.n
 func (w *stateMachine) create(s *modelStore, m *modelSession) *op {
 	rows, blocks := int32(m.perBlock), int32(len(m.blocks))
 	body := edm.Session{
-		UploadAgentID: "agent", Fields: fields, FileName: m.name, RowsPerBlock: &rows, TotalBlockCount: &blocks, KeyID: modelKey.String(),
+		Fields: fields, FileName: m.name, RowsPerBlock: &rows, TotalBlockCount: &blocks, KeyID: modelKey.String(),
 	}
 	if m.own {
 		body.Fields, body.Columns = nil, m.columns

@@ -78,7 +78,7 @@ func (w *stateMachine) rivalDeletes(s *modelStore, id string) *op {
 // one of the first.
 func (w *stateMachine) rivalOpens(s *modelStore, m *modelSession, id string) *op {
 	rows, blocks := int32(m.perBlock), int32(len(m.blocks))
-	body := edm.Session{UploadAgentID: "agent", Fields: fields, FileName: m.name, RowsPerBlock: &rows, TotalBlockCount: &blocks, KeyID: modelKey.String()}
+	body := edm.Session{Fields: fields, FileName: m.name, RowsPerBlock: &rows, TotalBlockCount: &blocks, KeyID: modelKey.String()}
 	o := &op{name: "another tenant opens", store: s, settle: func() {}, send: func() reply {
 		return w.asRival(http.MethodPost, "/"+id+"/sessions", m.requestID, body)
 	}}

@@ -89,7 +89,7 @@ func (s *Service) alter(r *http.Request, f func(records.Tx, *records.Session) er
 
 func (s *Service) updateSession(r *http.Request) (*answer, error) {
 	var wanted struct {
-		FileName string `json:"fileName"`
+		FileName patched[string] `json:"fileName"`
 	}
 	if err := decodeSession(r, &wanted); err != nil {
 		return nil, err
@@ -98,11 +98,8 @@ func (s *Service) updateSession(r *http.Request) (*answer, error) {
 		if !one.Unfinished() {
 			return unprocessable(edm.CodeTooLate, "a session in state %s cannot be changed", one.State)
 		}
-		if !fileNamePattern.MatchString(wanted.FileName) {
-			return unprocessable(edm.CodeUnprocessable, "fileName must have 1 to 128 letters, digits, dots, spaces, underscores and hyphens")
-		}
-		one.FileName = wanted.FileName
-		return nil
+		wanted.FileName.into(&one.FileName)
+		return checkFileName(one.FileName)
 	})
 	if err != nil {
 		return nil, err

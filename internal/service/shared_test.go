@@ -122,6 +122,9 @@ const (
 	storeBody    = `{"displayName":"live","columns":[{"name":"ID","isSearchable":true},{"name":"Mail","isSearchable":true},{"name":"City"}]}`
 )
 
+// agentlessBody is a create that names no upload agent.
+const agentlessBody = `{"fields":["ID","Mail","City"],"fileName":"people.csv","rowsPerBlock":2,"totalBlockCount":2,"keyId":"` + fuzzKeyID + `"}`
+
 func sessionBody(agent string) string {
 	return fmt.Sprintf(`{"uploadAgentId":%q,"fields":["ID","Mail","City"],"fileName":"people.csv","rowsPerBlock":2,"totalBlockCount":2,"keyId":%q}`, agent, fuzzKeyID)
 }

@@ -78,30 +78,35 @@ func (s *Service) getStore(r *http.Request) (*answer, error) {
 	return selected(r, s.show(store))
 }
 
-func (s *Service) updateStore(r *http.Request) (*answer, error) {
-	var wanted struct {
-		Description *string      `json:"description"`
-		Columns     []edm.Column `json:"columns"`
-		Owner       *edm.Owner   `json:"owner"`
+// storePatch is what a PATCH of a data store may name.
+type storePatch struct {
+	DisplayName patched[string]       `json:"displayName"`
+	Description patched[string]       `json:"description"`
+	Columns     patched[[]edm.Column] `json:"columns"`
+	Owner       patched[*edm.Owner]   `json:"owner"`
+}
+
+func (p *storePatch) apply(to *records.DataStore) error {
+	if p.DisplayName.named && p.DisplayName.value != to.DisplayName {
+		return unprocessable(edm.CodeUnprocessable, "displayName cannot be changed, since keys are derived from it: create another data store")
 	}
+	p.Description.into(&to.Description)
+	p.Owner.into(&to.Owner)
+	err := errors.Join(checkDescription(to.Description), checkOwner(to.Owner))
+	if p.Columns.named {
+		to.Columns = p.Columns.value
+		err = errors.Join(err, checkColumns(to.Columns))
+	}
+	return err
+}
+
+func (s *Service) updateStore(r *http.Request) (*answer, error) {
+	var wanted storePatch
 	if err := decode(r, &wanted); err != nil {
 		return nil, err
 	}
 	store, err := records.Change(r.Context(), s.recordsOf(r), records.Tx.DataStores, r.PathValue("store"), func(_ records.Tx, one *records.DataStore) error {
-		if wanted.Description != nil {
-			one.Description = *wanted.Description
-		}
-		if err := checkDescription(one.Description); err != nil {
-			return err
-		}
-		if wanted.Owner != nil {
-			one.Owner = wanted.Owner
-		}
-		if wanted.Columns == nil {
-			return checkOwner(wanted.Owner)
-		}
-		one.Columns = wanted.Columns
-		return errors.Join(checkOwner(wanted.Owner), checkColumns(wanted.Columns))
+		return wanted.apply(one)
 	})
 	if err != nil {
 		return nil, err

@@ -44,7 +44,7 @@ var (
 var matrix = map[string]matrixCall{
 	"GET /exactMatchUploadAgents/{id}":    {"", http.StatusOK, agentOf},
 	"PATCH /exactMatchUploadAgents/{id}":  {tenantsAgent, http.StatusOK, agentOf},
-	"DELETE /exactMatchUploadAgents/{id}": {"", http.StatusNoContent, agentOf},
+	"DELETE /exactMatchUploadAgents/{id}": {"", http.StatusConflict, agentOf}, // two sessions use it
 
 	"GET /exactMatchDataStores/{store}":         {"", http.StatusOK, openOf},
 	"PATCH /exactMatchDataStores/{store}":       {`{"description":"changed"}`, http.StatusOK, openOf},
@@ -56,7 +56,7 @@ var matrix = map[string]matrixCall{
 	"POST /exactMatchDataStores/{store}/purge":    {"", http.StatusNoContent, openOf},
 
 	"GET /exactMatchDataStores/{store}/sessions":                  {"", http.StatusOK, openOf},
-	"POST /exactMatchDataStores/{store}/sessions":                 {sessionBody("agent"), http.StatusCreated, openOf},
+	"POST /exactMatchDataStores/{store}/sessions":                 {agentlessBody, http.StatusCreated, openOf},
 	"GET /exactMatchDataStores/{store}/sessions/{id}":             {"", http.StatusOK, openOf},
 	"PATCH /exactMatchDataStores/{store}/sessions/{id}":           {`{"fileName":"other.csv"}`, http.StatusOK, openOf},
 	"DELETE /exactMatchDataStores/{store}/sessions/{id}":          {"", http.StatusNoContent, openOf},
@@ -281,31 +281,27 @@ func TestAnUploadURIIsOfItsTenant(t *testing.T) {
 	}
 }
 
-// A session may name any upload agent: another tenant's is as one that never existed.
+// A session names an upload agent of its own tenant: another tenant's is as one that
+// never existed.
 func TestAnUploadAgentOfAnotherIsAbsent(t *testing.T) {
 	s := newShared(t, Config{})
 	for _, tenant := range sharers {
 		sessions := "/exactMatchDataStores/" + s.have[tenant].store + "/sessions"
-		answers := func(agent string) (out []string) {
+		answer := func(agent string) string {
 			r := s.request(tenant, http.MethodPost, sessions, sessionBody(agent))
-			r.Header.Del("client-request-id")
-			var made edm.Session
-			s.must(json.Unmarshal(s.answer(r).Body.Bytes(), &made))
-			for _, path := range []string{"/" + made.ID + "/uploadAgent", "/" + made.ID + "?$expand=uploadAgent"} {
-				w := s.as(tenant, http.MethodGet, sessions+path, "")
-				if w.Code != http.StatusNotFound {
-					t.Errorf("%q GET %s with the agent %q: %d %s", tenant, path, agent, w.Code, w.Body)
-				}
-				out = append(out, answerOf(w, target{store: made.ID, id: agent}))
+			r.Header.Set("client-request-id", "another")
+			w := s.answer(r)
+			if w.Code != http.StatusConflict || !strings.Contains(w.Body.String(), "uploadAgentId") {
+				t.Errorf("%q makes a session with the agent %q: %d %s", tenant, agent, w.Code, w.Body)
 			}
-			return out
+			return answerOf(w, target{store: s.have[tenant].store, id: agent})
 		}
-		want := answers(uuid.NewString())
+		want := answer(uuid.NewString())
 		for _, other := range sharers {
 			if other == tenant {
 				continue
 			}
-			if got := answers(s.have[other].agent); !slices.Equal(got, want) {
+			if got := answer(s.have[other].agent); got != want {
 				t.Errorf("with the agent of %q, %q is answered\n%s\nand with none\n%s", other, tenant, got, want)
 			}
 		}

@@ -120,3 +120,34 @@ func graphRulesStay(t *testing.T, f *fixture) {
 		t.Fatalf("sealed %+v", got)
 	}
 }
+
+// agentsInUse wants a session to name an upload agent that exists, and that one to stay
+// as long as a session needs it.
+func agentsInUse(t *testing.T, f *fixture) {
+	f.open(t)
+	wanted := f.wanted(1)
+	wanted.UploadAgentID = uuid.NewString()
+	_, err := f.Service.Sessions().Create(f.ctx, f.store.ID, wanted, uuid.NewString())
+	if e := wantError(t, err, http.StatusConflict, edm.CodeConflict); !strings.Contains(e.Message, "uploadAgentId") {
+		t.Errorf("the message for an upload agent that does not exist is %q", e.Message)
+	}
+	wanted.UploadAgentID = ""
+	none, err := f.Service.Sessions().Create(f.ctx, f.store.ID, wanted, uuid.NewString())
+	must(t, err)
+	first, second := f.session(t, 1), f.session(t, 1)
+	refused := func(sessions string) {
+		t.Helper()
+		err := f.Service.Agents().Delete(f.ctx, f.agent.ID)
+		if e := wantError(t, err, http.StatusConflict, edm.CodeConflict); !strings.Contains(e.Message, sessions) {
+			t.Errorf("the message does not count %s: %q", sessions, e.Message)
+		}
+	}
+	refused("2 sessions")
+	must(t, f.Service.Sessions().Cancel(f.ctx, f.store.ID, first.ID))
+	refused("1 session ")
+	must(t, f.Service.Sessions().Delete(f.ctx, f.store.ID, second.ID))
+	must(t, f.Service.Agents().Delete(f.ctx, f.agent.ID))
+	if got := f.get(t, none.ID); got.State != edm.StateCreated || got.UploadAgentID != "" {
+		t.Errorf("the session without an upload agent is %+v", got)
+	}
+}

@@ -41,6 +41,7 @@ func Run(t *testing.T, subject func(*testing.T) Subject) {
 		"Graph's create has no key":           graphCreate,
 		"Graph's blocks agree":                graphBlocksAgree,
 		"Graph's rules stay":                  graphRulesStay,
+		"an agent in use stays":               agentsInUse,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := subject(t)
