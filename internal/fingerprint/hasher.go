@@ -62,6 +62,15 @@ func (h *Hasher) AppendToken(dst, cell []byte) []byte {
 	return h.mac.Sum(dst, h.text)
 }
 
+// AppendNormal appends the normal form of a cell, which is what is hashed. The cell is
+// valid UTF-8 and is not kept.
+func (h *Hasher) AppendNormal(dst, cell []byte) []byte { return h.normalizer.appendTo(dst, cell) }
+
+// Stands reports whether a normal form of the column can have a character.
+func (h *Hasher) Stands(r rune) bool {
+	return !h.normalizer.ignored[r] && h.normalizer.standing(r) == string(r)
+}
+
 // Tokens writes the tokens of cells, given as spans of a text of valid UTF-8:
 // span i's 16 bytes start at dst[16*i].
 func (h *Hasher) Tokens(dst, text []byte, spans []simd.Span) {

@@ -78,6 +78,12 @@ func TestCommand(t *testing.T) {
 		"fewer words of one":  {args: []string{"--max-words", "3", "--max-words", "SSN=2", quotes}},
 		"words of one":        {args: []string{"--max-words", "1", "--max-words", "SSN=3", "--max-words", "Town=3", quotes}, code: 1, out: row7, words: "found"},
 		"words for a number":  {args: []string{"--max-words", "SSN=secret", quotes}, code: 2, words: "--max-words must be"},
+		"a pattern":           {args: []string{"--pattern", `SSN=9\d{8}`, quotes}, code: 1, out: row7, words: "found"},
+		"another pattern":     {args: []string{"--pattern", `SSN=8\d{8}`, quotes}},
+		"a part of a pattern": {args: []string{"--pattern", `SSN=9\d{7}`, quotes}},
+		"no pattern":          {args: []string{"--pattern", "secret", quotes}, code: 2, words: "--pattern must be COLUMN="},
+		"two patterns":        {args: []string{"--pattern", "SSN=secret", "--pattern", "SSN=8", quotes}, code: 2, words: "join both"},
+		"a broken pattern":    {args: []string{"--pattern", "SSN=secret(", quotes}, code: 2, words: "RE2 syntax"},
 		"no file":             {code: 2, words: "at least one file"},
 		"another output":      {args: []string{"-o", "table", quotes}, code: 2, words: "--output must be text or json"},
 		"a word for a number": {args: []string{"--within", "secret", quotes}, code: 2, words: "--within does not take this value"},
@@ -152,7 +158,7 @@ func TestTheExamplesOfTheHelp(t *testing.T) {
 			t.Fatalf("%q is no scan", example)
 		}
 		args := []string{"--endpoint", s.Endpoint}
-		for _, arg := range strings.Fields(line) {
+		for _, arg := range strings.Fields(strings.ReplaceAll(line, "'", "")) {
 			files, err := filepath.Glob(arg)
 			testkit.Must(t, err)
 			if len(files) == 0 || !strings.Contains(arg, "*") {

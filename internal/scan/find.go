@@ -35,9 +35,23 @@ func (s *Scanner) hoodOf(t *text, lo, hi int) *hood {
 	}
 	h.at[hi-lo] = len(h.all)
 	for c := range s.table.columns {
-		h.tokens = append(h.tokens, slices.Clone(s.table.tokens(c, t.bytes, h.all)))
+		h.tokens = append(h.tokens, s.tokensOf(c, t.bytes, h.all))
 	}
 	return h
+}
+
+// tokensOf are the tokens of all candidates, zeros for those that are no values of the
+// column.
+func (s *Scanner) tokensOf(c int, text []byte, all []candidate) tokens {
+	some := s.mayBe(c, text, all)
+	hashed, out, n := s.table.tokens(c, text, some), make(tokens, len(all)*fingerprint.TokenSize), 0
+	for i := range all {
+		if n < len(some) && some[n] == all[i] {
+			copy(out[i*fingerprint.TokenSize:], hashed[n*fingerprint.TokenSize:(n+1)*fingerprint.TokenSize])
+			n++
+		}
+	}
+	return out
 }
 
 // beside is what stands near a primary value: candidates of a hood, and by column
@@ -74,7 +88,7 @@ func (s *Scanner) worthAsking(b *beside, c int) (out []fingerprint.Token) {
 	seen := make(map[fingerprint.Token]bool, len(b.near))
 	for _, i := range b.near {
 		token := b.hood.tokens[c].at(i)
-		if token == (fingerprint.Token{}) || seen[token] || b.hood.all[i].words() > s.words[c] {
+		if token == (fingerprint.Token{}) || seen[token] {
 			continue
 		}
 		seen[token] = true
@@ -261,8 +275,8 @@ func (s *Scanner) matched(dst []corroboration, b *beside, question int, row edm.
 		}
 		token := b.tokens[c][question*edm.MaxSameRowTokens+at]
 		for _, i := range b.near {
-			if one := b.hood.all[i]; b.hood.tokens[c].at(i) == token && one.words() <= s.words[c] {
-				dst = append(dst, corroboration{one, c})
+			if b.hood.tokens[c].at(i) == token {
+				dst = append(dst, corroboration{b.hood.all[i], c})
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package scan
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -88,6 +89,9 @@ func (n *naive) is(p part, row, column int) bool {
 	}
 	got, _ := fingerprint.Normalize(c, []byte(n.text(p)))
 	want, _ := fingerprint.Normalize(c, []byte(n.rows[row][column]))
+	if pattern, ok := n.o.Patterns[c.Name]; ok && !regexp.MustCompile("^(?:"+pattern+")$").Match(got) {
+		return false
+	}
 	return len(want) > 0 && string(got) == string(want)
 }
 
@@ -203,6 +207,9 @@ func (n *naive) scan(text string) (out []string) {
 	return out
 }
 
+// blank follows a text so that its end is not in memory as its first segment is searched.
+var blank = strings.Repeat(" ", 4*300+4*maxValue)
+
 // TestScanFindsWhatALookAtEveryPartFinds compares the scanner with the naive one,
 // with segments of a few bytes.
 func TestScanFindsWhatALookAtEveryPartFinds(t *testing.T) {
@@ -212,7 +219,7 @@ func TestScanFindsWhatALookAtEveryPartFinds(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		columns := []edm.Column{
 			{Name: "A", IsSearchable: true, IsCaseInsensitive: rapid.Bool().Draw(rt, "fold"), IgnoredDelimiters: rapid.SampledFrom([][]string{nil, {"-"}, {".", " "}}).Draw(rt, "ignored")},
-			{Name: "B", IsSearchable: rapid.Bool().Draw(rt, "searchable")}, {Name: "C", IgnoredDelimiters: []string{","}},
+			{Name: "B", IsSearchable: rapid.Bool().Draw(rt, "searchable")}, {Name: "C", IsSearchable: rapid.Bool().Draw(rt, "third"), IgnoredDelimiters: []string{","}},
 		}
 		rows := rapid.SliceOfN(rapid.SliceOfN(cell, 3, 3), 1, 4).Draw(rt, "rows")
 		var text strings.Builder
@@ -226,10 +233,12 @@ func TestScanFindsWhatALookAtEveryPartFinds(t *testing.T) {
 				text.WriteString(part + between.Draw(rt, "between"))
 			}
 		}
+		text.WriteString(blank)
 		o := Options{
 			MaxWords: rapid.IntRange(1, 4).Draw(rt, "words"), Within: rapid.SampledFrom([]int{0, 1, 5, 300}).Draw(rt, "within"),
-			MinColumns: rapid.IntRange(1, 3).Draw(rt, "columns"), Mandatory: rapid.SampledFrom([][]string{nil, {"A"}, {"C"}}).Draw(rt, "mandatory"),
+			MinColumns: rapid.IntRange(1, 3).Draw(rt, "columns"), Mandatory: rapid.SampledFrom([][]string{nil, {"A"}, {"C"}, {"B", "C"}}).Draw(rt, "mandatory"),
 			ColumnWords: rapid.SampledFrom([]map[string]int{nil, nil, {"A": 1}, {"C": 4, "B": 2}}).Draw(rt, "words of columns"),
+			Patterns:    rapid.SampledFrom([]map[string]string{nil, nil, {"A": "[ab]"}, {"B": ".{2}|b.?"}, {"A": "a.*", "C": `\(?\p{L}+\)?`}}).Draw(rt, "patterns"),
 		}
 		s := newFake(t, columns, rows...).open(t, func(to *Options) { *to = o })
 		s.segment = rapid.IntRange(1, 50).Draw(rt, "segment")
@@ -244,6 +253,52 @@ func TestScanFindsWhatALookAtEveryPartFinds(t *testing.T) {
 		slices.Sort(got)
 		if want := (&naive{columns: columns, rows: rows, o: o}).scan(text.String()); !slices.Equal(got, want) {
 			rt.Fatalf("%q of %q, %+v: finds\n%q, want\n%q", text.String(), rows, o, got, want)
+		}
+	})
+}
+
+// TestFewerQuestionsLoseNoFind scans texts that quote parts of rows near each other, with
+// anchors and with all searchable columns asked for everywhere.
+func TestFewerQuestionsLoseNoFind(t *testing.T) {
+	cell := rapid.SampledFrom([]string{"a", "b", "c d", "d e f", "e, f", "(g)", "h.", "李", "i-", "j, k l", "mn"})
+	between := rapid.SampledFrom([]string{" ", " ", " x ", ". ", " y z ", "\n"})
+	rapid.Check(t, func(rt *rapid.T) {
+		columns := []edm.Column{
+			{Name: "A", IsSearchable: true}, {Name: "B", IsSearchable: true, IgnoredDelimiters: []string{"-"}},
+			{Name: "C", IsSearchable: true}, {Name: "D", IsSearchable: rapid.Bool().Draw(rt, "searchable")},
+		}
+		rows := rapid.SliceOfN(rapid.SliceOfN(cell, 4, 4), 1, 5).Draw(rt, "rows")
+		var text strings.Builder
+		for range rapid.IntRange(1, 8).Draw(rt, "parts") {
+			parts := rapid.Permutation(rapid.SampledFrom(rows).Draw(rt, "row")).Draw(rt, "order")
+			for _, part := range append(parts, cell.Draw(rt, "cell")) {
+				text.WriteString(part + between.Draw(rt, "between"))
+			}
+		}
+		text.WriteString(blank)
+		o := Options{
+			MaxWords: rapid.IntRange(1, 3).Draw(rt, "words"), Within: rapid.IntRange(0, 8).Draw(rt, "within"), MinColumns: rapid.IntRange(3, 4).Draw(rt, "columns"),
+			Mandatory: rapid.SampledFrom([][]string{{"A"}, {"B", "C"}, {"D"}, nil}).Draw(rt, "mandatory"),
+		}
+		segment := rapid.IntRange(1, 40).Draw(rt, "segment")
+		scan := func(anchors []int) (out []string) {
+			s := newFake(t, columns, rows...).open(t, func(to *Options) { *to = o })
+			s.segment, s.anchors = segment, anchors
+			err := s.Scan(t.Context(), "-", iotest.OneByteReader(strings.NewReader(text.String())), func(f Find) error {
+				out = append(out, fmt.Sprint(f))
+				return nil
+			})
+			if err != nil {
+				rt.Fatal(err)
+			}
+			return out
+		}
+		everywhere := []int{0, 1, 2}
+		if columns[3].IsSearchable {
+			everywhere = append(everywhere, 3)
+		}
+		if got, want := scan(nil), scan(everywhere); !slices.Equal(got, want) {
+			rt.Fatalf("%q of %q, %+v: finds\n%q, and asked everywhere\n%q", text.String(), rows, o, got, want)
 		}
 	})
 }

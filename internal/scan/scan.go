@@ -13,18 +13,19 @@ import (
 	"slices"
 
 	"exactmatch.dev/operator/internal/edm"
-	"exactmatch.dev/operator/internal/fingerprint"
 )
 
 // Options say what is a find. MaxWords are the words that a value may have, those of
 // ColumnWords where a column's name is there. Within
 // is how many characters may lie between a primary value and one that corroborates
 // it. MinColumns are the columns of one row that must be there, 0 for two, or one
-// where the table has no more; Mandatory are some of them, by name.
+// where the table has no more; Mandatory are some of them, by name. Patterns are
+// regular expressions, by column, that all its values match in their normal form.
 type Options struct {
 	MaxWords, Within, MinColumns int
 	Mandatory                    []string
 	ColumnWords                  map[string]int
+	Patterns                     map[string]string
 }
 
 // Bounds of the options.
@@ -60,12 +61,15 @@ const segment = 32 << 10
 type Scanner struct {
 	table     *table
 	o         Options
-	words     []int  // of each column's values, at most
-	most      int    // of all columns
-	mandatory uint32 // columns
+	words     []int      // of each column's values, at most
+	most      int        // of all columns
+	patterns  []*pattern // of each column's values, nil for any
+	mandatory uint32     // columns
 	segment   int
+	anchors   []int       // nil to choose them for each file
 	found     []candidate // room to work in
 	fewer     []candidate
+	normal    []byte
 }
 
 // Open reads which table of the store is live. Errors name the flag that is wrong.
@@ -91,7 +95,7 @@ func Open(ctx context.Context, stores edm.Stores, key []byte, store string, o Op
 		}
 		s.mandatory |= 1 << c
 	}
-	if err := s.countWords(); err != nil {
+	if err := errors.Join(s.countWords(), s.readPatterns()); err != nil {
 		return nil, err
 	}
 	if !slices.ContainsFunc(t.columns, func(c column) bool { return c.IsSearchable }) {
@@ -114,20 +118,6 @@ func (s *Scanner) countWords() error {
 	}
 	s.most = slices.Max(s.words)
 	return nil
-}
-
-// upTo are the candidates of at most n words.
-func (s *Scanner) upTo(all []candidate, words int) []candidate {
-	if words >= s.most {
-		return all
-	}
-	s.fewer = s.fewer[:0]
-	for i := range all {
-		if all[i].words() <= words {
-			s.fewer = append(s.fewer, all[i])
-		}
-	}
-	return s.fewer
 }
 
 var errMaxWords = fmt.Errorf("--max-words must be 1 to %d, or COLUMN= and such a number", maxMaxWords)
@@ -164,13 +154,18 @@ func (s *Scanner) Scan(ctx context.Context, name string, in io.Reader, yield fun
 		return err
 	}
 	f := &finds{scanner: s, name: name, yield: yield}
+	p := &primaries{scanner: s, text: t}
 	for next := int64(0); ; {
 		failed := t.fill(int(next-t.base) + s.segment + s.reach() + maxValue)
 		until := t.end()
 		if !t.eof && failed == nil {
 			until = max(next, until-int64(s.reach()+maxValue))
 		}
-		if err := s.search(ctx, t, next, until, f); err != nil {
+		all, err := p.between(ctx, next, until)
+		if err == nil {
+			err = s.corroborate(ctx, t, all, f)
+		}
+		if err != nil {
 			return err
 		}
 		next = until
@@ -179,61 +174,6 @@ func (s *Scanner) Scan(ctx context.Context, name string, in io.Reader, yield fun
 		}
 		t.forget(next - int64(s.reach()+maxValue))
 	}
-}
-
-// primary is a candidate that rows hold in a searchable column.
-type primary struct {
-	candidate
-	column int
-	token  fingerprint.Token
-	total  int64
-}
-
-// search finds the records whose primary values begin from one place of the text
-// up to another.
-func (s *Scanner) search(ctx context.Context, t *text, from, to int64, f *finds) error {
-	first, _ := slices.BinarySearchFunc(t.words, from, func(w word, at int64) int { return int(w.start - at) })
-	last, _ := slices.BinarySearchFunc(t.words, to, func(w word, at int64) int { return int(w.start - at) })
-	s.found = t.candidates(s.found[:0], first, last, s.most)
-	var all []primary
-	for c := range s.table.columns {
-		if !s.table.columns[c].IsSearchable {
-			continue
-		}
-		found, err := s.primaries(ctx, t, c)
-		if err != nil {
-			return err
-		}
-		all = append(all, found...)
-	}
-	slices.SortStableFunc(all, func(a, b primary) int { return a.first - b.first })
-	return s.corroborate(ctx, t, all, f)
-}
-
-// primaries are the candidates that some rows hold in a column. Of candidates that
-// differ in their edges alone and are one value it is the shortest.
-func (s *Scanner) primaries(ctx context.Context, t *text, c int) (out []primary, err error) {
-	all := s.upTo(s.found, s.words[c])
-	tokens := s.table.tokens(c, t.bytes, all)
-	hits, err := s.table.hits(ctx, c, tokens)
-	if err != nil || len(hits) == 0 {
-		return nil, err
-	}
-	for i, one := range all {
-		token := tokens.at(i)
-		total := hits[token]
-		if total == 0 || total > edm.MaxLimit {
-			continue
-		}
-		known := false
-		for j := len(out) - 1; j >= 0 && out[j].first == one.first && out[j].last == one.last; j-- {
-			known = known || out[j].token == token
-		}
-		if !known {
-			out = append(out, primary{one, c, token, total})
-		}
-	}
-	return out, nil
 }
 
 // columnsOf names columns.

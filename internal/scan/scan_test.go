@@ -238,6 +238,9 @@ func TestWhatCannotBeScannedFor(t *testing.T) {
 		"no words":             {people, testKey, storeName, func(o *Options) { o.MaxWords = 0 }, "--max-words must be 1 to 32"},
 		"no words of a column": {people, testKey, storeName, func(o *Options) { o.ColumnWords = map[string]int{"SSN": 0} }, "--max-words must be"},
 		"words of no column":   {people, testKey, storeName, func(o *Options) { o.ColumnWords = map[string]int{"Town": 3} }, "--max-words: the live table"},
+		"a pattern of none":    {people, testKey, storeName, func(o *Options) { o.Patterns = map[string]string{"Town": "a"} }, "--pattern: the live table"},
+		"what is ignored":      {people, testKey, storeName, func(o *Options) { o.Patterns = map[string]string{"SSN": `\d{3}-\d{2}-\d{4}`} }, "without the characters that the column ignores"},
+		"what is folded":       {people, testKey, storeName, func(o *Options) { o.Patterns = map[string]string{"Mail": `(P|Q)+@example\.com`} }, "in lower case"},
 		"too many words":       {people, testKey, storeName, func(o *Options) { o.MaxWords = 33 }, "--max-words"},
 		"too far":              {people, testKey, storeName, func(o *Options) { o.Within = 100_001 }, "--within must be 0 to 100000"},
 		"less than far":        {people, testKey, storeName, func(o *Options) { o.Within = -1 }, "--within"},
@@ -246,6 +249,45 @@ func TestWhatCannotBeScannedFor(t *testing.T) {
 		f := newFake(t, tc.columns)
 		if _, err := Open(t.Context(), f, tc.key, tc.store, options(tc.change)); err == nil || !strings.Contains(err.Error(), tc.words) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestFewerQuestions counts the questions about a text in which little is found, as the
+// options allow.
+func TestFewerQuestions(t *testing.T) {
+	all := slices.Clone(people)
+	for i := range all {
+		all[i].IsSearchable = true
+	}
+	row := []string{"900-12-3456", "ngozi@example.com", "Okafor, Ngozi", "Acme Inc.", "+1 (555) 555-0134"}
+	var text strings.Builder
+	for i := range 2000 {
+		fmt.Fprintf(&text, "word%d ", i*i)
+	}
+	text.WriteString("Okafor, Ngozi 900-12-3456 " + text.String())
+	for name, tc := range map[string]struct {
+		columns []edm.Column
+		change  func(*Options)
+		finds   int
+		most    int
+	}{
+		"two searchable columns":         {people, nil, 1, 50_000},
+		"one of them is mandatory":       {people, func(o *Options) { o.Mandatory = []string{"SSN"} }, 1, 25_000},
+		"and has a pattern":              {people, func(o *Options) { o.Mandatory, o.Patterns = []string{"SSN"}, map[string]string{"SSN": `\d{9}`} }, 1, 600},
+		"all are searchable, five count": {all, func(o *Options) { o.MinColumns = 5 }, 0, 25_000},
+		"all are searchable, four do":    {all, func(o *Options) { o.MinColumns, o.ColumnWords = 4, map[string]int{"SSN": 1, "Mail": 1} }, 0, 9000},
+	} {
+		f := newFake(t, tc.columns, row)
+		if got := f.scan(t, text.String(), tc.change); len(got) != tc.finds {
+			t.Errorf("%s: %q", name, got)
+		}
+		asked := 0
+		for _, q := range f.requests {
+			asked += len(q.Questions)
+		}
+		if asked > tc.most || asked < tc.most/3 {
+			t.Errorf("%s: %d questions, want at most %d", name, asked, tc.most)
 		}
 	}
 }
