@@ -71,6 +71,24 @@ func (w *pageWriter) add(prefix uint64, row uint32) {
 	w.at += indexEntry
 }
 
+// addRows appends entries of an index with one prefix: rows of 4 bytes each, least
+// significant byte first.
+func (w *pageWriter) addRows(prefix uint64, rows []byte) {
+	for len(rows) > 0 {
+		w.add(prefix, binary.LittleEndian.Uint32(rows))
+		rows = rows[rowSize:]
+		n := min(w.left, len(rows)/rowSize)
+		text := w.page[w.at : w.at+n*indexEntry]
+		for i := range n {
+			e := text[i*indexEntry : (i+1)*indexEntry : (i+1)*indexEntry]
+			binary.BigEndian.PutUint64(e, prefix)
+			binary.BigEndian.PutUint32(e[prefixSize:], binary.LittleEndian.Uint32(rows[i*rowSize:]))
+		}
+		w.at, w.left, w.entries = w.at+len(text), w.left-n, w.entries+int64(n)
+		rows = rows[n*rowSize:]
+	}
+}
+
 // collide appends an entry of the collisions.
 func (w *pageWriter) collide(token []byte, row uint32) {
 	w.begin()

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
+	"unsafe"
 
 	"exactmatch.dev/operator/internal/fingerprint"
 )
@@ -37,6 +38,7 @@ type columnIndexer struct {
 	main       *pageWriter
 	collisions *pageWriter // nil as long as there are none
 	mixed      bool        // all entries at hand share their prefix, and are of several tokens
+	memory     []byte      // of the entries, or of rows
 	entries    []entry
 	spread     spreader
 	bucketOf   []uint16
@@ -45,7 +47,7 @@ type columnIndexer struct {
 
 // newColumnIndexer indexes one column after another, and keeps its memory.
 func newColumnIndexer(p *blockPages, blocks, files group, room int) *columnIndexer {
-	return &columnIndexer{tokens: newColumnTokens(p, blocks), files: files, room: room, entries: make([]entry, min(int64(room), p.rows))}
+	return &columnIndexer{tokens: newColumnTokens(p, blocks), files: files, room: room}
 }
 
 // index writes the files of a column's index, finished and not yet synced. It gives
@@ -56,7 +58,10 @@ func (x *columnIndexer) index(ctx context.Context, column int) (all []*pageWrite
 	if x.main, err = newPageWriter(ctx, x.files, of, indexEntry); err != nil {
 		return nil, err
 	}
-	err = x.part(ctx, nil)
+	byWords, err := x.byWords(ctx)
+	if err == nil && !byWords {
+		err = x.part(ctx, nil)
+	}
 	for _, w := range []*pageWriter{x.main, x.collisions} {
 		if w != nil {
 			all, err = append(all, w), errors.Join(err, w.finish())
@@ -229,8 +234,17 @@ func (x *columnIndexer) buckets(counts []uint32, low, high int) (ends []uint32) 
 	if len(x.next) > len(ends) {
 		ends = append(ends, sum)
 	}
-	x.entries = sized(x.entries, int(sum))
+	x.entries = x.entriesOf(int(sum))
 	return ends
+}
+
+// entriesOf is room for n entries.
+func (x *columnIndexer) entriesOf(n int) []entry {
+	if n == 0 {
+		return nil
+	}
+	x.memory = sized(x.memory, n*len(entry{}))
+	return unsafe.Slice((*entry)(unsafe.Pointer(&x.memory[0])), n) // both are bytes
 }
 
 // put lays a token into the bucket of its cell.

@@ -34,9 +34,6 @@ func newColumnTokens(p *blockPages, files group) *columnTokens {
 // each calls f with the tokens of consecutive rows, of which row is the first.
 func (c *columnTokens) each(ctx context.Context, f func(row uint32, tokens []byte) error) error {
 	for n := range c.blocks {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		if err := c.block(ctx, n, f); err != nil {
 			return err
 		}
@@ -45,7 +42,27 @@ func (c *columnTokens) each(ctx context.Context, f func(row uint32, tokens []byt
 }
 
 // block calls f with the tokens of one block.
-func (c *columnTokens) block(ctx context.Context, n int, f func(row uint32, tokens []byte) error) (err error) {
+func (c *columnTokens) block(ctx context.Context, n int, f func(row uint32, tokens []byte) error) error {
+	return c.opened(ctx, n, func(file blobs.Reader) error {
+		row, place := uint32(int64(n)*c.rowsPerBlock), c.blocks[n].columns[c.column]
+		if place.Entries == 0 {
+			return c.raw(file, n, f)
+		}
+		words, err := c.words(file, n)
+		if err != nil {
+			return err
+		}
+		return c.places(file, n, func(places []byte) error {
+			return c.expand(words, places, place.Width(), &row, f)
+		})
+	})
+}
+
+// opened calls f with the file of a block.
+func (c *columnTokens) opened(ctx context.Context, n int, f func(blobs.Reader) error) (err error) {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	name, err := blobs.Name(c.blocks[n].id)
 	if err != nil {
 		return err
@@ -55,26 +72,36 @@ func (c *columnTokens) block(ctx context.Context, n int, f func(row uint32, toke
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
+	return f(file)
+}
+
+// raw calls f with the tokens of a block that has no dictionary.
+func (c *columnTokens) raw(file blobs.Reader, n int, f func(row uint32, tokens []byte) error) error {
 	row, place := uint32(int64(n)*c.rowsPerBlock), c.blocks[n].columns[c.column]
 	end := int64(place.Offset + place.Size(c.rowsOf(n)))
-	if place.Entries == 0 {
-		return c.pieces(file, n, int64(place.Offset), end, fingerprint.TokenSize, func(tokens []byte) error {
-			first := row
-			row += uint32(len(tokens) / fingerprint.TokenSize)
-			return f(first, tokens)
-		})
-	}
+	return c.pieces(file, n, int64(place.Offset), end, fingerprint.TokenSize, func(tokens []byte) error {
+		first := row
+		row += uint32(len(tokens) / fingerprint.TokenSize)
+		return f(first, tokens)
+	})
+}
+
+// words reads the dictionary of a block.
+func (c *columnTokens) words(file blobs.Reader, n int) ([]byte, error) {
+	place := c.blocks[n].columns[c.column]
 	words := make([]byte, 0, place.Entries*fingerprint.TokenSize)
-	err = c.pieces(file, n, int64(place.Offset), int64(place.Rows()), fingerprint.TokenSize, func(text []byte) error {
+	err := c.pieces(file, n, int64(place.Offset), int64(place.Rows()), fingerprint.TokenSize, func(text []byte) error {
 		words = append(words, text...)
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	return c.pieces(file, n, int64(place.Rows()), end, place.Width(), func(places []byte) error {
-		return c.expand(words, places, place.Width(), &row, f)
-	})
+	return words, err
+}
+
+// places calls f with the places in the dictionary that the rows of a block have.
+func (c *columnTokens) places(file blobs.Reader, n int, f func(places []byte) error) error {
+	place := c.blocks[n].columns[c.column]
+	end := int64(place.Offset + place.Size(c.rowsOf(n)))
+	return c.pieces(file, n, int64(place.Rows()), end, place.Width(), f)
 }
 
 // expand calls f with the tokens of the rows whose places in a dictionary these are.
