@@ -67,6 +67,19 @@ const (
 // commits is spent. The number is the quota.
 const ThrottledMessage = "Session creation is throttled. Max value of MaxCountOfSuccessfulSessions is %d."
 
+// ODataError is what the body of every refusal has under "error". Target is the property of
+// the request's body that is at fault, as it was sent, "" for none.
+type ODataError struct {
+	Code       string `json:"code"`
+	Message    string `json:"message"`
+	Target     string `json:"target,omitempty"`
+	InnerError struct {
+		Date            time.Time `json:"date"`
+		RequestID       string    `json:"request-id"`
+		ClientRequestID string    `json:"client-request-id"`
+	} `json:"innerError"`
+}
+
 // Error is an answer of the service that is not a success, or the lack of one
 // (Status 0). Message is bounded and holds nothing of a request.
 type Error struct {

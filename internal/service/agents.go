@@ -50,7 +50,7 @@ func (s *Service) updateAgent(r *http.Request) (*answer, error) {
 	var wanted struct {
 		Description patched[string] `json:"description"`
 	}
-	if err := decode(r, &wanted); err != nil {
+	if err := decodeAs(r, &wanted, &edm.UploadAgent{}); err != nil {
 		return nil, err
 	}
 	agent, err := records.Change(r.Context(), s.recordsOf(r), records.Tx.Agents, r.PathValue("id"), func(_ records.Tx, a *edm.UploadAgent) error {

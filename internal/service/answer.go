@@ -19,6 +19,7 @@ type failure struct {
 	status     int
 	code       string
 	message    string
+	target     string // the property that is at fault
 	retryAfter time.Duration
 	challenge  string // WWW-Authenticate
 	encodings  string // Accept-Encoding

@@ -1,11 +1,13 @@
 package service
 
 import (
+	"bytes"
 	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 
 	"exactmatch.dev/operator/internal/edm"
@@ -57,21 +59,55 @@ func notInflatedBy(err error) error {
 
 func (i *inflating) Close() error { return i.of.Close() }
 
-// decode reads a request's JSON body, whole.
-func decode(r *http.Request, into any) error {
-	text, err := io.ReadAll(r.Body)
-	var tooLarge *http.MaxBytesError
-	var damaged notInflated
-	switch {
-	case errors.As(err, &tooLarge):
-		return fail(http.StatusRequestEntityTooLarge, edm.CodeTooLarge, "the body exceeds %d bytes, which is counted before it is compressed", maxRequestBody)
-	case errors.As(err, &damaged):
-		return badRequest("the body is not compressed by gzip, as Content-Encoding says, or is not whole")
-	case err != nil:
-		return badRequest("the body is incomplete")
+// decode reads a request's JSON body, whole. What it cannot read of it, or does not know,
+// is refused by its name.
+func decode(r *http.Request, into any) error { return decodeAs(r, into, into) }
+
+// decodeAs reads some properties of a resource, whose others may be sent too.
+func decodeAs(r *http.Request, into, resource any) error {
+	text, err := textOfBody(r)
+	if err != nil {
+		return err
+	}
+	if err := checkText(text, reflect.TypeOf(resource).Elem()); err != nil {
+		return err
 	}
 	if err := json.Unmarshal(text, into); err != nil {
 		return badRequest("the body is not valid JSON for this call")
 	}
 	return nil
+}
+
+// decodeQuestions reads a body of questions, which is as long as a body may be, at once
+// where nothing is wrong with it.
+func decodeQuestions(r *http.Request, into any) error {
+	text, err := textOfBody(r)
+	if err != nil {
+		return err
+	}
+	known := json.NewDecoder(bytes.NewReader(text))
+	known.DisallowUnknownFields()
+	if known.Decode(into) == nil {
+		if _, err := known.Token(); errors.Is(err, io.EOF) {
+			return nil
+		}
+	}
+	reflect.ValueOf(into).Elem().SetZero()
+	r.Body = io.NopCloser(bytes.NewReader(text))
+	return decode(r, into)
+}
+
+func textOfBody(r *http.Request) ([]byte, error) {
+	text, err := io.ReadAll(r.Body)
+	var tooLarge *http.MaxBytesError
+	var damaged notInflated
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, fail(http.StatusRequestEntityTooLarge, edm.CodeTooLarge, "the body exceeds %d bytes, which is counted before it is compressed", maxRequestBody)
+	case errors.As(err, &damaged):
+		return nil, badRequest("the body is not compressed by gzip, as Content-Encoding says, or is not whole")
+	case err != nil:
+		return nil, badRequest("the body is incomplete")
+	}
+	return text, nil
 }

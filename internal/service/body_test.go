@@ -95,6 +95,22 @@ func TestBodiesThatCannotBeRead(t *testing.T) {
 	}
 }
 
+// Questions are read at once, and refused as any other body is.
+func TestBodiesOfQuestionsAreReadWhole(t *testing.T) {
+	h := newHarness(t)
+	for _, action := range []string{"lookup", "match"} {
+		body := map[string]string{"lookup": lookup, "match": match}[action]
+		for _, behind := range []string{"{}", "]", "}", "x", body} {
+			if _, w := h.call(http.MethodPost, base+"/exactMatchDataStores/live/"+action, "", []byte(body+behind)); w.Code != http.StatusBadRequest {
+				t.Errorf("%s with %s behind it is answered %d %s", action, behind, w.Code, w.Body)
+			}
+		}
+		if _, w := h.call(http.MethodPost, base+"/exactMatchDataStores/live/"+action, "", []byte(body+" \n")); w.Code != http.StatusOK {
+			t.Errorf("%s is answered %d %s", action, w.Code, w.Body)
+		}
+	}
+}
+
 // counted counts what is read of a body.
 type counted struct {
 	io.Reader

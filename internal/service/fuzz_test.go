@@ -113,13 +113,8 @@ func checkAnswer(t *testing.T, r *http.Request, w *httptest.ResponseRecorder) {
 		}
 		code, message = said.Code, said.Message
 	} else {
-		var said struct {
-			Error struct {
-				Code, Message string
-				InnerError    edm.InnerError
-			}
-		}
-		if err := json.Unmarshal(w.Body.Bytes(), &said); err != nil || said.Error.InnerError.ClientRequestID != w.Header().Get("client-request-id") {
+		var said struct{ Error edm.ODataError }
+		if err := json.Unmarshal(w.Body.Bytes(), &said); err != nil || said.Error.InnerError.ClientRequestID != w.Header().Get("client-request-id") || said.Error.InnerError.RequestID != w.Header().Get("request-id") {
 			t.Fatalf("%s %s is refused with %q: %v", r.Method, r.URL, text, err)
 		}
 		code, message = said.Error.Code, said.Error.Message

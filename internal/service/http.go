@@ -93,11 +93,9 @@ func (s *Service) respond(w http.ResponseWriter, c *call, out *answer, err error
 	}
 	f := s.failureOf(s.log(c.in(context.Background())), err, "request", c.request)
 	f.setHeader(w.Header())
-	now := s.now()
-	writeJSON(w, f.status, map[string]any{"error": map[string]any{
-		"code": f.code, "message": f.message,
-		"innerError": edm.InnerError{ErrorDateTime: &now, ClientRequestID: c.request},
-	}})
+	said := edm.ODataError{Code: f.code, Message: f.message, Target: truncate(f.target)}
+	said.InnerError.Date, said.InnerError.RequestID, said.InnerError.ClientRequestID = s.now(), c.id, c.request
+	writeJSON(w, f.status, map[string]edm.ODataError{"error": said})
 	return f.status
 }
 

@@ -75,7 +75,7 @@ func parseToken(where, text string) (fingerprint.Token, error) {
 // for, at most maxFound in all.
 func (s *Service) lookup(r *http.Request) (*answer, error) {
 	var q edm.LookupRequest
-	if err := decode(r, &q); err != nil {
+	if err := decodeQuestions(r, &q); err != nil {
 		return nil, err
 	}
 	if len(q.Values) == 0 || len(q.Values) > maxValues {

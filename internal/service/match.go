@@ -24,7 +24,7 @@ type question struct {
 // refuses all of them.
 func (s *Service) match(r *http.Request) (*answer, error) {
 	var q edm.MatchRequest
-	if err := decode(r, &q); err != nil {
+	if err := decodeQuestions(r, &q); err != nil {
 		return nil, err
 	}
 	if err := checkBatch(q.Questions); err != nil {

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"exactmatch.dev/operator/internal/edm"
 )
 
 // decodeSession reads what a caller sends of a session. It is of the data store in the
@@ -25,7 +27,14 @@ func decodeSession(r *http.Request, into any) error {
 		}
 	}
 	r.Body = io.NopCloser(bytes.NewReader(text))
-	return decode(r, into)
+	return decodeAs(r, into, &sentSession{})
+}
+
+// sentSession is what a caller may send of a session. The salt of Graph's create could tell
+// the key: it is kept nowhere.
+type sentSession struct {
+	*edm.Session
+	Salt *string `json:"salt"`
 }
 
 func checkStoreNamed(sent map[string]json.RawMessage, store string) error {

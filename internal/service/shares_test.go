@@ -17,8 +17,9 @@ func TestBoundsAreATenantsOwn(t *testing.T) {
 	s := newShared(t, Config{MaxDataStores: 2, MaxUploadAgents: 2})
 	for _, tenant := range sharers {
 		for path, what := range map[string]string{"/exactMatchUploadAgents": "2 upload agents", "/exactMatchDataStores": "2 data stores"} {
+			body := map[string]string{"/exactMatchUploadAgents": tenantsAgent, "/exactMatchDataStores": storeBody}[path]
 			for n, want := range []int{http.StatusCreated, http.StatusConflict} {
-				r := s.request(tenant, http.MethodPost, path, strings.Replace(storeBody, "live", []string{"second", "third"}[n], 1))
+				r := s.request(tenant, http.MethodPost, path, strings.Replace(body, "live", []string{"second", "third"}[n], 1))
 				r.Header.Del("client-request-id")
 				w := s.answer(r)
 				if w.Code != want || want == http.StatusConflict && !strings.Contains(w.Body.String(), what) {

@@ -102,7 +102,7 @@ func (p *storePatch) apply(to *records.DataStore) error {
 
 func (s *Service) updateStore(r *http.Request) (*answer, error) {
 	var wanted storePatch
-	if err := decode(r, &wanted); err != nil {
+	if err := decodeAs(r, &wanted, &edm.DataStore{}); err != nil {
 		return nil, err
 	}
 	store, err := records.Change(r.Context(), s.recordsOf(r), records.Tx.DataStores, r.PathValue("store"), func(_ records.Tx, one *records.DataStore) error {

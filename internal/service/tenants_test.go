@@ -2,6 +2,7 @@ package service
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -108,11 +109,12 @@ func pairs(route string, own, foreign target) (out [][2]target) {
 // asked for replaced.
 func answerOf(w *httptest.ResponseRecorder, a target) string {
 	header := w.Header().Clone()
+	named := cmp.Or(header.Get("request-id"), "none")
 	header.Del("request-id")
 	header.Del("x-ms-request-id")
 	header.Del("Date")
 	text := fmt.Sprintf("%d\n%v\n%s", w.Code, header, w.Body)
-	return strings.NewReplacer(a.store, "{store}", a.id, "{id}", "request-id", "").Replace(text)
+	return strings.NewReplacer(a.store, "{store}", a.id, "{id}", named, "{request-id}").Replace(text)
 }
 
 // To a tenant, what is another's is what never existed: in status, headers and body,
