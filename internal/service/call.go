@@ -25,6 +25,14 @@ type callKey struct{}
 
 func (c *call) in(ctx context.Context) context.Context { return context.WithValue(ctx, callKey{}, c) }
 
+// requestNameOf is the client-request-id of the call that ctx belongs to, "" for none.
+func requestNameOf(ctx context.Context) string {
+	if c, is := ctx.Value(callKey{}).(*call); is {
+		return c.request
+	}
+	return ""
+}
+
 // announce writes what every answer of the API has.
 func (c *call) announce(to http.Header) {
 	to.Set("client-request-id", c.request)

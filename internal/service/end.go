@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/service/blobs"
@@ -65,6 +68,7 @@ func (s *Service) expire(ctx context.Context, one *records.Session) {
 // failSession ends a session whose block is at fault, where its state is such
 // that it matters.
 func (s *Service) failSession(ctx context.Context, one *records.Session, block *blobs.Invalid, matters func(*records.Session) bool) error {
+	activity := uuid.NewString()
 	_, err := records.Change(ctx, s.records.Of(one.Tenant), records.Tx.Sessions, one.ID, func(tx records.Tx, r *records.Session) error {
 		if !matters(r) {
 			return errNothingToDo
@@ -73,9 +77,7 @@ func (s *Service) failSession(ctx context.Context, one *records.Session, block *
 			return err
 		}
 		s.finish(r, edm.StateFailed)
-		r.Error = &edm.ClassificationError{ErrorBase: edm.ErrorBase{
-			Code: invalidBlockCode, Message: block.What, Target: "blocks", InnerError: &edm.InnerError{ErrorDateTime: r.CompletionDateTime},
-		}}
+		r.Error = errorOf(r, block, activity)
 		return nil
 	})
 	if errors.Is(err, errNothingToDo) || records.IsNotFound(err) {
@@ -84,9 +86,20 @@ func (s *Service) failSession(ctx context.Context, one *records.Session, block *
 	if err != nil {
 		return err
 	}
-	s.logOf(one.Tenant).Error("failed: upload the table again", "session", one.ID, "error", block)
+	s.logOf(one.Tenant).Error("failed: upload the table again", "session", one.ID, "activity", activity, "code", block.Code, "error", block)
 	s.discard(ctx, one)
 	return nil
+}
+
+// errorOf is what a failed session shows: the block at fault, and the names under which
+// the log has the failure and the commit that led to it.
+func errorOf(r *records.Session, block *blobs.Invalid, activity string) *edm.ClassificationError {
+	return &edm.ClassificationError{
+		ErrorBase: edm.ErrorBase{Code: invalidBlockCode, Message: block.What, Target: "blocks", InnerError: &edm.InnerError{
+			Code: block.Code, ErrorDateTime: r.CompletionDateTime, ClientRequestID: r.CommitRequest, ActivityID: activity,
+		}},
+		Details: []edm.ErrorBase{{Code: block.Code, Message: block.What, Target: fmt.Sprintf("blocks[%d]", block.Block)}},
+	}
 }
 
 // invalidBlockCode is the code of a block that contradicts its session, in the answer

@@ -89,7 +89,7 @@ func (s *Service) build(ctx context.Context, one *records.Session) (*index.Table
 	}
 	err = b.Read(ctx, one.Sealed, func(n int, h *block.Header) error {
 		if what := misfit(store, one, h, n); what != "" {
-			return &blobs.Invalid{What: fmt.Sprintf("block %d: %s", n, what)}
+			return blobs.NewInvalid(n, blobs.Mismatch, ": "+what)
 		}
 		return nil
 	})

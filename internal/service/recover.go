@@ -90,7 +90,7 @@ func (s *Service) failIncomplete(ctx context.Context, one *records.Session) erro
 	if at < 0 {
 		return nil
 	}
-	return s.failSession(ctx, one, &blobs.Invalid{What: fmt.Sprintf("block %d was acknowledged and is gone", at)}, (*records.Session).Unfinished)
+	return s.failSession(ctx, one, blobs.NewInvalid(at, blobs.Missing, " was acknowledged and is gone"), (*records.Session).Unfinished)
 }
 
 // reopen tries again the live tables that are not served, and takes up those whose

@@ -148,6 +148,7 @@ func (s *Service) recordCommit(r *http.Request, judged *int64, present int64) (*
 			return err
 		}
 		s.take(store, one)
+		one.CommitRequest = requestNameOf(r.Context())
 		jobs := int32(jobsOf(one))
 		one.State, one.TotalJobCount, one.RemainingJobCount = edm.StateProcessingInProgress, &jobs, &jobs
 		return tx.DataStores().Put(store)

@@ -59,7 +59,24 @@ func ID(name string) (string, bool) {
 }
 
 // Invalid says which block of a session is at fault.
-type Invalid struct{ What string }
+type Invalid struct {
+	Block int    // its index
+	Code  string // one of the codes below
+	What  string // the same for people, with the index
+}
+
+// How a block can be at fault.
+const (
+	Missing     = "BlockMissing"
+	Damaged     = "BlockDamaged"
+	Undecodable = "BlockUndecodable"
+	Mismatch    = "BlockMismatch" // it is not its session's, or not of its place
+)
+
+// NewInvalid is the fault of a block, told behind its index.
+func NewInvalid(index int, code, what string) *Invalid {
+	return &Invalid{Block: index, Code: code, What: fmt.Sprintf("block %d%s", index, what)}
+}
 
 func (i *Invalid) Error() string { return i.What }
 
@@ -210,7 +227,7 @@ func (b *Blocks) ReadInto(ctx context.Context, session, id string, buf []byte) (
 		return nil, err
 	}
 	if block.Sum(data) != sum {
-		return nil, &Invalid{fmt.Sprintf("block %d does not have the sum it was acknowledged with", index)}
+		return nil, NewInvalid(index, Damaged, " does not have the sum it was acknowledged with")
 	}
 	return data, nil
 }
@@ -259,9 +276,7 @@ func (b *Blocks) Head(ctx context.Context, session, id string, most int) (head [
 	return head[:n], err
 }
 
-func gone(index int) *Invalid {
-	return &Invalid{fmt.Sprintf("block %d was acknowledged and is gone", index)}
-}
+func gone(index int) *Invalid { return NewInvalid(index, Missing, " was acknowledged and is gone") }
 
 // Forget takes a damaged block off the list, so that its uploader stages it
 // again.

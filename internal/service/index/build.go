@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"slices"
 	"sync"
@@ -89,7 +88,7 @@ func (b *Builder) readBlock(ctx context.Context, id string, into *blockRead, buf
 	n, _, _ := block.ParseID(id) // ReadInto did too
 	l, err := block.LayoutOf(data)
 	if err != nil {
-		return data, &blobs.Invalid{What: fmt.Sprintf("block %d: %v", n, err)}
+		return data, blobs.NewInvalid(n, blobs.Undecodable, ": "+err.Error())
 	}
 	into.header, into.columns, into.size = l.Header, l.Columns, int64(len(data))
 	for at := 0; at < len(data); at += pageSize {

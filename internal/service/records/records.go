@@ -60,6 +60,8 @@ type Session struct {
 	// UploadURIExpiry is when the upload URI that was issued last ends.
 	UploadURIExpiry time.Time `json:"lease"`
 	Committed       time.Time `json:"committed,omitzero"`
+	// CommitRequest is the client-request-id of the commit.
+	CommitRequest string `json:"commitRequest,omitempty"`
 	// Learns is nil where the create named the key, and once the session has ended.
 	Learns *Learns `json:"learns,omitempty"`
 }
