@@ -65,7 +65,7 @@ func Command() *cobra.Command {
 	flags.BoolVar(&f.plainHTTP, "allow-plain-http", false, "serve without TLS at other than loopback addresses")
 	flags.IntVar(&f.config.MaxQuestions, "max-questions-per-minute", 1_000_000, "questions of lookup and match of one caller with a tenant; a batch counts as many as it has")
 	flags.IntVar(&f.config.MaxTenantQuestions, "max-tenant-questions-per-minute", 4_000_000, "the same of all callers of a tenant")
-	c.AddCommand(checkCommand(), migrateCommand(), assignCommand(), tenantCommand())
+	c.AddCommand(checkCommand(), migrateCommand(), assignCommand(), tenantCommand(), backupCommand(), restoreCommand())
 	return c
 }
 

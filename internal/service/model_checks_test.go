@@ -147,15 +147,26 @@ func (w *stateMachine) blocksOf(m *modelSession) map[string]bool {
 		return out
 	}
 	w.want("list the blocks", r, http.StatusOK, "")
+	for _, name := range blockNames(w, r) {
+		out[name] = true
+	}
+	return out
+}
+
+// blockNames are the blocks in an answer that lists them.
+func blockNames(t interface{ Fatal(args ...any) }, r reply) (names []string) {
+	if r.status != http.StatusOK {
+		return nil
+	}
 	type list struct{ Block []struct{ Name string } }
 	var got struct{ CommittedBlocks, UncommittedBlocks list }
 	if err := xml.Unmarshal(r.body, &got); err != nil {
-		w.Fatal(err)
+		t.Fatal(err)
 	}
 	for _, b := range slices.Concat(got.CommittedBlocks.Block, got.UncommittedBlocks.Block) {
-		out[b.Name] = true
+		names = append(names, b.Name)
 	}
-	return out
+	return names
 }
 
 func (w *stateMachine) checkBlocks(m *modelSession) {

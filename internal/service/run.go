@@ -29,7 +29,11 @@ func newOver(c Config, fs fsys.FS) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return start(c, db, blobs.NewFolder(fs, filepath.Join(c.Dir, folder.Blocks)), blobs.NewFolder(fs, filepath.Join(c.Dir, folder.Tables)))
+	s, err := start(c, db, blobs.NewFolder(fs, filepath.Join(c.Dir, folder.Blocks)), blobs.NewFolder(fs, filepath.Join(c.Dir, folder.Tables)))
+	if err == nil {
+		s.control = &control{dir: c.Dir, records: db, log: c.Log}
+	}
+	return s, err
 }
 
 // start makes a service over its stores, which it closes.
@@ -70,6 +74,9 @@ func (s *Service) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	workers.Go(func() { s.verify(ctx) })
 	workers.Go(func() { s.tellQuestions(ctx) })
+	if s.control != nil {
+		workers.Go(func() { s.control.serve(ctx) })
+	}
 	for range s.config.Jobs {
 		workers.Go(func() { s.index(ctx) })
 	}

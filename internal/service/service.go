@@ -95,7 +95,8 @@ type Service struct {
 	space    *folder.Space
 	shares   shares
 	probe    probe
-	queued   sync.Map  // jobs that wait or are done now
+	queued   sync.Map // jobs that wait or are done now
+	control  *control
 	doubted  time.Time // when the sums of pages were forgotten; the sweep's own
 	handles  sync.Map  // tenants by what upload URIs have in place of their names
 }

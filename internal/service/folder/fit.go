@@ -22,6 +22,9 @@ const (
 	Blocks   = "blocks"
 )
 
+// Socket is where the service of a data folder answers commands on its machine.
+func Socket(dir string) string { return filepath.Join(dir, "control", "socket") }
+
 // folder is what lies in a data folder, as it is found: looking changes nothing.
 type folder struct {
 	files    fsys.FS
@@ -29,6 +32,8 @@ type folder struct {
 	identity *identity           // nil where it has none
 	database int64               // bytes, -1 where it is missing
 	sessions map[string][]string // what lies in tables and in blocks; no entry where that folder is missing
+	// restoring says that a restore did not end.
+	restoring bool
 }
 
 // unfit says why a data folder does not fit together.
@@ -86,6 +91,8 @@ func lookAt(fs fsys.FS, dir string) (*folder, error) {
 	}
 	for _, e := range entries {
 		switch e.Name() {
+		case restoringName:
+			f.restoring = true
 		case Database:
 			info, err := e.Info()
 			if err != nil {
@@ -129,6 +136,8 @@ func (f *folder) isNew() bool {
 func (f *folder) hasDatabase() error {
 	u := &unfit{dir: f.dir}
 	switch {
+	case f.restoring:
+		return fmt.Errorf("a restore of %s has not ended: run 'exactmatch service restore' again, which begins anew", f.dir)
 	case f.isNew():
 	case f.database < 0:
 		u.because("%s is missing", Database)
