@@ -8,6 +8,7 @@ import (
 
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/service/authn"
+	"exactmatch.dev/operator/internal/service/openapi"
 )
 
 // route is a call: who answers it, and the roles of which a caller needs one. Without any
@@ -83,6 +84,7 @@ func (s *Service) routes() *http.ServeMux {
 	mux.HandleFunc("/upload/{tenant}/{session}", s.blob)
 	mux.HandleFunc("GET /healthz", healthy)
 	mux.HandleFunc("GET /readyz", s.ready)
+	mux.HandleFunc("GET /openapi.json", openapi.Serve)
 	mux.Handle("/", s.api(route{noSuchCall, anybody}))
 	return mux
 }
