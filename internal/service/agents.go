@@ -43,7 +43,7 @@ func (s *Service) getAgent(r *http.Request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return selected(r, agent)
+	return selected(s, r, agent)
 }
 
 func (s *Service) updateAgent(r *http.Request) (*answer, error) {

@@ -78,7 +78,11 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 		http.Error(w, `{"error":{"code":"InternalServerError","message":"the answer cannot be encoded"}}`, http.StatusInternalServerError)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json;odata.metadata=minimal;charset=utf-8")
+	write(w, status, "application/json;odata.metadata=minimal;charset=utf-8", text)
+}
+
+func write(w http.ResponseWriter, status int, kind string, text []byte) {
+	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Content-Length", strconv.Itoa(len(text))) // of HEAD too
 	w.WriteHeader(status)
 	_, _ = w.Write(text) // the caller is gone where this fails

@@ -60,7 +60,7 @@ func (s *Service) log(ctx context.Context) *slog.Logger {
 // changes reports whether a call may change something: all of the contract's but those that ask.
 func changes(r *http.Request) bool {
 	method, path, is := strings.Cut(r.Pattern, " ") // none of a path's other methods
-	return is && method != http.MethodGet && strings.HasPrefix(path, base) && !strings.HasSuffix(path, "/lookup") && !strings.HasSuffix(path, "/match")
+	return is && method != http.MethodGet && strings.HasPrefix(path, base) && !strings.HasSuffix(path, "/lookup") && !strings.HasSuffix(path, "/match") && !strings.HasSuffix(path, "/$count")
 }
 
 // audit is the one line that is written of each call that changes something, or was refused to.

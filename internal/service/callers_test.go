@@ -24,6 +24,9 @@ import (
 var permitted = map[string]string{
 	"GET /exactMatchUploadAgents":                                 "uploader",
 	"POST /exactMatchUploadAgents":                                "uploader",
+	"GET /exactMatchUploadAgents/$count":                          "uploader",
+	"GET /exactMatchDataStores/$count":                            "uploader reader admin",
+	"GET /exactMatchDataStores/{store}/sessions/$count":           "uploader admin",
 	"GET /exactMatchUploadAgents/{id}":                            "uploader",
 	"PATCH /exactMatchUploadAgents/{id}":                          "uploader",
 	"DELETE /exactMatchUploadAgents/{id}":                         "uploader",

@@ -88,6 +88,10 @@ func (s *Service) respond(w http.ResponseWriter, c *call, out *answer, err error
 			w.WriteHeader(out.status)
 			return out.status
 		}
+		if text, is := out.body.(plainText); is {
+			write(w, out.status, "text/plain", []byte(text))
+			return out.status
+		}
 		writeJSON(w, out.status, out.body)
 		return out.status
 	}

@@ -132,11 +132,7 @@ func checkProperty(of reflect.Type, name string, value json.RawMessage, path str
 	case strings.Contains(name, "@") && !strings.HasSuffix(name, "@odata.bind"):
 		return nil // control information
 	}
-	names := make([]string, len(known))
-	for i, p := range known {
-		names[i] = p.name
-	}
-	return badProperty(path, "is not known here: leave it out, or correct its name; known are %s", strings.Join(names, ", "))
+	return badProperty(path, "is not known here: leave it out, or correct its name; known are %s", strings.Join(namesIn(of), ", "))
 }
 
 // property is one that a type has in JSON.
@@ -156,4 +152,12 @@ func propertiesOf(of reflect.Type) (out []property) {
 		out = append(out, property{cmp.Or(name, field.Name), field.Type, field.Index})
 	}
 	return out
+}
+
+// namesIn are the names of a struct's properties.
+func namesIn(of reflect.Type) (names []string) {
+	for _, p := range propertiesOf(of) {
+		names = append(names, p.name)
+	}
+	return names
 }

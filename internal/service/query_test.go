@@ -19,8 +19,8 @@ import (
 
 // queryEntities are what the options are held against: equal times and names,
 // names that look like times, quotes, and properties that are not there.
-func queryEntities() []*edm.Session {
-	var all []*edm.Session
+func queryEntities() []*shownSession {
+	var all []*shownSession
 	for i, name := range []string{"b", "a", "it's", "", "a", "2026-01-02T03:04:05Z", "2026-01-02T04:04:05+01:00", "ß", "c d", "Z", "and ", "'"} {
 		at := time.Date(2026, 1, 2, 3, 4, i/3, 5e8*(i%2), time.UTC)
 		blocks := int32(i)
@@ -28,7 +28,7 @@ func queryEntities() []*edm.Session {
 		if i%4 == 0 {
 			one.State, one.Checksum, one.UploadAgentID = edm.StateCompleted, "sha256:"+strconv.Itoa(i), "agent"
 		}
-		all = append(all, one)
+		all = append(all, &shownSession{Session: one})
 	}
 	return all
 }
@@ -39,7 +39,7 @@ func FuzzQuery(f *testing.F) {
 	for _, seed := range []string{
 		"$top=3&$skip=2&$count=true", "$filter=state eq 'Created' and fileName ge 'a'&$orderby=fileName desc&$select=fileName, state", "$orderby=id asc",
 		"$filter=creationDateTime ge 2026-01-02T03:04:06Z&$top=2", "$filter=fileName eq '2026-01-02T03:04:05Z'", "$filter=fileName eq 'it''s'", "$top=0", "$top=1001",
-		"$skip=-1", "$count=yes", "$expand=uploadAgent", "$expand=x", "$select=", "$top=1&$top=2", "$bogus=1", "$top=5;$skip=1", "$top=%zz", "", "$orderby=checksum",
+		"$skip=-1", "$count=yes", "$expand=x", "$skiptoken=x", "$select=*,id", "$filter=creationDateTime ge 2026-01-02T03:04:05Z and fileName ge 'a'", "$select=", "$top=1&$top=2", "$bogus=1", "$top=5;$skip=1", "$top=%zz", "", "$orderby=checksum",
 		"$filter=fileName ge 2026-01-02T03:04:05Z and creationDateTime eq '2026-01-02T04:04:05+01:00'", "$skip=100", "$top=%2B5", "$orderby=id up", "$filter=id eq 'a'and id eq 'b'",
 	} {
 		parts := strings.Split(seed, "&")
@@ -52,6 +52,9 @@ func FuzzQuery(f *testing.F) {
 	}
 	entities := queryEntities()
 	f.Fuzz(func(t *testing.T, query string) {
+		if options, _ := url.ParseQuery(query); options.Get("$expand") == "uploadAgent" {
+			return // which needs records
+		}
 		want, total, refused := reference(query, entities)
 		asked := query
 		var got []map[string]any
@@ -106,7 +109,7 @@ func sameText(a, b []map[string]any) bool {
 }
 
 // answerTo is the service's page, as a client reads it.
-func answerTo(query string, entities []*edm.Session) (map[string]any, error) {
+func answerTo(query string, entities []*shownSession) (map[string]any, error) {
 	r := httptest.NewRequest(http.MethodGet, "/beta/x", nil)
 	r.URL.RawQuery = query
 	out, err := page(&Service{}, r, entities)
@@ -122,7 +125,7 @@ func answerTo(query string, entities []*edm.Session) (map[string]any, error) {
 }
 
 var (
-	referenceNames = `id|state|uploadAgentId|contentKey|creationDateTime|displayName|description|fileName|checksum`
+	referenceNames = `id|state|uploadAgentId|contentKey|creationDateTime|fileName|checksum`
 	referenceTerm  = regexp.MustCompile(`^ *(` + referenceNames + `) +(eq|ge) +(?:'((?:[^']|'')*)' *|([^' ][^ ]*)(?: +|$))(and |$)`)
 	referenceOrder = regexp.MustCompile(`^(` + referenceNames + `)(?: (asc|desc)?)?$`)
 	wholeNumber    = regexp.MustCompile(`^[-+]?[0-9]+$`)
@@ -130,7 +133,7 @@ var (
 
 // reference is what a collection answers to a query from $skip on, all pages
 // together, and how many entities match; or that the query is refused.
-func reference(query string, entities []*edm.Session) (rest []map[string]any, total int, refused bool) {
+func reference(query string, entities []*shownSession) (rest []map[string]any, total int, refused bool) {
 	options, err := url.ParseQuery(query)
 	if err != nil {
 		return nil, 0, true
@@ -142,7 +145,7 @@ func reference(query string, entities []*edm.Session) (rest []map[string]any, to
 		number := wholeNumber.MatchString(value) && err == nil
 		good := map[string]bool{
 			"$top": number && n >= 1 && n <= 1000, "$skip": number && n >= 0 && n <= 1<<30, "$count": value == "true" || value == "false",
-			"$filter": referenceTerms(value) != nil, "$orderby": referenceOrder.MatchString(value), "$select": true, "$expand": value == "uploadAgent",
+			"$filter": referenceTerms(value) != nil, "$orderby": referenceOrder.MatchString(value), "$select": referenceSelects(value),
 		}[name]
 		if !good || len(values) != 1 {
 			return nil, 0, true
@@ -164,7 +167,8 @@ func reference(query string, entities []*edm.Session) (rest []map[string]any, to
 	if order := referenceOrder.FindStringSubmatch(options.Get("$orderby")); order != nil {
 		by, descending = order[1], order[2] == "desc"
 	}
-	// Equal ones stay in their order: each goes behind the last that is not after it.
+	// Equal ones are in the order of their ids: each goes behind the last that is not after it.
+	slices.SortFunc(all, func(a, b map[string]any) int { return strings.Compare(a["id"].(string), b["id"].(string)) })
 	var sorted []map[string]any
 	for _, entity := range all {
 		at := len(sorted)
@@ -193,11 +197,27 @@ func referenceTerms(text string) (terms [][3]string) {
 			}
 			value = found[4]
 		}
+		if (found[4] != "") != (found[1] == "creationDateTime") {
+			return nil
+		}
 		terms = append(terms, [3]string{found[1], found[2], value})
 		if text = text[len(found[0]):]; found[5] == "" {
 			return terms
 		}
 	}
+}
+
+// referenceSelects reports whether a $select names what sessions have.
+func referenceSelects(value string) bool {
+	const names = " * id creationDateTime startDateTime lastUpdatedDateTime completionDateTime uploadCompletionDateTime processingCompletionDateTime error dataStoreId " +
+		"datastoreId uploadAgentId fields fileName checksum dataUploadURI state rowsPerBlock totalBlockCount remainingBlockCount totalJobCount remainingJobCount " +
+		"keyId contentKey columns expirationDateTime "
+	for name := range strings.SplitSeq(value, ",") {
+		if name = strings.TrimSpace(name); name == "" || !strings.Contains(names, " "+name+" ") {
+			return false
+		}
+	}
+	return true
 }
 
 func matchesAll(entity map[string]any, terms [][3]string) bool {
@@ -226,7 +246,7 @@ func referenceLess(property string, a, b map[string]any) bool {
 }
 
 func referenceProjection(entity map[string]any, options url.Values) map[string]any {
-	if !options.Has("$select") {
+	if !options.Has("$select") || slices.ContainsFunc(strings.Split(options.Get("$select"), ","), func(name string) bool { return strings.TrimSpace(name) == "*" }) {
 		return entity
 	}
 	out := map[string]any{}

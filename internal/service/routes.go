@@ -39,12 +39,14 @@ const base = "/beta/dataClassification"
 func (s *Service) calls() map[string]route {
 	return map[string]route{
 		"GET /exactMatchUploadAgents":         {s.listAgents, uploaders},
+		"GET /exactMatchUploadAgents/$count":  {s.listAgents, uploaders},
 		"POST /exactMatchUploadAgents":        {s.createAgent, uploaders},
 		"GET /exactMatchUploadAgents/{id}":    {s.getAgent, uploaders},
 		"PATCH /exactMatchUploadAgents/{id}":  {s.updateAgent, uploaders},
 		"DELETE /exactMatchUploadAgents/{id}": {s.deleteAgent, uploaders},
 
 		"GET /exactMatchDataStores":                 {s.listStores, anybody},
+		"GET /exactMatchDataStores/$count":          {s.listStores, anybody},
 		"POST /exactMatchDataStores":                {s.createStore, uploaders},
 		"GET /exactMatchDataStores/{store}":         {s.getStore, anybody},
 		"PATCH /exactMatchDataStores/{store}":       {s.updateStore, uploaders},
@@ -56,6 +58,7 @@ func (s *Service) calls() map[string]route {
 		"POST /exactMatchDataStores/{store}/purge":    {s.purge, admins},
 
 		"GET /exactMatchDataStores/{store}/sessions":                  {s.listSessions, watchers},
+		"GET /exactMatchDataStores/{store}/sessions/$count":           {s.listSessions, watchers},
 		"POST /exactMatchDataStores/{store}/sessions":                 {s.createSession, uploaders},
 		"GET /exactMatchDataStores/{store}/sessions/{id}":             {s.getSession, watchers},
 		"PATCH /exactMatchDataStores/{store}/sessions/{id}":           {s.updateSession, uploaders},
@@ -74,11 +77,16 @@ func (s *Service) routes() *http.ServeMux {
 	for _, pattern := range slices.Sorted(maps.Keys(calls)) {
 		to := calls[pattern]
 		method, path, _ := strings.Cut(pattern, " ")
+		if method != http.MethodGet {
+			to.handle = withoutOptions(to.handle)
+		}
 		mux.Handle(method+" "+base+path, s.api(to))
 		others[path] = others[path].beside(method, to)
 	}
 	for path, rest := range others {
-		mux.Handle(base+path, s.api(route{rest.refuse, rest.roles}))
+		for _, pattern := range rest.patterns(base + path) {
+			mux.Handle(pattern, s.api(route{rest.refuse, rest.roles}))
+		}
 	}
 	mux.HandleFunc("/upload/{session}", s.blob)
 	mux.HandleFunc("/upload/{tenant}/{session}", s.blob)
@@ -116,6 +124,15 @@ func (o *others) beside(method string, to route) *others {
 		o.takes = append(o.takes, http.MethodHead)
 	}
 	return o
+}
+
+// patterns are those of a path's other methods. A number's path is one of an item, too,
+// so that its methods are to be named.
+func (o *others) patterns(path string) []string {
+	if !strings.HasSuffix(path, "/$count") {
+		return []string{path}
+	}
+	return []string{"POST " + path, "PUT " + path, "PATCH " + path, "DELETE " + path, "OPTIONS " + path, "TRACE " + path}
 }
 
 func (o *others) refuse(r *http.Request) (*answer, error) {

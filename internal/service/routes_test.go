@@ -78,10 +78,11 @@ func TestEveryCallIsInTheSuite(t *testing.T) {
 		t.Cleanup(recorder.Close)
 		return edmtest.Subject{Service: client(t, recorder, bearer), MaxCommits: 3}
 	})
-	// Graph's navigation property, of which the contract has no call.
+	// Graph's navigation property and the numbers of collections, of which the contract has
+	// no call.
 	const navigation = "GET /exactMatchDataStores/{id}/sessions/{id}/uploadAgent"
 	for _, route := range routesOf(t) {
-		if !called[route] && route != navigation {
+		if !called[route] && route != navigation && !strings.HasSuffix(route, "/$count") {
 			t.Errorf("no case of edmtest calls %s", route)
 		}
 	}

@@ -41,23 +41,7 @@ func (s *Service) getSession(r *http.Request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, err := optionsOf(r)
-	if err != nil {
-		return nil, err
-	}
-	entity, err := asMap(s.showSession(r, one))
-	if err != nil {
-		return nil, err
-	}
-	entity = o.project(entity)
-	if o.expandedAgent {
-		agent, err := records.Get(r.Context(), s.recordsOf(r), records.Tx.Agents, one.UploadAgentID)
-		if err != nil {
-			return nil, err
-		}
-		entity["uploadAgent"] = agent
-	}
-	return ok(entity)
+	return selected(s, r, s.showSession(r, one))
 }
 
 func (s *Service) getSessionAgent(r *http.Request) (*answer, error) {
@@ -69,7 +53,7 @@ func (s *Service) getSessionAgent(r *http.Request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ok(agent)
+	return selected(s, r, agent)
 }
 
 // alter changes a session of the request's store in one transaction.

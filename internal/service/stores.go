@@ -75,7 +75,7 @@ func (s *Service) getStore(r *http.Request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return selected(r, s.show(store))
+	return selected(s, r, s.show(store))
 }
 
 // storePatch is what a PATCH of a data store may name.
