@@ -24,6 +24,9 @@ func (s *Service) blob(w http.ResponseWriter, r *http.Request) {
 	c := &call{request: cmp.Or(plain(r.Header.Get("x-ms-client-request-id")), uuid.NewString()), id: uuid.NewString()}
 	r = r.WithContext(c.in(r.Context()))
 	w.Header().Set("x-ms-request-id", c.id)
+	if own := plain(r.Header.Get("x-ms-client-request-id")); own != "" {
+		w.Header().Set("x-ms-client-request-id", own)
+	}
 	err := s.signed(r)
 	if err != nil {
 		w.Header().Set("Connection", "close")
@@ -72,36 +75,54 @@ func notPermitted() *failure {
 
 // blobCall finds out which operation is meant.
 func (s *Service) blobCall(w http.ResponseWriter, r *http.Request) error {
-	query := r.URL.Query()
-	permission := map[string]string{http.MethodPut: "w", http.MethodGet: "r"}[r.Method]
-	if permission == "" || !s.permitted(r, permission) {
+	permission, known := map[string]string{http.MethodPut: "w", http.MethodGet: "r", http.MethodHead: "r"}[r.Method]
+	if !s.permitted(r, cmp.Or(permission, "r")) {
 		return notPermitted()
 	}
-	if err := checkPlain(r); err != nil {
+	if !known {
+		return unsupportedVerb(r.Method)
+	}
+	if err := errors.Join(checkPlain(r), checkSupported(r)); err != nil {
 		return err
 	}
 	one, err := s.uploading(r)
 	if err != nil {
 		return err
 	}
-	comp := query.Get("comp")
-	switch {
-	case comp == "blocklist" && r.Method == http.MethodGet:
-		release, err := s.room(r, one, listMemory)
-		if err != nil {
-			return err
-		}
-		defer release()
-		s.boundAnswer(w)
-		return s.getBlockList(w, one, query.Get("blocklisttype"))
+	if r.Method != http.MethodPut {
+		return s.readCall(w, r, one)
+	}
+	switch comp := r.URL.Query().Get("comp"); {
+	case comp != "" && comp != "block" && comp != "blocklist":
+		return noSuchComp()
+	case comp == "":
+		return fail(http.StatusBadRequest, "MissingRequiredQueryParameter", "a blob is not taken whole: stage its blocks by comp=block and put their list by comp=blocklist")
 	case !one.Unfinished():
 		return fail(http.StatusConflict, "BlobImmutableDueToPolicy", "a session in state %s takes no blocks", one.State)
-	case comp == "block" && r.Method == http.MethodPut:
+	case comp == "block":
 		return s.putBlock(w, r, one)
-	case comp == "blocklist":
-		return s.putBlockList(w, r, one)
 	}
-	return fail(http.StatusBadRequest, "InvalidQueryParameterValue", "comp must be block or blocklist")
+	return s.putBlockList(w, r, one)
+}
+
+// readCall answers what reads a blob.
+func (s *Service) readCall(w http.ResponseWriter, r *http.Request, one *records.Session) error {
+	comp := r.URL.Query().Get("comp")
+	switch {
+	case r.Method == http.MethodHead && comp == "":
+		return s.getProperties(w, r, one)
+	case r.Method == http.MethodHead || comp != "" && comp != "blocklist":
+		return noSuchComp()
+	case comp == "":
+		return fail(http.StatusBadRequest, "MissingRequiredQueryParameter", "a blob is not read back; comp=blocklist lists its blocks")
+	}
+	release, err := s.room(r, one, listMemory)
+	if err != nil {
+		return err
+	}
+	defer release()
+	s.boundAnswer(w)
+	return s.getBlockList(w, one, r.URL.Query().Get("blocklisttype"))
 }
 
 // putBlock stages one block; the answer means that it is synced.
@@ -186,6 +207,18 @@ func (s *Service) stillTakes(ctx context.Context, of *records.Session) error {
 // checkTransfer compares the sums that the request carries with the bytes. The
 // id's sum is compared too: it is what a resumed upload goes by.
 func checkTransfer(r *http.Request, data []byte) (uint64, error) {
+	sum, err := checkSums(r, data)
+	if err != nil {
+		return 0, err
+	}
+	if _, named, err := block.ParseID(r.URL.Query().Get("blockid")); err != nil || named != sum {
+		return 0, fail(http.StatusBadRequest, "Crc64Mismatch", "the CRC64 of the body does not match the block id")
+	}
+	return sum, nil
+}
+
+// checkSums compares the sums in a request's headers with the bytes of its body.
+func checkSums(r *http.Request, data []byte) (uint64, error) {
 	sum := block.Sum(data)
 	if want := r.Header.Get("x-ms-content-crc64"); want != "" && want != crcHeader(sum) {
 		return 0, fail(http.StatusBadRequest, "Crc64Mismatch", "the CRC64 of the body does not match x-ms-content-crc64")
@@ -194,9 +227,6 @@ func checkTransfer(r *http.Request, data []byte) (uint64, error) {
 		if got := md5.Sum(data); want != base64.StdEncoding.EncodeToString(got[:]) { //nolint:gosec // the protocol's transfer check
 			return 0, fail(http.StatusBadRequest, "Md5Mismatch", "the MD5 of the body does not match Content-MD5")
 		}
-	}
-	if _, named, err := block.ParseID(r.URL.Query().Get("blockid")); err != nil || named != sum {
-		return 0, fail(http.StatusBadRequest, "Crc64Mismatch", "the CRC64 of the body does not match the block id")
 	}
 	return sum, nil
 }

@@ -139,7 +139,8 @@ func (h *harness) stage(id string, n int) {
 	}
 	h.blocks[id] = ids
 	if n == len(h.data) {
-		h.must(h.seal(h.t.Context(), &records.Session{Session: edm.Session{ID: id}}, ids))
+		_, err := h.seal(h.t.Context(), &records.Session{Session: edm.Session{ID: id}}, ids, conditions{})
+		h.must(err)
 	}
 }
 

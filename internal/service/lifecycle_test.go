@@ -183,7 +183,7 @@ func (l *lifecycle) get(u *upload) (*edm.Session, error) {
 
 func (l *lifecycle) blocks(u *upload) map[string]bool {
 	l.Helper()
-	r := l.send(http.MethodGet, u.uri+"&comp=blocklist", nil)
+	r := l.send(http.MethodGet, u.uri+"&comp=blocklist&blocklisttype=all", nil)
 	var list struct {
 		CommittedBlocks, UncommittedBlocks struct{ Block []struct{ Name string } }
 	}

@@ -42,6 +42,9 @@ func Run(t *testing.T, subject func(*testing.T) Subject) {
 		"Graph's blocks agree":                graphBlocksAgree,
 		"Graph's rules stay":                  graphRulesStay,
 		"an agent in use stays":               agentsInUse,
+		"storage lists what was sealed":       sealedList,
+		"storage shows its properties":        properties,
+		"storage holds conditions":            conditions,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := subject(t)

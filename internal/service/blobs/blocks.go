@@ -206,6 +206,17 @@ func (b *Blocks) List(session string) []Block {
 	return out
 }
 
+// Sizes are those of blocks that a session or its table has, 0 of any other.
+func (b *Blocks) Sizes(session string, ids []string) []int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := make([]int64, len(ids))
+	for i, id := range ids {
+		out[i] = max(b.sessions[session][id], b.kept[session][id])
+	}
+	return out
+}
+
 // Read returns a block's bytes, checked against the sum in its name. A block that
 // is gone or damaged is an Invalid one.
 func (b *Blocks) Read(ctx context.Context, session, id string) ([]byte, error) {
