@@ -143,6 +143,19 @@ e2e: controlplane build ## Run the lifecycle with real processes, then in a clus
 	go test -tags e2e -count 1 -v ./hack/e2e
 	@hack/e2e/cluster.sh
 
+# Azurite, as hack/interop/package-lock.json pins it.
+AZURITE := $(BIN)/interop/node_modules/.bin/azurite-blob
+$(AZURITE): hack/interop/package.json hack/interop/package-lock.json
+	@command -v npm >/dev/null || { echo "interop: install node and npm" >&2; exit 1; }
+	@mkdir -p $(BIN)/interop
+	cp hack/interop/package.json hack/interop/package-lock.json $(BIN)/interop
+	cd $(BIN)/interop && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+.PHONY: interop
+interop: $(AZURITE) ## Hold the service against the clients of Graph and Azure, and our uploads against Azurite (node and npm)
+	INTEROP_AZURITE=$(AZURITE) go test -C hack/interop -count=1 -v ./...
+
 .PHONY: cluster
 cluster: $(CLUSTER)/kubernetes $(CLUSTER)/nodes $(K8S)/controlplane ## Build the programs of a cluster with nodes into bin/cluster, unless they are there
 

@@ -24,7 +24,8 @@ import (
 	"exactmatch.dev/operator/internal/upload"
 )
 
-const bearer = "a token for tests"
+// Bearer is the token of the service.
+const Bearer = "a token for tests"
 
 // Sink is the real service with a data store, behind a recorder that a test may
 // let spoil requests.
@@ -47,7 +48,7 @@ type Sink struct {
 // test goes.
 func New(t testing.TB) *Sink {
 	t.Helper()
-	backend, err := service.New(service.Config{Dir: t.TempDir(), Token: func() (string, error) { return bearer, nil }, MaxCommits: 1000})
+	backend, err := service.New(service.Config{Dir: t.TempDir(), Token: func() (string, error) { return Bearer, nil }, MaxCommits: 1000})
 	testkit.Must(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -60,7 +61,7 @@ func New(t testing.TB) *Sink {
 		testkit.Must(t, <-ended)
 		testkit.Must(t, backend.Close())
 	})
-	s.Client, err = rest.New(rest.Options{Endpoint: s.Server.URL + "/beta", Token: rest.StaticToken(bearer), Pace: rest.Unpaced()})
+	s.Client, err = rest.New(rest.Options{Endpoint: s.Server.URL + "/beta", Token: rest.StaticToken(Bearer), Pace: rest.Unpaced()})
 	testkit.Must(t, err)
 	s.Agent, err = s.Client.Agents().Create(t.Context(), edm.UploadAgent{Description: "transfer"}, "agent")
 	testkit.Must(t, err)
