@@ -38,6 +38,7 @@ func (s *Service) blob(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.boundAnswer(w)
+	s.metrics.refusal(c, r, err)
 	f := s.failureOf(s.log(r.Context()), err, "session", r.PathValue("session"))
 	w.Header().Set("x-ms-error-code", f.code)
 	f.setHeader(w.Header())
@@ -161,6 +162,8 @@ func (s *Service) putBlock(w http.ResponseWriter, r *http.Request, one *records.
 		return err
 	}
 	s.log(r.Context()).With("tenant", one.Tenant).Info("block staged", "session", one.ID, "block", index, "bytes", len(data))
+	s.metrics.blocks.Inc()
+	s.metrics.bytes.Add(float64(len(data)))
 	w.Header().Set("x-ms-content-crc64", crcHeader(sum))
 	w.Header().Set("x-ms-request-server-encrypted", "false")
 	w.WriteHeader(http.StatusCreated)

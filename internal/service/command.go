@@ -24,6 +24,10 @@ type command struct {
 	callers           authn.Files
 	tlsCert, tlsKey   string
 	plainHTTP         bool
+	pair              *certificate // of both, nil for plain HTTP
+	metricsListen     string
+	metricsToken      string
+	pprofListen       string
 	uploadMemory      int64 // MiB
 	indexMemory       int64 // MiB
 	uploadRate        int64 // KiB a second
@@ -65,6 +69,9 @@ func Command() *cobra.Command {
 	flags.BoolVar(&f.plainHTTP, "allow-plain-http", false, "serve without TLS at other than loopback addresses")
 	flags.IntVar(&f.config.MaxQuestions, "max-questions-per-minute", 1_000_000, "questions of lookup and match of one caller with a tenant; a batch counts as many as it has")
 	flags.IntVar(&f.config.MaxTenantQuestions, "max-tenant-questions-per-minute", 4_000_000, "the same of all callers of a tenant")
+	flags.StringVar(&f.metricsListen, "metrics-listen", "", "address of Prometheus metrics at /metrics; none without it. Beyond loopback it needs --metrics-token-file, for metrics name tenants and callers, and is served by the certificate of --tls-cert-file")
+	flags.StringVar(&f.metricsToken, "metrics-token-file", "", "file with the bearer token that /metrics wants; read at each call")
+	flags.StringVar(&f.pprofListen, "pprof-listen", "", "loopback address of profiles at /debug/pprof; none without it")
 	c.AddCommand(checkCommand(), migrateCommand(), assignCommand(), tenantCommand(), backupCommand(), restoreCommand())
 	return c
 }
@@ -117,9 +124,11 @@ func (f *command) check() error {
 	case f.config.MaxUnauthenticated < 1 || f.config.MaxDataStores < 1 || f.config.MaxUploadAgents < 1:
 		return errors.New("--max-unauthenticated, --max-data-stores and --max-upload-agents must be at least 1")
 	case f.tlsCert == "" && !f.plainHTTP:
-		return checkPlainHTTP(f.listen)
+		if err := checkPlainHTTP(f.listen); err != nil {
+			return err
+		}
 	}
-	return nil
+	return f.checkBeside()
 }
 
 func (f *command) run(ctx context.Context) error {
@@ -132,10 +141,18 @@ func (f *command) run(ctx context.Context) error {
 	if err := f.authenticate(); err != nil {
 		return err
 	}
+	if err := f.certify(); err != nil {
+		return err
+	}
 	s, err := New(f.config)
 	if err != nil {
 		return err
 	}
+	beside, err := f.listenBeside(ctx, s)
+	if err != nil {
+		return errors.Join(err, s.Close())
+	}
+	defer beside.close()
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.listen)
 	if err != nil {
 		return errors.Join(err, s.Close())
@@ -149,7 +166,12 @@ func (f *command) authenticate() (err error) {
 	if f.tokenFile != "" {
 		f.config.Token = func() (string, error) { return readToken(f.tokenFile) }
 		if _, err := f.config.Token(); err != nil {
-			return err
+			return fmt.Errorf("--bearer-token-file: %w", err)
+		}
+	}
+	if f.metricsToken != "" {
+		if _, err := readToken(f.metricsToken); err != nil {
+			return fmt.Errorf("--metrics-token-file: %w", err)
 		}
 	}
 	if f.callers.Configuration == "" && f.callers.StaticTokens == "" {
@@ -160,15 +182,23 @@ func (f *command) authenticate() (err error) {
 	return err
 }
 
+// certify opens the certificate.
+func (f *command) certify() (err error) {
+	if f.tlsCert == "" {
+		return nil
+	}
+	if f.pair, err = openCertificate(f.tlsCert, f.tlsKey, f.config.Log); err != nil {
+		return err
+	}
+	f.config.Certificate = func() time.Time { return f.pair.current().Leaf.NotAfter }
+	return nil
+}
+
 // serve answers and works until ctx ends or the server fails.
 func (f *command) serve(ctx context.Context, s *Service, listener net.Listener) error {
 	server, failed := s.Server(), make(chan error, 1)
-	if f.tlsCert != "" {
-		pair, err := openCertificate(f.tlsCert, f.tlsKey, f.config.Log)
-		if err != nil {
-			return errors.Join(err, listener.Close())
-		}
-		server.TLSConfig = pair.config()
+	if f.pair != nil {
+		server.TLSConfig = f.pair.config()
 	}
 	go func() {
 		if server.TLSConfig != nil {
@@ -196,11 +226,11 @@ func (f *command) serve(ctx context.Context, s *Service, listener net.Listener) 
 func readToken(path string) (string, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return "", fmt.Errorf("--bearer-token-file: %w", err)
+		return "", err
 	}
 	token := strings.TrimSpace(string(text))
 	if token == "" {
-		return "", fmt.Errorf("--bearer-token-file: %s is empty", path)
+		return "", fmt.Errorf("%s is empty", path)
 	}
 	return token, nil
 }

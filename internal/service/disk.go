@@ -30,15 +30,21 @@ func (s *Service) checkSpace(ctx context.Context, one *records.Session, size int
 		return s.noRoom(one.Tenant, "%d MiB are free on the service's disk, and a block needs twice --min-free-disk (%d MiB) beside itself: make room, then send it again",
 			free>>20, s.config.MinFreeDisk>>20)
 	}
-	tables, err := s.space.Used()
+	used, err := s.usedSpace()
 	if err != nil {
 		return err
 	}
-	if used := tables + s.blocks.Kept() + blockWeight*(s.blocks.Size()+size); used > s.config.MaxDisk {
+	if used += blockWeight * size; used > s.config.MaxDisk {
 		return s.noRoom(one.Tenant, "with this block the service's tables and blocks would take %d MiB, where a block counts %d times, and --max-disk is %d MiB: delete what is not needed, or raise it",
 			used>>20, blockWeight, s.config.MaxDisk>>20)
 	}
 	return s.checkShare(ctx, one.Tenant, size)
+}
+
+// usedSpace is what tables and blocks count for.
+func (s *Service) usedSpace() (int64, error) {
+	tables, err := s.space.Used()
+	return tables + s.blocks.Kept() + blockWeight*s.blocks.Size(), err
 }
 
 // noRoom refuses a block for what all tenants take together. That is told to the

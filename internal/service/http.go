@@ -28,6 +28,7 @@ func (s *Service) api(to route) http.Handler {
 		if !c.proven {
 			w.Header().Set("Connection", "close")
 		}
+		s.metrics.refusal(c, r, err)
 		if err != nil {
 			readOut(r.Body, maxRequestBody)
 		}

@@ -53,6 +53,7 @@ func newOracle(perCaller, perTenant int) *oracle {
 func (s *Service) question(r *http.Request, n int) error {
 	caller := authn.FromContext(r.Context())
 	most, flag, wait := s.oracle.take(caller, n, s.now())
+	s.metrics.asked(caller, n, flag)
 	if flag == "" {
 		return nil
 	}
@@ -63,6 +64,7 @@ func (s *Service) question(r *http.Request, n int) error {
 
 // found counts the rows that a question was answered with.
 func (s *Service) found(r *http.Request, rows int) {
+	s.metrics.found(authn.FromContext(r.Context()), rows)
 	s.oracle.mu.Lock()
 	defer s.oracle.mu.Unlock()
 	s.oracle.sum(authn.FromContext(r.Context())).found += int64(rows)

@@ -25,8 +25,11 @@ func (s *Service) room(r *http.Request, one *records.Session, bytes int64) (rele
 	return func() { s.memory.release(by, bytes) }, nil
 }
 
+// codeBusy is Azure's, of an upload that finds no room now.
+const codeBusy = "ServerBusy"
+
 func busy(format string, args ...any) *failure {
-	f := fail(http.StatusServiceUnavailable, "ServerBusy", format, args...)
+	f := fail(http.StatusServiceUnavailable, codeBusy, format, args...)
 	f.retryAfter = time.Second
 	return f
 }

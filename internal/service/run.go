@@ -43,7 +43,7 @@ func start(c Config, db records.Store, blocks, tables blobs.Store) (*Service, er
 	s := &Service{config: c, records: db, blocks: staged, tables: index.NewTables(tables, staged, limits, c.Log), jobs: make(chan job, 1024),
 		memory: newUploadBudget(c.UploadMemory), patience: uploadPatience, times: defaultTimes(),
 		gate: newGate(c.MaxUnauthenticated), oracle: newOracle(c.MaxQuestions, c.MaxTenantQuestions), space: folder.NewSpace(c.Dir), probe: probe{patience: probePatience}}
-	s.callers = s.authenticate
+	s.callers, s.metrics = s.authenticate, newMetrics(s)
 	s.mux = s.routes()
 	if err := s.begin(context.Background()); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -62,10 +62,15 @@ func (s *Service) begin(ctx context.Context) (err error) {
 // do does a job.
 func (s *Service) do(ctx context.Context, j job) error {
 	defer s.queued.Delete(j)
+	began, work := time.Now(), func() error { return s.indexSession(ctx, j.tenant, j.session) }
 	if j.store != "" {
-		return s.reindex(ctx, j.tenant, j.store)
+		work = func() error { return s.reindex(ctx, j.tenant, j.store) }
 	}
-	return s.indexSession(ctx, j.tenant, j.session)
+	err := work()
+	if ctx.Err() == nil {
+		s.metrics.indexed(j, began, err)
+	}
+	return err
 }
 
 // Run indexes and expires until ctx ends, then waits for the job at hand to
@@ -113,7 +118,7 @@ func (s *Service) Close() error {
 }
 
 // ServeHTTP implements http.Handler.
-func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.metrics.measured(s.mux, w, r) }
 
 // Server is an http.Server for this service with bounded times, headers and
 // connections of strangers.

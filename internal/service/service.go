@@ -72,8 +72,10 @@ type Config struct {
 	// MaxQuestions and MaxTenantQuestions bound the questions of lookup and match of one caller and of a whole tenant,
 	// a minute: default 1,000,000 and 4,000,000. Callers without a tenant are not bounded.
 	MaxQuestions, MaxTenantQuestions int
-	Log                              *slog.Logger
-	Now                              func() time.Time
+	// Certificate is until when the one that is shown is valid; nil without TLS.
+	Certificate func() time.Time
+	Log         *slog.Logger
+	Now         func() time.Time
 }
 
 // Service implements http.Handler. Make it with New, let Run work in the
@@ -97,6 +99,7 @@ type Service struct {
 	probe    probe
 	queued   sync.Map // jobs that wait or are done now
 	control  *control
+	metrics  *metrics
 	doubted  time.Time // when the sums of pages were forgotten; the sweep's own
 	handles  sync.Map  // tenants by what upload URIs have in place of their names
 }

@@ -79,6 +79,20 @@ func readIdentity(fs fsys.FS, dir string) (*identity, error) {
 	return &is, nil
 }
 
+// IsAt reports, as an error, that a path does not lead to the data folder of an identity.
+func IsAt(dir, id string) error {
+	is, err := readIdentity(fsys.OS{}, dir)
+	switch {
+	case err != nil:
+		return err
+	case is == nil:
+		return fmt.Errorf("%s has no identity: is its volume mounted?", dir)
+	case is.ID != id:
+		return fmt.Errorf("%s is another data folder", dir)
+	}
+	return nil
+}
+
 // writeIdentity makes the file, whole or not at all.
 func writeIdentity(fs fsys.FS, dir string, is identity) error {
 	return fsys.WriteSynced(fs, dir, identityName, []byte(strings.Repeat(string(is.line()), identityLines)))
