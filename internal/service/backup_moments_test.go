@@ -101,19 +101,25 @@ func TestFilesThatGoDuringABackup(t *testing.T) {
 	}
 }
 
-// A session that ends after its blocks were listed, and before all are copied, is not
-// taken for one with fewer blocks.
+// A session that ends once its record was taken is not taken for one with fewer blocks.
 func TestASessionThatEndsDuringABackup(t *testing.T) {
-	b := newBackedUp(t)
-	defer b.answersCommands()()
-	h := b.have["prod/hr"]
-	source := &endingSource{socketSource: newSocketSource(folder.Socket(b.config.Dir)), end: func() {
-		b.as("prod/hr", http.MethodPost, "/exactMatchDataStores/"+h.store+"/sessions/"+h.open+"/cancel", "")
-	}}
-	b.must(b.command(source, fsys.OS{}).Run(t.Context()))
-	b.restored()
-	if one, err := records.Get(t.Context(), b.records.Of("prod/hr"), records.Tx.Sessions, h.open); err != nil || one.State != "Cancelled" {
-		t.Errorf("the session is %+v (%v)", one, err)
+	for what, of := range map[string]func(*possessions) string{
+		"open":   func(h *possessions) string { return h.open },
+		"sealed": func(h *possessions) string { return h.sealed },
+	} {
+		t.Run(what, func(t *testing.T) {
+			b := newBackedUp(t)
+			defer b.answersCommands()()
+			h := b.have["prod/hr"]
+			source := &endingSource{socketSource: newSocketSource(folder.Socket(b.config.Dir)), end: func() {
+				b.as("prod/hr", http.MethodPost, "/exactMatchDataStores/"+h.store+"/sessions/"+of(h)+"/cancel", "")
+			}}
+			b.must(b.command(source, fsys.OS{}).Run(t.Context()))
+			b.restored()
+			if one, err := records.Get(t.Context(), b.records.Of("prod/hr"), records.Tx.Sessions, of(h)); err != nil || one.State != "Cancelled" {
+				t.Errorf("the session is %+v (%v)", one, err)
+			}
+		})
 	}
 }
 

@@ -141,6 +141,11 @@ func (b *Backup) finish(m *moment, damaged []Copied) (*Contents, error) {
 	c := &m.contents
 	c.Damaged = damaged
 	c.Files = slices.DeleteFunc(c.Files, func(f Copied) bool { return slices.Contains(damaged, f) })
+	for _, f := range c.Files {
+		if err := f.check(); err != nil {
+			return nil, err // nobody could read it
+		}
+	}
 	text, err := c.encode()
 	if err != nil {
 		return nil, err
@@ -183,7 +188,7 @@ func UnfinishedIn(ctx context.Context, db records.Store) (ids []string, err erro
 // has reports whether a copy is there.
 func (b *Backup) has(f Copied) (bool, error) {
 	size, err := b.sizeOfCopy(f)
-	return size == f.Size, err
+	return size >= 0 && size == f.Size, err
 }
 
 // sizeOfCopy is -1 where there is none.
