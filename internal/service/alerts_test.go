@@ -23,7 +23,9 @@ func alertsOf(t *testing.T) (all []alertingRule) {
 		t.Fatal(err)
 	}
 	var rules struct {
-		Spec struct{ Groups []struct{ Rules []alertingRule } }
+		Spec struct {
+			Groups []struct{ Rules []alertingRule }
+		}
 	}
 	if err := yaml.UnmarshalStrict(text, &struct {
 		APIVersion, Kind string

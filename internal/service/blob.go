@@ -40,6 +40,7 @@ func (s *Service) blob(w http.ResponseWriter, r *http.Request) {
 	s.boundAnswer(w)
 	s.metrics.refusal(c, r, err)
 	f := s.failureOf(s.log(r.Context()), err, "session", r.PathValue("session"))
+	s.log(r.Context()).Info("call", "method", r.Method, "path", r.URL.Path, "status", f.status, "code", f.code)
 	w.Header().Set("x-ms-error-code", f.code)
 	f.setHeader(w.Header())
 	writeXML(w, f.status, struct {
@@ -161,7 +162,7 @@ func (s *Service) putBlock(w http.ResponseWriter, r *http.Request, one *records.
 	if err := s.stillTakes(r.Context(), one); err != nil {
 		return err
 	}
-	s.log(r.Context()).With("tenant", one.Tenant).Info("block staged", "session", one.ID, "block", index, "bytes", len(data))
+	s.logIn(r.Context(), one.Tenant).Info("block staged", "session", one.ID, "block", index, "bytes", len(data))
 	s.metrics.blocks.Inc()
 	s.metrics.bytes.Add(float64(len(data)))
 	w.Header().Set("x-ms-content-crc64", crcHeader(sum))

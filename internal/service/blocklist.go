@@ -208,7 +208,7 @@ func (s *Service) seal(ctx context.Context, of *records.Session, ids []string, a
 		return nil
 	})
 	if err == nil {
-		s.log(ctx).With("tenant", of.Tenant).Info("audit", "verb", "seal", "kind", "session", "id", of.ID, "blocks", len(ids))
+		s.logIn(ctx, of.Tenant).Info("audit", "verb", "seal", "kind", "session", "id", of.ID, "blocks", len(ids))
 	}
 	return sealed, err
 }

@@ -19,6 +19,7 @@ type call struct {
 	proven  bool        // whether there is a caller
 	cause   authn.Cause // why not
 	subject string      // who has no rule
+	tenant  *string     // of an upload, which has no caller; nil where none is known
 }
 
 type callKey struct{}
@@ -51,10 +52,21 @@ func (s *Service) log(ctx context.Context) *slog.Logger {
 	if c.proven {
 		log = log.With("caller", c.caller.Name, "tenant", c.caller.Tenant)
 	}
+	if c.tenant != nil && !c.proven {
+		log = log.With("tenant", *c.tenant)
+	}
 	if c.cause != "" {
 		log = log.With("cause", c.cause, "subject", c.subject)
 	}
 	return log
+}
+
+// logIn is the log of what is done for a tenant, in a call or in the background.
+func (s *Service) logIn(ctx context.Context, tenant string) *slog.Logger {
+	if c, is := ctx.Value(callKey{}).(*call); is && (c.proven || c.tenant != nil) {
+		return s.log(ctx)
+	}
+	return s.log(ctx).With("tenant", tenant)
 }
 
 // changes reports whether a call may change something: all of the contract's but those that ask.

@@ -27,7 +27,7 @@ func (s *Service) checkSpace(ctx context.Context, one *records.Session, size int
 	// Blocks stop at twice of what makes the service unready, so that uploads by
 	// themselves do not keep lookups from being answered.
 	if least := 2*s.config.MinFreeDisk + size; free < least {
-		return s.noRoom(one.Tenant, "%d MiB are free on the service's disk, and a block needs twice --min-free-disk (%d MiB) beside itself: make room, then send it again",
+		return s.noRoom(ctx, one.Tenant, "%d MiB are free on the service's disk, and a block needs twice --min-free-disk (%d MiB) beside itself: make room, then send it again",
 			free>>20, s.config.MinFreeDisk>>20)
 	}
 	used, err := s.usedSpace()
@@ -35,7 +35,7 @@ func (s *Service) checkSpace(ctx context.Context, one *records.Session, size int
 		return err
 	}
 	if used += blockWeight * size; used > s.config.MaxDisk {
-		return s.noRoom(one.Tenant, "with this block the service's tables and blocks would take %d MiB, where a block counts %d times, and --max-disk is %d MiB: delete what is not needed, or raise it",
+		return s.noRoom(ctx, one.Tenant, "with this block the service's tables and blocks would take %d MiB, where a block counts %d times, and --max-disk is %d MiB: delete what is not needed, or raise it",
 			used>>20, blockWeight, s.config.MaxDisk>>20)
 	}
 	return s.checkShare(ctx, one.Tenant, size)
@@ -49,11 +49,11 @@ func (s *Service) usedSpace() (int64, error) {
 
 // noRoom refuses a block for what all tenants take together. That is told to the
 // administrators alone: in the log, and to those whose stores have no tenant.
-func (s *Service) noRoom(tenant, format string, args ...any) error {
+func (s *Service) noRoom(ctx context.Context, tenant, format string, args ...any) error {
 	if tenant == "" {
 		return fail(http.StatusInsufficientStorage, edm.CodeStorageFull, format, args...)
 	}
-	s.logOf(tenant).Warn("a block was refused", "reason", fmt.Sprintf(format, args...))
+	s.logIn(ctx, tenant).Warn("a block was refused", "reason", fmt.Sprintf(format, args...))
 	return fail(http.StatusInsufficientStorage, edm.CodeStorageFull, "the service has no room for the block: ask its administrator to make some, then send it again")
 }
 

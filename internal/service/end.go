@@ -31,18 +31,18 @@ func (s *Service) dropFiles(ctx context.Context, id string) error {
 // discard removes the files of a session whose end is written down. That is
 // what counts: files that cannot be removed now go with the next start.
 func (s *Service) discard(ctx context.Context, one *records.Session) {
-	s.leave(one, s.dropFiles(context.WithoutCancel(ctx), one.ID))
+	s.leave(ctx, one, s.dropFiles(context.WithoutCancel(ctx), one.ID))
 }
 
 // discardBlocks removes the blocks that are staged of a session, and not those of a
 // table.
 func (s *Service) discardBlocks(ctx context.Context, one *records.Session) {
-	s.leave(one, s.blocks.DropStaged(context.WithoutCancel(ctx), one.ID))
+	s.leave(ctx, one, s.blocks.DropStaged(context.WithoutCancel(ctx), one.ID))
 }
 
-func (s *Service) leave(one *records.Session, err error) {
+func (s *Service) leave(ctx context.Context, one *records.Session, err error) {
 	if err != nil {
-		s.logOf(one.Tenant).Warn("files are left; the next start removes them", "session", one.ID, "error", err)
+		s.logIn(ctx, one.Tenant).Warn("files are left; the next start removes them", "session", one.ID, "error", err)
 	}
 }
 

@@ -64,7 +64,7 @@ func (s *Service) rollback(r *http.Request) (*answer, error) {
 	}
 	table, err := s.tables.OpenLive(r.Context(), &store.Former.Live)
 	if err != nil {
-		s.logOf(store.Tenant).Error("the previous table cannot be opened", "store", store.ID, "session", store.Former.SessionID, "error", err)
+		s.logIn(r.Context(), store.Tenant).Error("the previous table cannot be opened", "store", store.ID, "session", store.Former.SessionID, "error", err)
 		return nil, fail(http.StatusInternalServerError, edm.CodeTableDamaged, "the previous table of the data store %q is damaged, and the live one stays: upload the table again", store.DisplayName)
 	}
 	var change *liveChange
@@ -81,7 +81,7 @@ func (s *Service) rollback(r *http.Request) (*answer, error) {
 	if err != nil {
 		return nil, errors.Join(err, table.Close())
 	}
-	s.logOf(store.Tenant).Info("rolled back", "store", store.ID, "session", table.SessionID, "generation", table.Generation)
+	s.logIn(r.Context(), store.Tenant).Info("rolled back", "store", store.ID, "session", table.SessionID, "generation", table.Generation)
 	s.dropTable(r.Context(), store.Tenant, change.dropped)
 	s.enqueue(job{tenant: store.Tenant, store: store.ID}) // what is searchable may have changed since
 	return ok(s.show(store))
@@ -137,7 +137,7 @@ func (s *Service) forgetFormer(ctx context.Context, store *records.DataStore, go
 	if err != nil {
 		return err
 	}
-	s.logOf(store.Tenant).Info("the previous table was removed", "store", store.ID, "session", dropped)
+	s.logIn(ctx, store.Tenant).Info("the previous table was removed", "store", store.ID, "session", dropped)
 	s.dropTable(ctx, store.Tenant, dropped)
 	return nil
 }

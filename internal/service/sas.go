@@ -112,6 +112,9 @@ func (s *Service) uploading(r *http.Request) (*records.Session, error) {
 	if !known {
 		return nil, notPermitted()
 	}
+	if c, is := r.Context().Value(callKey{}).(*call); is {
+		c.tenant = &tenant
+	}
 	id := r.PathValue("session")
 	one, err := records.Get(r.Context(), s.records.Of(tenant), records.Tx.Sessions, id)
 	if records.IsNotFound(err) {

@@ -131,7 +131,7 @@ func (s *Service) deleteStore(r *http.Request) (*answer, error) {
 	for _, one := range gone {
 		s.discard(r.Context(), one)
 	}
-	s.logOf(tenantOf(r)).Info("data store deleted", "store", id, "sessions", len(gone))
+	s.logIn(r.Context(), tenantOf(r)).Info("data store deleted", "store", id, "sessions", len(gone))
 	return noContent()
 }
 
