@@ -24,7 +24,11 @@ const (
 	kindService  = "service"        // blocks to the durable service
 	kindDisk     = "disk"           // the same bytes to a file
 	kindIndex    = "index"          // blocks to a table
-	kindProbe    = "probe"          // which path the process takes
+	kindPebble   = "pebble"         // as many tokens
+	kindSQLite   = "sqlite"
+	kindMatch    = "match" // questions to the durable service
+	kindRedis    = "redis"
+	kindProbe    = "probe" // which path the process takes
 )
 
 // The paths of the code, forced by the environment.
@@ -49,7 +53,8 @@ type benchCase struct {
 	Table tableSpec `json:"table"`
 	Path  string    `json:"path,omitempty"` // "" leaves the choice to the machine
 	Where string    `json:"where,omitempty"`
-	// Workers are cores of a pipeline, connections of an upload, or processes of kindPods.
+	// Workers are cores of a pipeline, connections of an upload, processes of kindPods, or
+	// the questions of a call.
 	Workers int   `json:"workers"`
 	Bytes   int64 `json:"bytes,omitempty"` // of an upload
 	Rows    int   `json:"rows,omitempty"`  // of an indexing, which has no table in a file
@@ -58,8 +63,11 @@ type benchCase struct {
 
 // size is what its kind varies.
 func (c benchCase) size() int {
-	if c.Kind == kindIndex {
+	switch c.Kind {
+	case kindIndex, kindPebble, kindSQLite:
 		return c.Rows
+	case kindMatch, kindRedis:
+		return c.Workers
 	}
 	if c.Table.Rows == 0 || c.Kind == kindPods {
 		return c.Workers
@@ -102,6 +110,8 @@ type settings struct {
 	Upload    int64  `json:"uploadBytes"`
 	Durable   int64  `json:"durableBytes"`
 	Seed      uint64 `json:"seed"`
+	// IndexPeers measures other stores of keys beside the index.
+	IndexPeers bool `json:"indexPeers,omitempty"`
 }
 
 // bigRows is where a round takes so long that fewer are done.
@@ -189,6 +199,7 @@ func (m *matrix) build() []benchCase {
 	m.pods(base)
 	m.uploads()
 	m.indexing()
+	m.matches(base)
 	return m.cases
 }
 
@@ -259,9 +270,23 @@ func tablesOf(cases []benchCase) []tableSpec {
 	return tables
 }
 
+// matches adds questions to the service, and to Redis.
+func (m *matrix) matches(t tableSpec) {
+	for _, batch := range matchBatches {
+		m.add(benchCase{ID: matchID(kindMatch, batch), Kind: kindMatch, Table: t, Where: inFile, Workers: batch})
+		if m.peers.Redis != "" {
+			m.add(benchCase{ID: matchID(kindRedis, batch), Kind: kindRedis, Table: t, Where: inFile, Workers: batch})
+		}
+	}
+}
+
 // peers are the programs that others would take. The folder of one that is not
 // there is "".
 type peers struct {
-	DuckDB, Python           string
-	DuckDBVersion, PyVersion string
+	DuckDB, Python                         string
+	Redis, Stores                          string // Stores has Pebble and SQLite in it
+	DuckDBVersion, PyVersion, RedisVersion string
 }
+
+// wantedPeers are all, before it is known which are there.
+var wantedPeers = peers{DuckDB: "wanted", Python: "wanted", Redis: "wanted", Stores: "wanted"}

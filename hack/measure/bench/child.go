@@ -13,6 +13,7 @@ type work func(ctx context.Context, t task) (*measure.Sample, error)
 var works = map[string]work{
 	kindPlain: plainCase, kindOurs: oursCase, kindFloor: floorCase, kindPrepare: prepareCase, kindSHA256: sha256Case,
 	kindEndToEnd: endToEndCase, kindPods: podsCase, kindHTTP: httpCase, kindTCP: tcpCase, kindService: serviceCase, kindDisk: diskCase, kindIndex: indexCase, kindProbe: probeCase,
+	kindMatch: matchCase(openOurs), kindRedis: matchCase(openRedis),
 }
 
 // runTask does a task in its process.

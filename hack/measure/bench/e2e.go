@@ -13,6 +13,7 @@ import (
 	"exactmatch.dev/operator/hack/measure/operator"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/lookup"
+	"exactmatch.dev/operator/internal/source"
 )
 
 // The parts of an end-to-end case beyond those that the growth is drawn of, in seconds.
@@ -57,6 +58,23 @@ func endToEndCase(ctx context.Context, t task) (s *measure.Sample, err error) {
 	way.parts[measure.PartServiceMemory] = float64(after.Peak)
 	s.Rows, s.Bytes, s.Parts = int(work.Prepared.Rows), work.Prepared.Bytes, way.parts
 	return s, nil
+}
+
+// publish makes the case's table live.
+func publish(ctx context.Context, t task, store *operator.Store, from source.Source) error {
+	work, stop := operator.StartWork(ctx, t.Case.Table.plan(from))
+	defer stop()
+	if err := work.Prepare(ctx); err != nil {
+		return err
+	}
+	one, err := store.OpenFor(ctx, work)
+	if err != nil {
+		return err
+	}
+	if err := work.Upload(ctx, one.DataUploadURI); err != nil {
+		return err
+	}
+	return store.Commit(ctx, one.ID, 5*time.Millisecond)
 }
 
 // lastRow reads the cells of the table's last row that are hashed, in order.

@@ -55,10 +55,15 @@ func indexCase(ctx context.Context, t task) (s *measure.Sample, err error) {
 		return nil, err
 	}
 	tables := index.NewTables(made, blocks, index.Limits{}, log)
-	s, err = measure.Section(func() error { return buildIndex(ctx, tables, columns, ids) })
+	var table *index.Table
+	s, err = measure.Section(func() (err error) {
+		table, err = buildIndex(ctx, tables, columns, ids)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, table.Close()) }()
 	files, err := made.List(ctx, indexSession)
 	if err != nil {
 		return nil, err
@@ -71,28 +76,49 @@ func indexCase(ctx context.Context, t task) (s *measure.Sample, err error) {
 		return nil, err
 	}
 	s.Rows, s.Parts = t.Case.Rows, map[string]float64{partWrite: time.Since(began).Seconds()}
-	return s, nil
+	s.Parts[partLookup], err = lookUp(table, t.Case.Rows)
+	return s, err
+}
+
+// lookUp asks an index for tokens of its first column, and then again, measured: the
+// seconds of one.
+func lookUp(table *index.Table, rows int) (float64, error) {
+	var tokens []fingerprint.Token
+	for i := range min(storeLookups, rows) {
+		token, err := table.Token(0, int64(i*7_654_321%rows))
+		if err != nil {
+			return 0, err
+		}
+		tokens = append(tokens, token)
+	}
+	var began time.Duration
+	for range 2 {
+		began = measure.CPUTime()
+		for i, token := range tokens {
+			got, err := table.Match(0, token, nil, 1)
+			if err != nil || len(got.Rows) != 1 || got.Rows[0].Row != int64(i*7_654_321%rows) {
+				return 0, fmt.Errorf("the index does not find the token of row %d: %+v (%w)", i*7_654_321%rows, got, err)
+			}
+		}
+	}
+	return (measure.CPUTime() - began).Seconds() / float64(len(tokens)), nil
 }
 
 const indexSession = "session"
 
 // buildIndex makes the table, as the service does.
-func buildIndex(ctx context.Context, tables *index.Tables, columns []edm.Column, ids []string) error {
+func buildIndex(ctx context.Context, tables *index.Tables, columns []edm.Column, ids []string) (*index.Table, error) {
 	b, err := tables.Build(ctx, index.Meta{SessionID: indexSession, KeyID: fingerprint.KeyID{}.String(), Columns: columns})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := b.Read(ctx, ids, func(int, *block.Header) error { return nil }); err != nil {
-		return err
+		return nil, err
 	}
 	if err := b.Index(ctx, func(int) error { return nil }); err != nil {
-		return err
+		return nil, err
 	}
-	table, err := b.Commit(ctx)
-	if err != nil {
-		return err
-	}
-	return table.Close()
+	return b.Commit(ctx)
 }
 
 // stageTokens stages blocks of tokens that are as good as random.
@@ -161,8 +187,19 @@ func (m *matrix) indexing() {
 			c.Rounds = min(m.settings.Rounds, m.settings.BigRounds)
 		}
 		m.add(c)
+		if m.peers.Stores == "" || rows > mostPeerRows {
+			continue
+		}
+		for _, kind := range storeKinds {
+			m.add(benchCase{ID: storeID(kind, rows), Kind: kind, Workers: 1, Rows: rows})
+		}
 	}
 }
+
+// storeKinds are the stores of keys beside the index.
+var storeKinds = []string{kindPebble, kindSQLite}
+
+func storeID(kind string, rows int) string { return fmt.Sprintf("index/%s-%d", kind, rows) }
 
 func (d *document) indexing() {
 	d.Line("\n## Indexing\n")
@@ -176,6 +213,30 @@ func (d *document) indexing() {
 		d.Row(measure.Number(float64(rows)), measure.Median(r.Of(id, measure.WallSeconds)), measure.Median(r.Of(id, measure.Part(partWrite))), measure.Spread(r.Of(id, indexToWrite)),
 			measure.Median(r.Of(id, perToken(func(s measure.Sample) float64 { return float64(s.CPU.Nanoseconds()) }))),
 			measure.Median(r.Of(id, perToken(func(s measure.Sample) float64 { return float64(s.Bytes) }))), measure.Median(r.Of(id, measure.PeakMiB)))
+	}
+	d.stores()
+}
+
+// stores shows the index beside other stores of keys.
+func (d *document) stores() {
+	d.Line("\n### Beside Pebble and SQLite\n")
+	d.Line("The same tokens, with their columns and rows, as keys of Pebble (batches without a log, flushed and compacted at the end) and of an index that SQLite makes after one transaction without a journal; both with 256 MiB. Rows have %d tokens. A lookup finds the row of a token, in a process that asked for all of them before. `-index-peers` builds them.\n", indexColumns)
+	d.Head("", "rows", "rows/s:", "x index, elapsed:", "bytes/token:", "lookups/s of CPU:")
+	for _, rows := range d.run.Settings.indexRows() {
+		ids := map[string]string{"ours": indexID(rows)}
+		for _, kind := range storeKinds {
+			ids[kind] = storeID(kind, rows)
+		}
+		for _, name := range []string{"ours", kindPebble, kindSQLite} {
+			r := d.results
+			if id := ids[name]; len(r[id]) > 0 {
+				d.Row(name, measure.Number(float64(rows)),
+					measure.Median(r.Of(id, func(s measure.Sample) float64 { return float64(s.Rows) / s.Wall.Seconds() })),
+					measure.Spread(r.Ratio(id, ids["ours"], measure.WallSeconds)),
+					measure.Median(r.Of(id, func(s measure.Sample) float64 { return float64(s.Bytes) / float64(s.Rows*indexColumns) })),
+					measure.Median(r.Of(id, func(s measure.Sample) float64 { return 1 / s.Parts[partLookup] })))
+			}
+		}
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"exactmatch.dev/operator/hack/measure"
@@ -51,7 +50,7 @@ func drive(ctx context.Context, o options) error {
 	if err := r.choose(ctx, o, found.Paths); err != nil {
 		return err
 	}
-	found.DuckDB, found.Python = r.peers.DuckDBVersion, r.peers.PyVersion
+	found.DuckDB, found.Python, found.Redis = r.peers.DuckDBVersion, r.peers.PyVersion, r.peers.RedisVersion
 	if err := r.tables.makeAll(ctx, tablesOf(r.cases), measure.Say); err != nil {
 		return err
 	}
@@ -74,12 +73,17 @@ func (r *runner) choose(ctx context.Context, o options, paths []string) error {
 		}
 		return cases
 	}
-	all := chosen(peers{DuckDB: "wanted", Python: "wanted"})
-	if slices.ContainsFunc(all, func(c benchCase) bool { return isPeer(c.Kind) }) {
-		var err error
-		if r.peers, err = preparePeers(ctx, filepath.Join(r.out, "peers"), r.note); err != nil {
-			return err
-		}
+	wanted := wantedPeers
+	if !o.IndexPeers {
+		wanted.Stores = ""
+	}
+	kinds := map[string]bool{}
+	for _, c := range chosen(wanted) {
+		kinds[c.Kind] = true
+	}
+	var err error
+	if r.peers, err = preparePeers(ctx, filepath.Join(r.out, "peers"), kinds, r.note); err != nil {
+		return err
 	}
 	if r.cases = chosen(r.peers); len(r.cases) == 0 {
 		return errors.New("-only leaves no case; the names of cases are those of results.json")

@@ -24,30 +24,70 @@ var peerFiles embed.FS
 // installTime bounds what the package registry may take.
 const installTime = 5 * time.Minute
 
-// preparePeers writes the peers' programs below a folder and installs DuckDB. A
-// peer that cannot be installed is noted and left out.
-func preparePeers(ctx context.Context, dir string, note func(string, ...any)) (peers, error) {
+// preparePeers writes the peers' programs of some kinds of cases below a folder, and
+// installs or builds what they need. A peer that cannot be had is noted and left out.
+func preparePeers(ctx context.Context, dir string, kinds map[string]bool, note func(string, ...any)) (p peers, err error) {
 	if err := writePeers(dir); err != nil {
-		return peers{}, err
+		return p, err
 	}
-	var p peers
-	if version, err := measure.Output(ctx, dir, "python3", "--version"); err == nil {
-		p.Python, p.PyVersion = filepath.Join(dir, "python", "pipeline.py"), version
-	} else {
-		note("Python is left out: there is no python3 in PATH")
+	for _, one := range []struct {
+		kind, name string
+		prepare    func(context.Context, string) error
+	}{
+		{kindPython, "Python", p.preparePython}, {kindDuckDB, "DuckDB", p.prepareDuckDB},
+		{kindRedis, "Redis", p.prepareRedis}, {kindPebble, "Pebble and SQLite", p.prepareStores},
+	} {
+		if !kinds[one.kind] {
+			continue
+		}
+		if err := one.prepare(ctx, dir); err != nil {
+			note("%s is left out: %v", one.name, err)
+		}
 	}
-	duckDB := filepath.Join(dir, "duckdb")
-	if err := installDuckDB(ctx, duckDB); err != nil {
-		note("DuckDB is left out: %v", err)
-		return p, ctx.Err()
-	}
-	version, err := measure.Output(ctx, duckDB, "node", "pipeline.mjs", "version")
+	return p, ctx.Err()
+}
+
+func (p *peers) preparePython(ctx context.Context, dir string) error {
+	version, err := measure.Output(ctx, dir, "python3", "--version")
 	if err != nil {
-		note("DuckDB is left out: it does not start: %v", err)
-		return p, ctx.Err()
+		return errors.New("there is no python3 in PATH")
 	}
-	p.DuckDB, p.DuckDBVersion = filepath.Join(duckDB, "pipeline.mjs"), version
-	return p, nil
+	p.Python, p.PyVersion = filepath.Join(dir, "python", "pipeline.py"), version
+	return nil
+}
+
+func (p *peers) prepareDuckDB(ctx context.Context, dir string) error {
+	dir = filepath.Join(dir, "duckdb")
+	if err := installDuckDB(ctx, dir); err != nil {
+		return err
+	}
+	version, err := measure.Output(ctx, dir, "node", "pipeline.mjs", "version")
+	if err != nil {
+		return fmt.Errorf("it does not start: %w", err)
+	}
+	p.DuckDB, p.DuckDBVersion = filepath.Join(dir, "pipeline.mjs"), version
+	return nil
+}
+
+func (p *peers) prepareRedis(ctx context.Context, dir string) error {
+	version, err := measure.Output(ctx, dir, "redis-server", "--version")
+	if err != nil {
+		return errors.New("there is no redis-server in PATH: Debian's package is redis-server")
+	}
+	p.Redis, p.RedisVersion = "redis-server", version
+	return nil
+}
+
+// storesFolder is the module of the other stores of keys, from the project's folder.
+const storesFolder = "hack/measure/peers"
+
+func (p *peers) prepareStores(ctx context.Context, dir string) error {
+	program := filepath.Join(dir, "stores")
+	if _, err := measure.Output(ctx, storesFolder, "go", "build", "-tags=", "-o", program, "."); err != nil {
+		return err
+	}
+	p.Stores = program
+	return nil
 }
 
 func writePeers(dir string) error {
@@ -118,6 +158,20 @@ func (p peers) duckDB(ctx context.Context, t task) (*measure.Sample, error) {
 		return nil, err
 	}
 	return finish(exec.CommandContext(ctx, "node", p.DuckDB, argument)) //nolint:gosec // our own program
+}
+
+// storeLookups are the tokens that a store of keys is asked for.
+const storeLookups = 200_000
+
+// store measures Pebble or SQLite with as many tokens as an index has.
+func (p peers) store(ctx context.Context, t task) (*measure.Sample, error) {
+	argument, err := json.Marshal(map[string]any{
+		"peer": t.Case.Kind, "dir": t.Work, "rows": t.Case.Rows, "kinds": kindsOf, "memory": 256 << 20, "lookups": storeLookups,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return finish(exec.CommandContext(ctx, p.Stores, string(argument))) //nolint:gosec // our own program
 }
 
 // python measures Python from file to blocks, whose tokens are ours.

@@ -74,7 +74,9 @@ func (r *runner) once(ctx context.Context, c benchCase, round int) error {
 	return nil
 }
 
-func isPeer(kind string) bool { return kind == kindDuckDB || kind == kindPython }
+func isPeer(kind string) bool {
+	return slices.Contains([]string{kindDuckDB, kindPython, kindRedis, kindPebble, kindSQLite}, kind)
+}
 
 // onceBy runs a case by a build, and checks its tokens the first time.
 func (r *runner) onceBy(ctx context.Context, b build, c benchCase, round int) error {
@@ -133,6 +135,8 @@ func (r *runner) child(ctx context.Context, b build, t task) (s *measure.Sample,
 		return r.peers.duckDB(ctx, t)
 	case kindPython:
 		return r.peers.python(ctx, t)
+	case kindPebble, kindSQLite:
+		return r.peers.store(ctx, t)
 	}
 	s = &measure.Sample{}
 	return s, measure.Child(ctx, b.bench, environment(t.Case), t, s)

@@ -17,6 +17,12 @@ func startService(ctx context.Context, t task) (*operator.Service, *operator.Sto
 	if err != nil {
 		return nil, nil, err
 	}
+	store, err := newStore(ctx, t, service)
+	return service, store, err
+}
+
+// newStore makes a data store for a case's table. It stops the service where it fails.
+func newStore(ctx context.Context, t task, service *operator.Service) (*operator.Store, error) {
 	hashed := patientColumns
 	if t.Case.Table.Rows > 0 {
 		hashed = t.Case.Table.hashed()
@@ -27,9 +33,9 @@ func startService(ctx context.Context, t task) (*operator.Service, *operator.Sto
 	}
 	store, err := operator.NewStore(ctx, service.Endpoint, service.Token, edm.DataStore{DisplayName: storeName, Columns: columns})
 	if err != nil {
-		return nil, nil, errors.Join(err, service.Stop())
+		return nil, errors.Join(err, service.Stop())
 	}
-	return service, store, nil
+	return store, nil
 }
 
 // openSession opens a session whose blocks are never read.

@@ -27,6 +27,7 @@ type run struct {
 	Cases    []benchCase `json:"cases"`
 	DuckDB   string      `json:"duckdb,omitempty"` // versions
 	Python   string      `json:"python,omitempty"`
+	Redis    string      `json:"redis,omitempty"`
 }
 
 // leastRows of a table.
@@ -46,6 +47,7 @@ func parse(args []string) (o options, err error) {
 	f.StringVar(&o.from, "from", "", "results.json of an earlier run: write its report and plots again and measure nothing")
 	f.StringVar(&o.plotter, "plotter", "bin/plot", "the program that draws")
 	f.StringVar(&o.against, "against", "", "folder with bench and exactmatch of another build, which runs each case right before or after this one")
+	f.BoolVar(&o.IndexPeers, "index-peers", false, "build Pebble and SQLite out of hack/measure/peers, which takes a C compiler and minutes, and measure them beside the index")
 	f.StringVar(&o.service, "service", "bin/exactmatch", "the operator's binary")
 	only := f.String("only", "", "regular expression of the cases to run; what it leaves out is reported as not measured")
 	if err := measure.Parse(f, args); err != nil {

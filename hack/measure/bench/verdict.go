@@ -95,5 +95,5 @@ func judgeAll(r measure.Results, m *matrix) []verdict {
 		got := r.Ratio(t.over, t.under, t.figure)
 		verdicts = append(verdicts, verdict{target: t, got: got, word: t.bound.Judge(got)})
 	}
-	return append(verdicts, judgeIndexing(r, m)...)
+	return append(append(verdicts, judgeIndexing(r, m)...), judgeMatching(r)...)
 }

@@ -29,6 +29,15 @@ type Service struct {
 // StartService starts the operator's binary over a fresh folder below dir, and
 // waits until it answers.
 func StartService(ctx context.Context, binary, dir string, flags ...string) (*Service, error) {
+	return start(ctx, "http", binary, dir, flags)
+}
+
+// StartTLSService is StartService over TLS, under a certificate that Guard trusts.
+func StartTLSService(ctx context.Context, binary, dir, cert, key string) (*Service, error) {
+	return start(ctx, "https", binary, dir, []string{"--tls-cert-file", cert, "--tls-key-file", key})
+}
+
+func start(ctx context.Context, scheme, binary, dir string, flags []string) (*Service, error) {
 	s := &Service{dir: filepath.Join(dir, "service"), Token: rand.Text(), ended: make(chan struct{})}
 	token := filepath.Join(dir, "token")
 	if err := os.WriteFile(token, []byte(s.Token), 0o600); err != nil {
@@ -38,7 +47,7 @@ func StartService(ctx context.Context, binary, dir string, flags ...string) (*Se
 	if err != nil {
 		return nil, err
 	}
-	s.Endpoint = "http://" + address + "/beta"
+	s.Endpoint = scheme + "://" + address + "/beta"
 	if s.log, err = os.Create(filepath.Join(dir, "service.log")); err != nil {
 		return nil, err
 	}
@@ -52,7 +61,7 @@ func StartService(ctx context.Context, binary, dir string, flags ...string) (*Se
 		s.err = s.cmd.Wait()
 		close(s.ended)
 	}()
-	if err := s.ready(ctx, "http://"+address+"/readyz"); err != nil {
+	if err := s.ready(ctx, scheme+"://"+address+"/readyz"); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w; the service says: %s", err, s.LastWords()), s.Stop())
 	}
 	return s, nil
