@@ -72,8 +72,15 @@ func fullDisk(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }
 
+// encoded is a body in JSON.
+type encoded []byte
+
 func writeJSON(w http.ResponseWriter, status int, body any) {
-	text, err := json.Marshal(body)
+	text, is := body.(encoded)
+	var err error
+	if !is {
+		text, err = json.Marshal(body)
+	}
 	if err != nil {
 		http.Error(w, `{"error":{"code":"InternalServerError","message":"the answer cannot be encoded"}}`, http.StatusInternalServerError)
 		return

@@ -63,12 +63,31 @@ func damagedTable(store string) *failure {
 
 // parseToken reads 16 bytes of base64.
 func parseToken(where, text string) (fingerprint.Token, error) {
-	raw, err := base64.StdEncoding.Strict().DecodeString(text)
-	if err != nil || len(raw) != fingerprint.TokenSize {
-		return fingerprint.Token{}, unprocessable(edm.CodeUnprocessable, "%s is not a token: it must be 16 bytes in base64", where)
+	token, is := base64Token([]byte(text))
+	if !is {
+		return token, noToken(where)
 	}
-	return fingerprint.Token(raw), nil
+	return token, nil
 }
+
+func noToken(where string) error {
+	return unprocessable(edm.CodeUnprocessable, "%s is not a token: it must be 16 bytes in base64", where)
+}
+
+var strictBase64 = base64.StdEncoding.Strict()
+
+// base64Token reads 16 bytes of base64.
+func base64Token(text []byte) (token fingerprint.Token, is bool) {
+	var room [fingerprint.TokenSize + 2]byte
+	if len(text) != tokenText {
+		return token, false
+	}
+	n, err := strictBase64.Decode(room[:], text)
+	return fingerprint.Token(room[:]), err == nil && n == fingerprint.TokenSize
+}
+
+// tokenText is the characters of a token in base64.
+const tokenText = 24
 
 // lookup is Graph's action: every value is searched in every searchable column,
 // and each row found is one string, the JSON of its number and the tokens asked

@@ -48,7 +48,7 @@ func askDamaged(t *testing.T, what string, p *place, s *sheet) (refused, asked i
 				}
 			}
 			asked++
-			got, err := table.Match(c, token, map[int][]fingerprint.Token{2: {s.tokens[2][row]}}, len(rows))
+			got, err := answerOf(table, c, token, map[int][]fingerprint.Token{2: {s.tokens[2][row]}}, len(rows))
 			if err != nil {
 				refused++
 				continue
@@ -65,7 +65,7 @@ func askDamaged(t *testing.T, what string, p *place, s *sheet) (refused, asked i
 			}
 		}
 		nowhere := fingerprint.Token{0: 9, 15: 9}
-		if got, err := table.Match(c, nowhere, nil, 1); err == nil && got.Total != 0 {
+		if got, err := answerOf(table, c, nowhere, nil, 1); err == nil && got.Total != 0 {
 			t.Fatalf("%s: a token that is nowhere is in %d rows", what, got.Total)
 		}
 	}
@@ -187,7 +187,7 @@ func TestAFileThatIsCutWhileItIsOpen(t *testing.T) {
 		require(t, os.Truncate(files[0], 0))
 		refused := 0
 		for row := range s.rows() {
-			got, err := table.Match(0, s.tokens[0][row], map[int][]fingerprint.Token{1: {s.tokens[1][row]}}, 1)
+			got, err := answerOf(table, 0, s.tokens[0][row], map[int][]fingerprint.Token{1: {s.tokens[1][row]}}, 1)
 			switch {
 			case isDamage(err):
 				refused++
@@ -208,7 +208,7 @@ func TestDoubtComparesAgain(t *testing.T) {
 	p, s := newPlace(t.TempDir()), randomSheet(300, 300, 0)
 	table := s.build(t, p.tables(t), "one")
 	ask := func() error {
-		_, err := table.Match(0, s.tokens[0][7], nil, 1)
+		_, err := answerOf(table, 0, s.tokens[0][7], nil, 1)
 		return err
 	}
 	require(t, ask())

@@ -85,7 +85,7 @@ func (s *sheet) answers(t *testing.T, table *Table, limit int) {
 		delete(where, emptyToken)
 		for token, rows := range where {
 			same := map[int][]fingerprint.Token{0: {{1}, s.tokens[0][0]}, 1: {s.tokens[len(s.tokens)-1][0]}}
-			got, err := table.Match(c, token, same, limit)
+			got, err := answerOf(table, c, token, same, limit)
 			require(t, err)
 			var want []edm.MatchRow
 			for _, row := range rows[:min(limit, len(rows))] {
@@ -101,7 +101,7 @@ func (s *sheet) answers(t *testing.T, table *Table, limit int) {
 				t.Fatalf("%x of column %d is in %d rows, %v; want %d, %v", token, c, got.Total, got.Rows, len(rows), want)
 			}
 		}
-		if got, err := table.Match(c, emptyToken, nil, 1); err != nil || got.Total != 0 {
+		if got, err := answerOf(table, c, emptyToken, nil, 1); err != nil || got.Total != 0 {
 			t.Fatalf("an empty cell is found in %d rows (%v)", got.Total, err)
 		}
 	}

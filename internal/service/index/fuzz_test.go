@@ -71,7 +71,7 @@ func FuzzPages(f *testing.F) {
 		defer func() { require(t, table.Close()) }()
 		for c := range 2 {
 			for row := 0; row < s.rows(); row += 61 {
-				got, err := table.Match(c, s.tokens[c][row], map[int][]fingerprint.Token{2: {s.tokens[2][row]}}, s.rows())
+				got, err := answerOf(table, c, s.tokens[c][row], map[int][]fingerprint.Token{2: {s.tokens[2][row]}}, s.rows())
 				if err != nil {
 					continue
 				}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 
-	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/fingerprint"
 )
 
@@ -52,31 +51,38 @@ func (x *columnIndex) doubt() {
 	}
 }
 
-// rows counts the rows of a token and returns the first of them, in order, as
+// rows counts the rows of a token and calls found with the first of them, in order, as
 // many as limit.
-func (x *columnIndex) rows(token fingerprint.Token, limit int) (total int64, first []int64, err error) {
+func (x *columnIndex) rows(token fingerprint.Token, limit int, found func(row int64) error) (total int64, err error) {
 	if token == emptyToken {
-		return 0, nil, nil
+		return 0, nil
 	}
 	of, from, to, err := x.span(token)
 	if err != nil {
-		return 0, nil, err
+		return 0, err
 	}
-	for n := from; n < to && len(first) < limit; n++ {
+	for n := from; n < min(to, from+int64(limit)); n++ {
 		row, err := of.rowAt(n)
+		if err == nil && (n > from || of != x.main) { // span compared the first of the index
+			err = x.confirm(token, row)
+		}
+		if err == nil {
+			err = found(row)
+		}
 		if err != nil {
-			return 0, nil, err
+			return 0, err
 		}
-		is, err := x.blocks.token(x.column, row)
-		if err != nil {
-			return 0, nil, err
-		}
-		if is != token {
-			return 0, nil, damaged("an entry of column %d is not that of its row", x.column)
-		}
-		first = append(first, row)
 	}
-	return to - from, first, nil
+	return to - from, nil
+}
+
+// confirm wants a token in a row.
+func (x *columnIndex) confirm(token fingerprint.Token, row int64) error {
+	is, err := x.blocks.token(x.column, row)
+	if err == nil && is != token {
+		err = damaged("an entry of column %d is not that of its row", x.column)
+	}
+	return err
 }
 
 // span is the range of a token's entries, and the file that they are in.
@@ -143,63 +149,48 @@ func (t *Table) find(tokens []fingerprint.Token, limit int) ([]int64, error) {
 			if x == nil {
 				continue
 			}
-			_, rows, err := x.rows(token, limit-len(found))
-			if err != nil {
-				return nil, err
-			}
-			for _, row := range rows {
+			_, err := x.rows(token, limit-len(found), func(row int64) error {
 				if !seen[row] {
 					seen[row] = true
 					found = append(found, row)
 				}
+				return nil
+			})
+			if err != nil {
+				return nil, err
 			}
 		}
 	}
 	return found, nil
 }
 
-// Match returns the rows of a token of a searchable column, at most limit of
-// them, and which of the tokens in same, by column, stand in each.
-func (t *Table) Match(column int, token fingerprint.Token, same map[int][]fingerprint.Token, limit int) (out edm.MatchAnswer, err error) {
+// SameRow are tokens of a column of which one may stand in a row that is found.
+type SameRow struct {
+	Column int
+	Tokens []fingerprint.Token
+}
+
+// Match counts the rows of a token of a searchable column and calls found with the first
+// of them, in order, as many as limit, and with which of the tokens of each of same
+// stands there, -1 for none. That is valid until found returns.
+func (t *Table) Match(column int, token fingerprint.Token, same []SameRow, limit int, found func(row int64, matched []int)) (total int64, err error) {
 	err = guarded(func() error {
-		out, err = t.match(column, token, same, limit)
+		var room [8]int
+		matched := append(room[:0], make([]int, len(same))...)
+		total, err = t.indexes[column].rows(token, limit, func(row int64) error {
+			for i := range same {
+				is, err := t.blocks.token(same[i].Column, row)
+				if err != nil {
+					return err
+				}
+				if matched[i] = -1; is != emptyToken {
+					matched[i] = slices.Index(same[i].Tokens, is)
+				}
+			}
+			found(row, matched)
+			return nil
+		})
 		return err
 	})
-	return out, err
-}
-
-func (t *Table) match(column int, token fingerprint.Token, same map[int][]fingerprint.Token, limit int) (edm.MatchAnswer, error) {
-	total, rows, err := t.indexes[column].rows(token, limit)
-	if err != nil {
-		return edm.MatchAnswer{}, err
-	}
-	answer := edm.MatchAnswer{Total: total}
-	for _, row := range rows {
-		matched, err := t.matched(row, same)
-		if err != nil {
-			return edm.MatchAnswer{}, err
-		}
-		answer.Rows = append(answer.Rows, edm.MatchRow{Row: row, Matched: matched})
-	}
-	return answer, nil
-}
-
-// matched says which of the wanted tokens a row has, by the names of their columns.
-func (t *Table) matched(row int64, same map[int][]fingerprint.Token) (map[string]int, error) {
-	var out map[string]int
-	for c, wanted := range same {
-		got, err := t.blocks.token(c, row)
-		if err != nil {
-			return nil, err
-		}
-		at := slices.Index(wanted, got)
-		if at < 0 || got == emptyToken {
-			continue
-		}
-		if out == nil {
-			out = map[string]int{}
-		}
-		out[t.Columns[c].Name] = at
-	}
-	return out, nil
+	return total, err
 }

@@ -129,3 +129,21 @@ func isDamage(err error) bool {
 	var bad *Damaged
 	return errors.As(err, &bad)
 }
+
+// answerOf is what a table answers, as the contract has it.
+func answerOf(t *Table, column int, token fingerprint.Token, wanted map[int][]fingerprint.Token, limit int) (out edm.MatchAnswer, err error) {
+	var same []SameRow
+	for c, tokens := range wanted {
+		same = append(same, SameRow{c, tokens})
+	}
+	out.Total, err = t.Match(column, token, same, limit, func(row int64, matched []int) {
+		one := edm.MatchRow{Row: row, Matched: map[string]int{}}
+		for i, at := range matched {
+			if at >= 0 {
+				one.Matched[t.Columns[same[i].Column].Name] = at
+			}
+		}
+		out.Rows = append(out.Rows, one)
+	})
+	return out, err
+}
