@@ -22,6 +22,7 @@ func serve(t *testing.T, c service.Config) (*rest.Client, *httptest.Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.Watch(t)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()

@@ -61,6 +61,7 @@ func (l *lifecycle) start() error {
 		MinFreeDisk: 1, MaxCommits: l.commits, RollbackRetention: l.keeps, Now: l.now, Log: slog.New(slog.NewTextHandler(&l.log, nil)),
 	}, l.files)
 	if err == nil {
+		s.Watch(l.T)
 		l.service = s
 	}
 	return err

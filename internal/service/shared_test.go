@@ -60,6 +60,7 @@ func (s *shared) start(config Config) {
 	s.must(err)
 	s.records.(*bolt.Store).Unsynced() // nothing of a test is kept
 	s.TakeTenants()
+	s.Watch(s.t)
 }
 
 // stop stops the service, unless it is stopped.

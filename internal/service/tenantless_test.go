@@ -33,6 +33,7 @@ func beforeTenants(t *testing.T, dir string) *service.Service {
 	})
 	testkit.Must(t, err)
 	s.TakeTenants()
+	s.Watch(t)
 	return s
 }
 

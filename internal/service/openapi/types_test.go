@@ -42,7 +42,7 @@ func read(t *testing.T) contract {
 var described = map[string]any{
 	"UploadAgent": edm.UploadAgent{}, "DataStore": edm.DataStore{}, "Column": edm.Column{}, "ColumnInput": edm.Column{}, "Live": edm.Live{}, "Previous": edm.Previous{},
 	"Quota": edm.Quota{}, "Owner": edm.Owner{}, "Session": edm.Session{}, "ClassificationError": edm.ClassificationError{}, "ClassificationErrorDetail": edm.ErrorBase{},
-	"InnerError": edm.InnerError{}, "LookupRequest": edm.LookupRequest{}, "MatchRequest": edm.MatchRequest{}, "MatchQuestion": edm.MatchQuestion{},
+	"InnerError": edm.InnerError{}, "ODataError": edm.ODataError{}, "ODataInnerError": edm.ODataError{}.InnerError, "LookupRequest": edm.LookupRequest{}, "MatchRequest": edm.MatchRequest{}, "MatchQuestion": edm.MatchQuestion{},
 	"Answers": edm.MatchResponse{}, "MatchAnswer": edm.MatchAnswer{}, "MatchRow": edm.MatchRow{},
 }
 
