@@ -74,7 +74,7 @@ func FuzzStorage(f *testing.F) {
 		s := &storage{target: Target{HTTP: client, URI: func() string { return "http://storage/u?sp=rcw&sig=hush-signature" }}}
 		_, listed := s.staged(t.Context())
 		_, staged := s.stage(t.Context(), "AAAAAAAAAAAAAAAA", 7, []byte("x"))
-		for _, err := range []error{listed, staged, s.seal(t.Context(), []string{"AAAAAAAAAAAAAAAA"})} {
+		for _, err := range []error{listed, staged, s.seal(t.Context(), t.Context(), []string{"AAAAAAAAAAAAAAAA"})} {
 			var e *failure.Error
 			switch {
 			case err == nil, errors.Is(err, errUnsealed), errors.Is(err, context.Canceled):

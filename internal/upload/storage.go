@@ -233,11 +233,13 @@ func (s *storage) stageOnce(ctx context.Context, id string, sum uint64, data []b
 // errUnsealed says that the storage misses a block of the list.
 var errUnsealed = errors.New("a block of the list does not exist")
 
-// seal commits the block list, which publishes nothing by itself.
-func (s *storage) seal(ctx context.Context, ids []string) error {
+// seal commits the block list, which publishes nothing by itself. request bounds the
+// request alone: nobody knows what became of one that is cut off, so that it may outlive
+// ctx, while the wait for another URI does not.
+func (s *storage) seal(ctx, request context.Context, ids []string) error {
 	const op = "seal the block list"
 	err := s.do(ctx, op, func(c *blockblob.Client) error {
-		got, err := c.CommitBlockList(ctx, ids, nil)
+		got, err := c.CommitBlockList(request, ids, nil)
 		if err == nil && !isMarked(got.RequestID, got.Version) {
 			return foreign(op, http.StatusCreated)
 		}

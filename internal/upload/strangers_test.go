@@ -31,7 +31,7 @@ func storageCalls() map[string]func(context.Context, *storage) error {
 			return err
 		},
 		"list the blocks": func(ctx context.Context, s *storage) error { _, err := s.staged(ctx); return err },
-		"seal the list":   func(ctx context.Context, s *storage) error { return s.seal(ctx, []string{block.ID(0, sum)}) },
+		"seal the list":   func(ctx context.Context, s *storage) error { return s.seal(ctx, ctx, []string{block.ID(0, sum)}) },
 	}
 }
 

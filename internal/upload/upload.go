@@ -39,7 +39,7 @@ func Run(ctx context.Context, plan pipeline.Plan, prepared *pipeline.Prepared, t
 	for range sealTries {
 		err := u.run(ctx, prepared.Stripes)
 		if err == nil {
-			err = u.storage.seal(context.WithoutCancel(ctx), u.ids)
+			err = u.storage.seal(ctx, context.WithoutCancel(ctx), u.ids)
 		}
 		if err == nil || !errors.Is(err, errUnsealed) {
 			return u.classify(ctx, err)
@@ -89,7 +89,7 @@ func sealStaged(ctx context.Context, prepared *pipeline.Prepared, target Target)
 	if missing := len(ids) - len(there); missing > 0 {
 		return &failure.Error{Reason: failure.StorageUnavailable, Transient: true, Cause: ErrBlocksMissing, Message: fmt.Sprintf("%d of %d blocks are missing after all were staged", missing, len(ids))}
 	}
-	if err := s.seal(ctx, ids); !errors.Is(err, errUnsealed) {
+	if err := s.seal(ctx, ctx, ids); !errors.Is(err, errUnsealed) {
 		return err
 	}
 	return lost()
