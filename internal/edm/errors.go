@@ -45,6 +45,8 @@ const (
 	CodeNotSealed     = "NotSealed"
 	CodeUnprocessable = "UnprocessableEntity"
 	CodeTooLarge      = "RequestEntityTooLarge"
+	// CodePreconditionFailed is 412 for an ETag that is not the resource's, or no longer.
+	CodePreconditionFailed = "PreconditionFailed"
 	// CodeUnsupportedMedia is 415 for a body that is encoded in a way that the service
 	// does not read.
 	CodeUnsupportedMedia = "UnsupportedMediaType"

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/google/uuid"
@@ -54,8 +55,9 @@ func (s *Service) updateAgent(r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	agent, err := records.Change(r.Context(), s.recordsOf(r), records.Tx.Agents, r.PathValue("id"), func(_ records.Tx, a *edm.UploadAgent) error {
+		judged := judge(r, func() any { return a })
 		wanted.Description.into(&a.Description)
-		return checkDescription(a.Description)
+		return cmp.Or(checkDescription(a.Description), judged.check())
 	})
 	if err != nil {
 		return nil, err
@@ -66,10 +68,11 @@ func (s *Service) updateAgent(r *http.Request) (*answer, error) {
 func (s *Service) deleteAgent(r *http.Request) (*answer, error) {
 	id := r.PathValue("id")
 	err := s.recordsOf(r).Update(r.Context(), func(tx records.Tx) error {
-		if _, err := tx.Agents().Get(id); err != nil {
+		agent, err := tx.Agents().Get(id)
+		if err != nil {
 			return err
 		}
-		if err := refuseUsed(tx, id); err != nil {
+		if err := cmp.Or(refuseUsed(tx, id), judge(r, func() any { return agent }).check()); err != nil {
 			return err
 		}
 		return tx.Agents().Delete(id)

@@ -59,13 +59,31 @@ func unprocessable(code, format string, args ...any) *failure {
 type answer struct {
 	status int
 	body   any
+	etag   string // of the resource that the body shows
 }
 
-func ok(body any) (*answer, error) { return &answer{http.StatusOK, body}, nil }
+// tagged is the body with the ETag of the resource that it shows.
+func (a *answer) tagged() any {
+	if etagOf(a.body) == "" {
+		return a.body
+	}
+	entity, err := asMap(a.body)
+	if err != nil {
+		return a.body
+	}
+	entity["@odata.etag"] = a.etag
+	return entity
+}
 
-func created(body any) (*answer, error) { return &answer{http.StatusCreated, body}, nil }
+func ok(body any) (*answer, error) {
+	return &answer{status: http.StatusOK, body: body, etag: etagOf(body)}, nil
+}
 
-func noContent() (*answer, error) { return &answer{http.StatusNoContent, nil}, nil }
+func created(body any) (*answer, error) {
+	return &answer{status: http.StatusCreated, body: body, etag: etagOf(body)}, nil
+}
+
+func noContent() (*answer, error) { return &answer{status: http.StatusNoContent}, nil }
 
 // fullDisk reports whether there was no room for a write.
 func fullDisk(err error) bool {

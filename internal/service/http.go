@@ -85,6 +85,9 @@ func (s *Service) boundAnswer(w http.ResponseWriter) {
 // respond writes the answer, or the failure as an OData error.
 func (s *Service) respond(w http.ResponseWriter, c *call, out *answer, err error) int {
 	if err == nil {
+		if out.etag != "" {
+			w.Header().Set("ETag", out.etag)
+		}
 		if out.body == nil {
 			w.WriteHeader(out.status)
 			return out.status
@@ -93,7 +96,7 @@ func (s *Service) respond(w http.ResponseWriter, c *call, out *answer, err error
 			write(w, out.status, "text/plain", []byte(text))
 			return out.status
 		}
-		writeJSON(w, out.status, out.body)
+		writeJSON(w, out.status, out.tagged())
 		return out.status
 	}
 	f := s.failureOf(s.log(c.in(context.Background())), err, "request", c.request)

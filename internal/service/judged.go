@@ -9,6 +9,12 @@ import (
 	"exactmatch.dev/operator/internal/service/records"
 )
 
+// namesLive reports whether a commit says what it was judged against, and not of which
+// session it is.
+func namesLive(r *http.Request) bool {
+	return strings.Contains(strings.Join(r.Header.Values("If-Match"), ","), `"live-`)
+}
+
 // judgedOf is the generation of the live table that a commit was judged against,
 // 0 where there was none; nil where the commit names none.
 func judgedOf(r *http.Request) (*int64, error) {
@@ -19,7 +25,7 @@ func judgedOf(r *http.Request) (*int64, error) {
 	digits, isLive := strings.CutPrefix(strings.TrimSuffix(tags[0], `"`), `"live-`)
 	generation, err := strconv.ParseInt(digits, 10, 64)
 	if len(tags) > 1 || !isLive || err != nil || generation < 0 || edm.LiveTag(generation) != tags[0] {
-		return nil, badRequest(`If-Match of a commit is one tag such as %s: the generation of the live table that was judged, 0 for none`, edm.LiveTag(1))
+		return nil, badRequest(`If-Match of a live table is one tag such as %s: the generation of the live table that was judged, 0 for none`, edm.LiveTag(1))
 	}
 	return &generation, nil
 }

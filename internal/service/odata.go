@@ -80,6 +80,7 @@ func entities[T any](s *Service, r *http.Request, o options, all []T) ([]map[str
 		if err != nil {
 			return nil, err
 		}
+		entity["@odata.etag"] = etagOf(one)
 		shown := o.project(entity)
 		if o.expanded {
 			if shown["uploadAgent"], err = s.agentOf(r, textOf(reflect.ValueOf(one), "uploadAgentId")); err != nil {
@@ -103,11 +104,20 @@ func selected[T any](s *Service, r *http.Request, one T) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !o.expanded { // the ETag is not that of what is expanded
+		if same, err := unchanged(r, one); same != nil || err != nil {
+			return same, err
+		}
+	}
 	shown, err := entities(s, r, o, []T{one})
 	if err != nil {
 		return nil, err
 	}
-	return ok(shown[0])
+	out := &answer{status: http.StatusOK, body: shown[0]}
+	if !o.expanded {
+		out.etag = etagOf(one)
+	}
+	return out, nil
 }
 
 // link leads to another call, of the host that the request was sent to: a caller that
@@ -193,7 +203,7 @@ func (o *options) project(entity map[string]any) map[string]any {
 	if o.selected == nil {
 		return entity
 	}
-	out := map[string]any{"id": entity["id"]}
+	out := map[string]any{"id": entity["id"], "@odata.etag": entity["@odata.etag"]}
 	for _, name := range o.selected {
 		if value, found := entity[name]; found {
 			out[name] = value

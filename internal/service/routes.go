@@ -80,6 +80,7 @@ func (s *Service) routes() *http.ServeMux {
 		if method != http.MethodGet {
 			to.handle = withoutOptions(to.handle)
 		}
+		to.handle = judging(pattern, to.handle)
 		mux.Handle(method+" "+base+path, s.api(to))
 		others[path] = others[path].beside(method, to)
 	}

@@ -62,12 +62,13 @@ func (s *Service) alter(r *http.Request, f func(records.Tx, *records.Session) er
 		if one.DataStoreID != r.PathValue("store") {
 			return noSession(one.ID)
 		}
+		judged := judge(r, func() any { return s.showSession(r, one) })
 		if err := f(tx, one); err != nil {
 			return err
 		}
 		now := s.now()
 		one.LastUpdatedDateTime = &now
-		return nil
+		return judged.check()
 	})
 }
 
@@ -92,9 +93,12 @@ func (s *Service) updateSession(r *http.Request) (*answer, error) {
 }
 
 func (s *Service) commitSession(r *http.Request) (*answer, error) {
-	judged, err := judgedOf(r)
-	if err != nil {
-		return nil, err
+	var judged *int64
+	if namesLive(r) {
+		var err error
+		if judged, err = judgedOf(r); err != nil {
+			return nil, err
+		}
 	}
 	one, err := s.session(r) // no live table of another tenant is looked at
 	if err != nil {
@@ -189,6 +193,12 @@ func (s *Service) deleteSession(r *http.Request) (*answer, error) {
 			return err
 		}
 		live = store != nil
+		if one, err = tx.Sessions().Get(one.ID); err != nil {
+			return err
+		}
+		if err := judge(r, func() any { return s.showSession(r, one) }).check(); err != nil {
+			return err
+		}
 		if err := giveBack(tx, one); err != nil {
 			return err
 		}

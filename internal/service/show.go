@@ -36,9 +36,14 @@ func (s *Service) showSession(r *http.Request, one *records.Session) *shownSessi
 // show is the store as callers see it, with its quota as of now. A live table
 // that is damaged is not shown: a client that goes by it brings the table again.
 func (s *Service) show(r *records.DataStore) *edm.DataStore {
+	return s.showAs(s.tables.Whole(r.ID), r)
+}
+
+// showAs is show where it is known whether the live table is whole.
+func (s *Service) showAs(whole bool, r *records.DataStore) *edm.DataStore {
 	out := r.DataStore
 	out.Columns = edm.WithRules(r.Columns)
-	if out.Live != nil && !s.tables.Whole(r.ID) {
+	if out.Live != nil && !whole {
 		out.Live = nil
 	}
 	if f := r.Former; f != nil {

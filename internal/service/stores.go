@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 
@@ -105,8 +106,10 @@ func (s *Service) updateStore(r *http.Request) (*answer, error) {
 	if err := decodeAs(r, &wanted, &edm.DataStore{}); err != nil {
 		return nil, err
 	}
+	whole := s.tables.Whole(r.PathValue("store")) // no table is looked at in a transaction
 	store, err := records.Change(r.Context(), s.recordsOf(r), records.Tx.DataStores, r.PathValue("store"), func(_ records.Tx, one *records.DataStore) error {
-		return wanted.apply(one)
+		judged := judge(r, func() any { return s.showAs(whole, one) })
+		return cmp.Or(wanted.apply(one), judged.check())
 	})
 	if err != nil {
 		return nil, err
@@ -120,9 +123,12 @@ func (s *Service) updateStore(r *http.Request) (*answer, error) {
 // deleteStore removes the store with its sessions and its live table.
 func (s *Service) deleteStore(r *http.Request) (*answer, error) {
 	id := r.PathValue("store")
+	whole := s.tables.Whole(id)
 	var gone []*records.Session
 	err := s.tables.Replace(id, nil, func(int64) (_ string, err error) {
-		gone, err = s.forgetStore(r, id)
+		gone, err = s.forgetStore(r, id, func(now *records.DataStore) error {
+			return judge(r, func() any { return s.showAs(whole, now) }).check()
+		})
 		return "", err
 	})
 	if err != nil {
@@ -135,12 +141,15 @@ func (s *Service) deleteStore(r *http.Request) (*answer, error) {
 	return noContent()
 }
 
-// forgetStore deletes the records of a store and its sessions. It returns the sessions,
+// forgetStore deletes the records of a store and its sessions, where check agrees. It returns the sessions,
 // and those of the tables that the store kept.
-func (s *Service) forgetStore(r *http.Request, id string) (gone []*records.Session, err error) {
+func (s *Service) forgetStore(r *http.Request, id string, check func(*records.DataStore) error) (gone []*records.Session, err error) {
 	err = s.recordsOf(r).Update(r.Context(), func(tx records.Tx) error {
 		store, err := tx.DataStores().Get(id)
 		if err != nil {
+			return err
+		}
+		if err := check(store); err != nil {
 			return err
 		}
 		if gone, err = tx.Sessions().Of(id); err != nil {
