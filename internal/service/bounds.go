@@ -44,7 +44,7 @@ func (s *Service) checkStaged(session, id string) error {
 // checkDescription bounds a description.
 func checkDescription(text string) error {
 	if len(text) > maxDescription {
-		return badRequest("description has %d bytes and must have at most %d", len(text), maxDescription)
+		return naming(badRequest("description has %d bytes and must have at most %d", len(text), maxDescription))
 	}
 	return nil
 }

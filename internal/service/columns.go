@@ -12,7 +12,7 @@ import (
 
 func checkColumns(columns []edm.Column) error {
 	if fault := columnFault(columns); fault != "" {
-		return badRequest("%s", fault)
+		return naming(badRequest("%s", fault))
 	}
 	return nil
 }
@@ -76,7 +76,7 @@ func columnsOf(store *records.DataStore, w *edm.Session) ([]edm.Column, error) {
 	for i, name := range w.Fields {
 		at := columnAt(store.Columns, name)
 		if at < 0 || slices.Contains(w.Fields[:i], name) {
-			return nil, unprocessable(edm.CodeUnprocessable, "%s[%d] must be a column of the data store, named once", what, i)
+			return nil, badValue("%s[%d] must be a column of the data store, named once", what, i)
 		}
 		columns = append(columns, store.Columns[at])
 	}

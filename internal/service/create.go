@@ -60,7 +60,7 @@ func checkAgent(tx records.Tx, id string) error {
 	}
 	_, err := tx.Agents().Get(id)
 	if records.IsNotFound(err) {
-		return fail(http.StatusConflict, edm.CodeConflict, "uploadAgentId names no upload agent that exists: name one that does, or create one first")
+		return naming(fail(http.StatusConflict, edm.CodeConflict, "uploadAgentId names no upload agent that exists: name one that does, or create one first"))
 	}
 	return err
 }
@@ -72,11 +72,11 @@ func takeColumns(w *edm.Session) error {
 		return nil
 	}
 	if fault := columnFault(w.Columns); fault != "" {
-		return unprocessable(edm.CodeUnprocessable, "%s", fault)
+		return badValue("%s", fault)
 	}
 	names := namesOf(w.Columns)
 	if len(w.Fields) > 0 && !slices.Equal(w.Fields, names) {
-		return unprocessable(edm.CodeUnprocessable, "columns must have the names of fields in the same order; fields may be left out")
+		return badValue("columns must have the names of fields in the same order; fields may be left out")
 	}
 	w.Fields = names
 	return nil
@@ -86,22 +86,24 @@ func takeColumns(w *edm.Session) error {
 func checkSession(w *edm.Session) error {
 	switch {
 	case w.RowsPerBlock == nil || *w.RowsPerBlock < 1 || *w.RowsPerBlock > block.MaxRows:
-		return unprocessable(edm.CodeUnprocessable, "rowsPerBlock must be 1 to %d", block.MaxRows)
+		return badValue("rowsPerBlock must be 1 to %d", block.MaxRows)
 	case w.TotalBlockCount == nil || *w.TotalBlockCount < 1 || *w.TotalBlockCount > maxBlocks:
-		return unprocessable(edm.CodeUnprocessable, "totalBlockCount must be 1 to %d; raise rowsPerBlock", maxBlocks)
+		return badValue("totalBlockCount must be 1 to %d; raise rowsPerBlock", maxBlocks)
 	case checkFileName(w.FileName) != nil:
 		return checkFileName(w.FileName)
-	case !sumPattern.MatchString(w.Checksum) || !contentPattern.MatchString(w.ContentKey):
-		return unprocessable(edm.CodeUnprocessable, "checksum must be sha256: and 64 hexadecimal digits, contentKey the same after content/v2: or another version")
+	case !sumPattern.MatchString(w.Checksum):
+		return badValue("checksum must be sha256: and 64 hexadecimal digits")
+	case !contentPattern.MatchString(w.ContentKey):
+		return badValue("contentKey must be content/v2: or another version, then sha256: and 64 hexadecimal digits")
 	case int64(*w.RowsPerBlock)*int64(*w.TotalBlockCount-1) >= index.MaxRows:
-		return unprocessable(edm.CodeUnprocessable, "a table must have at most %d rows", index.MaxRows)
+		return badValue("totalBlockCount blocks of rowsPerBlock rows are more than the %d that a table may have", index.MaxRows)
 	case len(w.Fields) == 0 && w.KeyID != "" || len(w.Fields) > block.MaxColumns:
-		return unprocessable(edm.CodeUnprocessable, "%s", tooMany("fields", len(w.Fields), block.MaxColumns))
+		return badValue("%s", tooMany("fields", len(w.Fields), block.MaxColumns))
 	case len(w.UploadAgentID) > maxRequestID:
-		return unprocessable(edm.CodeUnprocessable, "uploadAgentId has %d bytes and must have at most %d", len(w.UploadAgentID), maxRequestID)
+		return badValue("uploadAgentId has %d bytes and must have at most %d", len(w.UploadAgentID), maxRequestID)
 	}
 	if _, err := fingerprint.ParseKeyID(w.KeyID); err != nil && w.KeyID != "" {
-		return unprocessable(edm.CodeUnprocessable, "keyId: %s", err.Error())
+		return badValue("keyId: %s", err.Error())
 	}
 	return nil
 }
@@ -110,7 +112,7 @@ func checkFileName(name string) error {
 	if fileNamePattern.MatchString(name) {
 		return nil
 	}
-	return unprocessable(edm.CodeUnprocessable, "fileName must have 1 to 128 letters, digits, dots, spaces, underscores and hyphens")
+	return badValue("fileName must have 1 to 128 letters, digits, dots, spaces, underscores and hyphens")
 }
 
 func (s *Service) newSession(store *records.DataStore, id string, w *edm.Session) (*records.Session, error) {

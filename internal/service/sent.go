@@ -44,8 +44,20 @@ func checkStoreNamed(sent map[string]json.RawMessage, store string) error {
 		}
 		var id *string
 		if err := json.Unmarshal(sent[name], &id); err != nil || id != nil && *id != store {
-			return badRequest("%s does not name the data store of the path: leave it out, or send the session to its own data store", name)
+			return naming(badRequest("%s does not name the data store of the path: leave it out, or send the session to its own data store", name))
 		}
 	}
 	return nil
+}
+
+// naming gives a refusal the target with which its message begins.
+func naming(f *failure) *failure {
+	target, _, _ := strings.Cut(f.message, " ")
+	f.target = strings.TrimSuffix(target, ":")
+	return f
+}
+
+// badValue refuses a property that nothing can be made of.
+func badValue(format string, args ...any) *failure {
+	return naming(unprocessable(edm.CodeUnprocessable, format, args...))
 }

@@ -29,7 +29,7 @@ func (s *Service) createStore(r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	if wanted.DisplayName == "" || len(wanted.DisplayName) > 256 {
-		return nil, badRequest("displayName must have 1 to 256 bytes")
+		return nil, naming(badRequest("displayName must have 1 to 256 bytes"))
 	}
 	if err := errors.Join(checkDescription(wanted.Description), checkColumns(wanted.Columns), checkOwner(wanted.Owner)); err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func refuseSameName(tx records.Tx, name string) error {
 	if err != nil || other == nil {
 		return err
 	}
-	return fail(http.StatusConflict, edm.CodeConflict, "a data store with the displayName %q already exists", name)
+	return naming(fail(http.StatusConflict, edm.CodeConflict, "displayName %q is that of a data store which exists already: use it, or choose another", name))
 }
 
 // checkOwner takes no owner, or one that is named in full.
@@ -65,7 +65,7 @@ func checkOwner(o *edm.Owner) error {
 	}
 	for _, part := range []string{o.Cluster, o.Namespace, o.Name} {
 		if part == "" || len(part) > maxOwner {
-			return badRequest("owner must have a cluster, a namespace and a name of 1 to %d bytes each", maxOwner)
+			return naming(badRequest("owner must have a cluster, a namespace and a name of 1 to %d bytes each", maxOwner))
 		}
 	}
 	return nil
@@ -89,7 +89,7 @@ type storePatch struct {
 
 func (p *storePatch) apply(to *records.DataStore) error {
 	if p.DisplayName.named && p.DisplayName.value != to.DisplayName {
-		return unprocessable(edm.CodeUnprocessable, "displayName cannot be changed, since keys are derived from it: create another data store")
+		return badValue("displayName cannot be changed, since keys are derived from it: create another data store")
 	}
 	p.Description.into(&to.Description)
 	p.Owner.into(&to.Owner)
