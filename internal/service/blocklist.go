@@ -61,7 +61,7 @@ func (s *Service) getBlockList(w http.ResponseWriter, one *records.Session, kind
 
 // getProperties answers what a sealed blob is.
 func (s *Service) getProperties(w http.ResponseWriter, r *http.Request, one *records.Session) error {
-	asked, err := conditionsOf(r)
+	asked, err := blobConditionsOf(r)
 	if err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func notAList() *failure {
 
 // putBlockList seals: every index once, in order, and every block there.
 func (s *Service) putBlockList(w http.ResponseWriter, r *http.Request, one *records.Session) error {
-	asked, err := conditionsOf(r)
+	asked, err := blobConditionsOf(r)
 	if err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func notStaged(index int) *failure {
 }
 
 // seal writes the list of a session's blocks down, under the conditions that were asked.
-func (s *Service) seal(ctx context.Context, of *records.Session, ids []string, asked conditions) (*records.Session, error) {
+func (s *Service) seal(ctx context.Context, of *records.Session, ids []string, asked blobConditions) (*records.Session, error) {
 	said, err := s.said(ctx, of, ids)
 	if err != nil {
 		return nil, err

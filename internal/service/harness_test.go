@@ -142,7 +142,7 @@ func (h *harness) stage(id string, n int) {
 	}
 	h.blocks[id] = ids
 	if n == len(h.data) {
-		_, err := h.seal(h.t.Context(), &records.Session{Session: edm.Session{ID: id}}, ids, conditions{})
+		_, err := h.seal(h.t.Context(), &records.Session{Session: edm.Session{ID: id}}, ids, blobConditions{})
 		h.must(err)
 	}
 }

@@ -21,7 +21,7 @@ func TestASealComesTooLate(t *testing.T) {
 		before, err := records.Get(h.t.Context(), h.records.Of(""), records.Tx.Sessions, session)
 		h.must(err)
 		var refused *failure
-		if _, err := h.seal(t.Context(), before, ids[:1], conditions{}); !errors.As(err, &refused) || refused.status != http.StatusConflict {
+		if _, err := h.seal(t.Context(), before, ids[:1], blobConditions{}); !errors.As(err, &refused) || refused.status != http.StatusConflict {
 			t.Errorf("the seal of a session in state %s: %v", state, err)
 		}
 		after, err := records.Get(h.t.Context(), h.records.Of(""), records.Tx.Sessions, session)

@@ -11,9 +11,9 @@ import (
 	"exactmatch.dev/operator/internal/service/records"
 )
 
-// etagOf names the list that a session was sealed with, "" where it has none. The same
+// blobTag names the list that a session was sealed with, "" where it has none. The same
 // list has the same name, so that a seal whose answer was lost can be sent again.
-func etagOf(one *records.Session) string {
+func blobTag(one *records.Session) string {
 	if len(one.Sealed) == 0 {
 		return ""
 	}
@@ -26,17 +26,17 @@ func etagOf(one *records.Session) string {
 
 // showBlob sets what an answer says of a sealed blob.
 func showBlob(to http.Header, one *records.Session) {
-	to.Set("ETag", etagOf(one))
+	to.Set("ETag", blobTag(one))
 	to.Set("Last-Modified", one.UploadCompletionDateTime.UTC().Format(http.TimeFormat))
 }
 
-// conditions are the headers under which a call is meant.
-type conditions struct {
+// blobConditions are the headers under which a call is meant.
+type blobConditions struct {
 	match, noneMatch                []string
 	modifiedSince, notModifiedSince time.Time
 }
 
-func conditionsOf(r *http.Request) (c conditions, err error) {
+func blobConditionsOf(r *http.Request) (c blobConditions, err error) {
 	if c.match, err = etagsIn(r, "If-Match"); err != nil {
 		return c, err
 	}
@@ -76,8 +76,8 @@ func timeIn(r *http.Request, name string) (at time.Time, err error) {
 }
 
 // unmet is the name of the first condition that does not hold, "" where all do.
-func (c conditions) unmet(one *records.Session) string {
-	tag, at := etagOf(one), time.Time{}
+func (c blobConditions) unmet(one *records.Session) string {
+	tag, at := blobTag(one), time.Time{}
 	if tag != "" {
 		at = one.UploadCompletionDateTime.Truncate(time.Second)
 	}
@@ -98,7 +98,7 @@ func (c conditions) unmet(one *records.Session) string {
 }
 
 // checkWrite refuses a seal whose conditions do not hold.
-func (c conditions) checkWrite(one *records.Session) error {
+func (c blobConditions) checkWrite(one *records.Session) error {
 	switch name := c.unmet(one); {
 	case name == "":
 		return nil
@@ -110,7 +110,7 @@ func (c conditions) checkWrite(one *records.Session) error {
 }
 
 // checkRead refuses a look at a sealed blob whose conditions do not hold.
-func (c conditions) checkRead(one *records.Session) error {
+func (c blobConditions) checkRead(one *records.Session) error {
 	switch name := c.unmet(one); name {
 	case "":
 		return nil
