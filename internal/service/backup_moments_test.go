@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +58,33 @@ type meddling struct {
 func (m meddling) Open(path string) (fsys.File, error) {
 	m.meddle(path)
 	return m.OS.Open(path)
+}
+
+func (m meddling) ReadDir(path string) ([]os.DirEntry, error) {
+	all, err := m.OS.ReadDir(path)
+	m.meddle(path)
+	return all, err
+}
+
+// A table that goes while it is listed is not in the backup.
+func TestATableThatGoesWhileItIsListed(t *testing.T) {
+	b := newBackedUp(t)
+	defer b.answersCommands()()
+	h, gone := b.have["prod/hr"], false
+	table := filepath.Join(b.config.Dir, "tables", h.live)
+	files := meddling{meddle: func(path string) {
+		if !gone && (path == table || path == filepath.Join(table, "manifest.json")) {
+			gone = true
+			b.as("prod/hr", http.MethodDelete, "/exactMatchDataStores/"+h.store, "")
+		}
+	}}
+	b.must(b.command(newSocketSource(folder.Socket(b.config.Dir)), files).Run(t.Context()))
+	if !gone {
+		t.Fatal("nothing went")
+	}
+	b.restored()
+	b.lacksTheStore("prod/hr")
+	b.answers("prod/hr2")
 }
 
 // What ends while its files are copied is not in the backup, whole or in part: it has the

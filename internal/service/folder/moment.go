@@ -47,10 +47,6 @@ func (m *moment) list(ctx context.Context, db *bolt.Store) error {
 	if err := m.sameFolder(is.ID); err != nil {
 		return err
 	}
-	f := &folder{files: m.FS, dir: m.Dir}
-	if err := f.formsAreKnown(ctx, db); err != nil {
-		return err
-	}
 	kept, err := keptTables(ctx, db)
 	if err != nil {
 		return err
@@ -65,11 +61,14 @@ func (m *moment) list(ctx context.Context, db *bolt.Store) error {
 
 // listTable lists the files of a table that a data store keeps.
 func (m *moment) listTable(ctx context.Context, one kept) error {
-	session := one.live.SessionID
-	files, err := index.Listing(ctx, blobs.NewFolder(m.FS, filepath.Join(m.Dir, Tables)), one.live)
+	session, tables := one.live.SessionID, blobs.NewFolder(m.FS, filepath.Join(m.Dir, Tables))
+	files, err := index.Listing(ctx, tables, one.live)
 	var damaged *index.Damaged
 	switch {
 	case errors.As(err, &damaged) || errors.Is(err, fs.ErrNotExist):
+		if is, err := index.Earlier(ctx, tables, session); err == nil && is {
+			return &earlier{m.Dir, 1}
+		}
 		m.bad = append(m.bad, Copied{Kind: Tables, Session: session, Name: contentsName})
 		return nil
 	case err != nil:
