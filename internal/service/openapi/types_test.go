@@ -138,7 +138,7 @@ func TestOperationsAreNamed(t *testing.T) {
 				OperationID, Summary string
 				Tags                 []string
 			}
-			if method == "parameters" || method == "description" {
+			if !strings.Contains(" get head put post patch delete ", " "+method+" ") {
 				continue
 			}
 			if err := json.Unmarshal(text, &is); err != nil {

@@ -31,7 +31,7 @@ func AnswersOf(text []byte) ([]Answer, error) {
 			var of struct {
 				Responses map[string]response `json:"responses"`
 			}
-			if method == "parameters" || method == "description" {
+			if !IsMethod(method) {
 				continue
 			}
 			if err := json.Unmarshal(raw, &of); err != nil {

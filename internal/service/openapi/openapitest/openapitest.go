@@ -3,12 +3,14 @@ package openapitest
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/pb33f/libopenapi"
@@ -42,7 +44,7 @@ func Read(text []byte) (*Document, error) {
 	d := &Document{operations: http.NewServeMux()}
 	for path, methods := range of.Paths {
 		for method := range methods {
-			if method != "parameters" && method != "description" {
+			if IsMethod(method) {
 				d.operations.Handle(strings.ToUpper(method)+" "+path, http.NotFoundHandler())
 			}
 		}
@@ -76,6 +78,11 @@ func read(text []byte, options ...config.Option) (validator.Validator, error) {
 	return v, nil
 }
 
+// IsMethod tells the operations of a path from what it has beside.
+func IsMethod(name string) bool {
+	return slices.Contains([]string{"get", "head", "put", "post", "patch", "delete"}, name)
+}
+
 // Exchange is a request and its answer, with whole bodies.
 type Exchange struct {
 	Method string
@@ -87,9 +94,15 @@ type Exchange struct {
 	Said   []byte
 }
 
+// number ends the paths of how many items a collection has.
+const number = "/$count"
+
 // Operation is what the document has for a request, such as "GET /readyz", "" for
 // nothing.
 func (d *Document) Operation(e *Exchange) string {
+	if strings.HasSuffix(e.URL.Path, number) && e.Method != http.MethodGet && e.Method != http.MethodHead {
+		return "" // of the number, and not of an item
+	}
 	_, pattern := d.operations.Handler(&http.Request{Method: e.Method, URL: e.URL, Host: e.URL.Host})
 	return pattern
 }
@@ -97,6 +110,7 @@ func (d *Document) Operation(e *Exchange) string {
 // Faults are what the document does not say of an exchange, or says otherwise. A request
 // that was refused may be wrong in any way; its answer may not.
 func (d *Document) Faults(e *Exchange) []string {
+	asked := e.Method
 	e = d.placed(e)
 	var faults []string
 	if e.Status < http.StatusMultipleChoices {
@@ -104,7 +118,7 @@ func (d *Document) Faults(e *Exchange) []string {
 			faults = append(faults, "the request was taken, and the document refuses it: "+told(why))
 		}
 	}
-	if e.Method == http.MethodHead && len(e.Said) == 0 {
+	if asked == http.MethodHead && e.Method == http.MethodGet && len(e.Said) == 0 {
 		return faults // the answer is that of GET without its body
 	}
 	if fits, why := d.answers.ValidateHttpResponse(e.request(), e.response()); !fits {
@@ -116,7 +130,7 @@ func (d *Document) Faults(e *Exchange) []string {
 // elsewhere is an operation in place of what a document does not list.
 const elsewhere = "/elsewhere"
 
-// withElsewhere makes the answers of x-elsewhere those of an operation.
+// withElsewhere makes the answers of each group in x-elsewhere those of an operation.
 func withElsewhere(text []byte) ([]byte, error) {
 	whole := map[string]any{}
 	if err := json.Unmarshal(text, &whole); err != nil {
@@ -126,19 +140,31 @@ func withElsewhere(text []byte) ([]byte, error) {
 	if !is {
 		return nil, fmt.Errorf("the document has no paths")
 	}
-	paths[elsewhere] = map[string]any{"get": whole["x-elsewhere"]}
+	others, is := whole["x-elsewhere"].(map[string]any)
+	if !is {
+		return nil, fmt.Errorf("the document does not say what is answered elsewhere")
+	}
+	for name, answers := range others {
+		paths[elsewhere+"/"+name] = map[string]any{"get": answers}
+	}
 	return json.Marshal(whole)
 }
 
 // placed is an exchange as that of the operation that it is judged by.
 func (d *Document) placed(e *Exchange) *Exchange {
-	if d.Operation(e) != "" || e.Status == http.StatusMovedPermanently || e.Status == http.StatusTemporaryRedirect {
-		return e
+	operation := d.Operation(e)
+	if operation != "" || e.Status == http.StatusMovedPermanently || e.Status == http.StatusTemporaryRedirect {
+		at, address := *e, *e.URL
+		at.Method, _, _ = strings.Cut(cmp.Or(operation, e.Method), " ") // GET for HEAD
+		if at.URL = &address; strings.HasSuffix(address.Path, number) {
+			address.RawPath = "" // escaped as in the document
+		}
+		return &at
 	}
 	at := *e
-	at.Method, at.Body = http.MethodGet, nil
-	if d.Operation(&at) == "" || !strings.HasPrefix(e.URL.Path, "/upload/") {
-		at.URL = &url.URL{Scheme: "http", Host: "service", Path: elsewhere}
+	at.Method, at.Body, at.URL = http.MethodGet, nil, &url.URL{Scheme: "http", Host: "service", Path: elsewhere + "/calls"}
+	if strings.HasPrefix(e.URL.Path, "/upload/") {
+		at.URL.Path = elsewhere + "/uploads"
 	}
 	return &at
 }
@@ -161,15 +187,11 @@ func (e *Exchange) request() *http.Request {
 	if len(e.Body) > 0 && header.Get("Content-Type") == "" { // the service does not ask for it
 		header.Set("Content-Type", e.usualType())
 	}
-	method := e.Method
-	if method == http.MethodHead {
-		method = http.MethodGet
-	}
 	body := e.Body
-	if header.Get("Content-Encoding") == "gzip" { // which HTTP has, and not OpenAPI
+	if strings.HasSuffix(strings.ToLower(header.Get("Content-Encoding")), "gzip") { // which HTTP has, and not OpenAPI
 		body = inflated(body)
 	}
-	return &http.Request{Method: method, URL: e.URL, Host: e.URL.Host, Header: header, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body))}
+	return &http.Request{Method: e.Method, URL: e.URL, Host: e.URL.Host, Header: header, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body))}
 }
 
 func (e *Exchange) response() *http.Response {

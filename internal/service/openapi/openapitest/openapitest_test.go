@@ -55,8 +55,11 @@ func exchanges() map[string]*openapitest.Exchange {
 		"a commit":     exchange("POST", stores+"/a/sessions/b/commit", "", 204, ""),
 		"answers":      exchange("POST", stores+"/a/match", `{"keyId":"464ac9a3b6e59893","questions":[{"column":"ID","token":"AAECAwQFBgcICQoLDA0ODw=="}]}`, 200, `{"generation":1,"sessionId":"s","answers":[{"total":1,"rows":[{"row":0,"matched":{"City":0}}]}]}`),
 		"a block list": exchange("GET", uploadTo+"blocklist", "", 200, `<?xml version="1.0" encoding="UTF-8"?><BlockList><CommittedBlocks></CommittedBlocks><UncommittedBlocks><Block><Name>a</Name><Size>5</Size></Block></UncommittedBlocks></BlockList>`),
-		"a bad block":  exchange("PUT", uploadTo+"block&blockid=AAAAAAAAAAAAAAAA", "x", 400, `<?xml version="1.0" encoding="UTF-8"?><Error><Code>InvalidBlock</Code><Message>it is not</Message></Error>`, "X-Ms-Error-Code", "InvalidBlock"),
-		"no such call": exchange("GET", "/beta/me", "", 404, `{"error":{"code":"NoSuchCall","message":"none","innerError":{"date":"2026-01-02T03:04:05Z","request-id":"`+anID+`","client-request-id":"x"}}}`),
+		"a look": exchange("HEAD", strings.TrimSuffix(uploadTo, "&comp="), "", 200, "", "Content-Type", "application/octet-stream", "ETag", `"0x1"`, "Last-Modified", "Fri, 02 Jan 2026 03:04:05 GMT",
+			"X-Ms-Blob-Type", "BlockBlob", "X-Ms-Creation-Time", "Fri, 02 Jan 2026 03:04:05 GMT", "X-Ms-Server-Encrypted", "false"),
+		"a look at a store": exchange("HEAD", stores+"/a", "", 200, ""),
+		"a bad block":       exchange("PUT", uploadTo+"block&blockid=AAAAAAAAAAAAAAAA", "x", 400, `<?xml version="1.0" encoding="UTF-8"?><Error><Code>InvalidBlock</Code><Message>it is not</Message></Error>`, "X-Ms-Error-Code", "InvalidBlock"),
+		"no such call":      exchange("GET", "/beta/me", "", 404, `{"error":{"code":"NoSuchCall","message":"none","innerError":{"date":"2026-01-02T03:04:05Z","request-id":"`+anID+`","client-request-id":"x"}}}`),
 	}
 }
 
@@ -109,7 +112,7 @@ func TestWhatIsMissingIsFound(t *testing.T) {
 		"paths " + stores + "/{store}/sessions/{id}/commit":                                       "a commit",
 		"components schemas MatchRow properties matched":                                          "answers",
 		"components schemas Block properties Size":                                                "a block list",
-		"x-elsewhere responses 404":                                                               "no such call",
+		"x-elsewhere calls responses 404":                                                         "no such call",
 	} {
 		t.Run(at, func(t *testing.T) {
 			whole := document(t)
