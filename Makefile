@@ -99,10 +99,11 @@ fmt: ## Format the code
 	gofmt -w .
 
 .PHONY: generate
-generate: ## Generate deep copies, CRDs, RBAC and the document of the states
+generate: ## Generate deep copies, CRDs, their JSON schemas, RBAC and the document of the states
 	$(CONTROLLER_GEN) object paths=./api/...
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=manager-role paths=./controllers/... output:rbac:dir=config/rbac
+	go run ./hack/schemas
 	go generate ./...
 
 .PHONY: docs

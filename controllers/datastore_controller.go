@@ -164,6 +164,7 @@ func (p *storePass) report(err error) ctrl.Result {
 	err = problem.Dated(r.graces.grace(s.object, status.Conditions, err, r.Options, r.Now()), r.Now())
 	r.reportLive(s, err)
 	p.found = simpleConditions(&status.Conditions, s.object.Generation, "the remote data store exists", err)
+	countError(storeController, p.found)
 	if p.found != nil {
 		after = again(p.found, r.Options)
 	}

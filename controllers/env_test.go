@@ -191,6 +191,7 @@ func kstatusOf(o client.Object) status.Status {
 	flux, err := fluxstatus.Compute(&unstructured.Unstructured{Object: content})
 	Expect(err).NotTo(HaveOccurred())
 	Expect(flux.Status).To(BeEquivalentTo(got.Status), "Flux judges by a fork of kstatus")
+	judged(o, content, flux.Status)
 	return got.Status
 }
 

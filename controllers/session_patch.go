@@ -65,6 +65,7 @@ func (p *sessionPass) report(err error) ctrl.Result {
 	if err != nil {
 		p.found = problem.Of(err)
 	}
+	countError(sessionController, p.found)
 	r.report(s, err)
 	if s.after == 0 && s.status().Outcome != "" {
 		s.after = r.untilExpiry(s)
@@ -132,12 +133,11 @@ func (r *SessionReconciler) tell(s *scope) {
 			kind = "Warning"
 		}
 		r.Recorder.Eventf(s.object, nil, kind, s.status().Outcome, s.status().Outcome, "%s", noteOf(s.status().OutcomeMessage))
-		outcomes.WithLabelValues(s.status().Outcome).Inc()
 	}
 	if s.status().Outcome == "" {
 		tellStalled(r.Recorder, s.object, s.first.Conditions, s.status().Conditions)
 	}
-	steps.WithLabelValues(string(s.step)).Inc()
+	count(s)
 }
 
 // requeue ends a pass over a session; the time of the next retry, which status

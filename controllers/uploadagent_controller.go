@@ -200,6 +200,7 @@ func (p *agentPass) report(err error) ctrl.Result {
 	status.ObservedGeneration = object.Generation
 	err = problem.Dated(r.graces.grace(object, status.Conditions, err, r.Options, r.Now()), r.Now())
 	p.found = simpleConditions(&status.Conditions, object.Generation, "the upload agent is registered", err)
+	countError(agentController, p.found)
 	if p.found != nil {
 		after = again(p.found, r.Options)
 	}

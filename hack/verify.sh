@@ -46,9 +46,11 @@ tool controller-gen object paths=./api/... output:object:dir="$fresh/object"
 tool controller-gen crd paths=./api/... output:crd:dir="$fresh/crd"
 tool controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:dir="$fresh/rbac"
 go run ./hack/states >"$fresh/STATES.md"
+mkdir "$fresh/schemas" && go run ./hack/schemas -out "$fresh/schemas"
 stale() { echo "stale: run 'make generate' and commit" >&2; exit 1; }
 diff -u api/v1alpha1/zz_generated.deepcopy.go "$fresh/object/zz_generated.deepcopy.go" || stale
 diff -ru config/crd/bases "$fresh/crd" || stale
+diff -ru config/schemas "$fresh/schemas" || stale
 diff -u config/rbac/role.yaml "$fresh/rbac/role.yaml" || stale
 diff -u internal/session/STATES.md "$fresh/STATES.md" || stale
 for kernels in avx512 shani; do
@@ -59,9 +61,16 @@ for kernels in avx512 shani; do
 done
 
 step manifests
-for install in default namespaced components/admission-policy; do
+for install in default namespaced components/admission-policy argocd; do
 	tool kustomize build "config/$install" >/dev/null
 done
+schemas="config/schemas/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json"
+tool kubeconform -strict -summary -schema-location "$schemas" -skip Kustomization,ConfigMap,ServiceAccount config/samples
+# A schema that refuses nothing would be of no use.
+if sed 's/desiredState/desiredsState/' config/samples/session_patients.yaml | tool kubeconform -schema-location "$schemas" >/dev/null; then
+	echo "the schemas accept a misspelt field" >&2
+	exit 1
+fi
 
 step vulnerabilities
 if curl -fsS --max-time 10 -o /dev/null https://vuln.go.dev/index/db.json 2>/dev/null; then

@@ -24,11 +24,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/controllers"
+	"exactmatch.dev/operator/internal/collector"
 	"exactmatch.dev/operator/internal/dial"
 	"exactmatch.dev/operator/internal/executor/jobs"
 	"exactmatch.dev/operator/internal/fingerprint"
@@ -122,6 +124,9 @@ func (f command) run(ctx context.Context) error {
 	if err := controllers.Add(ctx, mgr, f.options); meta.IsNoMatchError(err) {
 		return fmt.Errorf("apply config/crd/bases first: %w", err)
 	} else if err != nil {
+		return err
+	}
+	if err := metrics.Registry.Register(&collector.Collector{Reader: mgr.GetCache(), Elected: mgr.Elected()}); err != nil {
 		return err
 	}
 	if err := f.addKeeper(mgr); err != nil {

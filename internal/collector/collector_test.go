@@ -1,0 +1,182 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/common/expfmt"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"exactmatch.dev/operator/api/v1alpha1"
+)
+
+var noon = metav1.NewTime(time.Unix(1_700_000_000, 0))
+
+func named(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: "hr", Name: name}
+}
+
+func conditions(pairs ...string) (list []metav1.Condition) {
+	for i := 0; i < len(pairs); i += 3 {
+		list = append(list, metav1.Condition{Type: pairs[i], Status: metav1.ConditionStatus(pairs[i+1]), Reason: pairs[i+2], LastTransitionTime: noon})
+	}
+	return list
+}
+
+func sessionOf(name, store string, change func(*v1alpha1.ExactMatchSessionStatus)) client.Object {
+	s := &v1alpha1.ExactMatchSession{ObjectMeta: named(name)}
+	s.Spec.DataStoreRef.Name = store
+	change(&s.Status)
+	return s
+}
+
+// objects are of every form that the metrics tell apart.
+func objects() []client.Object {
+	agent := &v1alpha1.ExactMatchUploadAgent{ObjectMeta: named("service")}
+	agent.Status.Conditions = conditions("Ready", "True", "Ready")
+	staff := &v1alpha1.ExactMatchDataStore{ObjectMeta: named("staff")}
+	staff.Status = v1alpha1.ExactMatchDataStoreStatus{
+		Conditions: conditions("Ready", "True", "Ready", "Live", "True", "Published"), QueuedSessions: 2,
+		Live: &v1alpha1.LiveTable{Rows: 30, Generation: 7, CompletionTime: &noon}, Quota: &v1alpha1.Quota{Max: 5, Remaining: 1},
+	}
+	lost := &v1alpha1.ExactMatchDataStore{ObjectMeta: named("lost")}
+	lost.Status = v1alpha1.ExactMatchDataStoreStatus{Conditions: conditions("Ready", "False", "OwnedElsewhere", "Live", "False", "TableLost"), Quota: &v1alpha1.Quota{}}
+	unknown := &v1alpha1.ExactMatchDataStore{ObjectMeta: named("unknown")}
+	unknown.Status.Conditions = conditions("Live", "Unknown", "LiveUnknown")
+	return []client.Object{
+		agent, staff, lost, unknown,
+		sessionOf("new", "staff", func(*v1alpha1.ExactMatchSessionStatus) {}),
+		sessionOf("first", "staff", func(s *v1alpha1.ExactMatchSessionStatus) { s.Conditions = conditions("Finished", "True", "Completed") }),
+		sessionOf("second", "staff", func(s *v1alpha1.ExactMatchSessionStatus) { s.Conditions = conditions("Finished", "True", "Completed") }),
+		sessionOf("uploads", "staff", func(s *v1alpha1.ExactMatchSessionStatus) {
+			s.Conditions, s.RemainingBlockCount = conditions("Finished", "False", "Uploading"), new(int32(12))
+		}),
+		sessionOf("retries", "lost", func(s *v1alpha1.ExactMatchSessionStatus) {
+			s.Conditions, s.ConsecutiveFailures, s.RemainingBlockCount = conditions("Finished", "False", "Retrying"), 3, new(int32(4))
+		}),
+		sessionOf("held", "lost", func(s *v1alpha1.ExactMatchSessionStatus) {
+			s.Conditions = conditions("Finished", "True", "Held", "Stalled", "True", "Held")
+		}),
+	}
+}
+
+const shown = `
+exactmatch_collector_up 1
+exactmatch_datastore_live{datastore="lost",namespace="hr",reason="TableLost"} 0
+exactmatch_datastore_live{datastore="staff",namespace="hr",reason="Published"} 1
+exactmatch_datastore_live_completion_timestamp_seconds{datastore="staff",namespace="hr"} 1.7e+09
+exactmatch_datastore_live_generation{datastore="staff",namespace="hr"} 7
+exactmatch_datastore_live_rows{datastore="staff",namespace="hr"} 30
+exactmatch_datastore_queued_sessions{datastore="lost",namespace="hr"} 0
+exactmatch_datastore_queued_sessions{datastore="staff",namespace="hr"} 2
+exactmatch_datastore_queued_sessions{datastore="unknown",namespace="hr"} 0
+exactmatch_datastore_quota_commits{datastore="staff",namespace="hr"} 5
+exactmatch_datastore_quota_remaining_commits{datastore="staff",namespace="hr"} 1
+exactmatch_datastores{namespace="hr",reason="OwnedElsewhere"} 1
+exactmatch_datastores{namespace="hr",reason="Pending"} 1
+exactmatch_datastores{namespace="hr",reason="Ready"} 1
+exactmatch_session_consecutive_failures{datastore="lost",namespace="hr",reason="Retrying",session="retries"} 3
+exactmatch_session_remaining_blocks{datastore="staff",namespace="hr",session="uploads"} 12
+exactmatch_session_stalled_since_timestamp_seconds{datastore="lost",namespace="hr",reason="Held",session="held"} 1.7e+09
+exactmatch_sessions{datastore="lost",namespace="hr",reason="Held"} 1
+exactmatch_sessions{datastore="lost",namespace="hr",reason="Retrying"} 1
+exactmatch_sessions{datastore="staff",namespace="hr",reason="Completed"} 2
+exactmatch_sessions{datastore="staff",namespace="hr",reason="Pending"} 1
+exactmatch_sessions{datastore="staff",namespace="hr",reason="Uploading"} 1
+exactmatch_uploadagents{namespace="hr",reason="Ready"} 1
+`
+
+func reader(t *testing.T, objects ...client.Object) client.WithWatch {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build()
+}
+
+func elected() chan struct{} {
+	yes := make(chan struct{})
+	close(yes)
+	return yes
+}
+
+func compare(t *testing.T, c *Collector, want string) {
+	t.Helper()
+	got, err := testutil.CollectAndFormat(c, expfmt.TypeTextPlain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for line := range strings.Lines(string(got)) {
+		if !strings.HasPrefix(line, "#") {
+			lines = append(lines, strings.TrimSuffix(line, "\n"))
+		}
+	}
+	if text := strings.Join(lines, "\n"); text != strings.TrimSpace(want) {
+		t.Errorf("the scrape shows\n%s\nand should show\n%s", text, want)
+	}
+	problems, err := testutil.CollectAndLint(c)
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestEveryFormIsShown(t *testing.T) {
+	compare(t, &Collector{Reader: reader(t, objects()...), Elected: elected()}, shown)
+}
+
+func TestAReplicaInReserveShowsNothing(t *testing.T) {
+	compare(t, &Collector{Reader: reader(t, objects()...), Elected: make(chan struct{})}, "")
+}
+
+func TestWhatCannotBeReadIsSaid(t *testing.T) {
+	broken := interceptor.NewClient(reader(t), interceptor.Funcs{List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error {
+		return errors.New("the cache has not synced")
+	}})
+	compare(t, &Collector{Reader: broken, Elected: elected()}, "exactmatch_collector_up 0")
+}
+
+// TestEveryMetricIsDescribed: SPEC.md has exactly the metrics that are shown, and those
+// that the reconcilers count.
+func TestEveryMetricIsDescribed(t *testing.T) {
+	names := func(file, form string) map[string]bool {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]bool{}
+		for _, m := range regexp.MustCompile(form).FindAllStringSubmatch(string(text), -1) {
+			found[m[1]] = true
+		}
+		return found
+	}
+	described := names("../../api/v1alpha1/SPEC.md", "`(exactmatch_(?:sessions?|datastores?|uploadagents?|collector|policy)(?:_[a-z_]+)?)`")
+	there := names("../../controllers/metrics.go", `Name: "(exactmatch_[a-z_]+)"`)
+	for _, d := range all {
+		there[regexp.MustCompile(`fqName: "([^"]+)"`).FindStringSubmatch(d.String())[1]] = true
+	}
+	for name := range there {
+		if !described[name] {
+			t.Errorf("SPEC.md does not describe %s", name)
+		}
+	}
+	for name := range described {
+		if !there[name] {
+			t.Errorf("SPEC.md describes %s, which nothing shows", name)
+		}
+	}
+}
