@@ -1,32 +1,26 @@
-package controllers
+package controllers_test
 
 import (
-	"errors"
+	"maps"
 	"net/http"
-	"testing"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 	dto "github.com/prometheus/client_model/go"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"exactmatch.dev/operator/api/v1alpha1"
-	"exactmatch.dev/operator/internal/problem"
 )
 
-// shownErrors is controller-runtime's counter of errors, as a scrape shows it.
-func shownErrors(controller string) float64 {
+// counted is a counter as a scrape shows it, 0 where it has no such series yet.
+func counted(name string, labels map[string]string) float64 {
 	GinkgoHelper()
 	families, err := metrics.Registry.Gather()
 	Expect(err).NotTo(HaveOccurred())
 	for _, family := range families {
-		if family.GetName() != "controller_runtime_reconcile_errors_total" {
-			continue
-		}
 		for _, m := range family.GetMetric() {
-			if has(m, "controller", controller) {
+			if family.GetName() == name && maps.Equal(labelsOf(m), labels) {
 				return m.GetCounter().GetValue()
 			}
 		}
@@ -34,17 +28,12 @@ func shownErrors(controller string) float64 {
 	return 0
 }
 
-func has(m *dto.Metric, name, value string) bool {
+func labelsOf(m *dto.Metric) map[string]string {
+	labels := map[string]string{}
 	for _, l := range m.GetLabel() {
-		if l.GetName() == name && l.GetValue() == value {
-			return true
-		}
+		labels[l.GetName()] = l.GetValue()
 	}
-	return false
-}
-
-func counted(c *prometheus.CounterVec, labels ...string) func() float64 {
-	return func() float64 { return testutil.ToFloat64(c.WithLabelValues(labels...)) }
+	return labels
 }
 
 var _ = Describe("The manager's counters", func() {
@@ -53,42 +42,25 @@ var _ = Describe("The manager's counters", func() {
 		w.table("table.csv", 30)
 		s := w.apply()
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "a good table goes live")
-		store := s.Spec.DataStoreRef.Name
-		Eventually(counted(publishedRows, w.namespace, store)).Should(BeEquivalentTo(30))
-		Expect(counted(uploadedBlocks, w.namespace, store)()).To(BeEquivalentTo(*s.Status.TotalBlockCount), "each block once")
+		of := map[string]string{"namespace": w.namespace, "datastore": s.Spec.DataStoreRef.Name}
+		Eventually(counted).WithArguments("exactmatch_session_published_rows_total", of).Should(BeEquivalentTo(30))
+		Expect(counted("exactmatch_session_uploaded_blocks_total", of)).To(BeEquivalentTo(*s.Status.TotalBlockCount), "each block once")
 	})
 
 	It("count an error for each failure that is tried again", func(ctx SpecContext) {
 		w := newTestEnv(ctx)
 		w.table("table.csv", 30)
-		w.comesTo(w.apply(), reached(v1alpha1.ReasonCompleted), "a good table goes live")
-		before, retried := shownErrors(sessionController), counted(retries, v1alpha1.ReasonServiceUnavailable)()
-		front.answer(refuse(http.StatusServiceUnavailable, func(*http.Request) bool { return true }))
-		w.table("second.csv", 31)
-		second := w.apply(called("second"), func(s *v1alpha1.ExactMatchSession) { s.Spec.Source.URI = "file:///second.csv" })
-		w.comesTo(second, underWay(v1alpha1.ReasonServiceUnavailable), "the service does not answer")
-		Eventually(func() float64 { return shownErrors(sessionController) }).Should(BeNumerically(">", before), "in the metric that dashboards know")
-		Eventually(counted(retries, v1alpha1.ReasonServiceUnavailable)).Should(BeNumerically(">", retried))
+		s := w.apply(desired(v1alpha1.DesiredUploaded))
+		w.comesTo(s, reached(v1alpha1.ReasonUploaded), "every block is there")
+		const errors, retries = "controller_runtime_reconcile_errors_total", "exactmatch_session_retries_total"
+		sessions, reason := map[string]string{"controller": "exactmatchsession"}, map[string]string{"reason": v1alpha1.ReasonServiceUnavailable}
+		before, retried := counted(errors, sessions), counted(retries, reason)
+		front.answer(refuse(http.StatusServiceUnavailable, func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/commit") }))
+		w.change(s, desired(v1alpha1.DesiredCommitted))
+		w.comesTo(s, underWay(v1alpha1.ReasonServiceUnavailable), "the service does not answer")
+		Eventually(counted).WithArguments(errors, sessions).Should(BeNumerically(">", before), "in the metric that dashboards know")
+		Eventually(counted).WithArguments(retries, reason).Should(BeNumerically(">", retried))
 		front.heal()
-		w.comesTo(second, reached(v1alpha1.ReasonCompleted), "it is tried again")
+		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "it is tried again")
 	})
 })
-
-// TestWhatIsNoError: what a person mends, and what takes its time, is not counted.
-func TestWhatIsNoError(t *testing.T) {
-	const kind = "test"
-	failed := errors.New("refused")
-	for name, met := range map[string]*problem.Problem{
-		"nothing":              nil,
-		"a wait":               problem.Passes(v1alpha1.ReasonQueued, 0, "another session is active"),
-		"something to be done": {Reason: v1alpha1.ReasonKeyTooShort, Remedy: problem.Repair, Err: failed},
-	} {
-		if countError(kind, met); counted(reconcileErrors, kind)() != 0 {
-			t.Fatalf("%s is counted as an error", name)
-		}
-	}
-	countError(kind, &problem.Problem{Reason: v1alpha1.ReasonServiceUnavailable, Remedy: problem.Retry, Err: failed})
-	if got := counted(reconcileErrors, kind)(); got != 1 {
-		t.Errorf("a failure is counted %v times", got)
-	}
-}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/prometheus/common/expfmt"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -113,12 +114,21 @@ func elected() chan struct{} {
 
 func compare(t *testing.T, c *Collector, want string) {
 	t.Helper()
-	got, err := testutil.CollectAndFormat(c, expfmt.TypeTextPlain)
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(c)
+	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
+	var got strings.Builder
+	encoder := expfmt.NewEncoder(&got, expfmt.NewFormat(expfmt.TypeTextPlain))
+	for _, family := range families {
+		if err := encoder.Encode(family); err != nil {
+			t.Fatal(err)
+		}
+	}
 	var lines []string
-	for line := range strings.Lines(string(got)) {
+	for line := range strings.Lines(got.String()) {
 		if !strings.HasPrefix(line, "#") {
 			lines = append(lines, strings.TrimSuffix(line, "\n"))
 		}
