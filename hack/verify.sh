@@ -19,6 +19,7 @@ go vet -tags "e2e${BUILD_TAGS:+,$BUILD_TAGS}" ./hack/...
 step lint and import rules
 tool golangci-lint run ./...
 (cd hack/measure/plot && go vet ./... && tool golangci-lint run ./...)
+(cd hack/measure/peers && go vet ./... && tool golangci-lint run ./...)
 (cd hack/interop && go vet ./... && tool golangci-lint run ./...)
 go run ./hack/uses -forbidden
 
@@ -31,6 +32,7 @@ go mod tidy -diff
 (cd hack/cluster && go mod tidy -diff)
 (cd hack/simdgen && go mod tidy -diff)
 (cd hack/measure/plot && go mod tidy -diff)
+(cd hack/measure/peers && go mod tidy -diff)
 (cd hack/interop && go mod tidy -diff)
 
 step dependency updates

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -33,20 +34,20 @@ func (s *sqliteStore) begin(t task) (err error) {
 		fmt.Sprintf("PRAGMA cache_size = -%d", t.Memory/2/1024), "PRAGMA temp_store = FILE",
 		"CREATE TABLE tokens (col INTEGER, token BLOB, row INTEGER)",
 	} {
-		if _, err := s.db.Exec(text); err != nil {
+		if _, err := s.db.ExecContext(context.Background(), text); err != nil {
 			return err
 		}
 	}
-	if s.tx, err = s.db.Begin(); err != nil {
+	if s.tx, err = s.db.BeginTx(context.Background(), nil); err != nil {
 		return err
 	}
-	s.into, err = s.tx.Prepare("INSERT INTO tokens VALUES (?, ?, ?)")
+	s.into, err = s.tx.PrepareContext(context.Background(), "INSERT INTO tokens VALUES (?, ?, ?)")
 	return err
 }
 
 func (s *sqliteStore) add(key [keySize]byte) error {
 	row := int64(key[17])<<24 | int64(key[18])<<16 | int64(key[19])<<8 | int64(key[20])
-	_, err := s.into.Exec(int64(key[0]), key[1:1+tokenSize], row)
+	_, err := s.into.ExecContext(context.Background(), int64(key[0]), key[1:1+tokenSize], row)
 	return err
 }
 
@@ -56,17 +57,17 @@ func (s *sqliteStore) flush() error {
 		return err
 	}
 	for _, text := range []string{"PRAGMA synchronous = FULL", "CREATE INDEX by_token ON tokens (col, token, row)"} {
-		if _, err := s.db.Exec(text); err != nil {
+		if _, err := s.db.ExecContext(context.Background(), text); err != nil {
 			return err
 		}
 	}
-	s.ask, err = s.db.Prepare("SELECT row FROM tokens WHERE col = ? AND token = ? LIMIT 1")
+	s.ask, err = s.db.PrepareContext(context.Background(), "SELECT row FROM tokens WHERE col = ? AND token = ? LIMIT 1")
 	return err
 }
 
 func (s *sqliteStore) first(column byte, token [tokenSize]byte) (int, error) {
 	var row int
-	err := s.ask.QueryRow(int64(column), token[:]).Scan(&row)
+	err := s.ask.QueryRowContext(context.Background(), int64(column), token[:]).Scan(&row)
 	if errors.Is(err, sql.ErrNoRows) {
 		return -1, nil
 	}

@@ -71,6 +71,26 @@ func (w *pageWriter) add(prefix uint64, row uint32) {
 	w.at += indexEntry
 }
 
+// addPlaces appends entries of an index in the order of their places, which are in the
+// mask's bits.
+func (w *pageWriter) addPlaces(entries []entry, places []uint64, mask uint64) {
+	for len(places) > 0 {
+		first := &entries[places[0]&mask]
+		w.add(first.prefix(), first.row())
+		places = places[1:]
+		n := min(w.left, len(places))
+		text := w.page[w.at : w.at+n*indexEntry]
+		for _, place := range places[:n] {
+			from, to := &entries[place&mask], text[:indexEntry:indexEntry]
+			*(*[prefixSize]byte)(to) = *(*[prefixSize]byte)(from[:])
+			*(*[rowSize]byte)(to[prefixSize:]) = *(*[rowSize]byte)(from[fingerprint.TokenSize:])
+			text = text[indexEntry:]
+		}
+		w.at, w.left, w.entries = w.at+n*indexEntry, w.left-n, w.entries+int64(n)
+		places = places[n:]
+	}
+}
+
 // addRows appends entries of an index with one prefix: rows of 4 bytes each, least
 // significant byte first.
 func (w *pageWriter) addRows(prefix uint64, rows []byte) {

@@ -279,10 +279,7 @@ func (x *columnIndexer) emit(ctx context.Context, entries []entry) error {
 	if !apart || x.mixed {
 		return x.emitSorted(ctx, x.spread.sortBy(entries, places, mask))
 	}
-	for _, place := range places {
-		e := &entries[place&mask]
-		x.main.add(e.prefix(), e.row())
-	}
+	x.main.addPlaces(entries, places, mask)
 	return nil
 }
 
