@@ -46,9 +46,11 @@ var described = map[string]any{
 	"Answers": edm.MatchResponse{}, "MatchAnswer": edm.MatchAnswer{}, "MatchRow": edm.MatchRow{},
 }
 
-// beside are properties that no type has: that of Graph's navigation, and the other name of
-// a session's dataStoreId.
-var beside = map[string][]string{"Session": {"uploadAgent", "datastoreId"}}
+// beside are properties that no type has: ETags, that of Graph's
+// navigation, and the other name of a session's dataStoreId.
+var beside = map[string][]string{"UploadAgent": {tag}, "DataStore": {tag}, "Session": {tag, "uploadAgent", "datastoreId"}}
+
+const tag = "@odata.etag"
 
 // inputs are the schemas of requests, which have a part of a type.
 var inputs = map[string]any{

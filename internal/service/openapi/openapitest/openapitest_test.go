@@ -48,7 +48,7 @@ func exchange(method, target, body string, status int, said string, extra ...str
 func exchanges() map[string]*openapitest.Exchange {
 	live := `"live":{"sessionId":"s","rows":5,"generation":1,"columns":[{"name":"ID","isSearchable":true,"isCaseInsensitive":false,"rulesId":"v1:exact:"}]}`
 	return map[string]*openapitest.Exchange{
-		"a store":      exchange("GET", stores+"/a", "", 200, `{"id":"a","displayName":"people",`+live+`}`),
+		"a store":      exchange("GET", stores+"/a", "", 200, `{"@odata.etag":"W/\"4y1bXc0wF2Qm9kZp\"","id":"a","displayName":"people",`+live+`}`, "ETag", `W/"4y1bXc0wF2Qm9kZp"`),
 		"a page":       exchange("GET", stores+"?$top=1&$select=id,displayName", "", 200, `{"@odata.count":2,"@odata.nextLink":"http://service/x?$skip=1","value":[{"id":"a"}]}`),
 		"a create":     exchange("POST", stores, `{"displayName":"people","columns":[{"name":"ID"}]}`, 201, `{"@odata.type":"#microsoft.graph.exactMatchDataStore","id":"a","displayName":"people","columns":[{"name":"ID","isSearchable":false,"isCaseInsensitive":false}]}`, "Location", "http://service"+stores+"/a"),
 		"a refusal":    exchange("GET", stores+"/a", "", 404, `{"error":{"code":"ResourceNotFound","message":"none","innerError":{"date":"2026-01-02T03:04:05Z","request-id":"`+anID+`","client-request-id":"x"}}}`),
@@ -57,6 +57,7 @@ func exchanges() map[string]*openapitest.Exchange {
 		"a block list": exchange("GET", uploadTo+"blocklist", "", 200, `<?xml version="1.0" encoding="UTF-8"?><BlockList><CommittedBlocks></CommittedBlocks><UncommittedBlocks><Block><Name>a</Name><Size>5</Size></Block></UncommittedBlocks></BlockList>`),
 		"a look": exchange("HEAD", strings.TrimSuffix(uploadTo, "&comp="), "", 200, "", "Content-Type", "application/octet-stream", "ETag", `"0x1"`, "Last-Modified", "Fri, 02 Jan 2026 03:04:05 GMT",
 			"X-Ms-Blob-Type", "BlockBlob", "X-Ms-Creation-Time", "Fri, 02 Jan 2026 03:04:05 GMT", "X-Ms-Server-Encrypted", "false"),
+		"a look at nothing": exchange("HEAD", strings.TrimSuffix(uploadTo, "&comp="), "", 404, `<Error><Code>BlobNotFound</Code><Message>none</Message></Error>`, "X-Ms-Error-Code", "BlobNotFound"),
 		"a look at a store": exchange("HEAD", stores+"/a", "", 200, ""),
 		"a bad block":       exchange("PUT", uploadTo+"block&blockid=AAAAAAAAAAAAAAAA", "x", 400, `<?xml version="1.0" encoding="UTF-8"?><Error><Code>InvalidBlock</Code><Message>it is not</Message></Error>`, "X-Ms-Error-Code", "InvalidBlock"),
 		"no such call":      exchange("GET", "/beta/me", "", 404, `{"error":{"code":"NoSuchCall","message":"none","innerError":{"date":"2026-01-02T03:04:05Z","request-id":"`+anID+`","client-request-id":"x"}}}`),
@@ -101,6 +102,8 @@ func TestExchangesAreAsDocumented(t *testing.T) {
 // Whatever the document does not have is found: each of these is taken out of it.
 func TestWhatIsMissingIsFound(t *testing.T) {
 	for at, found := range map[string]string{
+		"components schemas DataStore properties @odata.etag":                                     "a store",
+		"components responses DataStore headers ETag":                                             "a store",
 		"components schemas DataStore properties live":                                            "a store",
 		"components schemas Live properties columns":                                              "a store",
 		"components schemas Column properties rulesId":                                            "a store",
