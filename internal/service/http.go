@@ -57,15 +57,9 @@ func (s *Service) serve(r *http.Request, c *call, to route) (*answer, error) {
 		return nil, err
 	}
 	r = r.WithContext(authn.NewContext(r.Context(), caller))
-	arrive(r)
 	if r.Body, err = uncompressed(r); err != nil {
 		return nil, err
 	}
-	done, err := s.turns.take(r.Context(), caller)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
 	return to.handle(r)
 }
 

@@ -43,7 +43,7 @@ func start(c Config, db records.Store, blocks, tables blobs.Store) (*Service, er
 	s := &Service{config: c, records: db, blocks: staged, tables: index.NewTables(tables, staged, limits, c.Log), jobs: make(chan job, 1024),
 		memory: newUploadBudget(c.UploadMemory), patience: uploadPatience, times: defaultTimes(),
 		gate: newGate(c.MaxUnauthenticated), oracle: newOracle(c.MaxQuestions, c.MaxTenantQuestions), space: folder.NewSpace(c.Dir), probe: probe{patience: probePatience}}
-	s.callers, s.metrics, s.turns = s.authenticate, newMetrics(s), newTurns()
+	s.callers, s.metrics = s.authenticate, newMetrics(s)
 	s.mux = s.routes()
 	if err := s.begin(context.Background()); err != nil {
 		return nil, errors.Join(err, s.Close())

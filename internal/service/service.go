@@ -100,7 +100,6 @@ type Service struct {
 	queued   sync.Map // jobs that wait or are done now
 	control  *control
 	metrics  *metrics
-	turns    *turns
 	doubted  time.Time // when the sums of pages were forgotten; the sweep's own
 	handles  sync.Map  // tenants by what upload URIs have in place of their names
 }
