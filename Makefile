@@ -222,6 +222,12 @@ limits: build ## Measure memory on what is too large: 10 GB, a gzip bomb, 50,000
 	go build -o $(BIN)/limits/limits ./hack/measure/limits
 	@$(BIN)/limits/limits -bin $(BIN) $(or $(LIMITS_ARGS),-docs hack/measure/limits/results.md)
 
+.PHONY: hostile
+hostile: build ## Time a good client of the service beside hostile and slow ones, 3 minutes on a machine that does nothing else
+	@mkdir -p $(BIN)/hostile
+	go build -o $(BIN)/hostile/hostile ./hack/measure/hostile
+	@$(BIN)/hostile/hostile -bin $(BIN) $(HOSTILE_ARGS)
+
 ##@ Install
 
 .PHONY: image

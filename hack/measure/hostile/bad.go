@@ -187,9 +187,6 @@ func flood(ctx context.Context, c *clients) {
 // neverReads sends calls until nothing more is taken.
 func neverReads(ctx context.Context, c *clients) {
 	c.again(ctx, time.Second, func(conn net.Conn) {
-		if tcp, is := conn.(*net.TCPConn); is {
-			_ = tcp.SetReadBuffer(4 << 10) // a hint
-		}
 		out := bufio.NewWriter(conn)
 		for range 10_000 {
 			if _, err := out.WriteString(c.head(http.MethodGet, storesPath, c.Token, 0)); err != nil {

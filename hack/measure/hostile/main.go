@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"time"
 
@@ -33,16 +34,21 @@ func dispatch(ctx context.Context, args []string) error {
 	bin := f.String("bin", "bin", "folder of the operator's binary and of what the run writes")
 	docs := f.String("docs", "", "file that the results are written to")
 	window := f.Duration("window", 5*time.Second, "how long each part of a case takes; there are four")
+	text := f.String("only", "", "regular expression of the kinds of clients")
 	if err := measure.Parse(f, args); err != nil {
 		return err
 	}
-	return drive(ctx, *bin, *docs, *window)
+	only, err := regexp.Compile(*text)
+	if err != nil {
+		return err
+	}
+	return drive(ctx, *bin, *docs, *window, only)
 }
 
 // bound is what the p99 beside bad clients may be of that without.
 const bound = 2
 
-func drive(ctx context.Context, bin, docs string, window time.Duration) (err error) {
+func drive(ctx context.Context, bin, docs string, window time.Duration, only *regexp.Regexp) (err error) {
 	dir, err := os.MkdirTemp(bin, "hostile-")
 	if err != nil {
 		return err
@@ -64,6 +70,9 @@ func drive(ctx context.Context, bin, docs string, window time.Duration) (err err
 	}
 	var all []result
 	for _, kind := range append(slices.Sorted(kinds()), everyKind) {
+		if !only.MatchString(kind) {
+			continue
+		}
 		r, err := g.beside(ctx, task{Kind: kind, Endpoint: service.Endpoint, Token: token, Upload: g.upload}, window)
 		if err != nil {
 			return fmt.Errorf("%s: %w", kind, err)
