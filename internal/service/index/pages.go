@@ -91,21 +91,19 @@ func (w *pageWriter) addPlaces(entries []entry, places []uint64, mask uint64) {
 	}
 }
 
-// addRows appends entries of an index with one prefix: rows of 4 bytes each, least
-// significant byte first.
-func (w *pageWriter) addRows(prefix uint64, rows []byte) {
-	for len(rows) > 0 {
-		w.add(prefix, binary.LittleEndian.Uint32(rows))
-		rows = rows[rowSize:]
-		n := min(w.left, len(rows)/rowSize)
+// addRows appends entries of an index with one prefix and some of the rows.
+func (w *pageWriter) addRows(prefix uint64, rows rowList, from, to uint32) {
+	for from < to {
+		w.add(prefix, rows.at(from))
+		from++
+		n := min(w.left, int(to-from))
 		text := w.page[w.at : w.at+n*indexEntry]
-		for i := range n {
-			e := text[i*indexEntry : (i+1)*indexEntry : (i+1)*indexEntry]
-			binary.BigEndian.PutUint64(e, prefix)
-			binary.BigEndian.PutUint32(e[prefixSize:], binary.LittleEndian.Uint32(rows[i*rowSize:]))
+		for ; len(text) > 0; text = text[indexEntry:] {
+			binary.BigEndian.PutUint64(text, prefix)
+			binary.BigEndian.PutUint32(text[prefixSize:], rows.at(from))
+			from++
 		}
-		w.at, w.left, w.entries = w.at+len(text), w.left-n, w.entries+int64(n)
-		rows = rows[n*rowSize:]
+		w.at, w.left, w.entries = w.at+n*indexEntry, w.left-n, w.entries+int64(n)
 	}
 }
 

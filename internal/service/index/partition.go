@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
-	"unsafe"
 
 	"exactmatch.dev/operator/internal/fingerprint"
 )
@@ -38,7 +37,6 @@ type columnIndexer struct {
 	main       *pageWriter
 	collisions *pageWriter // nil as long as there are none
 	mixed      bool        // all entries at hand share their prefix, and are of several tokens
-	memory     []byte      // of the entries, or of rows
 	entries    []entry
 	spread     spreader
 	bucketOf   []uint16
@@ -234,17 +232,8 @@ func (x *columnIndexer) buckets(counts []uint32, low, high int) (ends []uint32) 
 	if len(x.next) > len(ends) {
 		ends = append(ends, sum)
 	}
-	x.entries = x.entriesOf(int(sum))
+	x.entries = sized(x.entries, int(sum))
 	return ends
-}
-
-// entriesOf is room for n entries.
-func (x *columnIndexer) entriesOf(n int) []entry {
-	if n == 0 {
-		return nil
-	}
-	x.memory = sized(x.memory, n*len(entry{}))
-	return unsafe.Slice((*entry)(unsafe.Pointer(&x.memory[0])), n) // both are bytes
 }
 
 // put lays a token into the bucket of its cell.

@@ -56,7 +56,7 @@ func (x *columnIndexer) byWords(ctx context.Context) (bool, error) {
 	if err := x.tokens.eachWord(ctx, w, func(_, word uint32) { w.counts[word]++ }); err != nil {
 		return false, err
 	}
-	room := uint64(x.room) * uint64(len(entry{})) / rowSize
+	room := uint64(x.room) * rowsPerEntry
 	for low := 0; low < len(w.all); {
 		high, sum := low, uint64(0)
 		for high < len(w.all) && (high == low || sum+uint64(w.counts[high]) <= room) {
@@ -185,25 +185,25 @@ func (c *columnTokens) blockWords(file blobs.Reader, n int, words []uint32, f fu
 
 // someWords writes the entries of the tokens from low on and below high, of sum rows.
 func (x *columnIndexer) someWords(ctx context.Context, w *columnWords, low, high, sum int) error {
-	x.memory, x.next = sized(x.memory, sum*rowSize), x.next[:0]
+	x.entries, x.next = sized(x.entries, (sum+rowsPerEntry-1)/rowsPerEntry), x.next[:0]
 	from := uint32(0)
 	for _, count := range w.counts[low:high] {
 		x.next = append(x.next, from)
 		from += count
 	}
-	rows, next := x.memory, x.next
+	rows, next := rowList(x.entries), x.next
 	over := false
 	err := x.tokens.eachWord(ctx, w, func(row, word uint32) {
 		i := int(word) - low
 		if i < 0 || i >= len(next) {
 			return
 		}
-		at := int(next[i]) * rowSize
-		if next[i]++; at >= len(rows) {
+		at := next[i]
+		if next[i]++; int(at) >= sum {
 			over = true
 			return
 		}
-		binary.LittleEndian.PutUint32(rows[at:], row)
+		rows.put(at, row)
 	})
 	if err != nil {
 		return err
@@ -213,7 +213,7 @@ func (x *columnIndexer) someWords(ctx context.Context, w *columnWords, low, high
 		if next[i] != from+count || over {
 			return damaged("column %d has other tokens than before", x.column)
 		}
-		if err := x.emitWord(ctx, w, low+i, rows[int(from)*rowSize:int(from+count)*rowSize]); err != nil {
+		if err := x.emitWord(ctx, w, low+i, rows, from, from+count); err != nil {
 			return err
 		}
 		from += count
@@ -224,11 +224,11 @@ func (x *columnIndexer) someWords(ctx context.Context, w *columnWords, low, high
 // oneWord writes the entries of a token with more rows than there is room for.
 func (x *columnIndexer) oneWord(ctx context.Context, w *columnWords, word int) error {
 	var failed error
-	var text [rowSize]byte
+	one := make(rowList, 1)
 	err := x.tokens.eachWord(ctx, w, func(row, is uint32) {
 		if int(is) == word && failed == nil {
-			binary.LittleEndian.PutUint32(text[:], row)
-			failed = x.emitWord(ctx, w, word, text[:])
+			one.put(0, row)
+			failed = x.emitWord(ctx, w, word, one, 0, 1)
 		}
 	})
 	if err == nil {
@@ -237,17 +237,30 @@ func (x *columnIndexer) oneWord(ctx context.Context, w *columnWords, word int) e
 	return err
 }
 
-// emitWord writes entries of a token: to the index where it has its prefix for itself,
-// else to the collisions.
-func (x *columnIndexer) emitWord(ctx context.Context, w *columnWords, word int, rows []byte) error {
+// rowList is rows in the memory of entries.
+type rowList []entry
+
+const rowsPerEntry = (fingerprint.TokenSize + rowSize) / rowSize
+
+func (l rowList) put(i, row uint32) {
+	binary.LittleEndian.PutUint32(l[i/rowsPerEntry][i%rowsPerEntry*rowSize:], row)
+}
+
+func (l rowList) at(i uint32) uint32 {
+	return binary.LittleEndian.Uint32(l[i/rowsPerEntry][i%rowsPerEntry*rowSize:])
+}
+
+// emitWord writes the entries of a token, some of the rows: to the index where it has
+// its prefix for itself, else to the collisions.
+func (x *columnIndexer) emitWord(ctx context.Context, w *columnWords, word int, rows rowList, from, to uint32) error {
 	prefix := func(at int) uint64 { return binary.BigEndian.Uint64(w.all[at][:]) }
 	own := prefix(word)
 	if (word == 0 || prefix(word-1) != own) && (word+1 == len(w.all) || prefix(word+1) != own) {
-		x.main.addRows(own, rows)
+		x.main.addRows(own, rows, from, to)
 		return x.main.err
 	}
-	for ; len(rows) > 0; rows = rows[rowSize:] {
-		if err := x.collide(ctx, w.all[word][:], binary.LittleEndian.Uint32(rows)); err != nil {
+	for ; from < to; from++ {
+		if err := x.collide(ctx, w.all[word][:], rows.at(from)); err != nil {
 			return err
 		}
 	}
