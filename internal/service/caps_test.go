@@ -11,7 +11,11 @@ func TestCapsAreNamed(t *testing.T) {
 	h := newHarness(t) // it has two data stores and one agent
 	h.config.MaxDataStores, h.config.MaxUploadAgents = 3, 2
 	one := func(target, name string) (int, string) {
-		_, w := h.call(http.MethodPost, base+target, "", []byte(`{"displayName":"`+name+`","columns":[{"name":"ID"}]}`))
+		body := `{"description":"` + name + `"}`
+		if target == "/exactMatchDataStores" {
+			body = `{"displayName":"` + name + `","columns":[{"name":"ID"}]}`
+		}
+		_, w := h.call(http.MethodPost, base+target, "", []byte(body))
 		return w.Code, w.Body.String()
 	}
 	for target, says := range map[string]string{"/exactMatchDataStores": "3 data stores, the maximum of a tenant (--max-data-stores)", "/exactMatchUploadAgents": "2 upload agents, the maximum of a tenant (--max-upload-agents)"} {

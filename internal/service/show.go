@@ -36,14 +36,14 @@ func (s *Service) showSession(r *http.Request, one *records.Session) *shownSessi
 // show is the store as callers see it, with its quota as of now. A live table
 // that is damaged is not shown: a client that goes by it brings the table again.
 func (s *Service) show(r *records.DataStore) *edm.DataStore {
-	return s.showAs(s.tables.Whole(r.ID), r)
+	return s.showing(r, s.tables.Whole)
 }
 
-// showAs is show where it is known whether the live table is whole.
-func (s *Service) showAs(whole bool, r *records.DataStore) *edm.DataStore {
+// showing is show by what is known of which live tables are whole.
+func (s *Service) showing(r *records.DataStore, isWhole func(store string) bool) *edm.DataStore {
 	out := r.DataStore
 	out.Columns = edm.WithRules(r.Columns)
-	if out.Live != nil && !whole {
+	if out.Live != nil && !isWhole(r.ID) {
 		out.Live = nil
 	}
 	if f := r.Former; f != nil {
@@ -51,4 +51,11 @@ func (s *Service) showAs(whole bool, r *records.DataStore) *edm.DataStore {
 	}
 	out.Quota = s.quota(r)
 	return &out
+}
+
+// wholeNow looks at a live table ahead of a transaction, in which no table is looked at: one
+// that goes live waits for another transaction.
+func (s *Service) wholeNow(store string) func(string) bool {
+	whole := s.tables.Whole(store)
+	return func(string) bool { return whole }
 }

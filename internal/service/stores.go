@@ -106,9 +106,9 @@ func (s *Service) updateStore(r *http.Request) (*answer, error) {
 	if err := decodeAs(r, &wanted, &edm.DataStore{}); err != nil {
 		return nil, err
 	}
-	whole := s.tables.Whole(r.PathValue("store")) // no table is looked at in a transaction
+	isWhole := s.wholeNow(r.PathValue("store"))
 	store, err := records.Change(r.Context(), s.recordsOf(r), records.Tx.DataStores, r.PathValue("store"), func(_ records.Tx, one *records.DataStore) error {
-		judged := judge(r, func() any { return s.showAs(whole, one) })
+		judged := judge(r, func() any { return s.showing(one, isWhole) })
 		return cmp.Or(wanted.apply(one), judged.check())
 	})
 	if err != nil {
@@ -123,11 +123,11 @@ func (s *Service) updateStore(r *http.Request) (*answer, error) {
 // deleteStore removes the store with its sessions and its live table.
 func (s *Service) deleteStore(r *http.Request) (*answer, error) {
 	id := r.PathValue("store")
-	whole := s.tables.Whole(id)
+	isWhole := s.wholeNow(id)
 	var gone []*records.Session
 	err := s.tables.Replace(id, nil, func(int64) (_ string, err error) {
 		gone, err = s.forgetStore(r, id, func(now *records.DataStore) error {
-			return judge(r, func() any { return s.showAs(whole, now) }).check()
+			return judge(r, func() any { return s.showing(now, isWhole) }).check()
 		})
 		return "", err
 	})
