@@ -105,7 +105,7 @@ func TestWhatWasReadMayBeSentBack(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			h := newHarness(t)
 			_, w := h.call(http.MethodGet, base+path, "", nil)
-			sent := strings.TrimSuffix(strings.TrimSpace(w.Body.String()), "}") + `,"@odata.context":"https://x","fields@odata.type":"#Collection(String)","@odata.etag":"W/x"}`
+			sent := strings.TrimSuffix(strings.TrimSpace(w.Body.String()), "}") + `,"@odata.context":"https://x","fields@odata.type":"#Collection(String)"}`
 			if _, w := h.call(http.MethodPatch, base+path, "", []byte(sent)); w.Code != http.StatusOK {
 				t.Errorf("%s is answered %d %s", sent, w.Code, w.Body)
 			}

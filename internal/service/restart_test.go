@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -47,6 +48,31 @@ func (s *snapshots) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &snapshots{Handler: s.Handler.WithAttrs(attrs), text: s.text, take: s.take}
 }
 
+// copyFiles copies the files of a folder that is in use, without the socket of its
+// process.
+func copyFiles(to, from string) error {
+	return filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		under, err := filepath.Rel(from, path)
+		switch target := filepath.Join(to, under); {
+		case err != nil:
+			return err
+		case e.IsDir():
+			return os.MkdirAll(target, 0o700)
+		case !e.Type().IsRegular():
+			return nil
+		default:
+			data, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(target, data, 0o600)
+		}
+	})
+}
+
 // crashing runs a service whose folder is kept as it is at each line that says
 // text, and returns the copies.
 func crashing(t *testing.T, text string, work func(*user)) (copies []string, u *user) {
@@ -57,7 +83,7 @@ func crashing(t *testing.T, text string, work func(*user)) (copies []string, u *
 		mu.Lock()
 		defer mu.Unlock()
 		kept := filepath.Join(t.TempDir(), "kept")
-		testkit.Must(t, os.CopyFS(kept, os.DirFS(dir)))
+		testkit.Must(t, copyFiles(kept, dir))
 		copies = append(copies, kept)
 	}})
 	c, _ := serve(t, service.Config{Dir: dir, Log: log})
