@@ -71,7 +71,9 @@ const (
 	agentController   = "exactmatchuploadagent"
 )
 
-func init() { metrics.Registry.MustRegister(steps, outcomes, retries, uploadedBlocks, publishedRows, policyReload) }
+func init() {
+	metrics.Registry.MustRegister(steps, outcomes, retries, uploadedBlocks, publishedRows, policyReload)
+}
 
 // PolicyReloaded records the result of the last reload of the policy file.
 func PolicyReloaded(err error) {

@@ -71,7 +71,7 @@ func writeSchema(file, kind string, version *apiextensions.CustomResourceDefinit
 	if text, err = json.MarshalIndent(schema, "", "  "); err != nil {
 		return err
 	}
-	return os.WriteFile(file, append(text, '\n'), 0o644)
+	return os.WriteFile(file, append(text, '\n'), 0o644) //nolint:gosec // it is committed
 }
 
 // strict turns a structural schema into a JSON schema that refuses unknown fields.

@@ -182,7 +182,7 @@ func reasonOf(conditions []metav1.Condition, kind string) string {
 	return "Pending"
 }
 
-func asNumber(yes bool) float64 {
+func asNumber(yes bool) float64 { //nolint:revive // a value, not a mode
 	if yes {
 		return 1
 	}
