@@ -22,6 +22,7 @@ type failure struct {
 	target     string // the property that is at fault
 	retryAfter time.Duration
 	challenge  string // WWW-Authenticate
+	limit      string // the limit that was met, as metrics have it; "" where code and call say it
 	encodings  string // Accept-Encoding
 	allow      string // Allow
 }

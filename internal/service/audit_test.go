@@ -180,8 +180,8 @@ func TestAskersAreBounded(t *testing.T) {
 			t.Fatalf("caller %d is refused by %s", n, flag)
 		}
 	}
-	if len(o.buckets) > 2*maxAskers || len(o.sums) > maxAskers+1 {
-		t.Errorf("there are %d buckets and %d sums", len(o.buckets), len(o.sums))
+	if len(o.buckets.of) > 2*maxAskers || len(o.sums) > maxAskers+1 {
+		t.Errorf("there are %d buckets and %d sums", len(o.buckets.of), len(o.sums))
 	}
 	if _, flag, wait := o.take(authn.Caller{Name: "late", Tenant: "late"}, 1, fuzzNow); flag == "" || wait <= 0 {
 		t.Error("one more is taken")

@@ -69,6 +69,7 @@ func Command() *cobra.Command {
 	flags.BoolVar(&f.plainHTTP, "allow-plain-http", false, "serve without TLS at other than loopback addresses")
 	flags.IntVar(&f.config.MaxQuestions, "max-questions-per-minute", 1_000_000, "questions of lookup and match of one caller with a tenant; a batch counts as many as it has")
 	flags.IntVar(&f.config.MaxTenantQuestions, "max-tenant-questions-per-minute", 4_000_000, "the same of all callers of a tenant")
+	flags.IntVar(&f.config.MaxCalls, "max-calls-per-second", 500, "calls of one caller; those beyond wait up to a second for their turn; 0 is any number")
 	flags.StringVar(&f.metricsListen, "metrics-listen", "", "address of Prometheus metrics at /metrics; none without it. Beyond loopback it needs --metrics-token-file, for metrics name tenants and callers, and is served by the certificate of --tls-cert-file")
 	flags.StringVar(&f.metricsToken, "metrics-token-file", "", "file with the bearer token that /metrics wants; read at each call")
 	flags.StringVar(&f.pprofListen, "pprof-listen", "", "loopback address of profiles at /debug/pprof; none without it")
@@ -103,6 +104,8 @@ func (f *command) check() error {
 		return errors.New("--policy-file: it needs --authentication-config or --static-token-file")
 	case f.config.MaxQuestions < leastQuestions || f.config.MaxTenantQuestions < leastQuestions:
 		return fmt.Errorf("--max-questions-per-minute and --max-tenant-questions-per-minute must be at least %d, the largest batch", leastQuestions)
+	case f.config.MaxCalls < 0:
+		return errors.New("--max-calls-per-second must be 0, for any number, or more")
 	case (f.tlsCert == "") != (f.tlsKey == ""):
 		return errors.New("--tls-cert-file and --tls-key-file go together")
 	case f.tlsCert != "" && f.plainHTTP:

@@ -53,6 +53,9 @@ func (s *Service) serve(r *http.Request, c *call, to route) (*answer, error) {
 	}
 	c.caller, c.proven = caller, true
 	s.gate.proven(r)
+	if err := s.calling.turn(r.Context(), caller); err != nil {
+		return nil, err
+	}
 	if err := to.admits(caller); err != nil {
 		return nil, err
 	}

@@ -63,7 +63,7 @@ func newMetrics(s *Service) *metrics {
 	}
 	m.registry.MustRegister(m.requests, m.durations, m.blocks, m.bytes, m.jobs, m.jobTimes, m.refused, m.throttled, m.questions, m.rows,
 		&stateMetrics{service: s}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	for _, limit := range []string{limitCommits, limitQuestions, limitUploads} {
+	for _, limit := range []string{limitCalls, limitCommits, limitQuestions, limitUploads} {
 		m.throttled.WithLabelValues(limit) // which an alert reads before it is met
 	}
 	return m
@@ -71,6 +71,7 @@ func newMetrics(s *Service) *metrics {
 
 // The limits that callers meet.
 const (
+	limitCalls     = "calls"
 	limitCommits   = "commits"
 	limitQuestions = "questions"
 	limitUploads   = "uploads"
@@ -131,6 +132,8 @@ func (m *metrics) refusal(c *call, r *http.Request, err error) {
 		return
 	}
 	switch {
+	case f.limit != "":
+		m.throttled.WithLabelValues(f.limit).Inc()
 	case f.status == http.StatusTooManyRequests && (strings.HasSuffix(r.Pattern, "/lookup") || strings.HasSuffix(r.Pattern, "/match")):
 		m.throttled.WithLabelValues(limitQuestions).Inc()
 	case f.status == http.StatusTooManyRequests:

@@ -3,7 +3,6 @@ package service
 import (
 	"cmp"
 	"context"
-	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -39,13 +38,12 @@ type oracle struct {
 	perCaller, perTenant int // a minute
 
 	mu      sync.Mutex
-	buckets map[asker]*rate.Limiter
-	forgot  time.Time
+	buckets buckets
 	sums    map[asker]*asked
 }
 
 func newOracle(perCaller, perTenant int) *oracle {
-	return &oracle{perCaller: perCaller, perTenant: perTenant, buckets: map[asker]*rate.Limiter{}, sums: map[asker]*asked{}}
+	return &oracle{perCaller: perCaller, perTenant: perTenant, buckets: newBuckets(), sums: map[asker]*asked{}}
 }
 
 // question lets a caller ask n questions, or says when it may. It comes before any record is read. Those without a
@@ -109,24 +107,7 @@ func shortOf(bucket *rate.Limiter, n int, now time.Time) time.Duration {
 
 // bucket is one's own, which holds the questions of a minute; nil where there are too many. o.mu is held.
 func (o *oracle) bucket(of asker, perMinute int, now time.Time) *rate.Limiter {
-	if found := o.buckets[of]; found != nil {
-		return found
-	}
-	if o.forget(now); len(o.buckets) >= 2*maxAskers {
-		return nil
-	}
-	o.buckets[of] = rate.NewLimiter(rate.Limit(float64(perMinute)/60), perMinute)
-	return o.buckets[of]
-}
-
-// forget drops the buckets that are full, since new ones are as full: where there are too many, and seldom, for it
-// looks at all of them. o.mu is held.
-func (o *oracle) forget(now time.Time) {
-	if len(o.buckets) < 2*maxAskers || now.Sub(o.forgot).Abs() < time.Second {
-		return
-	}
-	o.forgot = now
-	maps.DeleteFunc(o.buckets, func(_ asker, b *rate.Limiter) bool { return b.TokensAt(now) >= float64(b.Burst()) })
+	return o.buckets.get(of, rate.Limit(float64(perMinute)/60), perMinute, now)
 }
 
 // sum is a caller's own; that of all others where there are too many. o.mu is held.

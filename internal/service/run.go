@@ -42,7 +42,7 @@ func start(c Config, db records.Store, blocks, tables blobs.Store) (*Service, er
 	limits := index.Limits{Memory: c.IndexMemory / int64(c.Jobs)}
 	s := &Service{config: c, records: db, blocks: staged, tables: index.NewTables(tables, staged, limits, c.Log), jobs: make(chan job, 1024),
 		memory: newUploadBudget(c.UploadMemory), patience: uploadPatience, times: defaultTimes(),
-		gate: newGate(c.MaxUnauthenticated), oracle: newOracle(c.MaxQuestions, c.MaxTenantQuestions), space: folder.NewSpace(c.Dir), probe: probe{patience: probePatience}}
+		gate: newGate(c.MaxUnauthenticated), oracle: newOracle(c.MaxQuestions, c.MaxTenantQuestions), calling: newCallRate(c.MaxCalls), space: folder.NewSpace(c.Dir), probe: probe{patience: probePatience}}
 	s.callers, s.metrics = s.authenticate, newMetrics(s)
 	s.mux = s.routes()
 	if err := s.begin(context.Background()); err != nil {

@@ -72,6 +72,8 @@ type Config struct {
 	// MaxQuestions and MaxTenantQuestions bound the questions of lookup and match of one caller and of a whole tenant,
 	// a minute: default 1,000,000 and 4,000,000. Callers without a tenant are not bounded.
 	MaxQuestions, MaxTenantQuestions int
+	// MaxCalls bounds the calls of one caller, a second: default 0, for any number.
+	MaxCalls int
 	// Certificate is until when the one that is shown is valid; nil without TLS.
 	Certificate func() time.Time
 	Log         *slog.Logger
@@ -94,6 +96,7 @@ type Service struct {
 	times    times
 	gate     *gate
 	oracle   *oracle
+	calling  *callRate
 	space    *folder.Space
 	shares   shares
 	probe    probe
