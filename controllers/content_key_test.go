@@ -21,7 +21,7 @@ var _ = Describe("A content key of an earlier version", func() {
 		key := "sha256:" + strings.Repeat("0f", 32)
 		s.Status.ContentKey, s.Status.Intent.ContentKey, s.Status.ObservedSpecHash = key, key, "0123456789abcdef"
 		Expect(kube.Status().Update(w.ctx, s)).To(Succeed())
-		front.answer(rewriteShown(`("live":\{"sessionId":"`+s.Status.ID+`","contentKey":")[^"]*`, "${1}"+key))
+		front.answer(rewriteShown(`("contentKey":")[^"]*("[^{}\[\]]*"sessionId":"`+s.Status.ID+`")`, "${1}"+key+"${2}"))
 	}
 
 	It("is committed as it stands where it is sealed", func(ctx SpecContext) {
