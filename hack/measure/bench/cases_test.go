@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -38,6 +39,7 @@ func standIn(ctx context.Context, args []string) error {
 var wheres = map[string][]string{
 	kindPlain: {inMemory, inFile}, kindOurs: {inMemory, inFile}, kindFloor: {inMemory}, kindPrepare: {inMemory}, kindSHA256: {inMemory},
 	kindEndToEnd: {inFile}, kindPods: {inFile}, kindHTTP: {""}, kindTCP: {""}, kindService: {""}, kindDisk: {""}, kindIndex: {""}, kindProbe: {""},
+	kindMatch: {inFile}, kindRedis: {inFile},
 }
 
 // Every kind of case runs: a measurement that nobody can take any more is lost.
@@ -58,6 +60,9 @@ func TestEveryKindRuns(t *testing.T) {
 	for kind, do := range works {
 		for _, where := range wheres[kind] {
 			t.Run(kind+"-"+where, func(t *testing.T) {
+				if _, err := exec.LookPath("redis-server"); kind == kindRedis && err != nil {
+					t.Skip("redis-server is not installed")
+				}
 				c := benchCase{Kind: kind, Where: where, Workers: 2, Bytes: 2 * uploadBlock, Rows: 1000}
 				if where != "" {
 					c.Table = table
@@ -84,6 +89,10 @@ func checkSample(t *testing.T, c benchCase, s *measure.Sample) {
 	case kindHTTP, kindTCP, kindService, kindDisk:
 		if want := 2 * int64(mustBlocks(t)[0].Size()); s.Bytes != want {
 			t.Errorf("%d bytes were moved, want %d", s.Bytes, want)
+		}
+	case kindMatch, kindRedis:
+		if s.Rows != matchQuestions {
+			t.Errorf("%d questions, want %d", s.Rows, matchQuestions)
 		}
 	case kindIndex:
 		if s.Rows != c.Rows || s.Bytes < int64(12*indexColumns*c.Rows) {

@@ -34,7 +34,7 @@ func StartService(ctx context.Context, binary, dir string, flags ...string) (*Se
 
 // StartTLSService is StartService over TLS, under a certificate that Guard trusts.
 func StartTLSService(ctx context.Context, binary, dir, cert, key string) (*Service, error) {
-	return start(ctx, "https", binary, dir, []string{"--tls-cert-file", cert, "--tls-key-file", key})
+	return start(ctx, "https", binary, dir, []string{"--tls-cert-file", cert, "--tls-key-file", key, "--max-calls-per-second", "0"})
 }
 
 func start(ctx context.Context, scheme, binary, dir string, flags []string) (*Service, error) {
