@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"index/suffixarray"
 	"maps"
 	"net/url"
 	"slices"
@@ -69,8 +70,9 @@ type Place struct {
 
 // Look searches one item of a kind of place, which name tells from others, and returns what was found there.
 func (s *Search) Look(kind, name string, content []byte, canaries []Canary) (finds []string) {
+	contains := containing(content)
 	for _, c := range canaries {
-		if slices.ContainsFunc(c.Forms(), func(form []byte) bool { return bytes.Contains(content, form) }) {
+		if slices.ContainsFunc(c.Forms(), contains) {
 			finds = append(finds, fmt.Sprintf("%s in %s %s", c.Name, kind, name))
 		}
 	}
@@ -83,6 +85,19 @@ func (s *Search) Look(kind, name string, content []byte, canaries []Canary) (fin
 	s.places[kind] = Place{Items: p.Items + 1, Bytes: p.Bytes + len(content), Finds: p.Finds + len(finds)}
 	s.found = append(s.found, finds...)
 	return finds
+}
+
+// indexed is the length of a content, in bytes, from which an index of it is worth its making: what a whole run logged is
+// searched for the signatures of all its cases.
+const indexed = 1 << 20
+
+// containing reports whether a form stands in content.
+func containing(content []byte) func(form []byte) bool {
+	if len(content) < indexed {
+		return func(form []byte) bool { return bytes.Contains(content, form) }
+	}
+	index := suffixarray.New(content)
+	return func(form []byte) bool { return len(index.Lookup(form, 1)) > 0 }
 }
 
 // String is a line for each kind of place, and one for each find.

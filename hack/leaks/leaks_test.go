@@ -12,7 +12,15 @@ import (
 
 const secret = "päss wörd/+?&%4711"
 
+// Short contents are searched as they are, long ones by an index.
 func TestEveryFormIsFound(t *testing.T) {
+	for name, beside := range map[string]string{"in a line": "", "in a whole log": strings.Repeat("nothing to see. ", 1<<16)} {
+		t.Run(name, func(t *testing.T) { everyFormIsFound(t, beside) })
+	}
+}
+
+func everyFormIsFound(t *testing.T, beside string) {
+	t.Helper()
 	c := []leaks.Canary{{Name: "password", Secret: []byte(secret)}}
 	for name, text := range map[string]string{
 		"as it is":           secret,
@@ -28,7 +36,7 @@ func TestEveryFormIsFound(t *testing.T) {
 		"in JSON":            `p\u00e4ss`, // not a form: JSON keeps letters as they are
 	} {
 		s := &leaks.Search{}
-		found := s.Look("status", name, []byte("before "+text+" after"), c)
+		found := s.Look("status", name, []byte(beside+"before "+text+" after"), c)
 		if want := name != "in JSON"; (len(found) == 1) != want {
 			t.Errorf("%s: found %q", name, found)
 		}
