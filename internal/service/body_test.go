@@ -30,6 +30,12 @@ func gzipped(t *testing.T, texts ...string) []byte {
 	return out.Bytes()
 }
 
+// bombOf is a text with so many mebibytes of one character behind it, compressed by gzip in members that are alike.
+func bombOf(t *testing.T, text, filler string, mebibytes int) []byte {
+	t.Helper()
+	return append(gzipped(t, text), bytes.Repeat(gzipped(t, strings.Repeat(filler, 1<<20)), mebibytes)...)
+}
+
 // descriptionOf is what is kept of an upload agent.
 func (h *harness) descriptionOf(id string) string {
 	h.t.Helper()
@@ -75,7 +81,7 @@ func TestBodiesThatCannotBeRead(t *testing.T) {
 		"more behind it":   {"", []byte(text + "{}"), http.StatusBadRequest, edm.CodeBadRequest, "JSON"},
 		"nothing":          {"", nil, http.StatusBadRequest, edm.CodeBadRequest, "JSON"},
 		"too long":         {"", []byte(`{"description":"` + strings.Repeat("x", maxRequestBody) + `"}`), http.StatusRequestEntityTooLarge, edm.CodeTooLarge, "1048576"},
-		"a bomb":           {"gzip", gzipped(t, text+strings.Repeat(" ", 64<<20)), http.StatusRequestEntityTooLarge, edm.CodeTooLarge, "1048576"},
+		"a bomb":           {"gzip", bombOf(t, text, " ", 64), http.StatusRequestEntityTooLarge, edm.CodeTooLarge, "1048576"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t)
@@ -125,7 +131,7 @@ func (c *counted) Read(p []byte) (int, error) {
 
 // Of a bomb no more is read than what is inflated up to the bound.
 func TestABombIsNotInflated(t *testing.T) {
-	bomb := gzipped(t, `{"description":"`+strings.Repeat("x", 256<<20))
+	bomb := bombOf(t, `{"description":"`, "x", 256)
 	body := &counted{Reader: bytes.NewReader(bomb)}
 	r := httptest.NewRequest(http.MethodPost, base+"/exactMatchUploadAgents", io.MultiReader(body)) // without a length
 	r.Header.Set("Content-Encoding", "gzip")

@@ -52,10 +52,12 @@ func client(t *testing.T, server *httptest.Server, token string) *rest.Client {
 }
 
 func TestConformance(t *testing.T) {
+	called := &calls{routes: map[string]bool{}}
 	edmtest.Run(t, func(t *testing.T) edmtest.Subject {
-		c, _ := serve(t, service.Config{Dir: t.TempDir(), MaxCommits: 3, RollbackRetention: time.Hour})
-		return edmtest.Subject{Service: c, MaxCommits: 3}
+		_, server := serve(t, service.Config{Dir: t.TempDir(), MaxCommits: 3, RollbackRetention: time.Hour})
+		return edmtest.Subject{Service: client(t, called.recorded(t, server), bearer), MaxCommits: 3}
 	})
+	called.checkWhole(t)
 }
 
 func TestBlockFormatIsPublished(t *testing.T) {
