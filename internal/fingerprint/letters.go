@@ -54,11 +54,33 @@ func (l *letter) put(out []byte, at int) int {
 	return at
 }
 
-// folded are the forms of each letter after rules 1 and 2, nil where it is
-// dependent: without and with folding. Every column starts from them.
-var folded = [2]func() [][]byte{
-	sync.OnceValue(func() [][]byte { return formsOf(schema.Column{}) }),
-	sync.OnceValue(func() [][]byte { return formsOf(schema.Column{IsCaseInsensitive: true}) }),
+// folded are the letters without and with folding. Every column starts from them.
+var folded = [2]func() *letterTable{
+	sync.OnceValue(func() *letterTable { return newLetterTable(schema.Column{}) }),
+	sync.OnceValue(func() *letterTable { return newLetterTable(schema.Column{IsCaseInsensitive: true}) }),
+}
+
+// letterTable is what the letters become where no delimiter is ignored.
+type letterTable struct {
+	// forms are the letters after rules 1 and 2, nil where one is dependent.
+	forms   [][]byte
+	letters [lastLetter + 1 - firstLetter]letter
+	// with are the indices of the letters that a character stands in.
+	with map[rune][]int
+}
+
+func newLetterTable(c schema.Column) *letterTable {
+	t := &letterTable{forms: formsOf(c), with: map[rune][]int{}}
+	for i, form := range t.forms {
+		t.letters[i] = letterOf(form, nil)
+		for _, r := range string(form) {
+			if isWhiteSpace(r) {
+				r = ' '
+			}
+			t.with[r] = append(t.with[r], i)
+		}
+	}
+	return t
 }
 
 func formsOf(c schema.Column) [][]byte {
@@ -92,31 +114,37 @@ func (n *normalizer) form(r rune) []byte {
 
 // fillLetters applies rules 3 and 4 to the letters. Rule 5 is for the text.
 func (n *normalizer) fillLetters() {
-	which := 0
+	table := folded[0]()
 	if n.fold {
-		which = 1
+		table = folded[1]()
 	}
-	for i, form := range folded[which]() {
-		l := &n.letters[i]
-		if form == nil {
-			l.size = dependent
-			continue
+	n.letters = table.letters
+	for r := range n.ignored {
+		for _, i := range table.with[r] {
+			n.letters[i] = letterOf(table.forms[i], n.ignored)
 		}
-		text := l.text[:0]
-		for _, r := range string(form) {
-			if isWhiteSpace(r) {
-				r = ' '
-			}
-			if !n.ignored[r] {
-				text = utf8.AppendRune(text, r)
-			}
-		}
-		if len(text) > len(l.text) {
-			l.size = dependent
-			continue
-		}
-		l.size = uint8(len(text))
 	}
+}
+
+// letterOf applies rules 3 and 4 to the form of a letter.
+func letterOf(form []byte, ignored map[rune]bool) (l letter) {
+	if form == nil {
+		return letter{size: dependent}
+	}
+	text := l.text[:0]
+	for _, r := range string(form) {
+		if isWhiteSpace(r) {
+			r = ' '
+		}
+		if !ignored[r] {
+			text = utf8.AppendRune(text, r)
+		}
+	}
+	if len(text) > len(l.text) {
+		return letter{size: dependent}
+	}
+	l.size = uint8(len(text))
+	return l
 }
 
 // alphabet is the part of the rules that package simd folds by itself.
