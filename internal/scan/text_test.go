@@ -110,7 +110,7 @@ func TestLongTextsAreNotKept(t *testing.T) {
 	for _, of := range []byte("a .\n") {
 		var most uint64
 		finds := 0
-		in := io.MultiReader(strings.NewReader(quoted+" "), &filling{of, 16 << 20}, strings.NewReader(" "+quoted), readFunc(func() {
+		in := io.MultiReader(strings.NewReader(quoted+" "), &filling{of, 6 << 20}, strings.NewReader(" "+quoted), readFunc(func() {
 			var now runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&now)
@@ -126,7 +126,7 @@ func TestLongTextsAreNotKept(t *testing.T) {
 		if finds != 2 {
 			t.Errorf("%d finds around %q", finds, of)
 		}
-		if grown := int64(most) - int64(start.HeapAlloc); grown > 4<<20 {
+		if grown := int64(most) - int64(start.HeapAlloc); grown > 2<<20 {
 			t.Errorf("%d bytes are kept of %q", grown, of)
 		}
 	}
