@@ -110,13 +110,14 @@ generate: ## Generate deep copies, CRDs, their JSON schemas, RBAC and the docume
 docs: generate ## Generate the documents that come from code (the same as generate)
 
 # The suites of the API server wait more than they compute, so the others run beside
-# them; what each prints stays together.
+# them, and three of those at a time, of which some wait too; what each prints stays
+# together.
 .PHONY: test test-packages test-suites
 test: controlplane ## Run all tests with the race detector
 	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) test-packages test-suites
 
 test-packages:
-	go test -race -timeout 20m $(UNCACHED) $$(go list ./... | grep -v -e /controllers -e /api/)
+	go test -race -p 3 -timeout 20m $(UNCACHED) $$(go list ./... | grep -v -e /controllers -e /api/)
 	go test -C hack/measure/plot ./...
 
 test-suites: controlplane
