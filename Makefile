@@ -99,11 +99,12 @@ fmt: ## Format the code
 	gofmt -w .
 
 .PHONY: generate
-generate: ## Generate deep copies, CRDs, their JSON schemas, RBAC and the document of the states
+generate: ## Generate deep copies, CRDs, their JSON schemas, RBAC, the chart's files and the document of the states
 	$(CONTROLLER_GEN) object paths=./api/...
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=manager-role paths=./controllers/... output:rbac:dir=config/rbac
 	go run ./hack/schemas
+	go run -C hack/chart .
 	go generate ./...
 
 .PHONY: docs
@@ -119,6 +120,7 @@ test: controlplane ## Run all tests with the race detector
 test-packages:
 	go test -race -p 3 -timeout 20m $(UNCACHED) $$(go list ./... | grep -v -e /controllers -e /api/)
 	go test -C hack/measure/plot ./...
+	go test -C hack/chart ./...
 
 test-suites: controlplane
 	go test -race -timeout 20m $(UNCACHED) -v $(GINKGO_PACKAGES)

@@ -21,6 +21,7 @@ tool golangci-lint run ./...
 (cd hack/measure/plot && go vet ./... && tool golangci-lint run ./...)
 (cd hack/measure/peers && go vet ./... && tool golangci-lint run ./...)
 (cd hack/interop && go vet ./... && tool golangci-lint run ./...)
+(cd hack/chart && go vet ./... && tool golangci-lint run ./...)
 go run ./hack/uses -forbidden
 
 step API conventions
@@ -34,6 +35,7 @@ go mod tidy -diff
 (cd hack/measure/plot && go mod tidy -diff)
 (cd hack/measure/peers && go mod tidy -diff)
 (cd hack/interop && go mod tidy -diff)
+(cd hack/chart && go mod tidy -diff)
 
 step dependency updates
 listed=$(sed -nE 's|^ *directories: \[(.*)\]$|\1|p' .github/dependabot.yml | tr -d ' ' | tr , '\n' | sort)
@@ -53,6 +55,8 @@ stale() { echo "stale: run 'make generate' and commit" >&2; exit 1; }
 diff -u api/v1alpha1/zz_generated.deepcopy.go "$fresh/object/zz_generated.deepcopy.go" || stale
 diff -ru config/crd/bases "$fresh/crd" || stale
 diff -ru config/schemas "$fresh/schemas" || stale
+go run -C hack/chart . -out "$fresh/chart"
+diff -ru config/chart/files "$fresh/chart" || stale
 diff -u config/rbac/role.yaml "$fresh/rbac/role.yaml" || stale
 diff -u internal/session/STATES.md "$fresh/STATES.md" || stale
 for kernels in avx512 shani; do
