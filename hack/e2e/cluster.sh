@@ -5,6 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 go test -tags e2e -c -o bin/e2e.test ./hack/e2e/cluster
+go build -C hack/chart -o "$PWD/bin/helm" helm.sh/helm/v4/cmd/helm
+export HELM=$PWD/bin/helm
 tests=(env -C hack/e2e/cluster "$PWD/bin/e2e.test" -test.v -test.timeout=60m ${E2E_RUN:+-test.run="$E2E_RUN"})
 if [ -n "${KUBECONFIG:-}" ]; then
 	KUBECONFIG=$(realpath "$KUBECONFIG")

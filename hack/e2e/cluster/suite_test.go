@@ -19,6 +19,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -36,6 +37,9 @@ const (
 	defaultRows    = 10_000_000
 	// ownImage is the image that our own nodes are given.
 	ownImage = "exactmatch.dev/operator:e2e"
+	// helmVariable names the program that hack/e2e/cluster.sh builds.
+	helmVariable = "HELM"
+	chartFolder  = "config/chart"
 	// tableUser is who runs in the pods; the service's volume is theirs.
 	tableUser = 65532
 )
@@ -84,13 +88,12 @@ func runAll(m *testing.M) (int, error) {
 	return m.Run(), nil
 }
 
-// deploy does what the README tells a user, and before it, in a cluster of our
-// own, what its administrator would: give the nodes the image and the service a
+// deploy installs the chart as the README tells a user, and before it, in a cluster of our
+// own, does what its administrator would: give the nodes the image and the service a
 // volume.
 func deploy(ctx context.Context) error {
-	image := os.Getenv("IMAGE")
+	image := operatorImage()
 	if folder != "" {
-		image = ownImage
 		if err := errors.Join(run(ctx, "hack/cluster/cluster.sh", "load", "bin/cluster/operator.tar"), serviceVolume(ctx)); err != nil {
 			return err
 		}
@@ -98,15 +101,49 @@ func deploy(ctx context.Context) error {
 	if image == "" {
 		return errors.New("IMAGE must name the operator's image, which the cluster of KUBECONFIG can get")
 	}
-	if err := run(ctx, "make", "--no-print-directory", "deploy", "IMAGE="+image); err != nil {
+	if err := errors.Join(systemNamespaceIsThere(ctx), helm(ctx, chartFolder, image)); err != nil {
 		return err
 	}
+	return ready(ctx)
+}
+
+// operatorImage is the image of the operator: our own nodes are given it.
+func operatorImage() string {
+	if folder != "" {
+		return ownImage
+	}
+	return os.Getenv("IMAGE")
+}
+
+// ready waits for the manager and the service.
+func ready(ctx context.Context) error {
 	for _, workload := range []string{"deployment/exactmatch-manager", "statefulset/exactmatch-service"} {
 		if err := run(ctx, "kubectl", "-n", systemNamespace, "rollout", "status", "--timeout=4m", workload); err != nil {
 			return errors.Join(err, run(ctx, "kubectl", "-n", systemNamespace, "describe", "pods"))
 		}
 	}
 	return nil
+}
+
+// systemNamespaceIsThere makes the namespace, as the README tells a user to.
+func systemNamespaceIsThere(ctx context.Context) error {
+	return client.IgnoreAlreadyExists(kube.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: systemNamespace, Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
+	}}))
+}
+
+// helm installs or upgrades the release from a chart, with further flags.
+func helm(ctx context.Context, chart, image string, flags ...string) error {
+	program := os.Getenv(helmVariable)
+	if program == "" {
+		return fmt.Errorf("%s must name the program helm: run hack/e2e/cluster.sh", helmVariable)
+	}
+	colon := strings.LastIndex(image, ":")
+	if colon < 0 {
+		return fmt.Errorf("the image %s has no tag", image)
+	}
+	return run(ctx, program, append([]string{"upgrade", "exactmatch", chart, "--install", "--namespace", systemNamespace,
+		"--set", "image.repository=" + image[:colon], "--set", "image.tag=" + image[colon+1:], "--wait", "--timeout", "5m"}, flags...)...)
 }
 
 // serviceVolume makes what the claim of the service's StatefulSet binds to, on
