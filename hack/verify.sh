@@ -36,6 +36,8 @@ go mod tidy -diff
 (cd hack/measure/peers && go mod tidy -diff)
 (cd hack/interop && go mod tidy -diff)
 (cd hack/chart && go mod tidy -diff)
+(cd hack/judges && go mod tidy -diff)
+(cd hack/release && go mod tidy -diff)
 
 step dependency updates
 listed=$(sed -nE 's|^ *directories: \[(.*)\]$|\1|p' .github/dependabot.yml | tr -d ' ' | tr , '\n' | sort)
@@ -70,6 +72,7 @@ step manifests
 for install in default namespaced components/admission-policy argocd; do
 	tool kustomize build "config/$install" >/dev/null
 done
+# The other components stand on config/default: hack/chart builds each, and hack/roles has the API server judge them.
 schemas="config/schemas/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json"
 tool kubeconform -strict -summary -schema-location "$schemas" -skip Kustomization,ConfigMap,ServiceAccount config/samples
 # A schema that refuses nothing would be of no use.
