@@ -1,5 +1,6 @@
 // Command exactmatch is the operator and what comes with it, one binary and one
-// image: manager, service, worker, lookup and scan.
+// image: manager, service, worker, lookup and scan. Under the name kubectl-exactmatch it
+// is the plugin of kubectl.
 package main
 
 import (
@@ -17,6 +18,7 @@ import (
 	"exactmatch.dev/operator/internal/executor/worker"
 	"exactmatch.dev/operator/internal/lookup"
 	"exactmatch.dev/operator/internal/manager"
+	"exactmatch.dev/operator/internal/plugin"
 	"exactmatch.dev/operator/internal/scan"
 	"exactmatch.dev/operator/internal/service"
 	"exactmatch.dev/operator/internal/version"
@@ -25,20 +27,34 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if c, err := root().ExecuteContextC(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "exactmatch:", err)
+	if c, err := program(os.Args[0]).ExecuteContextC(ctx); err != nil {
+		if words := err.Error(); words != "" {
+			fmt.Fprintf(os.Stderr, "%s: %s\n", c.Root().DisplayName(), words)
+		}
 		stop()
 		os.Exit(exitCode(c, err)) //nolint:gocritic // stop was called
 	}
 }
 
-// exitCode is 1 for an error, but of lookup and scan, whose exit code is an answer.
+// program is the one that was started by this name.
+func program(argv0 string) *cobra.Command {
+	if plugin.IsName(argv0) {
+		return plugin.Root(lookup.Command(), scan.Command(), version.Command())
+	}
+	return root()
+}
+
+// exitCode is 1 for an error, but of lookup, scan and the plugin, whose exit code is an
+// answer.
 func exitCode(c *cobra.Command, err error) int {
 	switch c.Name() {
 	case lookup.Name:
 		return lookup.ExitCode(err)
 	case scan.Name:
 		return scan.ExitCode(err)
+	}
+	if c.Root().Name() == plugin.Binary {
+		return plugin.ExitCode(err)
 	}
 	return 1
 }
