@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"exactmatch.dev/operator/internal/fingerprint"
+	"exactmatch.dev/operator/internal/plugin"
 	"exactmatch.dev/operator/internal/schema"
 )
 
@@ -209,6 +210,58 @@ func TestEveryFlagIsExplained(t *testing.T) {
 		}
 	}
 	visit(root())
+	visit(program(plugin.Binary))
+}
+
+// TestThePluginHasExamplesAndExitCodes holds the help of what kubectl runs.
+func TestThePluginHasExamplesAndExitCodes(t *testing.T) {
+	for _, c := range program("/usr/local/bin/" + plugin.Binary).Commands() {
+		switch c.Name() {
+		case "version", "completion", "help":
+			continue
+		}
+		if c.Example == "" || !strings.Contains(c.Long, "Exit codes:") {
+			t.Errorf("%s has no example, or says nothing of its exit codes", c.CommandPath())
+		}
+		if strings.Contains(c.UsageString(), "kubectl-exactmatch "+c.Name()) {
+			t.Errorf("the usage of %s names the file, not what people type", c.Name())
+		}
+	}
+}
+
+// TestTheNameMakesThePlugin runs the program as kubectl does.
+func TestTheNameMakesThePlugin(t *testing.T) {
+	nowhere := filepath.Join(t.TempDir(), "kubeconfig")
+	for name, tc := range map[string]struct {
+		args   []string
+		code   int
+		stdout string
+		stderr string
+	}{
+		"help":             {[]string{"--help"}, 0, "kubectl exactmatch [command]", ""},
+		"version":          {[]string{"version"}, 0, "fingerprint rules: v1\n", ""},
+		"no such command":  {[]string{"manager"}, 2, "", "kubectl exactmatch: unknown command"},
+		"no name":          {[]string{"why"}, 2, "", "accepts 1 arg"},
+		"log level":        {[]string{"status", "--log-level", "loud"}, 2, "", "--log-level"},
+		"no kubeconfig":    {[]string{"status", "--kubeconfig", nowhere}, 2, "", "kubeconfig"},
+		"lookup's own":     {[]string{"lookup"}, 2, "", "required flag"},
+		"completion works": {[]string{"completion", "bash"}, 0, "kubectl-exactmatch", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := exec.CommandContext(t.Context(), os.Args[0])
+			c.Args = append([]string{"/usr/local/bin/" + plugin.Binary}, tc.args...)
+			c.Env = append(os.Environ(), "EXACTMATCH_TEST_MAIN=1", "KUBECONFIG=")
+			var stdout, stderr strings.Builder
+			c.Stdout, c.Stderr = &stdout, &stderr
+			err := c.Run()
+			if code := c.ProcessState.ExitCode(); code != tc.code {
+				t.Errorf("exit code %d, want %d (%v): %s", code, tc.code, err, stderr.String())
+			}
+			if !strings.Contains(stdout.String(), tc.stdout) || !strings.Contains(stderr.String(), tc.stderr) {
+				t.Errorf("it prints\n%s\nand\n%s", stdout.String(), stderr.String())
+			}
+		})
+	}
 }
 
 // TestEveryCommandIsJoined finds a package that brings a command which root does not

@@ -48,7 +48,7 @@ func approval(o *v1alpha1.ExactMatchSession) (*change, error) {
 	switch reason := reasonOf(o); {
 	case status.ObservedGeneration != o.Generation:
 		return nil, unless(o, "the operator has not seen the last change of spec yet; try again in a moment")
-	case o.Spec.Suspend:
+	case reason == v1alpha1.ReasonSuspended:
 		return nil, unless(o, "resume it first")
 	case reason == v1alpha1.ReasonUploaded && status.PreparedChecksum != "":
 		return &change{

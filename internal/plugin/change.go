@@ -83,7 +83,7 @@ func (f *changeFlags) run(c *cobra.Command, name string, mode dryRun, find chang
 
 // make patches the session, or prints how.
 func (w *change) make(ctx context.Context, kube client.Client, o *v1alpha1.ExactMatchSession, mode dryRun, out io.Writer) error {
-	patch, err := w.patch(o)
+	patch, err := json.Marshal(map[string]any{"spec": w.fields})
 	if err != nil {
 		return err
 	}
@@ -105,22 +105,13 @@ func (w *change) make(ctx context.Context, kube client.Client, o *v1alpha1.Exact
 	return err
 }
 
-// patch is the merge patch. It names the object that was looked at, not another one
-// that has its name by now.
-func (w *change) patch(o *v1alpha1.ExactMatchSession) ([]byte, error) {
-	return json.Marshal(map[string]any{"metadata": map[string]any{"uid": o.UID}, "spec": w.fields})
-}
-
 // quoted is a text as one word of a POSIX shell.
 func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // refused adds what to do to a refusal of the API server.
 func refused(err error) error {
-	switch {
-	case apierrors.IsForbidden(err):
+	if apierrors.IsForbidden(err) {
 		return fmt.Errorf("%w: ask somebody who has the verb patch on exactmatchsessions and, where the approval policy is installed, approve", err)
-	case apierrors.IsConflict(err):
-		return fmt.Errorf("%w: the session was replaced meanwhile; look at it again", err)
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"slices"
@@ -61,8 +62,10 @@ type Diff struct {
 	Name      string `json:"name"`
 	DataStore string `json:"dataStore"`
 	Source    string `json:"source"`
-	// Same says whether the session's content is what is live.
+	// Same says whether the session's content is what is live, Known whether the
+	// operator has read it.
 	Same  bool   `json:"same"`
+	Known bool   `json:"known"`
 	Lines []Line `json:"lines"`
 	// Unknown is what cannot be compared, and why.
 	Unknown []string `json:"unknown,omitempty"`
@@ -89,17 +92,30 @@ func compare(o *v1alpha1.ExactMatchSession, store *v1alpha1.ExactMatchDataStore)
 		live = &v1alpha1.LiveTable{}
 		d.unknown("which table is live: %s", liveless(store))
 	}
-	d.Same = live.ContentKey != "" && live.ContentKey == status.ContentKey && live.KeyID == status.KeyID
-	d.add("published by", text(live.SessionName), o.Name, "")
+	d.Known = status.ContentKey != ""
+	d.Same = d.Known && live.ContentKey == status.ContentKey && live.KeyID == status.KeyID
+	d.add("published by", text(publisher(live)), "session "+o.Name, "")
 	d.addRows(live, status)
-	d.add("content", text(live.ContentKey), text(status.ContentKey), "")
+	d.add("content key", text(live.ContentKey), text(status.ContentKey),
+		ifDiffers(live.ContentKey, status.ContentKey, "cells, fields with their rules, rowsPerBlock or key differ"))
 	d.add("key", text(live.KeyID), text(status.KeyID), ifDiffers(live.KeyID, status.KeyID, "another key makes every token new"))
 	d.addColumns(live, o, store)
-	if status.ContentKey == "" {
+	if !d.Known {
 		d.unknown("rows and content of the session: its source was not read yet")
 	}
 	d.unknown("which rows differ: neither the service nor the operator keeps cells")
 	return d
+}
+
+// publisher is who published the live table, as far as the store knows.
+func publisher(live *v1alpha1.LiveTable) string {
+	switch {
+	case live.SessionName != "":
+		return "session " + live.SessionName
+	case live.RemoteID != "":
+		return "remote session " + live.RemoteID
+	}
+	return ""
 }
 
 // liveless says why no table is known to be live.
@@ -260,7 +276,8 @@ func (d *Diff) write(out io.Writer, output string) error {
 	if output != "" {
 		return encode(out, output, d)
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	var text bytes.Buffer
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	//nolint:errcheck // Flush returns what fails
 	fmt.Fprintf(w, "\tLIVE IN %s\tSESSION %s\t\n", d.DataStore, d.Name)
 	for _, line := range d.Lines {
@@ -273,15 +290,27 @@ func (d *Diff) write(out io.Writer, output string) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	verdict := "The content differs from what is live."
-	if d.Same {
-		verdict = "The content is what is live already: nothing would be uploaded."
+	for line := range strings.Lines(text.String()) {
+		if _, err := fmt.Fprintln(out, strings.TrimRight(line, " \n")); err != nil {
+			return err
+		}
 	}
-	_, err := fmt.Fprintf(out, "\n%s The source is %s.\n", verdict, d.Source)
+	_, err := fmt.Fprintf(out, "\n%s The source is %s.\n", d.verdict(), d.Source)
 	for _, one := range d.Unknown {
 		_, err = fmt.Fprintf(out, "Not known: %s.\n", one)
 	}
 	return err
+}
+
+// verdict is the answer in a sentence.
+func (d *Diff) verdict() string {
+	switch {
+	case d.Same:
+		return "The content is what is live already: nothing would be uploaded."
+	case !d.Known:
+		return "The session's content is not known yet."
+	}
+	return "The content differs from what is live."
 }
 
 // short keeps the first digits of a sum: enough to see that two differ.

@@ -11,6 +11,8 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
 	"sigs.k8s.io/yaml"
+
+	"exactmatch.dev/operator/api/v1alpha1"
 )
 
 // follower is what --output and the terminal ask for.
@@ -61,8 +63,8 @@ func (l *lines) end() {}
 // described is a session in a line.
 func described(s Summary, of scope) string {
 	text := named(s, of) + ": " + s.Status
-	if s.Progress != "" && s.Verdict == Working {
-		text += " " + s.Progress
+	if p := s.upload(); p != "" {
+		text += " " + p
 	}
 	if s.Message != "" && s.Message != s.Status {
 		text += ": " + s.Message
@@ -99,7 +101,7 @@ func (d *documents) show(s Summary) {
 func (d *documents) gone(Summary) {}
 func (d *documents) end()         {}
 
-// bars draws a bar for each session.
+// bars draws a bar for each session that is worked on.
 type bars struct {
 	all *mpb.Progress
 	of  scope
@@ -118,6 +120,9 @@ func newBars(out io.Writer, of scope) *bars {
 
 func (b *bars) show(s Summary) {
 	one := b.by[s.key()]
+	if one == nil && s.Verdict != Working {
+		return
+	}
 	if one == nil || s.Verdict == Working && (one.Completed() || one.Aborted()) {
 		one = b.add(s)
 		b.by[s.key()] = one
@@ -128,10 +133,19 @@ func (b *bars) show(s Summary) {
 	one.SetCurrent(min(s.percent(), hundred-1))
 	switch s.Verdict {
 	case Reached:
-		one.SetCurrent(hundred)
+		one.end(s)
 	case Stalled, Suspended:
 		one.Abort(false)
 	}
+}
+
+// end fills the bar of what was uploaded, and leaves another one as it is.
+func (b *bar) end(s Summary) {
+	switch s.Status {
+	case v1alpha1.ReasonUploaded, v1alpha1.ReasonCompleted, v1alpha1.ReasonAlreadyUploaded:
+		b.SetCurrent(hundred)
+	}
+	b.Abort(false) // one that is complete stays so
 }
 
 // hundred is a whole bar: what Progress counts to.
@@ -149,7 +163,7 @@ func (b *bars) add(s Summary) *bar {
 	}
 	one.Bar = b.all.AddBar(hundred,
 		mpb.PrependDecorators(text(func(s Summary) string { return named(s, b.of) }), text(func(s Summary) string { return s.Status })),
-		mpb.AppendDecorators(text(func(s Summary) string { return s.Progress }), text(func(s Summary) string { return s.until(time.Now()) })))
+		mpb.AppendDecorators(text(Summary.upload), text(func(s Summary) string { return s.until(time.Now()) })))
 	return one
 }
 

@@ -71,7 +71,7 @@ func warnings(o client.Object, fields []string) []string {
 		out = append(out, fmt.Sprintf("warning: %s owns %s and sets it again at its next sync: make the change in Git", name, strings.Join(owned, ", ")))
 	}
 	if len(free) > 0 {
-		out = append(out, fmt.Sprintf("warning: %s applies this object, and Git does not set %s: write the change into Git as well, so that it lasts", name, strings.Join(free, ", ")))
+		out = append(out, fmt.Sprintf("warning: %s applies this object, and Git does not set %s: the change stays in the cluster until Git sets another value; write it into Git as well", name, strings.Join(free, ", ")))
 	}
 	return out
 }

@@ -87,7 +87,7 @@ func (f *statusFlags) run(ctx context.Context, name string, out io.Writer) error
 		namespace = ""
 	}
 	if f.watch {
-		return f.follow(ctx, &following{kube: kube, namespace: namespace, name: name, to: f.follower(out)})
+		return f.follow(ctx, out, &following{kube: kube, namespace: namespace, name: name, to: f.follower(out)})
 	}
 	found, err := sessions(ctx, kube, namespace, name)
 	if err != nil {
@@ -135,9 +135,8 @@ func (f *statusFlags) scope() scope {
 	return oneNamespace
 }
 
-// follow follows the sessions. A deadline is an error, an interruption of the user is
-// the end.
-func (f *statusFlags) follow(ctx context.Context, of *following) error {
+// follow follows the sessions. Below the bars, a table says how they ended.
+func (f *statusFlags) follow(ctx context.Context, out io.Writer, of *following) error {
 	if f.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, f.timeout, fmt.Errorf("--timeout: not finished after %s", f.timeout))
@@ -146,6 +145,11 @@ func (f *statusFlags) follow(ctx context.Context, of *following) error {
 	found, err := of.run(ctx)
 	if err != nil {
 		return err
+	}
+	if _, drawn := of.to.(*bars); drawn {
+		if err := f.print(out, found); err != nil {
+			return err
+		}
 	}
 	return needsSomebody(found)
 }

@@ -128,10 +128,20 @@ func summariesOf(list []v1alpha1.ExactMatchSession) []Summary {
 	return out
 }
 
+// upload is how far the upload is, where it is what is done: while a source is read
+// again, the status still has the progress of the last upload.
+func (s Summary) upload() string {
+	switch s.Status {
+	case v1alpha1.ReasonUploading, v1alpha1.ReasonRenewing, v1alpha1.ReasonUploaded, v1alpha1.ReasonCommitting, v1alpha1.ReasonProcessing, v1alpha1.ReasonCompleted:
+		return s.Progress
+	}
+	return ""
+}
+
 // percent is how far the upload is, 0 where nothing says so.
 func (s Summary) percent() int64 {
 	var n int64
-	if _, err := fmt.Sscanf(s.Progress, "%d%%", &n); err != nil {
+	if _, err := fmt.Sscanf(s.upload(), "%d%%", &n); err != nil {
 		return 0
 	}
 	return n
@@ -140,6 +150,8 @@ func (s Summary) percent() int64 {
 // until says when something is expected, in words that fit into a line.
 func (s Summary) until(now time.Time) string {
 	switch {
+	case s.Verdict != Working:
+		return ""
 	case s.NextRetry != nil:
 		return "retries " + in(s.NextRetry.Time, now)
 	case s.EstimatedCompletion != nil:

@@ -45,7 +45,7 @@ func (s *scene) waits(now time.Time) string {
 	case reasonOf(s.session) == v1alpha1.ReasonQueued && s.ahead != nil:
 		return "the session ahead ends: " + (&scene{session: s.ahead, store: s.store}).waits(now)
 	}
-	return "it is done: nothing says when"
+	return "it is done; where the message says no more, nobody knows when"
 }
 
 // nextSlot is when the service allows another commit, where it says so.

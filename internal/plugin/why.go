@@ -134,8 +134,29 @@ func (s *scene) answer() answer {
 		a.waits = "another session of the data store, " + s.ahead.Name + ", which waits for " + a.waits
 		return a
 	default:
-		return answerTo(reason)
+		return answerTo(s.deepest(reason))
 	}
+}
+
+// deepest is the reason of the data store, or of its upload agent, where the session
+// only passes it on.
+func (s *scene) deepest(reason string) string {
+	passedOn := reason == v1alpha1.ReasonDataStoreNotReady || reason == v1alpha1.ReasonQueued && s.ahead == nil
+	if passedOn && s.store != nil {
+		reason = notReady(s.store.Status.Conditions, reason)
+	}
+	if reason != v1alpha1.ReasonDataStoreNotReady && reason != v1alpha1.ReasonUploadAgentNotReady || s.agent == nil {
+		return reason
+	}
+	return notReady(s.agent.Status.Conditions, reason)
+}
+
+// notReady is the reason why an object is not ready, or else the one that was given.
+func notReady(conditions []metav1.Condition, otherwise string) string {
+	if c := meta.FindStatusCondition(conditions, v1alpha1.ConditionReady); c != nil && c.Status != metav1.ConditionTrue {
+		return c.Reason
+	}
+	return otherwise
 }
 
 // aheadStalled reports whether the session ahead waits for somebody.
@@ -163,7 +184,7 @@ func (s *scene) notes() (notes []string) {
 	if s.agent != nil {
 		notes = append(notes, noteOf("ExactMatchUploadAgent", s.agent, s.agent.Status.Conditions)...)
 	}
-	if s.ahead != nil {
+	if s.ahead != nil && reasonOf(s.session) == v1alpha1.ReasonQueued {
 		notes = append(notes, fmt.Sprintf("ExactMatchSession %s is admitted: %s: %s", s.ahead.Name, reasonOf(s.ahead), messageOf(s.ahead)))
 	}
 	for _, c := range s.session.Status.Conditions {
@@ -204,22 +225,22 @@ func (w *Why) print(out io.Writer, output string) error {
 		return w.exit()
 	}
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	line := func(name, text string) { fmt.Fprintf(t, "%s:\t%s\n", name, text) } //nolint:errcheck // Flush returns what fails
-	line("Session", w.Namespace+"/"+w.Name+" of ExactMatchDataStore "+w.DataStore)
+	line := func(name, text string) { fmt.Fprintf(t, "%s\t%s\n", name, text) } //nolint:errcheck // Flush returns what fails
+	line("Session:", w.Namespace+"/"+w.Name+" of ExactMatchDataStore "+w.DataStore)
 	since := ""
 	if w.Since != "" {
 		since = " since " + w.Since
 	}
-	line("Status", fmt.Sprintf("%s (%s)%s", w.Status, w.Verdict, since))
-	line("Waits for", w.WaitsFor)
-	line("Until", w.Until)
-	line("Who", w.Who)
+	line("Status:", fmt.Sprintf("%s (%s)%s", w.Status, w.Verdict, since))
+	line("Waits for:", w.WaitsFor)
+	line("Until:", w.Until)
+	line("Who:", w.Who)
 	for i, command := range w.Commands {
-		line(head("Command", i), command)
+		line(head("Command:", i), command)
 	}
-	line("Message", cmp.Or(w.Message, "-"))
+	line("Message:", cmp.Or(w.Message, "-"))
 	for i, note := range w.Notes {
-		line(head("Note", i), note)
+		line(head("Note:", i), note)
 	}
 	if err := t.Flush(); err != nil {
 		return err
