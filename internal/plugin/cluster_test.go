@@ -19,7 +19,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/testkit/plane"
@@ -29,7 +28,7 @@ import (
 var server struct {
 	once sync.Once
 	err  error
-	env  *envtest.Environment
+	env  *plane.Plane
 	kube client.WithWatch
 }
 
@@ -83,16 +82,14 @@ func newPlace(t *testing.T) *place {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "plugin-"}}
 	must(t, p.kube.Create(t.Context(), namespace))
 	p.namespace = namespace.Name
-	p.kubeconfig = p.configOf(envtest.User{Name: "owner", Groups: []string{"system:masters"}})
+	p.kubeconfig = p.configOf("owner", "system:masters")
 	return p
 }
 
 // configOf is the kubeconfig of a user, in a file.
-func (p *place) configOf(user envtest.User) string {
+func (p *place) configOf(user string, groups ...string) string {
 	p.t.Helper()
-	who, err := server.env.AddUser(user, nil)
-	must(p.t, err)
-	text, err := who.KubeConfig()
+	text, err := plane.Kubeconfig(server.env, user, groups...)
 	must(p.t, err)
 	path := filepath.Join(p.t.TempDir(), "kubeconfig")
 	must(p.t, os.WriteFile(path, text, 0o600))
@@ -466,7 +463,7 @@ func TestAViewerReadsAndIsRefused(t *testing.T) {
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "viewer"},
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: "viewer"}},
 	}))
-	p.kubeconfig = p.configOf(envtest.User{Name: "viewer"})
+	p.kubeconfig = p.configOf("viewer")
 	if out, _, err := p.run("why", o.Name); ExitCode(err) != exitNo || !strings.Contains(out, "RowDecrease") {
 		t.Errorf("why: %v\n%s", err, out)
 	}

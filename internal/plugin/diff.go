@@ -154,10 +154,10 @@ func (d *Diff) addRows(live *v1alpha1.LiveTable, status *v1alpha1.ExactMatchSess
 
 // growth is the difference with its share.
 func growth(before, after int64) string {
-	switch {
-	case before == after:
+	if before == after {
 		return "the same number"
-	case before == 0:
+	}
+	if before == 0 {
 		return fmt.Sprintf("%+d", after)
 	}
 	return fmt.Sprintf("%+d (%+.1f %%)", after-before, 100*float64(after-before)/float64(before))
@@ -187,12 +187,13 @@ func (d *Diff) addColumns(live *v1alpha1.LiveTable, o *v1alpha1.ExactMatchSessio
 
 // columnNote says what a difference of a column means.
 func columnNote(before, after, remoteID string) string {
-	switch {
-	case before == after || remoteID == "":
+	if remoteID == "" || before == after {
 		return ""
-	case before == "":
+	}
+	if before == "" {
 		return "is added"
-	case after == none:
+	}
+	if after == none {
 		return "is removed: lookups of it are refused"
 	}
 	return "changes"
@@ -278,14 +279,14 @@ func (d *Diff) write(out io.Writer, output string) error {
 	}
 	var text bytes.Buffer
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	//nolint:errcheck // Flush returns what fails
+
 	fmt.Fprintf(w, "\tLIVE IN %s\tSESSION %s\t\n", d.DataStore, d.Name)
 	for _, line := range d.Lines {
 		mark := " "
 		if line.Live != line.Session {
 			mark = "~"
 		}
-		fmt.Fprintf(w, "%s %s\t%s\t%s\t%s\n", mark, line.What, short(line.Live), short(line.Session), line.Note) //nolint:errcheck // Flush returns what fails
+		fmt.Fprintf(w, "%s %s\t%s\t%s\t%s\n", mark, line.What, short(line.Live), short(line.Session), line.Note)
 	}
 	if err := w.Flush(); err != nil {
 		return err

@@ -28,7 +28,7 @@ func table(out io.Writer, found []Summary, now time.Time, of scope) error {
 	if of == allNamespaces {
 		head = "NAMESPACE\t" + head
 	}
-	fmt.Fprintln(w, head) //nolint:errcheck // Flush returns what fails
+	fmt.Fprintln(w, head)
 	for _, s := range found {
 		cells := []string{
 			s.Name, s.DataStore, s.Status, cmp.Or(s.Progress, "-"), number(s.Rows), s.live(),
@@ -37,17 +37,17 @@ func table(out io.Writer, found []Summary, now time.Time, of scope) error {
 		if of == allNamespaces {
 			cells = append([]string{s.Namespace}, cells...)
 		}
-		fmt.Fprintln(w, strings.Join(cells, "\t")) //nolint:errcheck // Flush returns what fails
+		fmt.Fprintln(w, strings.Join(cells, "\t"))
 	}
 	return w.Flush()
 }
 
 // live is the condition Live in a word or two.
 func (s Summary) live() string {
-	switch {
-	case s.Live == "":
+	switch s.Live {
+	case "":
 		return "-"
-	case s.Live == "True":
+	case "True":
 		return "True"
 	}
 	return s.Live + " (" + s.LiveWhy + ")"

@@ -225,7 +225,7 @@ func (w *Why) print(out io.Writer, output string) error {
 		return w.exit()
 	}
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	line := func(name, text string) { fmt.Fprintf(t, "%s\t%s\n", name, text) } //nolint:errcheck // Flush returns what fails
+	line := func(name, text string) { fmt.Fprintf(t, "%s\t%s\n", name, text) }
 	line("Session:", w.Namespace+"/"+w.Name+" of ExactMatchDataStore "+w.DataStore)
 	since := ""
 	if w.Since != "" {

@@ -59,3 +59,15 @@ func repository() (string, error) {
 	}
 	return "", err
 }
+
+// Plane is a control plane that a test may start and stop.
+type Plane = envtest.Environment
+
+// Kubeconfig is that of a user with these groups at a started control plane.
+func Kubeconfig(of *Plane, name string, groups ...string) ([]byte, error) {
+	user, err := of.AddUser(envtest.User{Name: name, Groups: groups}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return user.KubeConfig()
+}
