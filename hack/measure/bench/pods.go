@@ -176,7 +176,7 @@ func (r *podsRun) run(ctx context.Context, args ...string) (report protocol.Repo
 	if err := file.Close(); err != nil {
 		return report, took, err
 	}
-	cmd := exec.CommandContext(ctx, r.task.Service, append([]string{"upload", "--dir", r.dir, "--report", file.Name()}, args...)...) //nolint:gosec // our own binary
+	cmd := exec.CommandContext(ctx, r.task.Service, append([]string{"worker", "--dir", r.dir, "--report", file.Name()}, args...)...) //nolint:gosec // our own binary
 	cmd.SysProcAttr = measure.DiesWithUs()
 	if err := cmd.Start(); err != nil {
 		return report, took, err
@@ -189,11 +189,11 @@ func (r *podsRun) run(ctx context.Context, args ...string) (report protocol.Repo
 	took = workerUsage{cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), <-seen}
 	text, readErr := os.ReadFile(file.Name())
 	if err = errors.Join(err, readErr); err != nil {
-		return report, took, fmt.Errorf("exactmatch upload %v: %w: %s", args, err, text)
+		return report, took, fmt.Errorf("exactmatch worker %v: %w: %s", args, err, text)
 	}
 	report, ok := protocol.ParseReport(string(text))
 	if !ok {
-		return report, took, fmt.Errorf("exactmatch upload %v reports %q", args, text)
+		return report, took, fmt.Errorf("exactmatch worker %v reports %q", args, text)
 	}
 	return report, took, nil
 }

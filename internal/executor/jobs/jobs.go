@@ -226,7 +226,7 @@ const root = "/worker"
 func (b Builder) pod(step string) corev1.PodSpec {
 	container := corev1.Container{
 		Name: "worker", Image: b.Image, ImagePullPolicy: corev1.PullIfNotPresent,
-		Args: []string{"upload", step, "--dir", root}, Resources: b.resources(),
+		Args: []string{protocol.Command, step, "--dir", root}, Resources: b.resources(),
 		TerminationMessagePolicy: corev1.TerminationMessageReadFile,
 		SecurityContext: &corev1.SecurityContext{
 			AllowPrivilegeEscalation: new(false), ReadOnlyRootFilesystem: new(true),

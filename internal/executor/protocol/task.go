@@ -13,6 +13,9 @@ import (
 	"exactmatch.dev/operator/internal/schema"
 )
 
+// Command is the command of the operator's binary that a worker's pod runs.
+const Command = "worker"
+
 // The files of a worker, below its one folder. Each folder is a volume: the
 // task and the upload URI are a Secret of the session, the others are what the
 // user's objects hold.

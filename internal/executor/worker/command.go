@@ -14,21 +14,21 @@ import (
 	"exactmatch.dev/operator/internal/fingerprint"
 )
 
-// uploadFlags are the flags of the upload command.
-type uploadFlags struct {
+// workerFlags are the flags of the worker command.
+type workerFlags struct {
 	dir, report string
 	index       int
 }
 
-// Command is the command upload: what the Jobs of a session run.
+// Command is the command worker: what the Jobs of a session run.
 func Command() *cobra.Command {
-	var f uploadFlags
-	c := &cobra.Command{Use: "upload", Short: "Work in a pod: what the Jobs of a session run", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	var f workerFlags
+	c := &cobra.Command{Use: protocol.Command, Short: "Work in a pod: what the Jobs of a session run", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	flags := c.PersistentFlags()
 	flags.StringVar(&f.dir, "dir", "/worker", "folder of the task and the files beside it")
 	flags.StringVar(&f.report, "report", "/dev/termination-log", "file that the report is written to")
 	prepare := &cobra.Command{Use: "prepare", Short: "Read the table once and report what was found", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
-		return runUpload(c.Context(), f, func(ctx context.Context) protocol.Report { return Prepare(ctx, f.dir) })
+		return runWorker(c.Context(), f, func(ctx context.Context) protocol.Report { return Prepare(ctx, f.dir) })
 	}}
 	stage := &cobra.Command{Use: "stage", Short: "Stage the missing blocks of the stripes of one pod", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
 		if !c.Flags().Changed("index") {
@@ -37,15 +37,15 @@ func Command() *cobra.Command {
 				return errors.New("give --index, or run as a pod of an Indexed Job")
 			}
 		}
-		return runUpload(c.Context(), f, func(ctx context.Context) protocol.Report { return Stage(ctx, f.dir, f.index, slog.Default()) })
+		return runWorker(c.Context(), f, func(ctx context.Context) protocol.Report { return Stage(ctx, f.dir, f.index, slog.Default()) })
 	}}
 	stage.Flags().IntVar(&f.index, "index", 0, "which pod, from 0; default: the pod's completion index")
 	c.AddCommand(prepare, stage)
 	return c
 }
 
-// runUpload works and leaves the report where the kubelet looks for it.
-func runUpload(ctx context.Context, f uploadFlags, work func(context.Context) protocol.Report) error {
+// runWorker works and leaves the report where the kubelet looks for it.
+func runWorker(ctx context.Context, f workerFlags, work func(context.Context) protocol.Report) error {
 	if err := fingerprint.SelfTest(); err != nil {
 		return err
 	}
