@@ -22,6 +22,7 @@ tool golangci-lint run ./...
 (cd hack/measure/peers && go vet ./... && tool golangci-lint run ./...)
 (cd hack/interop && go vet ./... && tool golangci-lint run ./...)
 (cd hack/chart && go vet ./... && tool golangci-lint run ./...)
+(cd hack/alerts && go vet ./... && tool golangci-lint run ./...)
 go run ./hack/uses -forbidden
 
 step API conventions
@@ -38,6 +39,7 @@ go mod tidy -diff
 (cd hack/chart && go mod tidy -diff)
 (cd hack/judges && go mod tidy -diff)
 (cd hack/release && go mod tidy -diff)
+(cd hack/alerts && go mod tidy -diff)
 
 step dependency updates
 listed=$(sed -nE 's|^ *directories: \[(.*)\]$|\1|p' .github/dependabot.yml | tr -d ' ' | tr , '\n' | sort)

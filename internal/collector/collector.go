@@ -46,9 +46,10 @@ var (
 	liveSince      = desc("datastore_live_completion_timestamp_seconds", "When the live table was completed, in seconds since 1970.", "namespace", "datastore")
 	quotaMax       = desc("datastore_quota_commits", "Commits that the service allows within 24 hours; missing where it sets no limit.", "namespace", "datastore")
 	quotaLeft      = desc("datastore_quota_remaining_commits", "Commits that are left within 24 hours.", "namespace", "datastore")
+	lastSuccess    = desc("datastore_last_success_timestamp_seconds", "When a session of the data store last ended with its table live, or found it live already, in seconds since 1970.", "namespace", "datastore")
 
 	all = []*prometheus.Desc{up, sessions, stalledSince, failures, remaining, stores, agents, queued,
-		live, liveRows, liveGeneration, liveSince, quotaMax, quotaLeft}
+		live, liveRows, liveGeneration, liveSince, quotaMax, quotaLeft, lastSuccess}
 )
 
 // Collector implements prometheus.Collector.
@@ -146,13 +147,43 @@ func (s scrape) store(one *v1alpha1.ExactMatchDataStore) {
 }
 
 func (s scrape) sessions(items []v1alpha1.ExactMatchSession) {
-	counts := map[[3]string]int{}
+	counts, successes := map[[3]string]int{}, map[[2]string]*metav1.Time{}
 	for i := range items {
 		one := &items[i]
 		counts[[3]string{one.Namespace, one.Spec.DataStoreRef.Name, reasonOf(one.Status.Conditions, v1alpha1.ConditionFinished)}]++
 		s.session(one)
+		store := [2]string{one.Namespace, one.Spec.DataStoreRef.Name}
+		successes[store] = later(successes[store], successOf(one))
 	}
 	s.counts(sessions, counts, 3)
+	for store, at := range successes {
+		s.showTime(lastSuccess, at, store[:]...)
+	}
+}
+
+// successOf is when a session last ended with its table live, nil where it never did.
+func successOf(one *v1alpha1.ExactMatchSession) (last *metav1.Time) {
+	if c := meta.FindStatusCondition(one.Status.Conditions, v1alpha1.ConditionFinished); c != nil && c.Status == metav1.ConditionTrue && isSuccess(c.Reason) {
+		last = &c.LastTransitionTime
+	}
+	for i := range one.Status.History {
+		if ended := &one.Status.History[i]; isSuccess(ended.Outcome) {
+			last = later(last, ended.CompletionTime)
+		}
+	}
+	return last
+}
+
+func isSuccess(outcome string) bool {
+	return outcome == v1alpha1.ReasonCompleted || outcome == v1alpha1.ReasonAlreadyUploaded
+}
+
+// later is the later one of two times, of which either may be nil.
+func later(a, b *metav1.Time) *metav1.Time {
+	if a == nil || b != nil && a.Before(b) {
+		return b
+	}
+	return a
 }
 
 func (s scrape) session(one *v1alpha1.ExactMatchSession) {

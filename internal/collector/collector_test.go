@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -67,12 +68,19 @@ func objects() []client.Object {
 		}),
 		sessionOf("held", "lost", func(s *v1alpha1.ExactMatchSessionStatus) {
 			s.Conditions = conditions("Finished", "True", "Held", "Stalled", "True", "Held")
+			s.History = []v1alpha1.HistoryEntry{
+				{Outcome: "Expired", CompletionTime: new(metav1.NewTime(noon.Add(time.Hour)))},
+				{Outcome: "AlreadyUploaded", CompletionTime: new(metav1.NewTime(noon.Add(time.Minute)))},
+				{Outcome: "Completed", CompletionTime: &noon}, {Outcome: "Completed"},
+			}
 		}),
 	}
 }
 
 const shown = `
 exactmatch_collector_up 1
+exactmatch_datastore_last_success_timestamp_seconds{datastore="lost",namespace="hr"} 1.70000006e+09
+exactmatch_datastore_last_success_timestamp_seconds{datastore="staff",namespace="hr"} 1.7e+09
 exactmatch_datastore_live{datastore="lost",namespace="hr",reason="TableLost"} 0
 exactmatch_datastore_live{datastore="staff",namespace="hr",reason="Published"} 1
 exactmatch_datastore_live_completion_timestamp_seconds{datastore="staff",namespace="hr"} 1.7e+09
@@ -160,32 +168,61 @@ func TestWhatCannotBeReadIsSaid(t *testing.T) {
 	compare(t, &Collector{Reader: broken, Elected: elected()}, "exactmatch_collector_up 0")
 }
 
+var (
+	row     = regexp.MustCompile("(?m)^\\| (`exactmatch_[^|]*) \\|([^|]*)\\|")
+	quoted  = regexp.MustCompile("[`\"]([a-z_]+)[`\"]")
+	counted = regexp.MustCompile(`Name: "(exactmatch_[a-z_]+)"[^}]*\}(?:, \[\]string\{([^}]*)\})?\)`)
+	shows   = regexp.MustCompile(`fqName: "([^"]+)".*variableLabels: \{([^}]*)\}`)
+)
+
+// words are the quoted words of a text, sorted.
+func words(text string) string {
+	var all []string
+	for _, m := range quoted.FindAllStringSubmatch(text, -1) {
+		all = append(all, m[1])
+	}
+	slices.Sort(all)
+	return strings.Join(all, " ")
+}
+
+func textOf(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 // TestEveryMetricIsDescribed: SPEC.md has exactly the metrics that are shown, and those
-// that the reconcilers count.
+// that the reconcilers count, with their labels. hack/alerts holds the alerts and the
+// dashboard against SPEC.md.
 func TestEveryMetricIsDescribed(t *testing.T) {
-	names := func(file, form string) map[string]bool {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
+	_, section, _ := strings.Cut(textOf(t, "../../api/v1alpha1/SPEC.md"), "\n## Metrics\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	described, there := map[string]string{}, map[string]string{}
+	for _, m := range row.FindAllStringSubmatch(section, -1) {
+		for _, name := range quoted.FindAllStringSubmatch(m[1], -1) {
+			described[name[1]] = words(m[2])
 		}
-		found := map[string]bool{}
-		for _, m := range regexp.MustCompile(form).FindAllStringSubmatch(string(text), -1) {
-			found[m[1]] = true
-		}
-		return found
 	}
-	described := names("../../api/v1alpha1/SPEC.md", "`(exactmatch_(?:sessions?|datastores?|uploadagents?|collector|policy)(?:_[a-z_]+)?)`")
-	there := names("../../controllers/metrics.go", `Name: "(exactmatch_[a-z_]+)"`)
+	for _, m := range counted.FindAllStringSubmatch(textOf(t, "../../controllers/metrics.go"), -1) {
+		there[m[1]] = words(m[2])
+	}
 	for _, d := range all {
-		there[regexp.MustCompile(`fqName: "([^"]+)"`).FindStringSubmatch(d.String())[1]] = true
+		m := shows.FindStringSubmatch(d.String())
+		there[m[1]] = words("`" + strings.ReplaceAll(m[2], ",", "` `") + "`")
 	}
-	for name := range there {
-		if !described[name] {
-			t.Errorf("SPEC.md does not describe %s", name)
+	if !strings.Contains(there["exactmatch_session_steps_total"], "step") {
+		t.Error("the counters of the reconcilers are not found")
+	}
+	for name, labels := range there {
+		if is, found := described[name]; !found || is != labels {
+			t.Errorf("SPEC.md has %q with the labels %q, and the manager %q", name, is, labels)
 		}
 	}
 	for name := range described {
-		if !there[name] {
+		if _, found := there[name]; !found {
 			t.Errorf("SPEC.md describes %s, which nothing shows", name)
 		}
 	}

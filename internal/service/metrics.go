@@ -63,11 +63,40 @@ func newMetrics(s *Service) *metrics {
 	}
 	m.registry.MustRegister(m.requests, m.durations, m.blocks, m.bytes, m.jobs, m.jobTimes, m.refused, m.throttled, m.questions, m.rows,
 		&stateMetrics{service: s}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	for _, limit := range []string{limitCalls, limitCommits, limitQuestions, limitUploads} {
-		m.throttled.WithLabelValues(limit) // which an alert reads before it is met
-	}
+	m.begin()
 	return m
 }
+
+// begin shows counters as 0 before they count: the increase of a series that begins at 1
+// is 0, so that an alert would miss what comes first.
+func (m *metrics) begin() {
+	for _, limit := range []string{limitCalls, limitCommits, limitQuestions, limitUploads} {
+		m.throttled.WithLabelValues(limit)
+	}
+	for _, kind := range []string{jobSession, jobReindex} {
+		for _, outcome := range []string{jobCompleted, jobFailed} {
+			m.jobs.WithLabelValues(kind, outcome)
+		}
+	}
+	for _, reason := range []string{refusedMissing, refusedRole, refusedURI} {
+		m.refused.WithLabelValues(reason)
+	}
+	for _, cause := range authn.Causes {
+		m.refused.WithLabelValues(string(cause))
+	}
+}
+
+// Values of labels.
+const (
+	jobSession   = "session"
+	jobReindex   = "reindex"
+	jobCompleted = "completed"
+	jobFailed    = "failed"
+
+	refusedMissing = "missing"
+	refusedRole    = "role"
+	refusedURI     = "uploadURI"
+)
 
 // The limits that callers meet.
 const (
@@ -141,9 +170,9 @@ func (m *metrics) refusal(c *call, r *http.Request, err error) {
 	case f.code == codeBusy:
 		m.throttled.WithLabelValues(limitUploads).Inc()
 	case f.status == http.StatusForbidden && f.code != edm.CodeForbidden:
-		m.refused.WithLabelValues("uploadURI").Inc()
+		m.refused.WithLabelValues(refusedURI).Inc()
 	case f.status == http.StatusForbidden && c.proven:
-		m.refused.WithLabelValues("role").Inc()
+		m.refused.WithLabelValues(refusedRole).Inc()
 	case !c.proven && c.cause != "":
 		m.refused.WithLabelValues(string(c.cause)).Inc()
 	case f.status == http.StatusUnauthorized && strings.Contains(f.challenge, "invalid_token"):
@@ -151,18 +180,18 @@ func (m *metrics) refusal(c *call, r *http.Request, err error) {
 	case f.status == http.StatusUnauthorized && strings.Contains(f.challenge, "invalid_request"):
 		m.refused.WithLabelValues(string(authn.Malformed)).Inc()
 	case f.status == http.StatusUnauthorized:
-		m.refused.WithLabelValues("missing").Inc()
+		m.refused.WithLabelValues(refusedMissing).Inc()
 	}
 }
 
 // indexed counts a job that was done.
 func (m *metrics) indexed(j job, began time.Time, err error) {
-	kind, outcome := "session", "completed"
+	kind, outcome := jobSession, jobCompleted
 	if j.store != "" {
-		kind = "reindex"
+		kind = jobReindex
 	}
 	if err != nil {
-		outcome = "failed"
+		outcome = jobFailed
 	}
 	m.jobs.WithLabelValues(kind, outcome).Inc()
 	m.jobTimes.WithLabelValues(kind).Observe(time.Since(began).Seconds())

@@ -35,12 +35,13 @@ func (a *askers) labels(c authn.Caller) (tenant, name string) {
 
 // asked counts questions, and whether they were within the limits.
 func (m *metrics) asked(c authn.Caller, n int, refused string) {
-	outcome := "answered"
+	counted, other := "answered", "refused"
 	if refused != "" {
-		outcome = "refused"
+		counted, other = other, counted
 	}
 	tenant, name := m.askers.labels(c)
-	m.questions.WithLabelValues(tenant, name, outcome).Add(float64(n))
+	m.questions.WithLabelValues(tenant, name, other) // from 0 on, as in begin
+	m.questions.WithLabelValues(tenant, name, counted).Add(float64(n))
 }
 
 func (m *metrics) found(c authn.Caller, rows int) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -159,7 +160,22 @@ func TestManyCallersAreMeasuredTogether(t *testing.T) {
 	s.measures(`exactmatch_service_questions_total{caller="others",outcome="answered",tenant=""} 7`)
 }
 
-// API.md names every metric, with its labels, and no other.
+// Alerts ask by how much a counter has grown: one that is shown first at 1 has grown by
+// nothing.
+func TestCountersBeginBeforeTheyCount(t *testing.T) {
+	s := newMeasured(t, Config{})
+	s.measures(
+		`exactmatch_service_index_jobs_total{kind="session",outcome="failed"} 0`,
+		`exactmatch_service_index_jobs_total{kind="reindex",outcome="failed"} 0`,
+		`exactmatch_service_authentication_failures_total{reason="keysUnavailable"} 0`,
+		`exactmatch_service_authentication_failures_total{reason="uploadURI"} 0`,
+	)
+	s.metrics.asked(authn.Caller{Name: "reader", Tenant: "prod/hr"}, 1, "")
+	s.measures(`exactmatch_service_questions_total{caller="reader",outcome="refused",tenant="prod/hr"} 0`)
+}
+
+// API.md names every metric, with its labels and those of their values that are fixed, and
+// no other.
 func TestEveryMetricIsDocumented(t *testing.T) {
 	s := newMeasured(t, Config{})
 	s.config.Certificate = func() time.Time { return fuzzNow }
@@ -177,6 +193,13 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 			labels = append(labels, "`"+l.GetName()+"`")
 		}
 		exposed[f.GetName()] = strings.Join(labels, ", ")
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if slices.Contains([]string{"reason", "outcome", "kind", "limit"}, l.GetName()) && !strings.Contains(apiPage(t), "`"+l.GetValue()+"`") {
+					t.Errorf("API.md does not name %s=%q of %s", l.GetName(), l.GetValue(), f.GetName())
+				}
+			}
+		}
 	}
 	documented := map[string]string{}
 	for _, row := range regexp.MustCompile("\n\\| `(exactmatch_[a-z_]+)` \\|([^|]*)\\|").FindAllStringSubmatch(apiPage(t), -1) {

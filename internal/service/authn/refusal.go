@@ -31,6 +31,9 @@ const (
 	KeysUnavailable Cause = "keysUnavailable"
 )
 
+// Causes are all of them.
+var Causes = []Cause{Malformed, Unknown, Ambiguous, Signature, Expired, NotYetValid, Claims, NoRule, TwoTenants, KeysUnavailable}
+
 // Refusal is the error of a token that brings no caller. Its message repeats no part of the token.
 type Refusal struct {
 	Cause   Cause
