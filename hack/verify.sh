@@ -71,7 +71,7 @@ for kernels in avx512 shani; do
 done
 
 step manifests
-for install in default namespaced components/admission-policy argocd; do
+for install in default namespaced components/admission-policy argocd prometheus grafana; do
 	tool kustomize build "config/$install" >/dev/null
 done
 # The other components stand on config/default: hack/chart builds each, and hack/roles has the API server judge them.

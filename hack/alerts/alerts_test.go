@@ -87,6 +87,12 @@ func aggregation(e parser.Expr) *parser.AggregateExpr {
 		return aggregation(e.LHS)
 	case *parser.ParenExpr:
 		return aggregation(e.Expr)
+	case *parser.Call:
+		for _, arg := range e.Args {
+			if by := aggregation(arg); by != nil {
+				return by
+			}
+		}
 	}
 	return nil
 }
