@@ -83,6 +83,12 @@ var _ = Describe("A session whose source a Secret decides", func() {
 		Expect(message(s)).To(And(ContainSubstring(`Secret "exports"`), Not(ContainSubstring("sig="))))
 		Expect(s.Status.Outcome).To(BeEmpty(), "nothing has ended")
 		By("not reading the source again while the data is the same")
+		// A look at the session as it was before its verdict reads once more.
+		Eventually(func() (string, error) {
+			s := s.DeepCopy()
+			err := seen.Get(ctx, client.ObjectKeyFromObject(s), s)
+			return s.ResourceVersion, err
+		}).Should(Equal(s.ResourceVersion), "the manager sees its own verdict")
 		before := e.requests.Load()
 		secret.Annotations = map[string]string{"looked-at": "by somebody"}
 		Expect(kube.Update(ctx, secret)).To(Succeed())

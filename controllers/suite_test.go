@@ -26,7 +26,8 @@ const bearer = "the token of the suite"
 
 var (
 	kube       client.Client
-	front      *gate // stands before the service
+	seen       client.Reader // what the manager has seen of the objects
+	front      *gate         // stands before the service
 	endpoint   string
 	edmService *rest.Client // speaks to the service past the gate's faults
 	sourceRoot string
@@ -63,6 +64,7 @@ var _ = BeforeSuite(func() {
 	config.QPS = -1 // the suite waits on nothing but the reconcilers
 	mgr, err := ctrl.NewManager(config, ctrl.Options{Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}})
 	Expect(err).NotTo(HaveOccurred())
+	seen = mgr.GetClient()
 	ctx, stop := context.WithCancel(context.Background())
 	Expect(controllers.Add(ctx, mgr, controllers.Options{
 		Policy: openPolicy(), Namespace: ownNamespace,
