@@ -104,8 +104,10 @@ func selected[T any](s *Service, r *http.Request, one T) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !o.expanded { // the ETag is not that of what is expanded
-		if same, err := unchanged(r, one); same != nil || err != nil {
+	tag := "" // which is not that of what is expanded
+	if !o.expanded {
+		tag = etagOf(one)
+		if same, err := unchanged(r, tag); same != nil || err != nil {
 			return same, err
 		}
 	}
@@ -113,11 +115,7 @@ func selected[T any](s *Service, r *http.Request, one T) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &answer{status: http.StatusOK, body: shown[0]}
-	if !o.expanded {
-		out.etag = etagOf(one)
-	}
-	return out, nil
+	return &answer{status: http.StatusOK, body: shown[0], etag: tag}, nil
 }
 
 // link leads to another call, of the host that the request was sent to: a caller that
