@@ -47,6 +47,7 @@ func TestUpgrade(t *testing.T) {
 	g.Expect(after.DeletionTimestamp).To(BeNil())
 
 	t.Log("install by kustomize in its place")
+	kubectl(t, "", "apply", "--server-side", "--force-conflicts", "-k", "config/crd") // which helm has kept
 	g.Expect(run(t.Context(), "make", "--no-print-directory", "deploy", "IMAGE="+operatorImage())).To(Succeed())
 	g.Expect(ready(t.Context())).To(Succeed())
 	g.Expect(lookup(t, upgradedNamespace, "staff", "Badge", "77-120-4")).To(MatchRegexp(`(?m)^1 +yes\b`))
