@@ -26,9 +26,9 @@ type approval struct {
 	editor, approver client.Client
 }
 
-func newApproval(t *testing.T) *approval {
+func newApproval(t *testing.T, namespace string) *approval {
 	t.Helper()
-	a := &approval{Gomega: NewWithT(t), t: t, namespace: "approval"}
+	a := &approval{Gomega: NewWithT(t), t: t, namespace: namespace}
 	a.Expect(kube.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: a.namespace}})).To(Succeed())
 	for _, o := range manifests(t, "components/admission-policy") {
 		a.Expect(kube.Create(t.Context(), o)).To(Succeed())
@@ -102,7 +102,7 @@ func leaves(policy v1alpha1.SessionDeletionPolicy) edit {
 // TestApproval says who may do what under the policy: every change, as it is made
 // by an editor and by an approver.
 func TestApproval(t *testing.T) {
-	a := newApproval(t)
+	a := newApproval(t, "approval")
 	for name, tc := range map[string]struct {
 		before []edit // nil: the session is created with change
 		change []edit
