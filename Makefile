@@ -157,6 +157,10 @@ $(AZURITE): hack/interop/package.json hack/interop/package-lock.json
 	cd $(BIN)/interop && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
+.PHONY: judges
+judges: ## Have kube-score judge what the chart renders; hack/judges/findings.txt has what stays, and why
+	@hack/judges/run.sh
+
 .PHONY: interop
 interop: $(AZURITE) ## Hold the service against the clients of Graph and Azure, and our uploads against Azurite (node and npm)
 	INTEROP_AZURITE=$(AZURITE) go test -C hack/interop -count=1 -v ./...
@@ -238,6 +242,14 @@ hostile: build ## Time a good client of the service beside hostile and slow ones
 image: ## Build the image with docker or podman
 	@engine=$$(command -v docker || command -v podman) || { echo "image: install docker or podman" >&2; exit 1; }; \
 	$$engine build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) -t $(IMAGE) .
+
+.PHONY: install-manifests
+install-manifests: ## Write bin/dist/install.yaml, crds.yaml and the chart for IMAGE=name@sha256:... and VERSION
+	hack/release/manifests.sh '$(IMAGE)' '$(VERSION)' $(BIN)/dist
+
+.PHONY: reproduce
+reproduce: ## Build the image's binaries twice and compare their digests; PLATFORMS=linux/amd64 takes half the time
+	@hack/release/reproduce.sh
 
 .PHONY: deploy
 deploy: ## Deploy the manager and the service to the cluster of the current kubeconfig
