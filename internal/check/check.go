@@ -107,7 +107,7 @@ func (t Table) plan(ctx context.Context) (pipeline.Plan, error) {
 	if err != nil {
 		return pipeline.Plan{}, err
 	}
-	if err := pipeline.CheckDelimiters(columns); err != nil {
+	if err := Columns(columns); err != nil {
 		return pipeline.Plan{}, err
 	}
 	from, err := open(ctx, t.File)
@@ -193,3 +193,6 @@ func (t Table) missing(selected []schema.Column) (names []string) {
 	}
 	return names
 }
+
+// Columns finds what is wrong with the rules of columns themselves.
+func Columns(columns []schema.Column) error { return pipeline.CheckDelimiters(columns) }
