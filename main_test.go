@@ -229,6 +229,33 @@ func TestThePluginHasExamplesAndExitCodes(t *testing.T) {
 	}
 }
 
+// TestThePluginIsDocumented finds a command that the README does not show, and the files
+// around the plugin under another name than kubectl and krew look for.
+func TestThePluginIsDocumented(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(readme), "## At the terminal")
+	section, _, _ = strings.Cut(section, "\n## ")
+	for _, c := range program(plugin.Binary).Commands() {
+		switch c.Name() {
+		case "version", "completion", "help":
+			continue
+		}
+		if !strings.Contains(section, "`"+c.Name()) {
+			t.Errorf("README.md does not show %s", c.Name())
+		}
+	}
+	if info, err := os.Stat("config/krew/kubectl_complete-" + strings.TrimPrefix(plugin.Binary, "kubectl-")); err != nil || info.Mode()&0o111 == 0 {
+		t.Errorf("kubectl finds no executable for completion: %v", err)
+	}
+	manifest, err := os.ReadFile("config/krew/exactmatch.yaml")
+	if err != nil || !strings.Contains(string(manifest), "\n  name: "+strings.TrimPrefix(plugin.Binary, "kubectl-")+"\n") {
+		t.Errorf("krew would install another name: %v", err)
+	}
+}
+
 // TestTheNameMakesThePlugin runs the program as kubectl does.
 func TestTheNameMakesThePlugin(t *testing.T) {
 	nowhere := filepath.Join(t.TempDir(), "kubeconfig")

@@ -54,15 +54,21 @@ func checkCommand(of *cluster) *cobra.Command {
 	set := c.Flags()
 	set.StringVar(&f.store, "store", "", "name of the ExactMatchDataStore in the cluster")
 	set.StringVar(&f.file, "schema", "", "file with an ExactMatchDataStore in YAML or JSON, in place of --store")
+	f.addTableTo(c)
+	outputFlag(c, &f.output)
+	_ = c.RegisterFlagCompletionFunc("store", of.completeStores)
+	return c
+}
+
+// addTableTo adds what a session says of its table as flags.
+func (f *checkFlags) addTableTo(c *cobra.Command) {
+	set := c.Flags()
 	set.StringSliceVar(&f.table.Fields, "fields", nil, "columns to upload, by name; default: all")
 	set.StringVar(&f.table.Pin, "checksum", "", "SHA-256 that the stored bytes must have, as in spec.checksum")
 	set.IntVar(&f.table.RowsPerBlock, "rows-per-block", 100000, "as spec.rowsPerBlock")
 	set.IntVar(&f.table.BadRows.MaxPercent, "max-bad-rows-percent", 0, "as spec.badRows.maxPercent")
 	set.Int64Var(&f.table.BadRows.MinSample, "bad-rows-min-sample", 1000, "as spec.badRows.minSample")
 	formatFlags(c, &f.table.Format)
-	outputFlag(c, &f.output)
-	_ = c.RegisterFlagCompletionFunc("store", of.completeStores)
-	return c
 }
 
 // formatFlags adds source.format of a session as flags, with its defaults.

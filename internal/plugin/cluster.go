@@ -2,10 +2,12 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -43,10 +45,10 @@ func (f *cluster) namespace() (string, error) {
 	return name, err
 }
 
-// scheme knows our kinds alone.
+// scheme knows our kinds and the ConfigMap that a table is stored in.
 func scheme() (*runtime.Scheme, error) {
 	s := runtime.NewScheme()
-	return s, v1alpha1.AddToScheme(s)
+	return s, errors.Join(corev1.AddToScheme(s), v1alpha1.AddToScheme(s))
 }
 
 // client speaks to the API server as the kubeconfig says.
