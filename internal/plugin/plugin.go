@@ -85,7 +85,7 @@ func Root(others ...*cobra.Command) *cobra.Command {
 	var level string
 	c.PersistentFlags().StringVar(&level, "log-level", "error", "lowest level of the log on stderr: debug, info, warn or error")
 	c.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return startLog(c, level) }
-	c.AddCommand(statusCommand(f), whyCommand(f), diffCommand(f), checkCommand(f), uploadCommand(f), schemaCommand(f))
+	c.AddCommand(statusCommand(f), whyCommand(f), diffCommand(f), checkCommand(f), uploadCommand(f), schemaCommand(f), keyCommand(f))
 	c.AddCommand(changeCommands(f)...)
 	c.AddCommand(others...)
 	return c
