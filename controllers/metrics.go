@@ -2,11 +2,14 @@ package controllers
 
 import (
 	"errors"
+	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/executor/pool"
 	"exactmatch.dev/operator/internal/problem"
 )
 
@@ -31,10 +34,47 @@ var (
 		Name: "exactmatch_session_published_rows_total",
 		Help: "Number of rows of the tables that went live.",
 	}, []string{"namespace", "datastore"})
+	throttled = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "exactmatch_throttled_total",
+		Help: "Number of times that a service, a source or a storage asked to come again later, by controller and reason.",
+	}, []string{"controller", "reason"})
+	reasonTimes = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "exactmatch_session_reason_duration_seconds",
+		Help:    "Time that sessions stayed in a reason of the condition Finished, until the next one.",
+		Buckets: []float64{1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 24 * 3600},
+	}, []string{"reason"})
 	policyReload = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "exactmatch_policy_last_reload_successful",
 		Help: "Whether the last reload of the administrator's policy file succeeded; while it is 0, an earlier policy applies.",
 	})
+)
+
+// running is the pool of this process, nil before there is one.
+var running atomic.Pointer[pool.Pool]
+
+// ofPool reads a number of the pool at each scrape.
+func ofPool(number func(pool.Usage) int64) func() float64 {
+	return func() float64 {
+		if p := running.Load(); p != nil {
+			return float64(number(p.Usage()))
+		}
+		return 0
+	}
+}
+
+var (
+	executorMemory = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "exactmatch_executor_memory_bytes",
+		Help: "Memory that text and blocks have reserved in this process, of exactmatch_executor_memory_limit_bytes.",
+	}, ofPool(func(u pool.Usage) int64 { return u.Reserved }))
+	executorLimit = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "exactmatch_executor_memory_limit_bytes",
+		Help: "Memory that text and blocks may reserve in this process.",
+	}, ofPool(func(u pool.Usage) int64 { return u.Limit }))
+	executorSent = prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "exactmatch_executor_sent_bytes_total",
+		Help: "Bytes of blocks that this process has sent and the storage acknowledged.",
+	}, ofPool(func(u pool.Usage) int64 { return u.SentBytes }))
 )
 
 // reconcileErrors is controller-runtime's own counter, which every dashboard knows. A
@@ -59,8 +99,12 @@ func registered(c *prometheus.CounterVec) *prometheus.CounterVec {
 // countError counts what failed and is tried again; what needs somebody, and a wait for
 // what takes its time, are no errors.
 func countError(kind string, met *problem.Problem) {
-	if met != nil && met.Err != nil && met.Remedy == problem.Retry {
-		reconcileErrors.WithLabelValues(kind).Inc()
+	if met == nil || met.Err == nil || met.Remedy != problem.Retry {
+		return
+	}
+	reconcileErrors.WithLabelValues(kind).Inc()
+	if met.After > 0 {
+		throttled.WithLabelValues(kind, met.Reason).Inc()
 	}
 }
 
@@ -72,7 +116,8 @@ const (
 )
 
 func init() {
-	metrics.Registry.MustRegister(steps, outcomes, retries, uploadedBlocks, publishedRows, policyReload)
+	metrics.Registry.MustRegister(steps, outcomes, retries, uploadedBlocks, publishedRows, throttled, reasonTimes, policyReload,
+		executorMemory, executorLimit, executorSent)
 }
 
 // PolicyReloaded records the result of the last reload of the policy file.
@@ -86,7 +131,12 @@ func PolicyReloaded(err error) {
 
 // count counts what a pass over a session came to: first is the status that it began
 // with. What another manager wrote in between is counted there.
-func count(s *scope) {
+func (r *SessionReconciler) count(s *scope) {
+	if s.finalizerRemoved {
+		r.stays.forget(s.object.UID)
+	} else if before, took := r.stays.see(s.object.UID, s.object.StatusReason(), time.Now()); before != "" {
+		reasonTimes.WithLabelValues(before).Observe(took.Seconds())
+	}
 	steps.WithLabelValues(string(s.step)).Inc()
 	now, store := s.status(), s.object.Spec.DataStoreRef.Name
 	if now.ConsecutiveFailures > s.first.ConsecutiveFailures {

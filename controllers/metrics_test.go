@@ -13,7 +13,8 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 )
 
-// counted is a counter as a scrape shows it, 0 where it has no such series yet.
+// counted is a counter, or the number of values of a histogram, as a scrape shows it; 0
+// where it has no such series yet.
 func counted(name string, labels map[string]string) float64 {
 	GinkgoHelper()
 	families, err := metrics.Registry.Gather()
@@ -21,7 +22,7 @@ func counted(name string, labels map[string]string) float64 {
 	for _, family := range families {
 		for _, m := range family.GetMetric() {
 			if family.GetName() == name && maps.Equal(labelsOf(m), labels) {
-				return m.GetCounter().GetValue()
+				return m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
 			}
 		}
 	}
@@ -39,12 +40,17 @@ func labelsOf(m *dto.Metric) map[string]string {
 var _ = Describe("The manager's counters", func() {
 	It("count the blocks and rows of an upload once", func(ctx SpecContext) {
 		w := newTestEnv(ctx)
+		const sent, stayed = "exactmatch_executor_sent_bytes_total", "exactmatch_session_reason_duration_seconds"
+		uploading := map[string]string{"reason": v1alpha1.ReasonUploading}
+		bytes, uploads := counted(sent, map[string]string{}), counted(stayed, uploading)
 		w.table("table.csv", 30)
 		s := w.apply()
 		w.comesTo(s, reached(v1alpha1.ReasonCompleted), "a good table goes live")
 		of := map[string]string{"namespace": w.namespace, "datastore": s.Spec.DataStoreRef.Name}
 		Eventually(counted).WithArguments("exactmatch_session_published_rows_total", of).Should(BeEquivalentTo(30))
 		Expect(counted("exactmatch_session_uploaded_blocks_total", of)).To(BeEquivalentTo(*s.Status.TotalBlockCount), "each block once")
+		Expect(counted(sent, map[string]string{})).To(BeNumerically(">", bytes), "what the storage took")
+		Expect(counted(stayed, uploading)).To(BeNumerically(">", uploads), "it has uploaded, and does so no more")
 	})
 
 	It("count an error for each failure that is tried again", func(ctx SpecContext) {

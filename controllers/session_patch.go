@@ -137,7 +137,7 @@ func (r *SessionReconciler) tell(s *scope) {
 	if s.status().Outcome == "" {
 		tellStalled(r.Recorder, s.object, s.first.Conditions, s.status().Conditions)
 	}
-	count(s)
+	r.count(s)
 }
 
 // requeue ends a pass over a session; the time of the next retry, which status

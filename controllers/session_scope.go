@@ -160,6 +160,7 @@ type SessionReconciler struct {
 	memory  memory
 	graces  graces
 	journal journal
+	stays   stays
 }
 
 // stateForgotten marks a session that the service knows no more. It never

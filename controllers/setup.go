@@ -39,6 +39,7 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 		Parallelism: o.TransferParallelism, Memory: o.TransferMemory,
 		Wake: func(owner executor.Owner) { offer(wakes, wakeUp(owner)) },
 	})
+	running.Store(works)
 	if err := mgr.Add(manager.RunnableFunc(works.Start)); err != nil {
 		return err
 	}

@@ -171,7 +171,7 @@ func TestWhatCannotBeReadIsSaid(t *testing.T) {
 var (
 	row     = regexp.MustCompile("(?m)^\\| (`exactmatch_[^|]*) \\|([^|]*)\\|")
 	quoted  = regexp.MustCompile("[`\"]([a-z_]+)[`\"]")
-	counted = regexp.MustCompile(`Name: "(exactmatch_[a-z_]+)"[^}]*\}(?:, \[\]string\{([^}]*)\})?\)`)
+	counted = regexp.MustCompile(`Name:\s+"(exactmatch_[a-z_]+)"[^}]*\}(?:,\s+\})?(?:, \[\]string\{([^}]*)\})?`)
 	shows   = regexp.MustCompile(`fqName: "([^"]+)".*variableLabels: \{([^}]*)\}`)
 )
 

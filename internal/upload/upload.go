@@ -18,11 +18,18 @@ import (
 	"exactmatch.dev/operator/internal/progress"
 )
 
+// Budget is memory that uploads share, in bytes: a *semaphore.Weighted, or what counts
+// beside one.
+type Budget interface {
+	Acquire(ctx context.Context, n int64) error
+	Release(n int64)
+}
+
 // Options of an upload. Memory is the budget that all uploads of the process
 // share, in bytes; MemorySize its whole size. Progress is called after each
 // acknowledged block, Sampled with what was sampled when all blocks are made.
 type Options struct {
-	Memory     *semaphore.Weighted
+	Memory     Budget
 	MemorySize int64
 	Progress   func(progress.Blocks)
 	Sampled    func([]pipeline.Sample)
@@ -161,7 +168,7 @@ func (u *upload) reserve(ctx context.Context) (func(), error) {
 
 // Reserve takes memory out of a budget of a size, in bytes. What needs more than
 // the whole budget waits until it has it alone.
-func Reserve(ctx context.Context, budget *semaphore.Weighted, size, weight int64) (release func(), err error) {
+func Reserve(ctx context.Context, budget Budget, size, weight int64) (release func(), err error) {
 	weight = min(weight, size)
 	if err := budget.Acquire(ctx, weight); err != nil {
 		return nil, err

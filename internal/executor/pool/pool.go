@@ -4,6 +4,7 @@ package pool
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -31,8 +32,9 @@ type Options struct {
 // executor.Executor, with one work an owner; its methods do not fail.
 type Pool struct {
 	options Options
-	memory  *semaphore.Weighted
+	memory  *budget
 	tables  *semaphore.Weighted
+	sent    atomic.Int64
 
 	mu      sync.Mutex
 	running context.Context // nil before Start and after it returned
@@ -49,6 +51,7 @@ type work struct {
 	samples []pipeline.Sample
 	stop    context.CancelFunc
 	woken   time.Time
+	sent    int64 // bytes that are counted
 	job     func(context.Context)
 	// target is the upload's, refused the URI that the storage took no more.
 	target  upload.Target
@@ -77,7 +80,7 @@ func New(o Options) *Pool {
 		o.WakeInterval = time.Second
 	}
 	return &Pool{
-		options: o, memory: semaphore.NewWeighted(o.Memory), tables: semaphore.NewWeighted(int64(o.Parallelism)),
+		options: o, memory: &budget{Weighted: semaphore.NewWeighted(o.Memory)}, tables: semaphore.NewWeighted(int64(o.Parallelism)),
 		works: map[executor.Owner]*work{},
 	}
 }
@@ -255,6 +258,11 @@ func (p *Pool) sampled(w *work, found []pipeline.Sample) {
 // progress records progress and wakes the owner now and then.
 func (p *Pool) progress(w *work, now progress.Blocks) {
 	p.mu.Lock()
+	if now.BytesSent < w.sent { // another run of the same upload
+		w.sent = 0
+	}
+	p.sent.Add(now.BytesSent - w.sent)
+	w.sent = now.BytesSent
 	if now.Done >= w.status.Progress.Done {
 		w.status.Progress = now
 	}

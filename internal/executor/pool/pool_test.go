@@ -150,6 +150,9 @@ func TestPoolHandsSamplesOver(t *testing.T) {
 	w.Remote = &executor.Remote{ID: one.ID, HTTP: sink.Target(one).HTTP, URI: sink.Target(one).URI}
 	testkit.Must(t, p.Upload(t.Context(), w, prepared))
 	reaches(t, p, woken, w, executor.PhaseUploaded)
+	if used := p.Usage(); used.SentBytes < 100*16 || used.Reserved != 0 || used.Limit != 256<<20 {
+		t.Errorf("after 100 rows it has used %+v", used)
+	}
 	found, err := p.Stop(t.Context(), w, executor.Running)
 	testkit.Must(t, err)
 	if len(found.Samples) == 0 || found.Checked.Compared+found.Checked.Unverified != 10 {
