@@ -63,7 +63,7 @@ func newTestEnvOf(ctx context.Context, prefix string, change ...func(client.Obje
 // leave deletes what the spec is done with, and waits for nothing: what stays is
 // looked at again and again while other specs run.
 func (w *testEnv) leave(ctx context.Context) {
-	for _, kind := range []client.Object{&v1alpha1.ExactMatchSession{}, &v1alpha1.ExactMatchDataStore{}, &v1alpha1.ExactMatchUploadAgent{}} {
+	for _, kind := range []client.Object{&v1alpha1.ExactMatchSchedule{}, &v1alpha1.ExactMatchSession{}, &v1alpha1.ExactMatchDataStore{}, &v1alpha1.ExactMatchUploadAgent{}} {
 		Expect(client.IgnoreNotFound(kube.DeleteAllOf(ctx, kind, client.InNamespace(w.namespace)))).To(Succeed())
 	}
 }

@@ -110,9 +110,10 @@ func countError(kind string, met *problem.Problem) {
 
 // The names that controller-runtime gives the controllers: their kinds in lower case.
 const (
-	sessionController = "exactmatchsession"
-	storeController   = "exactmatchdatastore"
-	agentController   = "exactmatchuploadagent"
+	sessionController  = "exactmatchsession"
+	storeController    = "exactmatchdatastore"
+	agentController    = "exactmatchuploadagent"
+	scheduleController = "exactmatchschedule"
 )
 
 func init() {

@@ -43,6 +43,8 @@ type Options struct {
 
 	// Now is the manager's clock. Default: time.Now.
 	Now func() time.Time
+	// ScheduleNow is the clock of the schedules. Default: Now.
+	ScheduleNow func() time.Time
 	// StallTimeout is how long a request may transfer no byte. Default: 1 min.
 	StallTimeout time.Duration
 	// RequestTimeout is the timeout of one call to the service. Default: 30 s.
@@ -78,6 +80,9 @@ func (o Options) withDefaults() Options {
 	d := Defaults()
 	if o.Now == nil {
 		o.Now = d.Now
+	}
+	if o.ScheduleNow == nil {
+		o.ScheduleNow = o.Now
 	}
 	if o.ServiceQPS == 0 {
 		o.ServiceQPS, o.ServiceBurst = d.ServiceQPS, d.ServiceBurst

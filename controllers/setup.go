@@ -54,7 +54,12 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 	}
 	sessions := &SessionReconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: recorder,
 		Pool: works, Clients: shared, Recalls: recalls, Wakes: wakes, Options: o, Now: o.Now}
-	return sessions.SetupWithManager(mgr)
+	if err := sessions.SetupWithManager(mgr); err != nil {
+		return err
+	}
+	schedules := &ScheduleReconciler{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: recorder,
+		SourceVersion: sessions.versionSeen, Options: o, Now: o.ScheduleNow}
+	return schedules.SetupWithManager(mgr)
 }
 
 // +kubebuilder:rbac:roleName=cluster-id,groups="",resources=namespaces,verbs=get,resourceNames=kube-system

@@ -71,7 +71,7 @@ var _ = BeforeSuite(func() {
 		SourceRoot: sourceRoot, WorkerImage: "exactmatch.dev/operator:test", TransferMemory: 64 << 20, TransferParallelism: 4, Instance: "the-suite", ServiceQPS: 10_000, ServiceBurst: 10_000,
 		StatusInterval: 50 * time.Millisecond, PollInterval: 30 * time.Millisecond, RequestTimeout: 2 * time.Second,
 		QueueInterval: 15 * time.Second, AgentInterval: time.Minute, // so long that a spec notices what nothing wakes
-		ResyncInterval: 300 * time.Millisecond,
+		ResyncInterval: 300 * time.Millisecond, ScheduleNow: scheduleClock.Now,
 		RepairInterval: 100 * time.Millisecond, DependencyGrace: time.Second, FinalizeTimeout: time.Second,
 	})).To(Succeed())
 	ended := make(chan error, 1)

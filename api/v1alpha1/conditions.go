@@ -38,6 +38,25 @@ const (
 	// the blocks were compared with those of the blocks. It is present from the first
 	// block that is sent to the end of the attempt. It is advisory.
 	ConditionBlocksVerified = "BlocksVerified"
+	// ConditionLastRunSucceeded says how the last run of a schedule ended; it is Unknown
+	// while that run is unfinished. Its reason is that of the run. It is advisory.
+	ConditionLastRunSucceeded = "LastRunSucceeded"
+)
+
+// Reasons of schedules.
+const (
+	ReasonWaitingForRun   = "WaitingForRun"   // a run is due, and an earlier one is unfinished
+	ReasonWaitingForFile  = "WaitingForFile"  // a run is due, and the source has no newer version
+	ReasonFileLate        = "FileLate"        // a run failed: its file did not come within spec.waitFor.timeoutSeconds
+	ReasonScheduleInvalid = "ScheduleInvalid" // spec.schedule or spec.timeZone cannot be used
+	ReasonTemplateInvalid = "TemplateInvalid" // the API server refuses the sessions of spec.sessionTemplate
+	ReasonNameTaken       = "NameTaken"       // a session that the schedule did not make has the name of a run
+
+	ReasonRunCreated   = "RunCreated"   // event: a session was created
+	ReasonRunDeleted   = "RunDeleted"   // event: the history limits removed a session
+	ReasonRunReplaced  = "RunReplaced"  // event: a session was cancelled for a later one
+	ReasonRunMissed    = "RunMissed"    // event: scheduled times passed without a run
+	ReasonRunUnchanged = "RunUnchanged" // event: no session was made, since the source is that of the last good run
 )
 
 // Reasons of BlocksVerified.

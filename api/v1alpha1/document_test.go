@@ -60,7 +60,7 @@ var _ = Describe("SPEC.md", func() {
 		var missing []string
 		files, err := filepath.Glob("../../config/crd/bases/*.yaml")
 		Expect(err).NotTo(HaveOccurred())
-		Expect(files).To(HaveLen(3))
+		Expect(files).To(HaveLen(4))
 		for _, file := range files {
 			text, err := os.ReadFile(file)
 			Expect(err).NotTo(HaveOccurred())

@@ -179,9 +179,8 @@ type BadRowsAllowance struct {
 // to upload to which data store, and what state to reach.
 type ExactMatchSessionSpec struct {
 	// dataStoreRef names the ExactMatchDataStore that the table is uploaded to.
-	// Immutable.
+	// Immutable in a session.
 	// +required
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="is immutable; create a new session for another data store"
 	DataStoreRef LocalReference `json:"dataStoreRef"`
 	// source says where and how to read the table.
 	// +required
@@ -279,6 +278,7 @@ type ExactMatchSession struct {
 
 	// spec is the desired state of the session.
 	// +required
+	// +kubebuilder:validation:XValidation:rule="self.dataStoreRef == oldSelf.dataStoreRef",fieldPath=".dataStoreRef",message="is immutable; create a new session for another data store"
 	Spec ExactMatchSessionSpec `json:"spec"`
 	// status is the observed state of the session and of its remote session.
 	// +optional

@@ -20,6 +20,7 @@ func AddToScheme(s *runtime.Scheme) error {
 		&ExactMatchSession{}, &ExactMatchSessionList{},
 		&ExactMatchDataStore{}, &ExactMatchDataStoreList{},
 		&ExactMatchUploadAgent{}, &ExactMatchUploadAgentList{},
+		&ExactMatchSchedule{}, &ExactMatchScheduleList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil

@@ -19,7 +19,7 @@ var _ = Describe("References", func() {
 	It("have no field for a namespace, and none that the schema does not know", func() {
 		files, err := filepath.Glob("../../config/crd/bases/*.yaml")
 		Expect(err).NotTo(HaveOccurred())
-		Expect(files).To(HaveLen(3))
+		Expect(files).To(HaveLen(4))
 		fields := 0
 		for _, file := range files {
 			text, err := os.ReadFile(file)

@@ -34,7 +34,7 @@ var _ = Describe("The status", func() {
 			})
 		}
 		var silent []string
-		for _, status := range []any{v1alpha1.ExactMatchSessionStatus{}, v1alpha1.ExactMatchDataStoreStatus{}, v1alpha1.ExactMatchUploadAgentStatus{}} {
+		for _, status := range []any{v1alpha1.ExactMatchSessionStatus{}, v1alpha1.ExactMatchDataStoreStatus{}, v1alpha1.ExactMatchUploadAgentStatus{}, v1alpha1.ExactMatchScheduleStatus{}} {
 			fieldsOf(reflect.TypeOf(status), func(path, name string) {
 				if !mentioned[name] {
 					silent = append(silent, path)
