@@ -21,13 +21,16 @@ import (
 // resync; everything else has the machine's.
 var scheduleClock = clocktesting.NewFakePassiveClock(time.Now())
 
-// clockAt sets the clock of the schedules to the second before an hour, at which they run.
-// The API server's clock, which dates them, does not come that far in a spec.
-func clockAt() (hour time.Time) {
-	hour = time.Now().Add(2 * time.Hour).Truncate(time.Hour)
-	scheduleClock.SetTime(hour.Add(-time.Second))
-	return hour
+// clockAt sets the clock of the schedules to the second before they run. The API server's
+// clock, which dates them, does not come that far in a spec.
+func clockAt() (first time.Time) {
+	first = time.Now().Add(30 * time.Minute).Truncate(time.Minute)
+	scheduleClock.SetTime(first.Add(-time.Second))
+	return first
 }
+
+// hourly are the times of every hour from the next second on.
+func hourly() string { return fmt.Sprintf("%d * * * *", scheduleClock.Now().Add(time.Second).Minute()) }
 
 // plan makes a schedule of every hour.
 func (w *testEnv) plan(change ...func(*v1alpha1.ExactMatchSchedule)) *v1alpha1.ExactMatchSchedule {
@@ -35,7 +38,7 @@ func (w *testEnv) plan(change ...func(*v1alpha1.ExactMatchSchedule)) *v1alpha1.E
 	s := &v1alpha1.ExactMatchSchedule{
 		ObjectMeta: w.named("hourly"),
 		Spec: v1alpha1.ExactMatchScheduleSpec{
-			Schedule: "0 * * * *", SuccessfulRunsHistoryLimit: 3, FailedRunsHistoryLimit: 1,
+			Schedule: hourly(), SuccessfulRunsHistoryLimit: 3, FailedRunsHistoryLimit: 1,
 			SessionTemplate: v1alpha1.SessionTemplate{
 				Metadata: v1alpha1.SessionTemplateMetadata{Labels: map[string]string{"team": "care"}, Annotations: map[string]string{"why": "a test"}},
 				Spec:     w.session().Spec,
@@ -278,7 +281,7 @@ var _ = Describe("A schedule", func() {
 		w.says(s, "spec.schedule")
 		Expect(s.Status.NextScheduleTime).To(BeNil())
 		w.replan(s, func(spec *v1alpha1.ExactMatchScheduleSpec) {
-			spec.Schedule, spec.TimeZone = "0 * * * *", "Europe/Atlantis"
+			spec.Schedule, spec.TimeZone = hourly(), "Europe/Atlantis"
 		})
 		Eventually(func() string {
 			w.scheduled(s, unusable(v1alpha1.ReasonScheduleInvalid), "no such zone")

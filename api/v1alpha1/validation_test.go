@@ -20,6 +20,8 @@ const (
 	leastSession = "dataStoreRef: {name: patients}\nsource: {uri: 's3://exports/patients.csv'}\n"
 	leastStore   = "uploadAgentRef: {name: default}\nkeySecretRef: {name: patients-key}\ncolumns: [{name: PatientID}]\n"
 	leastAgent   = "endpoint: https://edm.example.com/beta\n"
+
+	leastSchedule = "schedule: '0 2 * * *'\nsessionTemplate: {spec: {dataStoreRef: {name: patients}, source: {uri: 's3://exports/patients.csv'}}}\n"
 )
 
 // object makes an object of a kind from the YAML of its spec, as a person writes
@@ -150,6 +152,34 @@ deletionPolicy: Cancel`),
 		Entry("with no worker", "workers: {parallelism: 0}", "spec.workers.parallelism", "1"),
 	)
 
+	DescribeTable("refuses a schedule", func(ctx SpecContext, lines, field, words string) {
+		refused(ctx, object("ExactMatchSchedule", with(leastSchedule, lines)), field, words)
+	},
+		Entry("with a time zone in the expression", "schedule: 'TZ=UTC 0 2 * * *'", "spec.schedule", "spec.timeZone"),
+		Entry("with an empty expression", "schedule: ''", "spec.schedule", "at least 1"),
+		Entry("with a time zone that is a path", "timeZone: '../zone'", "spec.timeZone", "should match"),
+		Entry("with an unknown policy", "concurrencyPolicy: Queue", "spec.concurrencyPolicy", "Allow.*Forbid.*Replace"),
+		Entry("with a deadline that is none", "startingDeadlineSeconds: 0", "spec.startingDeadlineSeconds", "1"),
+		Entry("with a jitter of hours", "jitterSeconds: 3601", "spec.jitterSeconds", "3600"),
+		Entry("with a history below nothing", "failedRunsHistoryLimit: -1", "spec.failedRunsHistoryLimit", "0"),
+		Entry("that cancels", "sessionTemplate: {spec: {dataStoreRef: {name: p}, source: {uri: 's3://b/k'}, desiredState: Cancelled}}", "spec.sessionTemplate.spec.desiredState", "Uploaded or Committed"),
+		Entry("of suspended sessions", "sessionTemplate: {spec: {dataStoreRef: {name: p}, source: {uri: 's3://b/k'}, suspend: true}}", "spec.sessionTemplate.spec.suspend", "of the schedule"),
+		Entry("of two sources", "sessionTemplate: {spec: {dataStoreRef: {name: p}, source: {uri: 's3://b/k', configMapKeyRef: {name: t, key: k}}}}", "spec.sessionTemplate.spec.source", "exactly one"),
+		Entry("that waits for what pods see alone", "waitFor: {newerThan: LastRun}\nsessionTemplate: {spec: {dataStoreRef: {name: p}, source: {persistentVolumeClaim: {claimName: c, path: t.csv}}}}", "spec.waitFor", "pods only"),
+	)
+
+	It("lets a schedule change its data store, and fills in its defaults", func(ctx SpecContext) {
+		o := object("ExactMatchSchedule", leastSchedule)
+		Expect(kube.Create(ctx, o)).To(Succeed())
+		s := &v1alpha1.ExactMatchSchedule{}
+		Expect(kube.Get(ctx, client.ObjectKeyFromObject(o), s)).To(Succeed())
+		Expect(s.Spec.ConcurrencyPolicy).To(Equal(v1alpha1.ConcurrencyPolicyForbid))
+		Expect(s.Spec.SuccessfulRunsHistoryLimit).To(BeEquivalentTo(3))
+		Expect(s.Spec.FailedRunsHistoryLimit).To(BeEquivalentTo(1))
+		s.Spec.SessionTemplate.Spec.DataStoreRef.Name = "customers"
+		Expect(kube.Update(ctx, s)).To(Succeed())
+	})
+
 	DescribeTable("keeps what is immutable", func(ctx SpecContext, kind, spec, lines, field, words string) {
 		o := object(kind, spec)
 		Expect(kube.Create(ctx, o)).To(Succeed())
@@ -236,6 +266,7 @@ deletionPolicy: Cancel`),
 		Entry("a session", "ExactMatchSession", leastSession),
 		Entry("a data store", "ExactMatchDataStore", leastStore),
 		Entry("an upload agent", "ExactMatchUploadAgent", leastAgent),
+		Entry("a schedule", "ExactMatchSchedule", leastSchedule),
 	)
 
 	It("selects sessions by their store and desired state", func(ctx SpecContext) {
@@ -251,7 +282,7 @@ deletionPolicy: Cancel`),
 
 	It("knows the kinds by their short names and category", func(ctx SpecContext) {
 		for _, kind := range []struct{ plural, short string }{
-			{"exactmatchsessions", "ems"}, {"exactmatchdatastores", "emds"}, {"exactmatchuploadagents", "emua"},
+			{"exactmatchsessions", "ems"}, {"exactmatchdatastores", "emds"}, {"exactmatchuploadagents", "emua"}, {"exactmatchschedules", "emsch"},
 		} {
 			crd := &unstructured.Unstructured{}
 			crd.SetGroupVersionKind(metav1.SchemeGroupVersion.WithKind("CustomResourceDefinition"))
