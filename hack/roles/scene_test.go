@@ -270,6 +270,9 @@ func (s *scene) play(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := s.schedules(ctx); err != nil {
+		return err
+	}
 	for i := len(objects) - 1; i >= 0; i-- {
 		if err := s.deletes(ctx, objects[i]); err != nil {
 			return err
@@ -364,6 +367,55 @@ func (s *scene) losesJob(ctx context.Context) error {
 		}
 		return job.UID != first, nil
 	})
+}
+
+// schedules has a schedule make two sessions, of which its history keeps the last.
+func (s *scene) schedules(ctx context.Context) error {
+	plan := &v1alpha1.ExactMatchSchedule{ObjectMeta: s.named("yearly"), Spec: v1alpha1.ExactMatchScheduleSpec{
+		Schedule: "@yearly", RunNow: "one", SuccessfulRunsHistoryLimit: 0, FailedRunsHistoryLimit: 0,
+		SessionTemplate: v1alpha1.SessionTemplate{Spec: v1alpha1.ExactMatchSessionSpec{
+			DataStoreRef: v1alpha1.LocalReference{Name: "plain"}, RowsPerBlock: 1,
+			Source: v1alpha1.Source{ConfigMapKeyRef: &v1alpha1.KeyReference{Name: "tables", Key: "t.csv"}},
+		}},
+	}}
+	if err := kube.Create(ctx, plan); err != nil {
+		return err
+	}
+	first, err := s.runs(ctx, plan)
+	if err != nil {
+		return err
+	}
+	before := plan.DeepCopy()
+	plan.Spec.RunNow = "two"
+	if err := kube.Patch(ctx, plan, client.MergeFrom(before)); err != nil {
+		return err
+	}
+	last, err := s.runs(ctx, plan)
+	if err != nil {
+		return err
+	}
+	err = until(ctx, func() string { return "session " + first.Name + " stays" }, func(ctx context.Context) (bool, error) {
+		err := kube.Get(ctx, client.ObjectKeyFromObject(first), first)
+		return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.deletes(ctx, plan); err != nil {
+		return err
+	}
+	return s.deletes(ctx, last) // there is no garbage collector
+}
+
+// runs waits until the run that spec.runNow requests has succeeded, and returns it.
+func (s *scene) runs(ctx context.Context, plan *v1alpha1.ExactMatchSchedule) (*v1alpha1.ExactMatchSession, error) {
+	err := until(ctx, func() string { return fmt.Sprintf("schedule of %s: %+v", s.place, plan.Status) }, func(ctx context.Context) (bool, error) {
+		if err := kube.Get(ctx, client.ObjectKeyFromObject(plan), plan); err != nil {
+			return false, err
+		}
+		return plan.Status.ObservedRunNow == plan.Spec.RunNow && meta.IsStatusConditionTrue(plan.Status.Conditions, v1alpha1.ConditionLastRunSucceeded), nil
+	})
+	return &v1alpha1.ExactMatchSession{ObjectMeta: s.named(plan.Status.LastRunName)}, err
 }
 
 func (s *scene) deletes(ctx context.Context, o client.Object) error {

@@ -22,7 +22,7 @@ func TestUserRoles(t *testing.T) {
 			}
 		}
 	}
-	kinds := []string{"exactmatchsessions", "exactmatchdatastores", "exactmatchuploadagents"}
+	kinds := []string{"exactmatchsessions", "exactmatchschedules", "exactmatchdatastores", "exactmatchuploadagents"}
 	verbs := func(role, kind string) []string {
 		var out []string
 		for one := range gained[role] {
@@ -38,8 +38,10 @@ func TestUserRoles(t *testing.T) {
 	for _, kind := range kinds {
 		g.Expect(verbs("view", kind)).To(Equal(read), kind)
 	}
-	g.Expect(verbs("edit", kinds[0])).To(Equal(write))
-	for _, kind := range kinds[1:] {
+	for _, kind := range kinds[:2] {
+		g.Expect(verbs("edit", kind)).To(Equal(write), kind)
+	}
+	for _, kind := range kinds[2:] {
 		g.Expect(verbs("edit", kind)).To(BeEmpty(), "%s names hosts and Secrets", kind)
 		g.Expect(verbs("admin", kind)).To(Equal(write), kind)
 	}
