@@ -167,3 +167,36 @@ func (a *approval) attempt(t *testing.T, as client.Client, before, change []edit
 	}
 	return as.Patch(t.Context(), s, client.MergeFrom(was))
 }
+
+// TestApprovalOfSchedules: an editor gains nothing by a schedule, although the manager
+// makes its sessions.
+func TestApprovalOfSchedules(t *testing.T) {
+	a := newApproval(t, "approval-of-schedules")
+	plan := func(edits ...edit) *v1alpha1.ExactMatchSchedule {
+		s := &v1alpha1.ExactMatchSchedule{ObjectMeta: metav1.ObjectMeta{Namespace: a.namespace, Name: "schedule"}}
+		s.Spec.Schedule, s.Spec.SessionTemplate.Spec = "@daily", a.session("", edits...).Spec
+		return s
+	}
+	a.Eventually(func() error { return a.editor.Create(t.Context(), plan(committed), client.DryRunAll) }, patience, 20*time.Millisecond).
+		ShouldNot(Succeed(), "the policy is in force")
+	a.Expect(a.editor.Create(t.Context(), plan(uploaded), client.DryRunAll)).To(Succeed())
+	for field, edits := range map[string][]edit{
+		"spec.sessionTemplate.spec.desiredState":   {committed},
+		"spec.sessionTemplate.spec.guardOverride":  {uploaded, released},
+		"spec.sessionTemplate.spec.deletionPolicy": {uploaded, leaves(v1alpha1.SessionDeletionPolicyDelete)},
+	} {
+		err := a.editor.Create(t.Context(), plan(edits...), client.DryRunAll)
+		a.Expect(apierrors.IsForbidden(err)).To(BeTrue(), "%v", err)
+		a.Expect(err).To(MatchError(And(ContainSubstring(field), ContainSubstring(`"approve"`))))
+		a.Expect(a.approver.Create(t.Context(), plan(edits...), client.DryRunAll)).To(Succeed())
+	}
+	approved := plan(committed)
+	a.Expect(a.approver.Create(t.Context(), approved)).To(Succeed())
+	before := approved.DeepCopy()
+	approved.Spec.Schedule, approved.Spec.RunNow, approved.Spec.Suspend = "@weekly", "now", true
+	a.Expect(a.editor.Patch(t.Context(), approved, client.MergeFrom(before))).To(Succeed(), "its times are the editor's")
+	before = approved.DeepCopy()
+	nextTable(&approved.Spec.SessionTemplate.Spec)
+	err := a.editor.Patch(t.Context(), approved, client.MergeFrom(before))
+	a.Expect(apierrors.IsForbidden(err)).To(BeTrue(), "%v", err)
+}
