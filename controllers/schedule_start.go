@@ -66,7 +66,7 @@ func (s *scheduleScope) newRun() *v1alpha1.ExactMatchSession {
 	maps.Copy(run.Labels, template.Metadata.Labels)
 	maps.Copy(run.Annotations, template.Metadata.Annotations)
 	run.Labels[v1alpha1.ScheduleLabel] = object.Name
-	run.Annotations[v1alpha1.ScheduledTimeAnnotation] = stamp(at)
+	run.Annotations[v1alpha1.ScheduledTimeAnnotation] = at.UTC().Format(time.RFC3339Nano) // two runs may be asked for within a second
 	return run
 }
 
