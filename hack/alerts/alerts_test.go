@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/prometheus/prometheus/model/rulefmt"
@@ -132,17 +133,23 @@ func TestEveryAlertIsTriedBothWays(t *testing.T) {
 	}
 }
 
-// promtool runs the tool that this module pins, without the discovery of scrape targets,
-// which takes most of its build.
-func promtool(t *testing.T, dir string, args ...string) (string, error) {
+// promtoolPath builds the tool that this module pins, once, without the discovery of scrape
+// targets, which takes most of its build.
+var promtoolPath = sync.OnceValues(func() (string, error) {
+	c := exec.Command("go", "tool", "-n", "promtool")
+	c.Env = append(os.Environ(), "GOFLAGS=-tags=remove_all_sd")
+	c.Stderr = os.Stderr
+	out, err := c.Output()
+	return strings.TrimSpace(string(out)), err
+})
+
+func promtool(t *testing.T, args ...string) (string, error) {
 	t.Helper()
-	module, err := filepath.Abs("go.mod")
+	path, err := promtoolPath()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("promtool cannot be built: %v", err)
 	}
-	c := exec.CommandContext(t.Context(), "go", append([]string{"tool", "-modfile=" + module, "promtool"}, args...)...)
-	c.Dir, c.Env = dir, append(os.Environ(), "GOFLAGS=-tags=remove_all_sd", "GOWORK=off")
-	out, err := c.CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), path, args...).CombinedOutput()
 	return string(out), err
 }
 
@@ -164,7 +171,7 @@ func TestPromtoolAgrees(t *testing.T) {
 		dir := laidOut(t, file)
 		for _, args := range [][]string{{"check", "rules", "--lint=all", "--lint-fatal"}, {"test", "rules"}} {
 			tested := map[string]string{"check": "alerts.yaml", "test": "alerts_test.yaml"}[args[0]]
-			if out, err := promtool(t, ".", append(args, filepath.Join(dir, tested))...); err != nil {
+			if out, err := promtool(t, append(args, filepath.Join(dir, tested))...); err != nil {
 				t.Errorf("%s: promtool %s: %v\n%s", file, strings.Join(args, " "), err, out)
 			}
 		}
@@ -186,7 +193,7 @@ func TestPromtoolMisses(t *testing.T) {
 	if err := os.WriteFile(path, spoilt, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := promtool(t, ".", "test", "rules", filepath.Join(dir, "alerts_test.yaml")); err == nil || !strings.Contains(out, "ExactMatchSessionStalled") {
+	if out, err := promtool(t, "test", "rules", filepath.Join(dir, "alerts_test.yaml")); err == nil || !strings.Contains(out, "ExactMatchSessionStalled") {
 		t.Errorf("a threshold that is a hundred times as high is not noticed: %v\n%s", err, out)
 	}
 }
