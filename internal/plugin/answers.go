@@ -173,11 +173,10 @@ var advice = map[string]answer{
 // answerTo is the answer to a reason, wherever it stands. The reasons of Live may end a
 // session as well.
 func answerTo(reason string) answer {
-	if a, ok := answers[reason]; ok {
-		return a
-	}
-	if a, ok := advice[reason]; ok {
-		return a
+	for _, of := range []map[string]answer{answers, advice, scheduleAnswers} {
+		if a, ok := of[reason]; ok {
+			return a
+		}
 	}
 	return answer{
 		waits: "what the message says: this version of kubectl-exactmatch does not know the reason " + reason,

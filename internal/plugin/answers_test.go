@@ -29,8 +29,11 @@ func TestEveryReasonHasAnAnswer(t *testing.T) {
 		known[reason] = true
 		a, decides := answers[reason]
 		b, advises := advice[reason]
+		if c, is := scheduleAnswers[reason]; is {
+			b, advises = c, true
+		}
 		if !decides && !advises {
-			t.Errorf("%s has no answer: add it to answers, or to advice where no session ends with it", reason)
+			t.Errorf("%s has no answer: add it to answers, to advice where no session ends with it, or to scheduleAnswers", reason)
 		}
 		if !decides {
 			a = b
@@ -42,7 +45,7 @@ func TestEveryReasonHasAnAnswer(t *testing.T) {
 			t.Errorf("%s: %s can act, but the answer names no command", reason, a.who)
 		}
 	}
-	for _, of := range []map[string]answer{answers, advice} {
+	for _, of := range []map[string]answer{answers, advice, scheduleAnswers} {
 		for reason := range of {
 			if !known[reason] {
 				t.Errorf("%s has an answer and is no reason of the API", reason)
@@ -93,7 +96,7 @@ func TestEverySituationHasAnAnswer(t *testing.T) {
 // plugin does not have, and placeholders that nothing fills.
 func TestCommandsOfAnswersExist(t *testing.T) {
 	root, checked := Root(), 0
-	for _, of := range []map[string]answer{answers, advice} {
+	for _, of := range []map[string]answer{answers, advice, scheduleAnswers} {
 		for reason, a := range of {
 			for _, command := range a.commands(names{"s", "n", "d", "a"}) {
 				if strings.ContainsAny(command, "{}") {
