@@ -162,3 +162,26 @@ func withReason(reason, message string) *v1alpha1.ExactMatchSession {
 	}
 	return o
 }
+
+// TestWhatElseIsKnownIsNoted: where the session comes from, and what its conditions
+// advise.
+func TestWhatElseIsKnownIsNoted(t *testing.T) {
+	o := withReason(v1alpha1.ReasonCompleted, "the table is indexed and live")
+	if notes := (&scene{session: o}).notes(); len(notes) > 0 {
+		t.Errorf("nothing is to be noted, and it says %q", notes)
+	}
+	o.Labels = map[string]string{v1alpha1.ScheduleLabel: "nightly"}
+	o.Status.Conditions = append(o.Status.Conditions,
+		metav1.Condition{Type: v1alpha1.ConditionLive, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonReplacedBy, Message: "by later"},
+		metav1.Condition{Type: v1alpha1.ConditionDataQuality, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonGood},
+		metav1.Condition{Type: v1alpha1.ConditionSourceChanged, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonSourceGone, Message: "gone"})
+	text := strings.Join((&scene{session: o}).notes(), "\n")
+	for _, words := range []string{"ExactMatchSchedule nightly", "Live is False (ReplacedBy)", "SourceChanged is True (Gone)"} {
+		if !strings.Contains(text, words) {
+			t.Errorf("%q is not noted:\n%s", words, text)
+		}
+	}
+	if strings.Contains(text, "DataQuality") {
+		t.Errorf("what is good is noted:\n%s", text)
+	}
+}

@@ -187,6 +187,9 @@ func (s *scene) notes() (notes []string) {
 	if s.ahead != nil && reasonOf(s.session) == v1alpha1.ReasonQueued {
 		notes = append(notes, fmt.Sprintf("ExactMatchSession %s is admitted: %s: %s", s.ahead.Name, reasonOf(s.ahead), messageOf(s.ahead)))
 	}
+	if of := s.session.Labels[v1alpha1.ScheduleLabel]; of != "" {
+		notes = append(notes, fmt.Sprintf("ExactMatchSchedule %s made the session, and makes another one at its next time", of))
+	}
 	for _, c := range s.session.Status.Conditions {
 		if isAdvisory(c) {
 			notes = append(notes, fmt.Sprintf("%s is %s (%s): %s", c.Type, c.Status, c.Reason, c.Message))
