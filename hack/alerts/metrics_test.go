@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -110,7 +111,7 @@ func checkExpression(t *testing.T, where string, e parser.Expr, known map[string
 
 func checkMatcher(t *testing.T, where, name string, of metric, m *labels.Matcher) {
 	t.Helper()
-	if m.Name == labels.MetricName || slices.Contains(targetLabels, m.Name) && !slices.Contains(of.labels, m.Name) {
+	if m.Name == model.MetricNameLabel || slices.Contains(targetLabels, m.Name) && !slices.Contains(of.labels, m.Name) {
 		return
 	}
 	if !slices.Contains(of.labels, m.Name) {
