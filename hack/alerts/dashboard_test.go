@@ -135,7 +135,7 @@ func TestTheDashboardIsReadable(t *testing.T) {
 			}
 		}
 	}
-	if want := []string{"Overview", "Sessions", "Stores", "Service", "Manager"}; !slices.Equal(rows, want) {
+	if want := []string{"Overview", "Sessions", "Stores", "Schedules", "Service", "Manager"}; !slices.Equal(rows, want) {
 		t.Errorf("the rows are %v, want %v", rows, want)
 	}
 }

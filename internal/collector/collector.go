@@ -48,8 +48,19 @@ var (
 	quotaLeft      = desc("datastore_quota_remaining_commits", "Commits that are left within 24 hours.", "namespace", "datastore")
 	lastSuccess    = desc("datastore_last_success_timestamp_seconds", "When a session of the data store last ended with its table live, or found it live already, in seconds since 1970.", "namespace", "datastore")
 
+	schedules            = desc("schedules", "Number of ExactMatchSchedules, by the reason of their condition Ready, or Suspended.", "namespace", "reason")
+	scheduleStalledSince = desc("schedule_stalled_since_timestamp_seconds", "Since when an ExactMatchSchedule needs somebody to act, in seconds since 1970.",
+		"namespace", "schedule", "reason")
+	nextRun     = desc("schedule_next_run_timestamp_seconds", "When the next run of an ExactMatchSchedule is due, in seconds since 1970.", "namespace", "schedule")
+	lastRun     = desc("schedule_last_run_timestamp_seconds", "When the last run of an ExactMatchSchedule that was made was due, in seconds since 1970.", "namespace", "schedule")
+	lastGoodRun = desc("schedule_last_success_timestamp_seconds", "When the last run of an ExactMatchSchedule that succeeded was due, in seconds since 1970.", "namespace", "schedule")
+	lastRunGood = desc("schedule_last_run_succeeded", "Whether the last run of an ExactMatchSchedule succeeded (condition LastRunSucceeded); missing while that is unknown. The reason says what became of it.",
+		"namespace", "schedule", "reason")
+	missedRuns = desc("schedule_missed_runs", "Times of an ExactMatchSchedule that passed without a run since it was created.", "namespace", "schedule")
+
 	all = []*prometheus.Desc{up, sessions, stalledSince, failures, remaining, stores, agents, queued,
-		live, liveRows, liveGeneration, liveSince, quotaMax, quotaLeft, lastSuccess}
+		live, liveRows, liveGeneration, liveSince, quotaMax, quotaLeft, lastSuccess,
+		schedules, scheduleStalledSince, nextRun, lastRun, lastGoodRun, lastRunGood, missedRuns}
 )
 
 // Collector implements prometheus.Collector.
@@ -87,7 +98,8 @@ func (c *Collector) read(ctx context.Context, s scrape) error {
 	var agents v1alpha1.ExactMatchUploadAgentList
 	var stores v1alpha1.ExactMatchDataStoreList
 	var sessions v1alpha1.ExactMatchSessionList
-	for _, list := range []client.ObjectList{&agents, &stores, &sessions} {
+	var schedules v1alpha1.ExactMatchScheduleList
+	for _, list := range []client.ObjectList{&agents, &stores, &sessions, &schedules} {
 		if err := c.Reader.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 			return err
 		}
@@ -95,6 +107,7 @@ func (c *Collector) read(ctx context.Context, s scrape) error {
 	s.agents(agents.Items)
 	s.stores(stores.Items)
 	s.sessions(sessions.Items)
+	s.schedules(schedules.Items)
 	return nil
 }
 
@@ -132,9 +145,7 @@ func (s scrape) stores(items []v1alpha1.ExactMatchDataStore) {
 func (s scrape) store(one *v1alpha1.ExactMatchDataStore) {
 	status := &one.Status
 	s.show(queued, float64(status.QueuedSessions), one.Namespace, one.Name)
-	if c := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionLive); c != nil && c.Status != metav1.ConditionUnknown {
-		s.show(live, asNumber(c.Status == metav1.ConditionTrue), one.Namespace, one.Name, c.Reason)
-	}
+	s.showCondition(live, meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionLive), one.Namespace, one.Name)
 	if table := status.Live; table != nil {
 		s.show(liveRows, float64(table.Rows), one.Namespace, one.Name)
 		s.show(liveGeneration, float64(table.Generation), one.Namespace, one.Name)
@@ -188,14 +199,50 @@ func later(a, b *metav1.Time) *metav1.Time {
 
 func (s scrape) session(one *v1alpha1.ExactMatchSession) {
 	names, status := []string{one.Namespace, one.Spec.DataStoreRef.Name, one.Name}, &one.Status
-	if c := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionStalled); c != nil && c.Status == metav1.ConditionTrue {
-		s.showTime(stalledSince, &c.LastTransitionTime, append(names, c.Reason)...)
-	}
+	s.showSince(stalledSince, meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionStalled), names...)
 	if n := status.ConsecutiveFailures; n > 0 {
 		s.show(failures, float64(n), append(names, one.StatusReason())...)
 	}
 	if one.StatusReason() == v1alpha1.ReasonUploading && status.RemainingBlockCount != nil {
 		s.show(remaining, float64(*status.RemainingBlockCount), names...)
+	}
+}
+
+func (s scrape) schedules(items []v1alpha1.ExactMatchSchedule) {
+	counts := map[[3]string]int{}
+	for i := range items {
+		one := &items[i]
+		kind := v1alpha1.ConditionReady
+		if one.Spec.Suspend { // which has no Ready
+			kind = v1alpha1.ConditionSuspended
+		}
+		counts[[3]string{one.Namespace, reasonOf(one.Status.Conditions, kind)}]++
+		s.schedule(one)
+	}
+	s.counts(schedules, counts, 2)
+}
+
+func (s scrape) schedule(one *v1alpha1.ExactMatchSchedule) {
+	names, status := []string{one.Namespace, one.Name}, &one.Status
+	s.showSince(scheduleStalledSince, meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionStalled), names...)
+	s.showCondition(lastRunGood, meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionLastRunSucceeded), names...)
+	s.showTime(nextRun, status.NextScheduleTime, names...)
+	s.showTime(lastRun, status.LastScheduleTime, names...)
+	s.showTime(lastGoodRun, status.LastSuccessfulTime, names...)
+	s.show(missedRuns, float64(status.MissedRuns), names...)
+}
+
+// showCondition shows 1 for a condition that is True and 0 for False, with its reason.
+func (s scrape) showCondition(d *prometheus.Desc, c *metav1.Condition, labels ...string) {
+	if c != nil && c.Status != metav1.ConditionUnknown {
+		s.show(d, asNumber(c.Status == metav1.ConditionTrue), append(labels, c.Reason)...)
+	}
+}
+
+// showSince shows since when a condition has been True, with its reason.
+func (s scrape) showSince(d *prometheus.Desc, c *metav1.Condition, labels ...string) {
+	if c != nil && c.Status == metav1.ConditionTrue {
+		s.showTime(d, &c.LastTransitionTime, append(labels, c.Reason)...)
 	}
 }
 

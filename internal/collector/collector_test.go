@@ -55,8 +55,18 @@ func objects() []client.Object {
 	lost.Status = v1alpha1.ExactMatchDataStoreStatus{Conditions: conditions("Ready", "False", "OwnedElsewhere", "Live", "False", "TableLost"), Quota: &v1alpha1.Quota{}}
 	unknown := &v1alpha1.ExactMatchDataStore{ObjectMeta: named("unknown")}
 	unknown.Status.Conditions = conditions("Live", "Unknown", "LiveUnknown")
+	nightly := &v1alpha1.ExactMatchSchedule{ObjectMeta: named("nightly")}
+	nightly.Status = v1alpha1.ExactMatchScheduleStatus{
+		Conditions: conditions("Ready", "True", "Ready", "LastRunSucceeded", "True", "Completed"), MissedRuns: 2,
+		NextScheduleTime: new(metav1.NewTime(noon.Add(time.Hour))), LastScheduleTime: &noon, LastSuccessfulTime: new(metav1.NewTime(noon.Add(-time.Hour))),
+	}
+	paused := &v1alpha1.ExactMatchSchedule{ObjectMeta: named("paused")}
+	paused.Spec.Suspend = true
+	paused.Status.Conditions = conditions("Suspended", "True", "Suspended", "LastRunSucceeded", "False", "FileLate")
+	wrong := &v1alpha1.ExactMatchSchedule{ObjectMeta: named("wrong")}
+	wrong.Status.Conditions = conditions("Ready", "False", "ScheduleInvalid", "Stalled", "True", "ScheduleInvalid", "LastRunSucceeded", "Unknown", "RunCreated")
 	return []client.Object{
-		agent, staff, lost, unknown,
+		agent, staff, lost, unknown, nightly, paused, wrong,
 		sessionOf("new", "staff", func(*v1alpha1.ExactMatchSessionStatus) {}),
 		sessionOf("first", "staff", func(s *v1alpha1.ExactMatchSessionStatus) { s.Conditions = conditions("Finished", "True", "Completed") }),
 		sessionOf("second", "staff", func(s *v1alpha1.ExactMatchSessionStatus) { s.Conditions = conditions("Finished", "True", "Completed") }),
@@ -94,6 +104,18 @@ exactmatch_datastore_quota_remaining_commits{datastore="staff",namespace="hr"} 1
 exactmatch_datastores{namespace="hr",reason="OwnedElsewhere"} 1
 exactmatch_datastores{namespace="hr",reason="Pending"} 1
 exactmatch_datastores{namespace="hr",reason="Ready"} 1
+exactmatch_schedule_last_run_succeeded{namespace="hr",reason="Completed",schedule="nightly"} 1
+exactmatch_schedule_last_run_succeeded{namespace="hr",reason="FileLate",schedule="paused"} 0
+exactmatch_schedule_last_run_timestamp_seconds{namespace="hr",schedule="nightly"} 1.7e+09
+exactmatch_schedule_last_success_timestamp_seconds{namespace="hr",schedule="nightly"} 1.6999964e+09
+exactmatch_schedule_missed_runs{namespace="hr",schedule="nightly"} 2
+exactmatch_schedule_missed_runs{namespace="hr",schedule="paused"} 0
+exactmatch_schedule_missed_runs{namespace="hr",schedule="wrong"} 0
+exactmatch_schedule_next_run_timestamp_seconds{namespace="hr",schedule="nightly"} 1.7000036e+09
+exactmatch_schedule_stalled_since_timestamp_seconds{namespace="hr",reason="ScheduleInvalid",schedule="wrong"} 1.7e+09
+exactmatch_schedules{namespace="hr",reason="Ready"} 1
+exactmatch_schedules{namespace="hr",reason="ScheduleInvalid"} 1
+exactmatch_schedules{namespace="hr",reason="Suspended"} 1
 exactmatch_session_consecutive_failures{datastore="lost",namespace="hr",reason="Retrying",session="retries"} 3
 exactmatch_session_remaining_blocks{datastore="staff",namespace="hr",session="uploads"} 12
 exactmatch_session_stalled_since_timestamp_seconds{datastore="lost",namespace="hr",reason="Held",session="held"} 1.7e+09
