@@ -67,10 +67,11 @@ func (s *scheduleScope) waitForFile(again time.Duration, err error) (seen, error
 	return seen{isLate: true}, nil
 }
 
-// inputs names everything that the table of a run follows from.
+// inputs names everything that the table of a run follows from, "" where the key of the
+// data store has not been seen.
 func (s *scheduleScope) inputs(version string) string {
 	template, err := json.Marshal(s.object.Spec.SessionTemplate.Spec)
-	if err != nil || s.store == nil {
+	if err != nil || s.store == nil || s.store.Status.KeyID == "" {
 		return ""
 	}
 	text := fmt.Sprintf("%s\x00%s\x00%s\x00%d\x00%s", template, version, s.store.UID, s.store.Generation, s.store.Status.KeyID)

@@ -38,7 +38,7 @@ func (r *ScheduleReconciler) start(ctx context.Context, s *scheduleScope) error 
 	if err != nil {
 		return err
 	}
-	if err := r.replace(ctx, s, active); err != nil {
+	if err := r.replace(ctx, s, active, run.Name); err != nil {
 		return err
 	}
 	return r.create(ctx, s, run)
@@ -105,13 +105,14 @@ func (r *ScheduleReconciler) confirmActive(ctx context.Context, s *scheduleScope
 }
 
 // replace cancels the unfinished runs, where the decision says so. One whose commit is
-// requested cannot be cancelled any more: the new one queues behind it.
-func (r *ScheduleReconciler) replace(ctx context.Context, s *scheduleScope, active []*v1alpha1.ExactMatchSession) error {
+// requested cannot be cancelled any more: the new one queues behind it. One of the name by
+// was made by a pass whose status was lost, or has not been seen yet: it is the new one.
+func (r *ScheduleReconciler) replace(ctx context.Context, s *scheduleScope, active []*v1alpha1.ExactMatchSession, by string) error {
 	if s.decision.Action != schedule.Replaced {
 		return nil
 	}
 	for _, one := range active {
-		if one.Status.CommitRequestedTime != nil || one.Spec.DesiredState == v1alpha1.DesiredCancelled || deleted(one) {
+		if one.Name == by || one.Status.CommitRequestedTime != nil || one.Spec.DesiredState == v1alpha1.DesiredCancelled || deleted(one) {
 			continue
 		}
 		before := one.DeepCopy()

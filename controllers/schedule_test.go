@@ -189,6 +189,11 @@ var _ = Describe("A schedule", func() {
 	})
 
 	It("skips a run whose source is that of the last good one", func() {
+		Eventually(func() (string, error) {
+			store := &v1alpha1.ExactMatchDataStore{}
+			err := seen.Get(w.ctx, client.ObjectKey{Namespace: w.namespace, Name: w.session().Spec.DataStoreRef.Name}, store)
+			return store.Status.KeyID, err
+		}).ShouldNot(BeEmpty(), "the manager knows the key that the inputs name")
 		s := w.plan(func(s *v1alpha1.ExactMatchSchedule) { s.Spec.SkipUnchanged = true })
 		scheduleClock.SetTime(hour)
 		w.ran(hour, reached(v1alpha1.ReasonCompleted), "the first table")
