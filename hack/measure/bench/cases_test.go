@@ -5,7 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
+	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -18,7 +18,8 @@ import (
 // TestMain lets the test's binary stand in for the processes that cases start:
 // the sink, and the operator's service and workers.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && slices.Contains([]string{"sink", measure.ChildArgument, "service", "upload"}, os.Args[1]) {
+	// A command that is not known fails: the tests would start themselves again and again.
+	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-") {
 		measure.Main("bench.test", standIn)
 		return
 	}
