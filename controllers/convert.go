@@ -2,8 +2,8 @@ package controllers
 
 import (
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/convert"
 	"exactmatch.dev/operator/internal/plan"
-	"exactmatch.dev/operator/internal/schema"
 )
 
 // requestOf is what the plan of a session is made of: here the API's objects become
@@ -11,15 +11,13 @@ import (
 func requestOf(s *scope) plan.Request {
 	spec := s.object.Spec
 	r := plan.Request{
-		Fields: spec.Fields, Source: sourceNames(spec.Source), Format: formatOf(spec.Source.Format), RowsPerBlock: int(spec.RowsPerBlock),
+		Fields: spec.Fields, Source: sourceNames(spec.Source), Format: convert.Format(spec.Source.Format), RowsPerBlock: int(spec.RowsPerBlock),
 		Pin: spec.Checksum, BadRows: plan.BadRowsAllowance{MaxPercent: int(spec.BadRows.MaxPercent), MinSample: int64(spec.BadRows.MinSample)},
 		RestartToken: spec.RestartToken, KeyID: s.keyID, SourceVersion: s.sourceVersion,
 	}
 	if s.store != nil {
 		r.Store, r.StoreObject = displayName(s.store), s.store.Name
-		for _, c := range s.store.Spec.Columns {
-			r.Columns = append(r.Columns, columnOf(c))
-		}
+		r.Columns = convert.Columns(s.store)
 	}
 	return r
 }
@@ -40,22 +38,6 @@ func sourceNames(from v1alpha1.Source) plan.Source {
 		names.CredentialsSecret = ref.Name
 	}
 	return names
-}
-
-// formatOf is the spec's format in the words of transfer.
-func formatOf(f v1alpha1.Format) schema.Format {
-	return schema.Format{
-		Delimiter: f.Delimiter, Encoding: f.Encoding, Compression: f.Compression,
-		Quoting: f.Quoting, MaxLinesPerRecord: int(f.MaxLinesPerRecord), SkipLines: int(f.SkipLines), ShortRows: f.ShortRows,
-	}
-}
-
-// columnOf is a store's column in the words of transfer.
-func columnOf(c v1alpha1.Column) schema.Column {
-	return schema.Column{
-		Name: c.Name, SourceName: c.SourceName,
-		IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters, IsSearchable: c.Searchable(),
-	}
 }
 
 func columnNames(store *v1alpha1.ExactMatchDataStore) []string {

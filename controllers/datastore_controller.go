@@ -14,10 +14,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/convert"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/problem"
-	"exactmatch.dev/operator/internal/schema"
 )
 
 // +kubebuilder:rbac:groups=exactmatch.dev,resources=exactmatchdatastores,verbs=get;list;watch;patch
@@ -103,11 +103,7 @@ func (r *DataStoreReconciler) reach(ctx context.Context, s *storeScope) error {
 // checkDelimiters refuses an ignored delimiter that does nothing: its author
 // believes that values match which do not.
 func checkDelimiters(store *v1alpha1.ExactMatchDataStore) error {
-	columns := make([]schema.Column, 0, len(store.Spec.Columns))
-	for _, c := range store.Spec.Columns {
-		columns = append(columns, columnOf(c))
-	}
-	return pipeline.CheckDelimiters(columns)
+	return pipeline.CheckDelimiters(convert.Columns(store))
 }
 
 // recordKey shows which key the store's tokens are made under.

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/convert"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/problem"
 )
@@ -22,7 +23,7 @@ func (r *DataStoreReconciler) ensureRemote(ctx context.Context, s *storeScope) (
 	if err != nil {
 		return nil, err
 	}
-	wanted := edm.DataStore{DisplayName: displayName(s.object), Description: s.object.Spec.Description, Columns: remoteColumns(s.object), Owner: r.ownerOf(s)}
+	wanted := edm.DataStore{DisplayName: displayName(s.object), Description: s.object.Spec.Description, Columns: convert.RemoteColumns(s.object), Owner: r.ownerOf(s)}
 	if remote == nil {
 		return s.client.Service.Stores().Create(ctx, wanted, string(s.object.UID)+"-store")
 	}

@@ -9,7 +9,6 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/clients"
-	"exactmatch.dev/operator/internal/edm"
 )
 
 // DataStoreReconciler reconciles an ExactMatchDataStore: it creates or adopts the remote data store, admits one session
@@ -54,17 +53,6 @@ func displayName(store *v1alpha1.ExactMatchDataStore) string {
 		return store.Spec.DisplayName
 	}
 	return store.Name
-}
-
-// remoteColumns are the spec's columns as the service takes them.
-func remoteColumns(store *v1alpha1.ExactMatchDataStore) []edm.Column {
-	columns := make([]edm.Column, 0, len(store.Spec.Columns))
-	for _, c := range store.Spec.Columns {
-		columns = append(columns, edm.Column{
-			Name: c.Name, IsSearchable: c.Searchable(), IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters,
-		})
-	}
-	return columns
 }
 
 // finished reports whether nothing more happens to a session.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/problem"
 )
 
@@ -38,7 +39,7 @@ func rowsGuard(s *scope) string {
 		return ""
 	}
 	percent := s.store.Spec.Guards.MaxRowDecreasePercent
-	fewest := live - live*int64(percent)/100
+	fewest := pipeline.FewestRows(live, percent)
 	if *rows >= fewest {
 		return ""
 	}
@@ -49,11 +50,7 @@ func rowsGuard(s *scope) string {
 // liveRows are the rows that a table is compared with: the larger of what was
 // published last, as far as we know, and what the service shows live.
 func liveRows(s *scope) (rows int64) {
-	for _, table := range []*v1alpha1.LiveTable{s.store.Status.Published, s.store.Status.Live} {
-		if table != nil {
-			rows = max(rows, table.Rows)
-		}
-	}
+	rows = s.store.Status.KnownRows()
 	if s.shown != nil && s.shown.Live != nil {
 		rows = max(rows, s.shown.Live.Rows)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/convert"
 	"exactmatch.dev/operator/internal/edm"
 	"exactmatch.dev/operator/internal/pipeline"
 	"exactmatch.dev/operator/internal/plan"
@@ -96,7 +97,7 @@ func keyObjection(s *scope) string {
 // rulesByName are the ids of the rules that the store's columns have now.
 func rulesByName(store *v1alpha1.ExactMatchDataStore) map[string]string {
 	rules := make(map[string]string, len(store.Spec.Columns))
-	for _, c := range remoteColumns(store) {
+	for _, c := range convert.RemoteColumns(store) {
 		rules[c.Name] = edm.RulesOf(c)
 	}
 	return rules

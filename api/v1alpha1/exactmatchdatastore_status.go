@@ -116,3 +116,14 @@ type ExactMatchDataStoreStatus struct {
 	// +optional
 	FinalizeDeadline *metav1.Time `json:"finalizeDeadline,omitempty"`
 }
+
+// KnownRows is the number of rows that a new table is compared with: the larger one of the
+// table that was published last and the live one, 0 where neither is known.
+func (s *ExactMatchDataStoreStatus) KnownRows() (rows int64) {
+	for _, table := range []*LiveTable{s.Published, s.Live} {
+		if table != nil {
+			rows = max(rows, table.Rows)
+		}
+	}
+	return rows
+}

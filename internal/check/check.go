@@ -173,7 +173,7 @@ func (t Table) held(selected []schema.Column, p *pipeline.Prepared) (against []s
 	if missing := t.missing(selected); g.RequireAllColumns && len(missing) > 0 {
 		against = append(against, "ColumnsMissing: --fields omits "+strings.Join(missing, ", "))
 	}
-	if fewest := g.LiveRows - g.LiveRows*int64(g.MaxRowDecreasePercent)/100; p.Rows < fewest {
+	if fewest := pipeline.FewestRows(g.LiveRows, g.MaxRowDecreasePercent); p.Rows < fewest {
 		against = append(against, fmt.Sprintf("RowDecrease: the table has %d rows and the live one %d; at least %d are expected", p.Rows, g.LiveRows, fewest))
 	}
 	for _, c := range p.Columns {

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -16,6 +18,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/check"
+	"exactmatch.dev/operator/internal/convert"
 	"exactmatch.dev/operator/internal/schema"
 )
 
@@ -81,12 +84,16 @@ func formatFlags(c *cobra.Command, to *schema.Format) {
 	set.IntVar(&to.MaxLinesPerRecord, "max-lines-per-record", 100, "lines of the longest record")
 	set.IntVar(&to.SkipLines, "skip-lines", 0, "lines before the header")
 	set.StringVar(&to.ShortRows, "short-rows", "Bad", "rows with too few cells: Bad or Pad")
-	for flag, values := range map[string][]string{
-		"encoding": {"Auto", "UTF-8", "UTF-16", "Windows-1252"}, "compression": {"Auto", "None", "Gzip", "Zstd"},
-		"quoting": {"Auto", "RFC4180", "None"}, "short-rows": {"Bad", "Pad"},
-	} {
-		_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	for flag, words := range formatWords {
+		_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 	}
+}
+
+// formatWords are what the API server takes for the fields of source.format that are an
+// enumeration, by their flags.
+var formatWords = map[string][]string{
+	"encoding": {"Auto", "UTF-8", "UTF-16", "Windows-1252"}, "compression": {"Auto", "None", "Gzip", "Zstd"},
+	"quoting": {"Auto", "RFC4180", "None"}, "short-rows": {"Bad", "Pad"},
 }
 
 func (f *checkFlags) run(ctx context.Context, out io.Writer) error {
@@ -97,7 +104,7 @@ func (f *checkFlags) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	f.table.Columns, f.table.Guards = columnsOf(store), guardsOf(store)
+	f.table.Columns, f.table.Guards = convert.Columns(store), guardsOf(store)
 	report, err := check.Run(ctx, f.table)
 	if err != nil {
 		return err
@@ -115,15 +122,10 @@ func (f *checkFlags) run(ctx context.Context, out io.Writer) error {
 
 // checkFormat refuses words that a session's schema would refuse.
 func checkFormat(f schema.Format) error {
-	for _, one := range []struct {
-		flag, value string
-		values      []string
-	}{
-		{"encoding", f.Encoding, []string{"Auto", "UTF-8", "UTF-16", "Windows-1252"}}, {"compression", f.Compression, []string{"Auto", "None", "Gzip", "Zstd"}},
-		{"quoting", f.Quoting, []string{"Auto", "RFC4180", "None"}}, {"short-rows", f.ShortRows, []string{"Bad", "Pad"}},
-	} {
-		if !slices.Contains(one.values, one.value) {
-			return fmt.Errorf("--%s must be one of %v", one.flag, one.values)
+	given := map[string]string{"encoding": f.Encoding, "compression": f.Compression, "quoting": f.Quoting, "short-rows": f.ShortRows}
+	for _, flag := range slices.Sorted(maps.Keys(given)) {
+		if words := formatWords[flag]; !slices.Contains(words, given[flag]) {
+			return fmt.Errorf("--%s must be one of %s", flag, strings.Join(words, ", "))
 		}
 	}
 	return nil
@@ -163,28 +165,12 @@ func readStore(path string) (*v1alpha1.ExactMatchDataStore, error) {
 	return o, nil
 }
 
-// columnsOf are the columns of a data store as a table is read by them.
-func columnsOf(o *v1alpha1.ExactMatchDataStore) (out []schema.Column) {
-	for _, c := range o.Spec.Columns {
-		out = append(out, schema.Column{
-			Name: c.Name, SourceName: c.SourceName, IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters, IsSearchable: c.Searchable(),
-		})
-	}
-	return out
-}
-
 // guardsOf are the guards of a data store, with what they compare with.
 func guardsOf(o *v1alpha1.ExactMatchDataStore) check.Guards {
-	g := check.Guards{
+	return check.Guards{
 		MaxRowDecreasePercent: o.Spec.Guards.MaxRowDecreasePercent, MaxUnfindablePercent: o.Spec.Guards.MaxUnfindablePercent,
-		RequireAllColumns: o.Spec.Guards.RequireAllColumns,
+		RequireAllColumns: o.Spec.Guards.RequireAllColumns, LiveRows: o.Status.KnownRows(),
 	}
-	for _, table := range []*v1alpha1.LiveTable{o.Status.Published, o.Status.Live} {
-		if table != nil {
-			g.LiveRows = max(g.LiveRows, table.Rows)
-		}
-	}
-	return g
 }
 
 // writeReport prints what was found out, for a person.

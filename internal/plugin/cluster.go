@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/clientcmd"
@@ -62,11 +61,7 @@ func (f *cluster) client() (client.WithWatch, error) {
 	if err != nil {
 		return nil, err
 	}
-	kube, err := client.NewWithWatch(rest, client.Options{Scheme: kinds})
-	if err != nil {
-		return nil, err
-	}
-	return kube, nil
+	return client.NewWithWatch(rest, client.Options{Scheme: kinds})
 }
 
 // open is the client and the namespace that is meant.
@@ -83,16 +78,6 @@ func (f *cluster) open() (client.WithWatch, string, error) {
 func session(ctx context.Context, kube client.Client, namespace, name string) (*v1alpha1.ExactMatchSession, error) {
 	o := &v1alpha1.ExactMatchSession{}
 	return o, explained(kube.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, o))
-}
-
-// store gets the data store of a session, or nil where there is none.
-func storeOf(ctx context.Context, kube client.Client, of *v1alpha1.ExactMatchSession) (*v1alpha1.ExactMatchDataStore, error) {
-	o := &v1alpha1.ExactMatchDataStore{}
-	err := kube.Get(ctx, client.ObjectKey{Namespace: of.Namespace, Name: of.Spec.DataStoreRef.Name}, o)
-	if apierrors.IsNotFound(err) {
-		return nil, nil
-	}
-	return o, explained(err)
 }
 
 // explained adds what to do to an error of the API server.

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -9,8 +10,11 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/convert"
 	"exactmatch.dev/operator/internal/edm"
 )
 
@@ -26,34 +30,25 @@ const diffExample = `  kubectl exactmatch diff patients
   kubectl exactmatch diff patients -o json`
 
 func diffCommand(f *cluster) *cobra.Command {
-	var output string
-	c := &cobra.Command{
+	return inquiry(f, cobra.Command{
 		Use: "diff NAME", Short: "Show what a session would change beside the live table", Long: diffLong, Example: diffExample,
-		Args: cobra.ExactArgs(1), ValidArgsFunction: f.completeSessions,
-		RunE: func(c *cobra.Command, args []string) error {
-			if err := checkOutput(output); err != nil {
-				return err
-			}
-			kube, namespace, err := f.open()
-			if err != nil {
-				return err
-			}
-			o, err := session(c.Context(), kube, namespace, args[0])
-			if err != nil {
-				return err
-			}
-			store, err := storeOf(c.Context(), kube, o)
-			if err != nil {
-				return err
-			}
-			if store == nil {
-				return fmt.Errorf("ExactMatchDataStore %q of the session does not exist, so there is no live table to compare with", o.Spec.DataStoreRef.Name)
-			}
-			return compare(o, store).print(c.OutOrStdout(), output)
-		},
+	}, diffOf)
+}
+
+// diffOf compares a session with the live table of its data store.
+func diffOf(ctx context.Context, kube client.Client, namespace, name string) (finding, error) {
+	o, err := session(ctx, kube, namespace, name)
+	if err != nil {
+		return nil, err
 	}
-	outputFlag(c, &output)
-	return c
+	store := &v1alpha1.ExactMatchDataStore{}
+	switch err := kube.Get(ctx, client.ObjectKey{Namespace: namespace, Name: o.Spec.DataStoreRef.Name}, store); {
+	case apierrors.IsNotFound(err):
+		return nil, fmt.Errorf("ExactMatchDataStore %q of the session does not exist, so there is no live table to compare with", o.Spec.DataStoreRef.Name)
+	case err != nil:
+		return nil, explained(err)
+	}
+	return compare(o, store), nil
 }
 
 // Diff is what a session would change.
@@ -107,7 +102,7 @@ func compare(o *v1alpha1.ExactMatchSession, store *v1alpha1.ExactMatchDataStore)
 	return d
 }
 
-// publisher is who published the live table, as far as the store knows.
+// publisher names the session that published the live table, "" where the store does not know it.
 func publisher(live *v1alpha1.LiveTable) string {
 	switch {
 	case live.SessionName != "":
@@ -168,7 +163,7 @@ func (d *Diff) addColumns(live *v1alpha1.LiveTable, o *v1alpha1.ExactMatchSessio
 	before, after := map[string]string{}, rulesOf(o, store)
 	var order []string
 	for _, c := range live.Columns {
-		before[c.Name] = columnText(c.RulesID, searchWord(c.IsSearchable))
+		before[c.Name] = columnText(c.RulesID, searchWords[c.IsSearchable])
 		order = append(order, c.Name)
 	}
 	for _, c := range after {
@@ -211,27 +206,22 @@ func rulesOf(o *v1alpha1.ExactMatchSession, store *v1alpha1.ExactMatchDataStore)
 			made[r.Name] = r.RulesID
 		}
 	}
-	for _, c := range store.Spec.Columns {
+	for _, c := range convert.RemoteColumns(store) {
 		rules, was := made[c.Name]
 		switch selected := len(o.Spec.Fields) == 0 || slices.Contains(o.Spec.Fields, c.Name); {
 		case len(made) > 0 && !was, !selected:
 			continue
 		case !was:
-			rules = edm.RulesOf(edm.Column{Name: c.Name, IsCaseInsensitive: c.IsCaseInsensitive, IgnoredDelimiters: c.IgnoredDelimiters})
+			rules = edm.RulesOf(c)
 		}
-		out = append(out, column{c.Name, rules, searchWord(c.Searchable())})
+		out = append(out, column{c.Name, rules, searchWords[c.IsSearchable]})
 	}
 	return out
 }
 
 func columnText(rules, search string) string { return text(rules) + ", " + search }
 
-func searchWord(searchable bool) string { //nolint:revive // a conversion, not a mode
-	if searchable {
-		return "searchable"
-	}
-	return "not searchable"
-}
+var searchWords = map[bool]string{true: "searchable", false: "not searchable"}
 
 // text has a dash for what is not there.
 func text(s string) string {

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"exactmatch.dev/operator/api/v1alpha1"
+	"exactmatch.dev/operator/internal/edm"
 )
 
 // Commands that change one field of a session.
@@ -51,8 +52,8 @@ func renewal(o *v1alpha1.ExactMatchSession) (*change, error) {
 // isUnfinished reports whether the remote session can still be uploaded to or
 // committed.
 func isUnfinished(o *v1alpha1.ExactMatchSession) bool {
-	switch o.Status.State {
-	case "Created", "UploadInProgress", "UploadCompleted":
+	switch edm.State(o.Status.State) {
+	case edm.StateCreated, edm.StateUploadInProgress, edm.StateUploadCompleted:
 		return true
 	}
 	return false

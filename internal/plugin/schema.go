@@ -20,6 +20,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/check"
+	"exactmatch.dev/operator/internal/convert"
 	"exactmatch.dev/operator/internal/plaintext"
 )
 
@@ -170,7 +171,7 @@ func storeFrom(of edmStore) (*v1alpha1.ExactMatchDataStore, error) {
 			Name: f.Name, IsSearchable: new(f.Searchable), IsCaseInsensitive: f.CaseInsensitive, IgnoredDelimiters: delimitersOf(f.IgnoredDelimiters),
 		})
 	}
-	return o, check.Columns(columnsOf(o))
+	return o, check.Columns(convert.Columns(o))
 }
 
 // delimitersOf are the entries of a list with commas.

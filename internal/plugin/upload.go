@@ -24,7 +24,7 @@ import (
 
 	"exactmatch.dev/operator/api/v1alpha1"
 	"exactmatch.dev/operator/internal/check"
-	"exactmatch.dev/operator/internal/schema"
+	"exactmatch.dev/operator/internal/convert"
 )
 
 var uploadLong = `Make a session that uploads a table, and follow it.
@@ -127,16 +127,8 @@ func (f *uploadFlags) session(namespace string, now time.Time) *v1alpha1.ExactMa
 	if f.secret != "" {
 		o.Spec.Source.CredentialsSecretRef = &v1alpha1.LocalReference{Name: f.secret}
 	}
-	o.Spec.Source.Format = formatOf(t.Format)
+	o.Spec.Source.Format = convert.SpecFormat(t.Format)
 	return o
-}
-
-// formatOf is source.format of a session.
-func formatOf(f schema.Format) v1alpha1.Format {
-	return v1alpha1.Format{
-		Delimiter: f.Delimiter, Encoding: f.Encoding, Compression: f.Compression, Quoting: f.Quoting,
-		MaxLinesPerRecord: int32(f.MaxLinesPerRecord), SkipLines: int32(f.SkipLines), ShortRows: f.ShortRows,
-	}
 }
 
 // tableKey is the key of the ConfigMap.
@@ -153,7 +145,7 @@ func (f *uploadFlags) fromFile(ctx context.Context, kube client.Client, store *v
 	} else if info.Size() > mostRead {
 		return tooLarge(f.table.File)
 	}
-	f.table.Columns, f.table.Guards = columnsOf(store), guardsOf(store)
+	f.table.Columns, f.table.Guards = convert.Columns(store), guardsOf(store)
 	report, err := check.Run(ctx, f.table)
 	if err != nil {
 		return err

@@ -20,7 +20,7 @@ import (
 var whyLong = `Say what a session waits for, until when, who can unblock it, and by which command.
 
 The answer follows from the session's conditions and status, and from the data store, the upload
-agent and the session ahead of it, as far as they may be read.` + fmt.Sprintf(exitCodes,
+agent and the session ahead of it, if you may read them.` + fmt.Sprintf(exitCodes,
 	"nobody has to act: the session is as it should be, or the operator continues by itself",
 	"somebody has to act")
 
@@ -28,27 +28,15 @@ const whyExample = `  kubectl exactmatch why patients
   kubectl exactmatch why patients -o json | jq -r '.commands[]'`
 
 func whyCommand(f *cluster) *cobra.Command {
-	var output string
-	c := &cobra.Command{
+	return inquiry(f, cobra.Command{
 		Use: "why NAME", Short: "Say what a session waits for, and who can unblock it", Long: whyLong, Example: whyExample,
-		Args: cobra.ExactArgs(1), ValidArgsFunction: f.completeSessions,
-		RunE: func(c *cobra.Command, args []string) error {
-			if err := checkOutput(output); err != nil {
-				return err
-			}
-			kube, namespace, err := f.open()
-			if err != nil {
-				return err
-			}
-			found, err := look(c.Context(), kube, namespace, args[0])
-			if err != nil {
-				return err
-			}
-			return found.why(time.Now()).print(c.OutOrStdout(), output)
-		},
-	}
-	outputFlag(c, &output)
-	return c
+	}, func(ctx context.Context, kube client.Client, namespace, name string) (finding, error) {
+		found, err := look(ctx, kube, namespace, name)
+		if err != nil {
+			return nil, err
+		}
+		return found.why(time.Now()), nil
+	})
 }
 
 // scene is a session and what it depends on; nil where it is not there, or may not be
