@@ -26,12 +26,12 @@ type seen struct {
 
 // lookAtSource sees whether the source of a due run is what spec.waitFor and
 // spec.skipUnchanged ask for. A run that spec.runNow requests asks for nothing.
-func (r *ScheduleReconciler) lookAtSource(ctx context.Context, s *scheduleScope) (seen, error) {
+func (r *ScheduleReconciler) lookAtSource(ctx context.Context, s *scheduleScope, run *v1alpha1.ExactMatchSession) (seen, error) {
 	spec := s.object.Spec
 	if spec.WaitFor == nil && !spec.SkipUnchanged {
 		return seen{}, nil
 	}
-	probe := s.newRun()
+	probe := run.DeepCopy()
 	probe.UID, probe.Generation = s.object.UID, 1
 	version, err := r.SourceVersion(ctx, probe)
 	is := seen{version: version}

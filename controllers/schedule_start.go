@@ -21,7 +21,7 @@ import (
 // start makes the run that is due, unless it has to wait or is not needed.
 func (r *ScheduleReconciler) start(ctx context.Context, s *scheduleScope) error {
 	run := s.newRun()
-	seen, err := r.lookAtSource(ctx, s)
+	seen, err := r.lookAtSource(ctx, s, run)
 	if err != nil {
 		return err
 	}

@@ -57,3 +57,22 @@ func TestARunDoesNotReplaceItself(t *testing.T) {
 		t.Errorf("the last run is %q, want %s", object.Status.LastRunName, due.Name)
 	}
 }
+
+// Where the key of the data store has not been seen, what a run is made from is unknown: it
+// must not seem to be the same as that of another run.
+func TestInputsNameTheKey(t *testing.T) {
+	s := newScheduleScope(&v1alpha1.ExactMatchSchedule{}, time.Time{})
+	if got := s.inputs("version"); got != "" {
+		t.Errorf("without a data store they are %q", got)
+	}
+	s.store = &v1alpha1.ExactMatchDataStore{}
+	if got := s.inputs("version"); got != "" {
+		t.Errorf("without a key they are %q", got)
+	}
+	s.store.Status.KeyID = "key"
+	first := s.inputs("version")
+	s.store.Status.KeyID = "another"
+	if second := s.inputs("version"); first == "" || first == second {
+		t.Errorf("with another key they are %q, and were %q", second, first)
+	}
+}

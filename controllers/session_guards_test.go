@@ -79,3 +79,22 @@ func TestReasonOfDataQuality(t *testing.T) {
 		}
 	}
 }
+
+// What holds a table begins with its reason, behind "; " where it is not the first: so
+// kubectl exactmatch tells a guard, which an approval releases, from what has changed.
+func TestWhatHoldsBeginsWithItsReason(t *testing.T) {
+	s := guarded(20, 1, 0, 900)
+	s.store.Spec.Guards.RequireAllColumns = true
+	s.store.Spec.Columns = []v1alpha1.Column{{Name: "Ward"}}
+	s.store.Status.Live = &v1alpha1.LiveTable{Rows: 5000}
+	want := []string{v1alpha1.ReasonColumnsMissing, v1alpha1.ReasonRowDecrease, v1alpha1.ReasonUnfindableCells}
+	against := guardsAgainst(s)
+	if len(against) != len(want) {
+		t.Fatalf("the guards say %q", against)
+	}
+	for i, reason := range want {
+		if !strings.HasPrefix(against[i], reason) || i > 0 && !strings.Contains(guardMessage(s), "; "+reason) {
+			t.Errorf("%s is said as %q in %q", reason, against[i], guardMessage(s))
+		}
+	}
+}
