@@ -220,7 +220,7 @@ var _ = Describe("A schedule", func() {
 			s.Spec.SessionTemplate.Spec.Source.URI = "file:///late.csv"
 		})
 		scheduleClock.SetTime(hour)
-		w.scheduled(s, due(v1alpha1.ReasonWaitingForFile), "there is no file yet")
+		w.scheduled(s, due(v1alpha1.ReasonWaitingForFile), "the file has not arrived")
 		w.table("late.csv", 30)
 		w.ran(hour, reached(v1alpha1.ReasonCompleted), "the file is there")
 		Eventually(w.lastRun(s)).Should(Equal("True Completed"))

@@ -128,8 +128,8 @@ func summariesOf(list []v1alpha1.ExactMatchSession) []Summary {
 	return out
 }
 
-// upload is how far the upload is, where it is what is done: while a source is read
-// again, the status still has the progress of the last upload.
+// upload is the progress of the upload while the session uploads or has uploaded. While a
+// source is read again, the status still has the progress of the last upload.
 func (s Summary) upload() string {
 	switch s.Status {
 	case v1alpha1.ReasonUploading, v1alpha1.ReasonRenewing, v1alpha1.ReasonUploaded, v1alpha1.ReasonCommitting, v1alpha1.ReasonProcessing, v1alpha1.ReasonCompleted:
@@ -138,7 +138,7 @@ func (s Summary) upload() string {
 	return ""
 }
 
-// percent is how far the upload is, 0 where nothing says so.
+// percent is the progress of the upload from 0 to 100, 0 where it is unknown.
 func (s Summary) percent() int64 {
 	var n int64
 	if _, err := fmt.Sscanf(s.upload(), "%d%%", &n); err != nil {

@@ -22,7 +22,7 @@ func (s *scene) until(now time.Time) string {
 	return strings.Join(parts, "; ")
 }
 
-// waits is when the wait ends, as far as anything says so.
+// waits says when the wait ends, if that is known.
 func (s *scene) waits(now time.Time) string {
 	status := &s.session.Status
 	switch verdict := verdictOf(s.session); {
@@ -75,7 +75,7 @@ func (s *scene) ends() []deadline {
 	return nil
 }
 
-// moment is a time with how far it is.
+// moment is a time and its distance from now.
 func moment(t, now time.Time) string {
 	if left := t.Sub(now); left > 0 {
 		return fmt.Sprintf("at %s (in %s)", clock(t), duration.HumanDuration(left))

@@ -12,7 +12,7 @@ import (
 	"exactmatch.dev/operator/api/v1alpha1"
 )
 
-// rows are so many good rows for the schema of the captured data store.
+// rows makes a table with n good rows for the schema of the captured data store.
 func rows(n int) string {
 	var text strings.Builder
 	text.WriteString("Badge,Name\n")

@@ -59,7 +59,7 @@ type Decision struct {
 	Next time.Time
 }
 
-// longestStep is how far back a clock may be set without a loss of runs.
+// longestStep is by how much a clock may be set back without losing runs.
 const longestStep = 24 * time.Hour
 
 // Decide is the decision. Of several times that have passed, only the latest gets a run.

@@ -24,8 +24,8 @@ type Times struct {
 	wall bool
 }
 
-// ParseTimes reads an expression of five fields, or @hourly and its like. zone is a name
-// of the IANA database; "" is UTC.
+// ParseTimes reads an expression of five fields, or a descriptor such as @hourly. zone is
+// a name of the IANA database; "" is UTC.
 func ParseTimes(expression, zone string) (Times, error) {
 	location, err := ParseZone(zone)
 	if err != nil {

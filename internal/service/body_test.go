@@ -30,7 +30,7 @@ func gzipped(t *testing.T, texts ...string) []byte {
 	return out.Bytes()
 }
 
-// bombOf is a text with so many mebibytes of one character behind it, compressed by gzip in members that are alike.
+// bombOf compresses a text, followed by the given number of mebibytes of one character, as identical gzip members.
 func bombOf(t *testing.T, text, filler string, mebibytes int) []byte {
 	t.Helper()
 	return append(gzipped(t, text), bytes.Repeat(gzipped(t, strings.Repeat(filler, 1<<20)), mebibytes)...)
